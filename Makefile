@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make demo` and `make test` do everything from a clean clone; `make help` lists the rest.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+LOCK := .ci/requirements-dev.lock
+UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' $(LOCK))
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types unit system format lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## Make the environment in .venv from the committed lock
+
+$(VENV)/.installed: $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or later is needed; $(PYTHON) is not, or is missing. Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "Python's venv module is missing. On Debian: apt-get install python3-venv (needs root)."; exit 1; }
+	@echo "Setting up $(VENV) (about half a minute, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip sync --quiet --require-hashes $(LOCK)
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: setup ## Watch a governed night: emulator, real Airflow, nightly DAG (ARGS=--once ends by itself)
+	@exec $(BIN)/python -m tests.demo $(ARGS)
+
+test: lint types unit system ## Lint, types, unit tests with coverage, system tests in a real Airflow
+
+lint: setup ## ruff, formatting, and the arrows between the modules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: setup ## mypy --strict on the package
+	$(BIN)/mypy
+
+unit: setup ## Tests with real HTTP against the emulator, branch coverage shown
+	$(BIN)/python -m pytest -m "not system" --cov --cov-report=term $(ARGS)
+
+system: setup ## Tests that run the nightly DAG in a real Airflow
+	$(BIN)/python -m pytest -m system $(ARGS)
+
+format: setup ## Format and sort imports
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## Write the lock of the development environment anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev \
+	  --no-emit-index-url --custom-compile-command "make lock" --output-file $(LOCK) pyproject.toml
+
+clean: ## Remove the environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* .import_linter_cache dist

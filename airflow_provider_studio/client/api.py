@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""StudioClient: one method per endpoint of the Studio REST API, typed in and out.
+
+Each method raises the errors of `client.errors`; listings are lazy iterators that spend a request per page. Paths and
+bodies follow the vendor's API description and what client authors report of live answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, TypeVar
+
+from airflow_provider_studio.client import models
+from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.pagination import walk
+from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
+from airflow_provider_studio.client.tokens import (
+    Credentials,
+    Operation,
+    TokenKind,
+    check_identifier,
+    kind_of,
+    require,
+)
+from airflow_provider_studio.client.transport import RetryPolicy, Spending, Transport
+
+CollectionFilter = Literal["custom", "all"]
+_LONGEST_REPORT_NAME = 64
+
+ResourceT = TypeVar("ResourceT", bound=models.Resource)
+
+
+class StudioClient:
+    """The API of one workspace, as one token sees it.
+
+    :param credentials: workspace, token, secret and host.
+    :param limiter: the budget that everyone using this token shares.
+    :param timeout_seconds: how long to wait between two bytes of an answer.
+    :param retries: how often and how patiently to repeat a request.
+    :param priority: which of several waiting callers gets the next permit.
+    :param sleep: how to wait between attempts.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        limiter: RateLimiter,
+        timeout_seconds: float = 30.0,
+        retries: RetryPolicy | None = None,
+        priority: Priority = Priority.WALK,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.workspace = credentials.workspace
+        self._kind = credentials.kind
+        self._priority = priority
+        self._transport = Transport(credentials, limiter, timeout_seconds=timeout_seconds, retries=retries, sleep=sleep)
+
+    @property
+    def spending(self) -> Spending:
+        """What this client has spent of the budget so far."""
+        return self._transport.spending
+
+    @property
+    def token_kind(self) -> TokenKind:
+        """The token's kind: declared, or discovered with one request."""
+        if self._kind is None:
+            self._kind = self._discovered(self.verify())
+        return self._kind
+
+    def with_priority(self, priority: Priority) -> StudioClient:
+        """Return a client with another priority that shares connections and counters with this one."""
+        other = object.__new__(StudioClient)
+        other.__dict__.update(self.__dict__)
+        other._priority = priority
+        return other
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> StudioClient:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    # Identity
+
+    def verify(self) -> models.Verification:
+        """Ask whose workspace the credential opens; the cheapest check of a credential.
+
+        :raises StudioConfigurationError: the credential opens another workspace than the one configured.
+        """
+        answer = models.Verification.parse(self._get("/api/verify"), what="/api/verify")
+        if answer.workspace != self.workspace:
+            raise StudioConfigurationError(
+                f"workspace is {self.workspace!r}, but this token opens {answer.workspace!r}; "
+                "mend the connection's workspace or use a token of that workspace."
+            )
+        return answer
+
+    @staticmethod
+    def _discovered(answer: models.Verification) -> TokenKind:
+        return kind_of(answer.api_key_scope, answer.link("self"))
+
+    def create_invite(self, email: str, message: str = "") -> dict[str, Any]:
+        """Invite a person into the workspace; personal tokens only.
+
+        :raises StudioCapabilityError: before any request, for a Workspace or Member token.
+        """
+        require(self.token_kind, Operation.CREATE_INVITE)
+        body = {"invite": {"invitee": {"email": email}, "message": message}}
+        return self._send("POST", f"/api/{self.workspace}/invites", body)
+
+    # Collections
+
+    def list_collections(self, filter: CollectionFilter = "custom") -> Iterator[models.Collection]:  # noqa: A002
+        """List Collections. `custom` leaves other members' personal ones out; `all` includes them.
+
+        A filter is always sent: without one, a Workspace token was once answered an empty list, and an unknown one is
+        ignored silently.
+        """
+        if filter not in ("custom", "all"):
+            raise StudioConfigurationError(f"collection filter is {filter!r}; it must be 'custom' or 'all'.")
+        return self._list(f"/api/{self.workspace}/spaces", "spaces", models.Collection, {"filter": filter})
+
+    def list_collection_reports(self, collection: str) -> Iterator[models.Report]:
+        """List a Collection's Reports, archived ones included (`archived` tells)."""
+        return self._list(f"{self._collection(collection)}/reports", "reports", models.Report)
+
+    def list_collection_datasets(self, collection: str) -> Iterator[models.Report]:
+        """List a Collection's datasets, which are Reports of the type `DatasetReport` and listed apart."""
+        return self._list(f"{self._collection(collection)}/datasets", "reports", models.Report)
+
+    # Reports
+
+    def get_report(self, report: str) -> models.Report:
+        """Read one Report."""
+        return models.Report.parse(self._get(self._report(report)), what=f"Report {report}")
+
+    def update_report(
+        self,
+        report: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        collection: str | None = None,
+    ) -> models.Report:
+        """Change a Report's name (at most 64 characters), its description, or the Collection it is in."""
+        if name is not None and not 1 <= len(name) <= _LONGEST_REPORT_NAME:
+            raise StudioConfigurationError(
+                f"name has {len(name)} characters; a Report's name has 1 to {_LONGEST_REPORT_NAME}."
+            )
+        values = {
+            "name": name,
+            "description": description,
+            "space_token": None if collection is None else check_identifier("collection", collection),
+        }
+        changes = {key: value for key, value in values.items() if value is not None}
+        if not changes:
+            raise StudioConfigurationError("Nothing to update: give a name, a description or a collection.")
+        answer = self._send("PATCH", self._report(report), {"report": changes})
+        return models.Report.parse(answer, what=f"Report {report}")
+
+    def archive_report(self, report: str) -> models.Report:
+        """Archive a Report; `unarchive_report` takes it back."""
+        return models.Report.parse(self._send("PATCH", f"{self._report(report)}/archive"), what=f"Report {report}")
+
+    def unarchive_report(self, report: str) -> models.Report:
+        """Take a Report out of the archive."""
+        answer = self._send("PATCH", f"{self._report(report)}/unarchive")
+        return models.Report.parse(answer, what=f"Report {report}")
+
+    # Report runs
+
+    def list_report_runs(self, report: str) -> Iterator[models.ReportRun]:
+        """List a Report's runs, newest first."""
+        return self._list(f"{self._report(report)}/runs", "report_runs", models.ReportRun)
+
+    def get_report_run(self, report: str, run: str) -> models.ReportRun:
+        """Read one Report run."""
+        return models.ReportRun.parse(self._get(self._run(report, run)), what=f"Report run {run}")
+
+    def create_report_run(self, report: str, parameters: Mapping[str, Any] | None = None) -> models.ReportRun:
+        """Start a run. Never repeated by itself once it may have arrived: each run bills the warehouse."""
+        answer = self._send("POST", f"{self._report(report)}/runs", {"parameters": dict(parameters or {})})
+        return models.ReportRun.parse(answer, what=f"the new run of Report {report}")
+
+    def clone_report_run(self, report: str, run: str) -> models.Report:
+        """Copy a Report run into a new Report; personal tokens only.
+
+        :raises StudioCapabilityError: before any request, for a Workspace or Member token.
+        """
+        path = f"{self._run(report, run)}/clone"
+        require(self.token_kind, Operation.CLONE_REPORT_RUN)
+        return models.Report.parse(self._send("POST", path), what=f"the clone of Report run {run}")
+
+    def list_query_runs(self, report: str, run: str) -> Iterator[models.QueryRun]:
+        """List the queries of a run; a failed run's reason is here."""
+        return self._list(f"{self._run(report, run)}/query_runs", "query_runs", models.QueryRun)
+
+    @contextmanager
+    def download_run_results(
+        self, report: str, run: str, *, chunk_bytes: int = 1 << 18
+    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Open the results of a run and yield their content type and their bytes in chunks.
+
+        The CSV endpoint answers `text/csv`, or `application/zip` with one file a query.
+        """
+        path = f"{self._run(report, run)}/results/content.csv"
+        with self._transport.stream(path, priority=self._priority) as response:
+            kind = response.headers.get("Content-Type", "").partition(";")[0]
+            yield kind, response.iter_content(chunk_bytes)
+
+    # Schedules
+
+    def list_schedules(self, report: str) -> Iterator[models.Schedule]:
+        """List a Report's schedules."""
+        return self._list(f"{self._report(report)}/schedules", "report_schedules", models.Schedule)
+
+    def get_schedule(self, report: str, schedule: str) -> models.Schedule:
+        """Read one schedule."""
+        path = self._schedule(report, schedule)
+        return models.Schedule.parse(self._get(path), what=f"schedule {schedule}")
+
+    def create_schedule(self, report: str, values: models.ScheduleInput) -> models.Schedule:
+        """Create a schedule."""
+        answer = self._send("POST", f"{self._report(report)}/schedules", values.to_json())
+        return models.Schedule.parse(answer, what=f"the new schedule of Report {report}")
+
+    def update_schedule(self, report: str, schedule: str, values: models.ScheduleInput) -> models.Schedule:
+        """Change a schedule."""
+        answer = self._send("PATCH", self._schedule(report, schedule), values.to_json())
+        return models.Schedule.parse(answer, what=f"schedule {schedule}")
+
+    def delete_schedule(self, report: str, schedule: str) -> None:
+        """Delete a schedule for good; the API has no way back."""
+        self._send("DELETE", self._schedule(report, schedule))
+
+    # Subscriptions
+
+    def list_report_subscriptions(self, report: str) -> Iterator[models.Subscription]:
+        """List who gets a Report's results."""
+        return self._list(f"{self._report(report)}/subscriptions", "report_subscriptions", models.Subscription)
+
+    def list_schedule_subscriptions(self, report: str, schedule: str) -> Iterator[models.Subscription]:
+        """List who gets the results of one schedule's runs."""
+        path = f"{self._schedule(report, schedule)}/subscriptions"
+        return self._list(path, "report_subscriptions", models.Subscription)
+
+    def create_subscription(self, report: str, values: Mapping[str, Any]) -> models.Subscription:
+        """Create a subscription; `values` are the write names of the API, such as `email_enabled`."""
+        answer = self._send("POST", f"{self._report(report)}/subscriptions", {"report_subscription": dict(values)})
+        return models.Subscription.parse(answer, what=f"the new subscription of Report {report}")
+
+    def delete_subscription(self, report: str, subscription: str) -> None:
+        """Delete a subscription."""
+        path = f"{self._report(report)}/subscriptions/{check_identifier('subscription', subscription)}"
+        self._send("DELETE", path)
+
+    # Paths and parsing
+
+    def _collection(self, token: str) -> str:
+        return f"/api/{self.workspace}/spaces/{check_identifier('collection', token)}"
+
+    def _report(self, token: str) -> str:
+        return f"/api/{self.workspace}/reports/{check_identifier('report', token)}"
+
+    def _run(self, report: str, token: str) -> str:
+        return f"{self._report(report)}/runs/{check_identifier('run', token)}"
+
+    def _schedule(self, report: str, token: str) -> str:
+        return f"{self._report(report)}/schedules/{check_identifier('schedule', token)}"
+
+    def _get(self, path: str, query: Mapping[str, str | int] | None = None) -> dict[str, Any]:
+        return self._transport.request("GET", path, query=query, priority=self._priority)
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return self._transport.request(method, path, body=body, priority=self._priority)
+
+    def _list(
+        self, path: str, key: str, model: type[ResourceT], query: Mapping[str, str | int] | None = None
+    ) -> Iterator[ResourceT]:
+        what = f"GET {path}"
+        rows = walk(lambda page: self._get(path, {**(query or {}), "page": page}), key, what=what)
+        return (model.parse(row, what=f"{what}, {row['token']}") for row in rows)

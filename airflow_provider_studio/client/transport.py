@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One request, done well: permit, send, listen to what the server says of the budget, retry, map the error.
+
+A POST is sent again only if it provably never arrived (no connection) or was refused (429). GET, PATCH and DELETE have
+the same effect once or twice and are repeated. No exception of `requests` leaves here: they carry whole URLs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+from requests.auth import HTTPBasicAuth
+from urllib3.exceptions import NewConnectionError
+
+from airflow_provider_studio import __version__
+from airflow_provider_studio.client.errors import (
+    StudioAPIError,
+    StudioConfigurationError,
+    StudioConnectionError,
+    StudioResponseError,
+    error_for,
+)
+from airflow_provider_studio.client.ratelimit import Priority, RateLimiter, RateLimitFeedback
+from airflow_provider_studio.client.tokens import Credentials, is_loopback
+
+log = logging.getLogger(__name__)
+
+_RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+_CONNECT_TIMEOUT_SECONDS = 10.0
+_POOL_SIZE = 32
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and how patiently a request is repeated.
+
+    :param attempts: sends in all, the first included.
+    :param unreadable_attempts: the same for answers that are not the API's, such as a proxy's HTML.
+    :param first_wait_seconds: ceiling of the first wait; it doubles each time, and each wait is drawn below its ceiling.
+    :param longest_wait_seconds: no wait is longer, whatever `Retry-After` asks for.
+    """
+
+    attempts: int = 6
+    unreadable_attempts: int = 3
+    first_wait_seconds: float = 0.5
+    longest_wait_seconds: float = 60.0
+
+
+@dataclass
+class Spending:
+    """What a client has spent so far: sends (retries included), seconds spent waiting for permits, 429s."""
+
+    requests: int = 0
+    seconds_waited: float = 0.0
+    rate_limited: int = 0
+
+
+class Transport:
+    """Sends requests for one credential.
+
+    :param credentials: who asks; the secret goes into the Authorization header and nowhere else.
+    :param limiter: gives a permit for each send.
+    :param timeout_seconds: how long to wait between two bytes of an answer.
+    :param retries: how often and how patiently to repeat.
+    :param sleep: how to wait between attempts.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        limiter: RateLimiter,
+        *,
+        timeout_seconds: float = 30.0,
+        retries: RetryPolicy | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        if not timeout_seconds > 0:
+            raise StudioConfigurationError(f"timeout_seconds is {timeout_seconds!r}; it must be above 0.")
+        self._host = credentials.host
+        self._limiter = limiter
+        self._timeout = (min(_CONNECT_TIMEOUT_SECONDS, timeout_seconds), timeout_seconds)
+        self._retries = retries or RetryPolicy()
+        self._sleep = sleep
+        self.spending = Spending()
+        self._session = requests.Session()
+        # Proxies and certificates of the environment hold for Studio, not for an emulator on this machine.
+        self._session.trust_env = not is_loopback(urlsplit(credentials.host).hostname or "")
+        self._session.auth = HTTPBasicAuth(credentials.token.encode(), credentials.secret.encode())
+        self._session.headers["Accept"] = "application/hal+json"
+        self._session.headers["User-Agent"] = f"airflow-provider-studio/{__version__}"
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=_POOL_SIZE)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, Any] | None = None,
+        priority: Priority = Priority.WALK,
+    ) -> dict[str, Any]:
+        """Send a request and return the decoded answer; an empty answer is `{}`.
+
+        :raises StudioAPIError: the status says so, after retries where they could help.
+        :raises StudioConnectionError: no answer came.
+        :raises StudioResponseError: the answer is not a JSON object.
+        """
+        for attempt in self._attempts(method):
+            with attempt, self._answer(method, path, query=query, body=body, priority=priority) as response:
+                if response.status_code >= 300:
+                    repeated = attempt.retry_state.attempt_number > 1
+                    if method == "DELETE" and response.status_code == 404 and repeated:
+                        return {}  # an earlier attempt had its effect, and its answer was lost
+                    raise _api_error(method, path, response)
+                return _decoded(method, path, response)
+        raise AssertionError("unreachable: tenacity returns or raises")
+
+    @contextmanager
+    def stream(self, path: str, *, priority: Priority = Priority.WALK) -> Iterator[requests.Response]:
+        """Open a large answer and yield it unread; only opening it is retried."""
+        for attempt in self._attempts("GET"):
+            with attempt:
+                response = self._opened("GET", path, priority=priority)
+                if response.status_code >= 300:
+                    with response:
+                        raise _api_error("GET", path, response)
+        try:
+            yield response
+        except requests.RequestException as error:
+            raise _connection_error("GET", path, error) from None
+        finally:
+            response.close()
+
+    def _attempts(self, method: str) -> tenacity.Retrying:
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: _may_repeat(method, error)),
+            stop=self._is_enough,
+            wait=self._wait,
+            sleep=self._sleep,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+
+    def _is_enough(self, state: tenacity.RetryCallState) -> bool:
+        unreadable = isinstance(_failure(state), StudioResponseError)
+        policy = self._retries
+        return state.attempt_number >= (policy.unreadable_attempts if unreadable else policy.attempts)
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        policy = self._retries
+        asked = getattr(_failure(state), "retry_after_seconds", None)
+        if asked is not None:
+            return float(min(asked, policy.longest_wait_seconds))
+        return tenacity.wait_random_exponential(policy.first_wait_seconds, policy.longest_wait_seconds)(state)
+
+    @contextmanager
+    def _answer(self, method: str, path: str, **kwargs: Any) -> Iterator[requests.Response]:
+        """Send, read the whole answer, and close it, whatever becomes of it."""
+        response = self._opened(method, path, **kwargs)
+        with response:
+            try:
+                _ = response.content
+            except requests.RequestException as error:
+                raise _connection_error(method, path, error) from None
+            yield response
+
+    def _opened(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, Any] | None = None,
+        priority: Priority,
+    ) -> requests.Response:
+        prepared = self._session.prepare_request(
+            requests.Request(method, f"{self._host}{path}", params=query, json=body)
+        )
+        settings = self._session.merge_environment_settings(prepared.url or "", {}, True, None, None)
+        # The permit comes last: what lies between it and the send eats into the budget's margin.
+        self.spending.seconds_waited += self._limiter.acquire(priority).waited_seconds
+        self.spending.requests += 1
+        try:
+            response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
+        except requests.RequestException as error:
+            raise _connection_error(method, path, error) from None
+        self._limiter.observe(_feedback(response))
+        if response.status_code == 429:
+            self.spending.rate_limited += 1
+        return response
+
+
+def _may_repeat(method: str, error: BaseException) -> bool:
+    if isinstance(error, StudioConnectionError):
+        return method != "POST" or not error.may_have_arrived
+    if isinstance(error, StudioAPIError):
+        return error.status == 429 or (method != "POST" and error.status in _RETRIED_STATUSES)
+    return isinstance(error, StudioResponseError) and method == "GET"
+
+
+def _failure(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None
+
+
+def _log_retry(state: tenacity.RetryCallState) -> None:
+    wait = state.next_action.sleep if state.next_action is not None else 0.0
+    log.warning("Attempt %d: %s Trying again in %.1f s.", state.attempt_number, _failure(state), wait)
+
+
+def _connection_error(method: str, path: str, error: requests.RequestException) -> StudioConnectionError:
+    """Say what happened without the text of `requests`, which holds the URL with its query."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    never_connected = isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError) or isinstance(
+        reason, NewConnectionError
+    )
+    if isinstance(error, requests.exceptions.SSLError):
+        what, never_connected = "the TLS handshake failed; check the host and its certificate", True
+    elif isinstance(error, requests.ReadTimeout):
+        what = "no answer came in time"
+    elif isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
+        what = "the answer was cut short"
+    elif never_connected:
+        what = "no connection; check the host, the network and proxies"
+    else:
+        what = "the connection broke before the answer"
+    return StudioConnectionError(f"{method} {path}: {what}.", may_have_arrived=not never_connected)
+
+
+def _api_error(method: str, path: str, response: requests.Response) -> StudioAPIError:
+    try:
+        body = response.json()
+    except requests.JSONDecodeError:
+        body = {}
+    body = body if isinstance(body, dict) else {}
+    message = body.get("message") or ""
+    error = error_for(
+        response.status_code,
+        method=method,
+        path=path,
+        error_id=str(body["id"]) if body.get("id") else None,
+        message=message if isinstance(message, str) else str(message),
+    )
+    error.retry_after_seconds = retry_after_seconds(response.headers)
+    return error
+
+
+def _decoded(method: str, path: str, response: requests.Response) -> dict[str, Any]:
+    if not response.content.strip():
+        return {}
+    kind = response.headers.get("Content-Type", "").partition(";")[0] or "no content type"
+    try:
+        body = response.json()
+    except requests.JSONDecodeError:
+        raise StudioResponseError(
+            f"{method} {path} answered {response.status_code} with {kind} that is no JSON "
+            f"({len(response.content):,} bytes). A proxy or a login page may stand before Studio, "
+            "or the answer was cut short; check the connection's host."
+        ) from None
+    if not isinstance(body, dict):
+        raise StudioResponseError(f"{method} {path} answered a JSON {type(body).__name__} instead of an object.")
+    return body
+
+
+def _feedback(response: requests.Response) -> RateLimitFeedback:
+    return RateLimitFeedback(
+        status=response.status_code,
+        limit=_whole_number(response.headers.get("X-RateLimit-Limit")),
+        remaining=_whole_number(response.headers.get("X-RateLimit-Remaining")),
+        retry_after_seconds=retry_after_seconds(response.headers),
+    )
+
+
+def _whole_number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.strip().isdecimal() else None
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that `Retry-After` asks for, given as seconds or as an HTTP date; None without a usable one.
+
+    A date is held against the answer's own `Date`, so that a server whose clock is off does no harm.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    until = _http_date(text)
+    if until is None:
+        return None
+    now = _http_date(headers.get("Date", "")) or datetime.now(UTC)
+    return max(0.0, (until - now).total_seconds())
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        parsed = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

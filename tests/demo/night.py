@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One governed night from an empty folder to a printed summary, told as it happens."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+from upath import UPath
+
+from airflow_provider_studio.client.tokens import Credentials, TokenKind
+from airflow_provider_studio.emulator import EmulatorControl
+from tests.demo.past import live_through
+from tests.system.keeper import ProcessKeeper
+from tests.system.live_airflow import LiveAirflow, free_ports
+
+WORKSPACE = "acme"
+DAG_ID = "studio_nightly_governance"
+CONNECTION_ID = "studio_default"
+# Public: the emulator's own credentials, which open nothing but an emulator.
+TOKEN, SECRET = "emulator-workspace", "emulator-secret"
+
+
+class NightFailedError(RuntimeError):
+    """The night did not end as it should."""
+
+
+class Night:
+    """The demo's story: a workspace with a past, Airflow, the DAG run, the summary."""
+
+    def __init__(self, keeper: ProcessKeeper, home: Path, arguments: argparse.Namespace) -> None:
+        self._started = time.monotonic()
+        self._keeper = keeper
+        self._arguments = arguments
+        self._home = home
+        emulator_port = arguments.emulator_port or free_ports(1)[0]
+        self._emulator_url = f"http://127.0.0.1:{emulator_port}"
+        self._emulator_port = emulator_port
+        self._control = EmulatorControl(self._emulator_url)
+        self._airflow = LiveAirflow(
+            keeper,
+            home / "airflow",
+            port=arguments.port,
+            environment={"AIRFLOW__STUDIO__STORAGE_PATH": f"file://{home}/studio"},
+        )
+        self._told: dict[str, str | None] = {}
+
+    def run(self) -> None:
+        """Live the night; raises NightFailedError or LiveAirflowError with what to look at."""
+        self._start_emulator()
+        self._airflow.start()
+        self._say("Airflow is starting in the background")
+        credentials = Credentials(WORKSPACE, TOKEN, SECRET, host=self._emulator_url, kind=TokenKind.WORKSPACE)
+        live_through(self._control, credentials, UPath(self._home / "studio"), say=self._say)
+        self._airflow.wait_until_ready(DAG_ID)
+        self._say(f"Airflow is ready at {self._airflow.url}")
+        self._create_connection()
+        before = time.monotonic()
+        state, run_id = self._run_dag()
+        self._summary(state, run_id, time.monotonic() - before)
+
+    def stay(self) -> None:
+        """Keep everything up until Ctrl-C."""
+        print("Stays up until Ctrl-C.", flush=True)
+        while True:
+            time.sleep(3600)
+
+    def _say(self, sentence: str) -> None:
+        print(f"[{time.monotonic() - self._started:5.1f} s] {sentence}", flush=True)
+
+    def _start_emulator(self) -> None:
+        reports = self._arguments.reports
+        log = self._home / "emulator.log"
+        options = {"workspace": WORKSPACE, "reports": reports, "seed": self._arguments.seed}
+        argv = [sys.executable, "-m", "airflow_provider_studio.emulator"]
+        argv += [f"--{name}={value}" for name, value in options.items()]
+        argv += [f"--port={self._emulator_port}"]
+        pid = self._keeper.start(argv, env=dict(os.environ), log=log)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if self._keeper.exit_status(pid) is not None:
+                raise NightFailedError(f"the emulator did not start: {log.read_text(encoding='utf-8')[-600:]}")
+            try:
+                self._control.clock()
+            except requests.ConnectionError:
+                time.sleep(0.1)
+            else:
+                self._say(f"Studio workspace {WORKSPACE!r} with {reports:,} Reports at {self._emulator_url}")
+                return
+        raise NightFailedError(f"the emulator did not answer within 60 s; see {log}")
+
+    def _create_connection(self) -> None:
+        connection = {
+            "connection_id": CONNECTION_ID,
+            "conn_type": "studio",
+            "host": self._emulator_url,
+            "schema": WORKSPACE,
+            "login": TOKEN,
+            "password": SECRET,
+            "extra": json.dumps({"token_kind": "workspace"}),
+        }
+        self._airflow.api("POST", "/connections", json=connection)
+        self._say(f"Connection {CONNECTION_ID!r} created")
+
+    def _run_dag(self) -> tuple[str, str]:
+        refreshed = next(
+            token
+            for token, report in sorted(self._control.state()["reports"].items())
+            if not report["archived"] and report["personal_of"] is None and report["view_count"] > 50
+        )
+        conf = {
+            "approval": self._arguments.approve,
+            "refresh_report": refreshed,
+            "max_actions": 400,
+            "max_share": 0.2,
+        }
+        run_id = self._airflow.trigger(DAG_ID, conf)
+        self._say(f"DAG {DAG_ID!r} triggered; its run: {self._airflow.url}/dags/{DAG_ID}/runs/{run_id}")
+        if self._arguments.approve:
+            self._say("The task 'approve' will wait for you in the UI (Required Actions)")
+        timeout = 3600.0 if self._arguments.approve else 420.0
+        return self._airflow.wait_for_run(DAG_ID, run_id, timeout_seconds=timeout, watch=self._tell), run_id
+
+    def _tell(self, states: dict[str, str | None]) -> None:
+        """Say what changed, and while a task runs every ten seconds how many requests were spent."""
+        changed = [f"{task} {state}" for task, state in states.items() if state and self._told.get(task) != state]
+        spent = self._control.requests_summary()["total"]
+        overdue = time.monotonic() - getattr(self, "_last_told", 0.0) > 10
+        if changed or overdue:
+            self._last_told = time.monotonic()
+            running = [task for task, state in states.items() if state == "running"]
+            self._say(f"{', '.join(changed or running) or 'waiting'} · {spent:,} requests so far")
+        self._told = states
+
+    def _summary(self, state: str, run_id: str, seconds: float) -> None:
+        inventory = self._airflow.xcom(DAG_ID, run_id, "inventory") or {}
+        plan = self._airflow.xcom(DAG_ID, run_id, "plan") or {}
+        applied = self._airflow.xcom(DAG_ID, run_id, "apply") or {}
+        spent = self._control.requests_summary()
+        throttled = spent["by_status"].get("429", 0)
+        rows: list[tuple[str, Any]] = [
+            ("Reports seen", inventory.get("reports")),
+            ("of them stale", plan.get("stale")),
+            ("Reports archived", applied.get("archived")),
+            ("schedules deleted", applied.get("schedules_deleted")),
+            ("requests spent", spent["total"]),
+            ("answered 429", throttled),
+            ("seconds", round(seconds)),
+        ]
+        print(f"\nThe night: {state}")
+        for name, value in rows:
+            print(f"  {name:<18} {'-' if value is None else format(value, ',')}")
+        print(
+            f"\nAirflow UI         {self._airflow.url}/dags/{DAG_ID}/runs/{run_id}\n"
+            f"  login            {self._airflow.user} / {self._airflow.password}\n"
+            f"The plan           {plan.get('path', '-')}\n"
+            f"The emulated API   {self._emulator_url}/api/{WORKSPACE}\n"
+            f"To take it back    trigger the DAG 'studio_undo' with plan_id {plan.get('plan_id', '-')}\n",
+            flush=True,
+        )
+        if state != "success":
+            raise NightFailedError(f"the DAG run ended as {state}: {self._airflow.task_states(DAG_ID, run_id)}")
+        if throttled:
+            raise NightFailedError(f"{throttled} requests were answered 429; the budget was overspent")

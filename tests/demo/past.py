@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Give an emulated workspace a past: nightly snapshots, taken while its clock moves through the last months.
+
+View counts are totals, so nothing can be proven unviewed on the first night; the demo starts where a team
+would be after a season of nights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from upath import UPath
+
+from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.ratelimit import RateLimiter
+from airflow_provider_studio.client.tokens import Credentials
+from airflow_provider_studio.emulator import EmulatorControl
+from airflow_provider_studio.governance.inventory import take_inventory
+
+NIGHTS_AGO = (120, 100, 60, 30, 7, 1)
+
+
+def live_through(
+    control: EmulatorControl, credentials: Credentials, storage: UPath, *, say: Callable[[str], None]
+) -> None:
+    """Take the past nights' snapshots without a rate limit, then return to the present and the true limit."""
+    present = datetime.now(UTC)
+    control.set_rate_limit(enabled=False)
+    with StudioClient(credentials, limiter=RateLimiter.unlimited()) as client:
+        for number, days in enumerate(NIGHTS_AGO, start=1):
+            night = present - timedelta(days=days)
+            control.set_clock(night)
+            summary = take_inventory(client, storage, now=lambda night=night: night)
+            say(f"past night {number} of {len(NIGHTS_AGO)}, {night:%Y-%m-%d}: {summary.reports:,} Reports")
+    control.set_clock(datetime.now(UTC))
+    control.set_rate_limit(enabled=True)
+    control.clear_requests()

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Airflow on this machine: `airflow standalone` in its own folder, on free ports, driven over REST.
+
+The system tests and the demo use the same one, so what the demo shows is what the tests hold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.system.keeper import ProcessKeeper
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_FINAL_STATES = {"success", "failed"}
+
+
+class LiveAirflowError(RuntimeError):
+    """Airflow did not start, or did not answer as it should."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Return `count` different TCP ports of the loopback that nothing listens on."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+class LiveAirflow:
+    """`airflow standalone` with one user, few processes and no schedules: DAGs run when they are triggered.
+
+    :param keeper: starts the processes and ends them.
+    :param home: AIRFLOW_HOME; created.
+    :param environment: more environment variables, such as `AIRFLOW_CONN_…`.
+    :param port: where the UI and the REST API listen; a free port by default.
+    """
+
+    def __init__(
+        self,
+        keeper: ProcessKeeper,
+        home: Path,
+        *,
+        dags_folder: Path = REPOSITORY / "dags",
+        environment: Mapping[str, str] | None = None,
+        port: int | None = None,
+    ) -> None:
+        self.home = home
+        self.user, self.password = "admin", secrets.token_urlsafe(9)
+        self._keeper = keeper
+        ui, worker_logs, trigger_logs, scheduler_health = free_ports(4)
+        self.port = port or ui
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **self._clean_environment(),
+            **self._settings(dags_folder, worker_logs, trigger_logs, scheduler_health),
+            **(environment or {}),
+        }
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._pid: int | None = None
+
+    def _settings(self, dags: Path, worker_logs: int, trigger_logs: int, health: int) -> dict[str, str]:
+        return {
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": "2",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.home / "passwords.json"),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(health),
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+        }
+
+    @staticmethod
+    def _clean_environment() -> dict[str, str]:
+        """This process' environment without Airflow's settings; our interpreter's `airflow` comes first."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
+        return kept
+
+    @property
+    def log(self) -> Path:
+        """The output of every component."""
+        return self.home / "standalone.log"
+
+    def start(self) -> None:
+        """Start the components; `wait_until_ready` waits for them."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        passwords = self.home / "passwords.json"
+        passwords.touch(mode=0o600)
+        passwords.write_text(json.dumps({self.user: self.password}), encoding="utf-8")
+        airflow = str(Path(sys.executable).with_name("airflow"))
+        self._pid = self._keeper.start([airflow, "standalone"], env=self.environment, log=self.log)
+
+    def wait_until_ready(self, dag_id: str, *, timeout_seconds: float = 180.0) -> None:
+        """Wait until Airflow answers, every component is healthy and `dag_id` is parsed; then unpause it."""
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            self._check_alive()
+            if self._healthy() and self._known(dag_id):
+                self.api("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+                return
+            time.sleep(0.5)
+        raise LiveAirflowError(
+            f"Airflow was not ready within {timeout_seconds:.0f} s{self._import_errors()}; see {self.log}"
+        )
+
+    def _check_alive(self) -> None:
+        if self._pid is None:
+            raise LiveAirflowError("start() was not called")
+        status = self._keeper.exit_status(self._pid)
+        if status is not None:
+            tail = "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+            raise LiveAirflowError(f"`airflow standalone` ended with {status}. Its last words:\n{tail}")
+
+    def _healthy(self) -> bool:
+        try:
+            health = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
+        except (requests.RequestException, ValueError):
+            return False
+        parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+        return all(health.get(part, {}).get("status") == "healthy" for part in parts)
+
+    def _known(self, dag_id: str) -> bool:
+        if "Authorization" not in self._session.headers:
+            self._log_in()
+        return self._session.get(f"{self.url}/api/v2/dags/{dag_id}", timeout=10).status_code == 200
+
+    def _log_in(self) -> None:
+        login = {"username": self.user, "password": self.password}
+        answer = self._session.post(f"{self.url}/auth/token", json=login, timeout=10)
+        answer.raise_for_status()
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def _import_errors(self) -> str:
+        try:
+            errors = self.api("GET", "/importErrors")["import_errors"]
+        except (requests.RequestException, LiveAirflowError):
+            return ""
+        return "".join(f"\n{error['filename']}: {error['stack_trace']}" for error in errors)
+
+    def api(self, method: str, path: str, **kwargs: Any) -> Any:
+        """Call Airflow's REST API and return the JSON answer; any error status raises with its body."""
+        answer = self._session.request(method, f"{self.url}/api/v2{path}", timeout=30, **kwargs)
+        if answer.status_code >= 400:
+            raise LiveAirflowError(f"{method} {path} answered {answer.status_code}: {answer.text[:600]}")
+        return answer.json() if answer.content else None
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+        """Start a run of a DAG and return its run id."""
+        body = {"logical_date": datetime.now(UTC).isoformat(), "conf": dict(conf)}
+        return str(self.api("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """Return the state of each task of a run, None before it is scheduled."""
+        tasks = self.api("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        return {task["task_id"]: task["state"] for task in tasks}
+
+    def wait_for_run(
+        self,
+        dag_id: str,
+        run_id: str,
+        *,
+        timeout_seconds: float = 420.0,
+        watch: Callable[[dict[str, str | None]], None] | None = None,
+    ) -> str:
+        """Wait for the end of a run and return its state; `watch` is shown the tasks' states meanwhile."""
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            self._check_alive()
+            state = str(self.api("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
+            if watch is not None:
+                watch(self.task_states(dag_id, run_id))
+            if state in _FINAL_STATES:
+                return state
+            time.sleep(1.0)
+        raise LiveAirflowError(
+            f"{dag_id} did not end within {timeout_seconds:.0f} s: {self.task_states(dag_id, run_id)}"
+        )
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Return one XCom value of a task, decoded; None where the task pushed none."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}?deserialize=false"
+        try:
+            value = self.api("GET", path)["value"]
+        except LiveAirflowError:
+            return None
+        return json.loads(value) if isinstance(value, str) and value[:1] in "[{" else value
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
+        """Return a task's log as text."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}?full_content=true"
+        content = self.api("GET", path, headers={"Accept": "application/json"})["content"]
+        return "\n".join(json.dumps(line) if isinstance(line, dict) else str(line) for line in content)

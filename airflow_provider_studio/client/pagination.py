@@ -2,8 +2,8 @@
 """How a listing is walked and how its end is known.
 
 Studio serves fixed pages, ignores `per_page`, sometimes tells no counters, emits `next_page` past the end, and answers
-some listings in one piece whatever `page` says. A walk ends at an empty page, at the last page of a pagination block, or
-where a page repeats the one before it; and it never ends silently anywhere else.
+some listings in one piece whatever `page` says. A walk ends at an empty page, at the last page of a pagination block,
+or where a page repeats the one before it; and it never ends silently anywhere else.
 """
 
 from __future__ import annotations

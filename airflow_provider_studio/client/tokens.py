@@ -140,7 +140,7 @@ def kind_of(scope: str | None, self_href: str | None) -> TokenKind:
 
     `api_key_scope` tells a Member key from a Workspace key. Where it is absent, an API key (its own link leads to
     `api_keys`) is taken for the kind that may do less, and anything else is a personal token, whose answer links to the
-    account. Source: one real answer for a personal token, client code for the scopes; values other than `member` unseen.
+    account. Source: one real answer for a personal token, client code for the scopes; others than `member` are unseen.
     """
     if scope:
         return TokenKind.MEMBER if "member" in scope.lower() else TokenKind.WORKSPACE

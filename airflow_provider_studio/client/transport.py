@@ -46,7 +46,7 @@ class RetryPolicy:
 
     :param attempts: sends in all, the first included.
     :param unreadable_attempts: the same for answers that are not the API's, such as a proxy's HTML.
-    :param first_wait_seconds: ceiling of the first wait; it doubles each time, and each wait is drawn below its ceiling.
+    :param first_wait_seconds: ceiling of the first wait, doubled each time; each wait is drawn below its ceiling.
     :param longest_wait_seconds: no wait is longer, whatever `Retry-After` asks for.
     """
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The algorithm: a log of sends and the queue of those who wait for a place in it.
 
-A caller reserves the earliest place at which the log stays legal, behind everyone of its priority. When that time comes it
-asks to be stamped; the stamp is refused while the sends of the last window are too many, whoever made them and however
-late they woke. So the log is legal at any number of waiters, and the queue alone decides who is next.
+A caller reserves the earliest place at which the log stays legal, behind everyone of its priority. When that time
+comes it asks to be stamped; the stamp is refused while the sends of the last window are too many, whoever made them and
+however late they woke. So the log is legal at any number of waiters, and the queue alone decides who is next.
 """
 
 from __future__ import annotations

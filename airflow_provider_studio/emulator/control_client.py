@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client of the control endpoints, for tests and the demo; works from any process."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import requests
+
+
+class EmulatorControl:
+    """Looks at an emulator's truth and changes it.
+
+    :param url: the emulator's address.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url}/_emulator"
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, **query: Any) -> dict[str, Any]:
+        answer = self._session.request(method, f"{self._url}/{path}", json=body, params=query, timeout=60)
+        if answer.status_code >= 400:
+            raise ValueError(f"The emulator refused {method} {path}: {answer.text}")
+        return dict(answer.json())
+
+    def clock(self) -> datetime:
+        """The emulated time."""
+        return datetime.fromisoformat(self._ask("GET", "clock")["now"])
+
+    def set_clock(self, now: datetime) -> None:
+        """Move to a time."""
+        self._ask("POST", "clock", {"now": now.isoformat()})
+
+    def advance(self, by: timedelta) -> None:
+        """Move by a duration."""
+        self._ask("POST", "clock", {"advance_seconds": by.total_seconds()})
+
+    def requests_summary(self, after: int = 0) -> dict[str, Any]:
+        """`{"total", "by_status": {"200": n}, "requests": [{"n", "at", "method", "path", "status", "token"}]}`.
+
+        Status 0 is a request whose answer was dropped.
+        """
+        return self._ask("GET", "requests", after=after)
+
+    def requests_spent(self) -> int:
+        """How many requests were sent since the log was cleared."""
+        return int(self.requests_summary(after=10**12)["total"])
+
+    def clear_requests(self) -> None:
+        """Start the request log anew."""
+        self._ask("DELETE", "requests")
+
+    def add_fault(self, kind: str, **settings: Any) -> None:
+        """Add a fault; see `emulator.faults.Fault` for its settings."""
+        self._ask("POST", "faults", {"kind": kind, **settings})
+
+    def clear_faults(self) -> None:
+        """End every fault."""
+        self._ask("DELETE", "faults")
+
+    def set_rate_limit(self, **settings: Any) -> None:
+        """Configure the limit: `enabled`, `limit`, `interval_seconds`, `model`; counting starts anew."""
+        self._ask("POST", "rate_limit", settings)
+
+    def state(self) -> dict[str, Any]:
+        """Everything in the workspace, by token: `reports`, `schedules`, `subscriptions`, `collections`."""
+        return self._ask("GET", "state")
+
+    def add_report(self, **fields: Any) -> str:
+        """Add a Report and return its token; fields as in `change_report`."""
+        return str(self._ask("POST", "reports", fields)["token"])
+
+    def change_report(self, token: str, **fields: Any) -> None:
+        """Change a Report behind the API's back: `name`, `edited_at`, `habit`, `next_outcome`, …"""
+        self._ask("PATCH", f"reports/{token}", fields)
+
+    def remove_report(self, token: str) -> None:
+        """Delete a Report, as someone else might."""
+        self._ask("DELETE", f"reports/{token}")
+
+    def view(self, token: str, count: int = 1) -> None:
+        """Let people view a Report so often, now."""
+        self._ask("POST", f"reports/{token}/views", {"count": count})
+
+    def add_schedule(self, report: str, **values: Any) -> str:
+        """Give a Report a schedule and return its token: `cron` (daily at 6:00 UTC), `params`."""
+        return str(self._ask("POST", f"reports/{report}/schedules", values)["token"])
+
+    def remove_collection(self, token: str) -> None:
+        """Delete a Collection with its Reports."""
+        self._ask("DELETE", f"collections/{token}")
+
+    def forbid_collection(self, token: str) -> None:
+        """Let every request for a Collection's contents be answered 403."""
+        self._ask("POST", f"collections/{token}/forbid")

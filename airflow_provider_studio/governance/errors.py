@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong in governing a workspace. Each message says what was being done and what to do next."""
+
+from __future__ import annotations
+
+from airflow_provider_studio.client.errors import StudioError
+
+
+class GovernanceError(StudioError):
+    """Anything that stops a step of governance."""
+
+
+class InventoryError(GovernanceError):
+    """The walk read too little to be a snapshot."""
+
+
+class PolicyError(GovernanceError, ValueError):
+    """A policy that makes no sense. The message names the field, the value and the mend."""
+
+
+class PlanError(GovernanceError):
+    """A plan that cannot be made, read or applied."""
+
+
+class PlanTamperedError(PlanError):
+    """The plan's content is not what its hash says."""
+
+
+class WrongWorkspaceError(PlanError):
+    """The plan or journal belongs to another workspace."""
+
+
+class GuardRailError(GovernanceError):
+    """The plan is larger than the guard rails allow; nothing was touched."""
+
+
+class StorageError(GovernanceError):
+    """The storage cannot be read or written."""
+
+
+class JournalError(GovernanceError):
+    """The journal is missing or damaged."""

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nightly snapshots of a workspace in Parquet, and their history through DuckDB.
+
+A snapshot is a folder; `summary.json` is written last, and a folder without it is no snapshot. Absent facts are NULL,
+never 0. All times are UTC, stored without a zone.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from upath import UPath
+
+from airflow_provider_studio.governance.storage import (
+    check_writable,
+    explained,
+    file_stamp,
+    from_file_stamp,
+    local_path,
+    write_whole,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+
+REPORT_COLUMNS = {
+    "taken_at": "TIMESTAMP",
+    "token": "VARCHAR",
+    "name": "VARCHAR",
+    "type": "VARCHAR",
+    "collection": "VARCHAR",
+    "collection_name": "VARCHAR",
+    "creator": "VARCHAR",
+    "archived": "BOOLEAN",
+    "created_at": "TIMESTAMP",
+    "edited_at": "TIMESTAMP",
+    "last_run_at": "TIMESTAMP",
+    "last_successfully_run_at": "TIMESTAMP",
+    "last_run_by_schedule": "BOOLEAN",
+    "view_count": "BIGINT",
+    "runs_count": "BIGINT",
+    "schedules_count": "BIGINT",
+    "expected_runtime_seconds": "DOUBLE",
+    "query_count": "BIGINT",
+    "web_url": "VARCHAR",
+}
+SCHEDULE_COLUMNS = {
+    "taken_at": "TIMESTAMP",
+    "token": "VARCHAR",
+    "report": "VARCHAR",
+    "name": "VARCHAR",
+    "frequency": "VARCHAR",
+    "time_zone": "VARCHAR",
+    "next_scheduled_run": "TIMESTAMP",
+    "last_run_at": "TIMESTAMP",
+    "last_succeeded_at": "TIMESTAMP",
+    "subscriber_count": "BIGINT",
+}
+_TABLES = {"reports": REPORT_COLUMNS, "schedules": SCHEDULE_COLUMNS}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One night.
+
+    :param folder: where its files are.
+    :param taken_at: when the walk began.
+    """
+
+    folder: UPath
+    taken_at: datetime
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `summary.json` says."""
+        with explained("read", self.folder):
+            return dict(json.loads((self.folder / "summary.json").read_text(encoding="utf-8")))
+
+
+class SnapshotStore:
+    """All nights of one workspace.
+
+    :param storage: the storage root.
+    :param workspace: the workspace's name.
+    """
+
+    def __init__(self, storage: UPath, workspace: str) -> None:
+        self.storage = storage
+        self.root = storage / "snapshots" / f"workspace={workspace}"
+
+    def all(self) -> list[Snapshot]:
+        """Return every finished snapshot, oldest first."""
+        with explained("list", self.root):
+            if not self.root.exists():
+                return []
+            folders = [one for one in self.root.iterdir() if one.name.startswith("taken_at=")]
+            finished = [one for one in folders if (one / "summary.json").exists()]
+        times = (from_file_stamp(one.name.partition("=")[2]) for one in finished)
+        return sorted((Snapshot(*pair) for pair in zip(finished, times, strict=True)), key=lambda one: one.taken_at)
+
+    def newest(self) -> Snapshot | None:
+        """Return the newest finished snapshot."""
+        return next(reversed(self.all()), None)
+
+    def relative(self, snapshot: Snapshot) -> str:
+        """Return a snapshot's folder as plans name it: relative to the storage root."""
+        return f"snapshots/{self.root.name}/{snapshot.folder.name}"
+
+    def writer(self, taken_at: datetime) -> SnapshotWriter:
+        """Return a writer of a new snapshot."""
+        return SnapshotWriter(self.root / f"taken_at={file_stamp(taken_at)}", taken_at)
+
+    def check_writable(self) -> None:
+        """Raise StorageError now if nothing can be written here."""
+        check_writable(self.root)
+
+
+class SnapshotWriter:
+    """Takes rows one by one onto this machine's disk, and puts the finished files into storage. A context manager."""
+
+    def __init__(self, folder: UPath, taken_at: datetime) -> None:
+        self.folder = folder
+        self._taken_at = plain_time(taken_at)
+        self._scratch = tempfile.TemporaryDirectory(prefix="studio-snapshot-")
+        self._files: dict[str, IO[str]] = {}
+
+    def __enter__(self) -> Self:
+        for table in _TABLES:
+            self._files[table] = (Path(self._scratch.name) / f"{table}.jsonl").open("w", encoding="utf-8")
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        for file in self._files.values():
+            file.close()
+        self._scratch.cleanup()
+
+    def add(self, table: str, row: Mapping[str, Any]) -> None:
+        """Add a row to `reports` or `schedules`; times may carry a zone."""
+        values = {key: plain_time(value) if isinstance(value, datetime) else value for key, value in row.items()}
+        self._files[table].write(json.dumps({"taken_at": self._taken_at, **values}) + "\n")
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write the tables, then the summary that makes the folder a snapshot."""
+        import duckdb
+
+        with duckdb.connect() as connection:
+            for table, columns in _TABLES.items():
+                self._files[table].close()
+                parquet = self._to_parquet(connection, table, columns)
+                write_whole(self.folder / f"{table}.parquet", parquet.read_bytes())
+        write_whole(self.folder / "summary.json", json.dumps(summary, indent=1).encode())
+
+    def _to_parquet(self, connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str]) -> Path:
+        source, target = Path(self._files[table].name), Path(self._scratch.name) / f"{table}.parquet"
+        types = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
+        rows = f"read_json(?, format = 'newline_delimited', columns = {{{types}}})"
+        order = "report, token" if table == "schedules" else "token"
+        connection.execute(
+            # Every name in here is one of our own constants or a temporary file's.
+            f"COPY (SELECT * FROM {rows} ORDER BY {order}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)",
+            [str(source)],
+        )
+        return target
+
+
+def open_history(snapshots: Sequence[Snapshot], tables: Sequence[str] = ("reports",)) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB with a view a table over all rows of these nights; `taken_at` tells the nights apart."""
+    import duckdb
+
+    connection = duckdb.connect()
+    remote = next((one.folder for one in snapshots if local_path(one.folder) is None), None)
+    if remote is not None:
+        connection.register_filesystem(remote.fs)
+    for table in tables:
+        files = [_file_name(one.folder / f"{table}.parquet") for one in snapshots]
+        listed = ", ".join("'{}'".format(name.replace("'", "''")) for name in files)
+        connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet([{listed}], union_by_name = true)")
+    return connection
+
+
+def _file_name(path: UPath) -> str:
+    local = local_path(path)
+    return str(path) if local is None else str(local)
+
+
+def plain_time(time: datetime) -> str:
+    """Write a time as the tables keep it: UTC without its zone."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that appear whole or not at all, and never change.
+
+On a local path a file is written under another name, flushed to the disk and renamed; an object store does the like by
+itself.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from upath import UPath
+
+from airflow_provider_studio.governance.errors import StorageError
+
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+
+
+def utcnow() -> datetime:
+    """Return the time in UTC."""
+    return datetime.now(UTC)
+
+
+def file_stamp(time: datetime) -> str:
+    """Write a time so that names sort as times do."""
+    return time.astimezone(UTC).strftime(_STAMP)
+
+
+def from_file_stamp(text: str) -> datetime:
+    """Read what `file_stamp` wrote."""
+    return datetime.strptime(text, _STAMP).replace(tzinfo=UTC)
+
+
+@contextmanager
+def explained(doing: str, path: UPath) -> Iterator[None]:
+    """Turn what a file system raises into a StorageError that says what was being done to which path."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise StorageError(
+            f"Cannot {doing} {path}: {reason}. Set [studio] storage_path to a place that every worker can use."
+        ) from None
+
+
+def local_path(path: UPath) -> Path | None:
+    """Return the path on this machine's disk, or None for an object store."""
+    return Path(path.path) if path.protocol in {"", "file", "local"} else None
+
+
+def write_whole(path: UPath, content: bytes) -> None:
+    """Write a file that appears whole, replacing nothing half way.
+
+    :raises StorageError: names the path and the reason.
+    """
+    with explained("write", path):
+        local = local_path(path)
+        if local is None:
+            path.write_bytes(content)
+        else:
+            _write_local(local, content)
+
+
+def write_once(path: UPath, content: bytes) -> bool:
+    """Write a file unless it exists. Returns whether it was written by this call.
+
+    On a local path this is exact even for two writers at once; object stores without conditional writes leave a gap.
+    """
+    with explained("write", path):
+        local = local_path(path)
+        if local is not None:
+            return _write_local(local, content, replace=False)
+        if path.exists():
+            return False
+        path.write_bytes(content)
+        return True
+
+
+def check_writable(folder: UPath) -> None:
+    """Find out now, not after an hour of work, that a folder cannot be written.
+
+    :raises StorageError: names the folder and the reason.
+    """
+    probe = folder / f".probe-{uuid.uuid4().hex}"
+    write_whole(probe, b"")
+    with explained("write", folder):
+        probe.unlink()
+
+
+def _write_local(path: Path, content: bytes, *, replace: bool = True) -> bool:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            temporary.replace(path)
+        else:
+            path.hardlink_to(temporary)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return True

@@ -10,13 +10,20 @@ from __future__ import annotations
 class StudioError(Exception):
     """Anything that this provider raises on purpose."""
 
+    retry_helps: bool = True
+    """Whether the same call may succeed later, with nobody mending anything."""
+
 
 class StudioConfigurationError(StudioError, ValueError):
     """Bad input, found before any request was sent. The message names the field, the value and the mend."""
 
+    retry_helps = False
+
 
 class StudioCapabilityError(StudioError):
     """The token's kind may not do this; no request was sent. The message names the kind and the way out."""
+
+    retry_helps = False
 
 
 class StudioConnectionError(StudioError):
@@ -67,13 +74,19 @@ class StudioAPIError(StudioError):
 class StudioBadRequestError(StudioAPIError):
     """400 or 422: Studio refused the content of the request; sending it again cannot help."""
 
+    retry_helps = False
+
 
 class StudioAuthenticationError(StudioAPIError):
     """401: the token or its secret is not valid (any more)."""
 
+    retry_helps = False
+
 
 class StudioForbiddenError(StudioAPIError):
     """403: the token is valid and may not do this."""
+
+    retry_helps = False
 
 
 class StudioNotFoundError(StudioAPIError):
@@ -86,6 +99,24 @@ class StudioRateLimitedError(StudioAPIError):
 
 class StudioServerError(StudioAPIError):
     """408 or 5xx, still, after every retry."""
+
+
+class StudioRunError(StudioError):
+    """A Report run did not end well."""
+
+
+class StudioRunFailedError(StudioRunError):
+    """It failed. The message names the query, the error code and Studio's message."""
+
+
+class StudioRunCancelledError(StudioRunError):
+    """Someone cancelled it."""
+
+    retry_helps = False
+
+
+class StudioRunTimeoutError(StudioRunError):
+    """It was not over in time; it goes on in Studio."""
 
 
 _BY_STATUS: dict[int, tuple[type[StudioAPIError], str]] = {

@@ -17,9 +17,13 @@ class InventoryError(GovernanceError):
 class PolicyError(GovernanceError, ValueError):
     """A policy that makes no sense. The message names the field, the value and the mend."""
 
+    retry_helps = False
+
 
 class PlanError(GovernanceError):
     """A plan that cannot be made, read or applied."""
+
+    retry_helps = False
 
 
 class PlanTamperedError(PlanError):
@@ -32,6 +36,8 @@ class WrongWorkspaceError(PlanError):
 
 class GuardRailError(GovernanceError):
     """The plan is larger than the guard rails allow; nothing was touched."""
+
+    retry_helps = False
 
 
 class StorageError(GovernanceError):

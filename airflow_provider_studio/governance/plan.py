@@ -217,7 +217,8 @@ class Plan:
             "",
             (
                 f"{numbers['stale']} of {numbers['reports']} Reports are stale: "
-                f"archive {numbers['reports_to_archive']}, delete {numbers['schedules_to_delete']} schedules. Snapshot of {_day(self.header.taken_at)}."
+                f"archive {numbers['reports_to_archive']}, delete {numbers['schedules_to_delete']} schedules. "
+                f"Snapshot of {_day(self.header.taken_at)}."
             ),
             "",
             f"Policy: {_shown(self.header.policy_in_words, longest=1000)}",

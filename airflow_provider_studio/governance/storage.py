@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +63,7 @@ def write_whole(path: UPath, content: bytes) -> None:
         if local is None:
             path.write_bytes(content)
         else:
-            _write_local(local, content)
+            _write_local(local, [content])
 
 
 def write_once(path: UPath, content: bytes) -> bool:
@@ -74,11 +74,25 @@ def write_once(path: UPath, content: bytes) -> bool:
     with explained("write", path):
         local = local_path(path)
         if local is not None:
-            return _write_local(local, content, replace=False)
+            return _write_local(local, [content], replace=False)
         if path.exists():
             return False
         path.write_bytes(content)
         return True
+
+
+def write_stream(path: UPath, chunks: Iterable[bytes]) -> None:
+    """Write a file of any size in constant memory; on a local path it appears whole or not at all.
+
+    :raises StorageError: names the path and the reason.
+    """
+    with explained("write", path):
+        local = local_path(path)
+        if local is None:
+            with path.open("wb") as file:
+                file.writelines(chunks)
+        else:
+            _write_local(local, chunks)
 
 
 def check_writable(folder: UPath) -> None:
@@ -92,12 +106,12 @@ def check_writable(folder: UPath) -> None:
         probe.unlink()
 
 
-def _write_local(path: Path, content: bytes, *, replace: bool = True) -> bool:
+def _write_local(path: Path, chunks: Iterable[bytes], *, replace: bool = True) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())
         if replace:

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The provider's metadata as Airflow reads it at every start: one plain dict, the only source, importing nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CONNECTION_TYPE = "studio"
+HOOK_NAME = "ThoughtSpot Analyst Studio"
+
+CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
+    "token_kind": {
+        "label": "Token kind",
+        "description": "What the token stands for; found out with one request where it is left out.",
+        "schema": {"type": ["string", "null"], "enum": ["workspace", "member", "personal", None], "default": None},
+    },
+    "timeout_seconds": {
+        "label": "Timeout in seconds",
+        "description": "How long to wait for an answer; 30 by default.",
+        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": None},
+    },
+    "rate_limit_requests": {
+        "label": "Rate limit: requests",
+        "description": "How many requests this token may send in the seconds below; 40 by default.",
+        "schema": {"type": ["integer", "null"], "minimum": 1, "default": None},
+    },
+    "rate_limit_seconds": {
+        "label": "Rate limit: seconds",
+        "description": "In how many seconds; 10 by default.",
+        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": None},
+    },
+}
+FIELD_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["port"],
+    "relabeling": {"login": "Token", "password": "Secret", "schema": "Workspace", "host": "Host"},
+    "placeholders": {"host": "https://app.mode.com", "schema": "the name in https://app.mode.com/<workspace>"},
+}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the metadata, in the form of Airflow's provider_info schema."""
+    package, integration = "airflow_provider_studio", "ThoughtSpot Analyst Studio"
+    return {
+        "package-name": "airflow-provider-studio",
+        "name": integration,
+        "description": "Run Reports of ThoughtSpot Analyst Studio (formerly Mode), and keep its workspaces clean.",
+        "integrations": [
+            {
+                "integration-name": integration,
+                "external-doc-url": "https://www.thoughtspot.com/product/analyst-studio",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [{"integration-name": integration, "python-modules": [f"{package}.hooks.studio"]}],
+        "operators": [
+            {
+                "integration-name": integration,
+                "python-modules": [
+                    f"{package}.operators.governance",
+                    f"{package}.operators.inventory",
+                    f"{package}.operators.reports",
+                ],
+            }
+        ],
+        "sensors": [{"integration-name": integration, "python-modules": [f"{package}.sensors.reports"]}],
+        "connection-types": [
+            {
+                "connection-type": CONNECTION_TYPE,
+                "hook-class-name": f"{package}.hooks.studio.StudioHook",
+                "hook-name": HOOK_NAME,
+                "conn-fields": CONNECTION_FIELDS,
+                "ui-field-behaviour": FIELD_BEHAVIOUR,
+            }
+        ],
+        "extra-links": [f"{package}.links.StudioReportLink", f"{package}.links.StudioReportRunLink"],
+        "asset-uris": [
+            {
+                "schemes": ["studio"],
+                "handler": f"{package}.assets.sanitize_uri",
+                "factory": f"{package}.assets.create_asset",
+            }
+        ],
+        "config": {
+            "studio": {
+                "description": "Settings of the ThoughtSpot Analyst Studio provider.",
+                "options": {
+                    "storage_path": {
+                        "description": "Where snapshots, plans and journals are kept: any path that Airflow's object "
+                        "storage opens. The default is the folder studio under Airflow's home; a fleet needs a place "
+                        "that all its hosts share.",
+                        "type": "string",
+                        "version_added": "0.1.0",
+                        "example": "s3://bucket/studio",
+                        "default": None,
+                    },
+                    "rate_limit_url": {
+                        "description": "Where the ledger of each token's budget is kept. The default is a SQLite file "
+                        "under Airflow's home, which all processes of a host share.",
+                        "type": "string",
+                        "version_added": "0.1.0",
+                        "example": "sqlite:////var/lib/airflow/studio/ratelimit.db",
+                        "default": None,
+                    },
+                },
+            }
+        },
+    }

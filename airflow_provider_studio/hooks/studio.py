@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""StudioHook: an Airflow connection becomes a client whose requests draw from the token's shared budget.
+
+The connection form's schema is not enforced by Airflow's server, so everything is checked here, with errors that name
+the connection, the field and the mend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+from airflow_provider_studio import settings
+from airflow_provider_studio.client.errors import StudioConfigurationError, StudioError
+from airflow_provider_studio.get_provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, FIELD_BEHAVIOUR, HOOK_NAME
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from airflow_provider_studio.client.api import StudioClient
+    from airflow_provider_studio.client.ratelimit import Budget
+    from airflow_provider_studio.client.tokens import Credentials
+
+
+class StudioHook(BaseHook):
+    """Opens a Studio workspace.
+
+    The connection: login is the token, password the secret, schema the workspace, host the address (by default
+    `https://app.mode.com`); the extras are `token_kind` (workspace, member, personal), `timeout_seconds`,
+    `rate_limit_requests` and `rate_limit_seconds`.
+
+    :param studio_conn_id: the Airflow connection.
+    """
+
+    conn_name_attr = "studio_conn_id"
+    default_conn_name = "studio_default"
+    conn_type = CONNECTION_TYPE
+    hook_name = HOOK_NAME
+
+    def __init__(self, studio_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.studio_conn_id = studio_conn_id
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's own fields, for Airflow 3.1; later versions read the provider's metadata."""
+        from wtforms import StringField
+
+        return {name: StringField(field["label"]) for name, field in CONNECTION_FIELDS.items()}
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return what the form calls and hides, for Airflow 3.1; later versions read the provider's metadata."""
+        return {key.replace("-", "_"): value for key, value in FIELD_BEHAVIOUR.items()}
+
+    @cached_property
+    def client(self) -> StudioClient:
+        """The client of the connection's workspace.
+
+        :raises StudioConfigurationError: no such connection, or a field of it that cannot be used.
+        """
+        return self._client_of(self._connection())
+
+    def get_conn(self) -> StudioClient:
+        """Return the client; Airflow's own name for it."""
+        return self.client
+
+    async def aget_client(self) -> StudioClient:
+        """Return the client from a trigger: looks the connection up without blocking the event loop."""
+        from airflow.providers.common.compat.connection import get_async_connection
+
+        if "client" not in self.__dict__:
+            connection = await get_async_connection(self.studio_conn_id)
+            self.__dict__["client"] = await asyncio.to_thread(self._client_of, connection)
+        return self.client
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Say which workspace and which kind of token answered, or what to mend."""
+        try:
+            verification = self.client.verify()
+            kind = self.client.token_kind
+        except StudioError as error:
+            return False, str(error)
+        return True, f"Workspace {verification.workspace!r} answered a {kind.value.capitalize()} token."
+
+    def log_spending(self) -> None:
+        """Log what the client has spent of the token's budget, if it was used."""
+        client = self.__dict__.get("client")
+        if client is not None:
+            spent = client.spending
+            self.log.info(
+                "Spent %d requests of the token's budget; waited %.1f s for permits; %d were answered 429",
+                spent.requests,
+                spent.seconds_waited,
+                spent.rate_limited,
+            )
+
+    def _connection(self) -> Connection:
+        try:
+            return self.get_connection(self.studio_conn_id)
+        except AirflowNotFoundException:
+            raise StudioConfigurationError(
+                f"There is no connection {self.studio_conn_id!r}. Create one of the type {CONNECTION_TYPE!r} in "
+                "Airflow's UI under Admin > Connections, or with `airflow connections add`."
+            ) from None
+
+    def _client_of(self, connection: Connection) -> StudioClient:
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        from airflow_provider_studio.client.api import StudioClient
+        from airflow_provider_studio.client.ratelimit import RateLimiter, store_from_url
+
+        if connection.password:
+            mask_secret(connection.password)
+        try:
+            credentials = self._credentials(connection)
+            extra = connection.extra_dejson
+            timeout = _number(extra, "timeout_seconds") or 30.0
+            budget = self._budget(extra)
+            store = store_from_url(settings.rate_limit_url())
+            return StudioClient(
+                credentials, limiter=RateLimiter(store, credentials.budget_key, budget), timeout_seconds=timeout
+            )
+        except StudioConfigurationError as error:
+            raise StudioConfigurationError(f"Connection {self.studio_conn_id!r}: {error}") from None
+
+    @staticmethod
+    def _credentials(connection: Connection) -> Credentials:
+        from airflow_provider_studio.client.tokens import Credentials, TokenKind
+
+        kind = connection.extra_dejson.get("token_kind") or None
+        if kind is not None and kind not in list(TokenKind):
+            raise StudioConfigurationError(f"token_kind is {kind!r}; it must be one of {', '.join(TokenKind)}.")
+        return Credentials(
+            workspace=connection.schema or "",
+            token=connection.login or "",
+            secret=connection.password or "",
+            host=_address(connection.host, connection.port),
+            kind=None if kind is None else TokenKind(kind),
+        )
+
+    @staticmethod
+    def _budget(extra: dict[str, Any]) -> Budget:
+        from airflow_provider_studio.client.ratelimit import Budget
+
+        requests, seconds = _number(extra, "rate_limit_requests"), _number(extra, "rate_limit_seconds")
+        if requests is not None and not requests.is_integer():
+            raise StudioConfigurationError(f"rate_limit_requests is {requests}; it must be a whole number.")
+        standard = Budget()
+        return Budget(int(requests or standard.limit), seconds or standard.interval_seconds)
+
+
+def _number(extra: dict[str, Any], name: str) -> float | None:
+    """Return an extra that must be a positive number; the form and URIs give texts."""
+    value = extra.get(name)
+    if value in (None, ""):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise StudioConfigurationError(f"{name} is {value!r}; it must be a number above 0.")
+    return number
+
+
+def _address(host: str | None, port: int | None) -> str:
+    """Return scheme, host and port; without a scheme it is https, or http for this machine."""
+    from airflow_provider_studio.client.tokens import DEFAULT_HOST, is_loopback
+
+    address = (host or DEFAULT_HOST).rstrip("/")
+    if "://" not in address:
+        scheme = "http" if is_loopback(address.partition(":")[0]) else "https"
+        address = f"{scheme}://{address}"
+    return address if port is None else f"{address}:{port}"

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Links from a task in Airflow's UI to its Report and Report run in Studio.
+
+A link is an XCom row, written the moment the address is known, so that a running task has it already.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
+
+log = logging.getLogger(__name__)
+
+
+class _StudioLink(BaseOperatorLink):
+    """Reads the address that the operator left; never raises and needs no connection."""
+
+    @classmethod
+    def persist(cls, context: Context, url: str | None) -> None:
+        """Leave the address for the UI."""
+        if url:
+            context["ti"].xcom_push(key=f"_link_{cls.__name__}", value=url)
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
+        """Return the address, or nothing."""
+        try:
+            return XCom.get_value(key=self.xcom_key, ti_key=ti_key) or ""
+        except Exception:
+            log.debug("No link %s", self.xcom_key, exc_info=True)
+            return ""
+
+
+class StudioReportLink(_StudioLink):
+    """Opens the Report."""
+
+    name = "Studio Report"
+
+
+class StudioReportRunLink(_StudioLink):
+    """Opens the Report run."""
+
+    name = "Studio run"

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all operators share: the hook, the spending in the log, and failing at once where no retry helps."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+
+from airflow_provider_studio.client.errors import StudioError
+from airflow_provider_studio.hooks.studio import StudioHook
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class StudioOperator(BaseOperator):
+    """Runs with a Studio connection.
+
+    :param studio_conn_id: the Airflow connection.
+    """
+
+    template_fields: Sequence[str] = ("studio_conn_id",)
+    ui_color = "#e8f1fb"
+
+    def __init__(self, *, studio_conn_id: str = StudioHook.default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.studio_conn_id = studio_conn_id
+
+    @cached_property
+    def hook(self) -> StudioHook:
+        """The hook of the connection."""
+        return StudioHook(self.studio_conn_id)
+
+    def execute(self, context: Context) -> Any:
+        """Run; an error that no retry can mend fails the task at once."""
+        try:
+            return self.run_with_studio(context)
+        except StudioError as error:
+            if error.retry_helps:
+                raise
+            raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+        finally:
+            self.hook.log_spending()
+
+    @abstractmethod
+    def run_with_studio(self, context: Context) -> Any:
+        """Do the operator's work and return its XCom."""
+
+
+def actor_of(context: Context) -> dict[str, str]:
+    """Return who acts, for the journal."""
+    ti = context["ti"]
+    return {"dag": ti.dag_id, "run": ti.run_id, "task": ti.task_id, "try": str(ti.try_number)}

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options of Airflow's `[studio]` section, with defaults that need no configuration."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from airflow.providers.common.compat.sdk import conf
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+_SECTION = "studio"
+
+
+def _home() -> Path:
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser().absolute() / "studio"
+
+
+def storage_path(address: str) -> UPath:
+    """Return a path anywhere that Airflow's object storage opens: a path on this machine, or `<scheme>://…`."""
+    from airflow.sdk import ObjectStoragePath
+
+    # Airflow's class passes every call of a UPath on to one.
+    return cast("UPath", ObjectStoragePath(address))
+
+
+def storage(path: str | None = None) -> UPath:
+    """Return the storage root: `path` if given, else `[studio] storage_path`, else a folder under Airflow's home."""
+    return storage_path(path or conf.get(_SECTION, "storage_path", fallback=None) or f"file://{_home()}")
+
+
+def rate_limit_url() -> str:
+    """Return `[studio] rate_limit_url`, or a SQLite file under Airflow's home."""
+    return conf.get(_SECTION, "rate_limit_url", fallback=None) or f"sqlite:///{_home() / 'ratelimit.db'}"

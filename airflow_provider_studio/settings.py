@@ -19,17 +19,18 @@ def _home() -> Path:
     return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser().absolute() / "studio"
 
 
-def storage_path(address: str) -> UPath:
-    """Return a path anywhere that Airflow's object storage opens: a path on this machine, or `<scheme>://…`."""
-    from airflow.sdk import ObjectStoragePath
-
-    # Airflow's class passes every call of a UPath on to one.
-    return cast("UPath", ObjectStoragePath(address))
-
-
 def storage(path: str | None = None) -> UPath:
     """Return the storage root: `path` if given, else `[studio] storage_path`, else a folder under Airflow's home."""
-    return storage_path(path or conf.get(_SECTION, "storage_path", fallback=None) or f"file://{_home()}")
+    from airflow.sdk import ObjectStoragePath
+
+    root = path or conf.get(_SECTION, "storage_path", fallback=None) or f"file://{_home()}"
+    # Airflow's class passes every call of a UPath on to one.
+    return cast("UPath", ObjectStoragePath(root))
+
+
+def in_storage(path: str) -> UPath:
+    """Return a path that is absolute or has a scheme as it is, and any other as one under the storage root."""
+    return storage(path) if path.startswith("/") or "://" in path else storage() / path
 
 
 def rate_limit_url() -> str:

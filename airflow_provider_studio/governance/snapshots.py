@@ -182,7 +182,9 @@ def open_history(snapshots: Sequence[Snapshot], tables: Sequence[str] = ("report
     for table in tables:
         files = [_file_name(one.folder / f"{table}.parquet") for one in snapshots]
         listed = ", ".join("'{}'".format(name.replace("'", "''")) for name in files)
-        connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet([{listed}], union_by_name = true)")
+        # The folders' names tell `taken_at` too, as a text that would stand before the column.
+        options = "union_by_name = true, hive_partitioning = false"
+        connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet([{listed}], {options})")
     return connection
 
 

@@ -109,7 +109,7 @@ class StudioApplyPlanOperator(StudioOperator):
         rails = GuardRails(max_actions=int(self.max_actions), max_share=float(self.max_share))
         path = self.plan["path"] if isinstance(self.plan, Mapping) else self.plan
         client = self.hook.client
-        plan = Plan.read(settings.storage_path(path), workspace=client.workspace)
+        plan = Plan.read(settings.in_storage(path), workspace=client.workspace)
         actor = actor_of(context) | ({"approver": str(self.approver)} if self.approver else {})
         summary = apply_plan(client, plan, settings.storage(self.storage_path), guard_rails=rails, actor=actor)
         if summary.failures:

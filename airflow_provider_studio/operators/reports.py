@@ -108,7 +108,8 @@ class StudioExportReportRunOperator(StudioOperator):
 
     :param report: the Report's token, or the address of its page.
     :param run: the run's token, or what `StudioRunReportOperator` returned.
-    :param path: where to write, as Airflow's object storage names it; a retry replaces the file.
+    :param path: where to write, as Airflow's object storage names it, or relative to the storage root. Without an
+        ending it gets `.csv` or `.zip`, as Studio answered. A retry replaces the file.
     """
 
     template_fields: Sequence[str] = (*StudioOperator.template_fields, "report", "run", "path")
@@ -135,6 +136,9 @@ class StudioExportReportRunOperator(StudioOperator):
                 yield chunk
 
         with self.hook.client.download_run_results(report_token(self.report), run) as (content_type, chunks):
-            write_stream(settings.storage_path(self.path), measured(chunks))
-        self.log.info("Wrote %d bytes to %s", size, self.path)
-        return {"path": self.path, "bytes": size, "sha256": digest.hexdigest(), "content_type": content_type}
+            path = settings.in_storage(self.path)
+            if not path.suffix:
+                path = path.with_suffix(".zip" if content_type == "application/zip" else ".csv")
+            write_stream(path, measured(chunks))
+        self.log.info("Wrote %d bytes to %s", size, path)
+        return {"path": str(path), "bytes": size, "sha256": digest.hexdigest(), "content_type": content_type}

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+### A governed night
+
+Takes a snapshot of every Report, makes a plan of what is stale, asks a person to approve it, carries it out under a
+journal, and refreshes one Report and exports its results.
+
+Nothing is changed before the task `apply`, and what it did can be taken back with the DAG `studio_undo`. A workspace's
+first nights change nothing: views are totals, so *not viewed for 90 days* takes snapshots 90 days apart to prove.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, Param, task
+
+from airflow_provider_studio.operators.governance import StudioApplyPlanOperator, StudioPlanOperator
+from airflow_provider_studio.operators.inventory import StudioInventoryOperator
+from airflow_provider_studio.operators.reports import StudioExportReportRunOperator, StudioRunReportOperator
+
+POLICY = {
+    "unviewed_days": Param(90, type="integer", minimum=1, description="Stale: not viewed or edited for so long."),
+    "unrun_days": Param(
+        90, type=["integer", "null"], minimum=1, description="Stale: nor run by a person. Empty does not look at runs."
+    ),
+    "minimum_age_days": Param(30, type="integer", minimum=0, description="Younger Reports are left alone."),
+    "protected_collections": Param([], type="array", description="Tokens or names of Collections to leave alone."),
+    "protected_reports": Param([], type="array", description="Tokens of Reports to leave alone."),
+    "protected_names": Param(
+        ["*do not archive*"], type="array", description="Patterns of Reports' names to leave alone."
+    ),
+}
+
+
+def policy(context: dict[str, Any], jinja_env: Any) -> dict[str, Any]:  # noqa: ARG001  Airflow's own signature
+    """Return the run's policy: the params as they are, which no template can render without turning lists to text."""
+    return {name: context["params"][name] for name in POLICY}
+
+
+with DAG(
+    dag_id="studio_nightly_governance",
+    schedule="0 3 * * *",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+    dagrun_timeout=timedelta(days=2),
+    tags=["studio", "governance"],
+    doc_md=__doc__,
+    params={
+        **POLICY,
+        "approval": Param(True, type="boolean", description="Wait for a person before anything is changed."),
+        "max_actions": Param(100, type="integer", minimum=1, description="A larger plan is refused."),
+        "max_share": Param(
+            0.05,
+            type="number",
+            exclusiveMinimum=0,
+            maximum=1,
+            description="Share of the Reports that a plan may touch.",
+        ),
+        "refresh_report": Param(
+            None,
+            type=["string", "null"],
+            description="A Report to run afterwards: its token or the address of its page.",
+        ),
+    },
+):
+    inventory = StudioInventoryOperator(task_id="inventory", execution_timeout=timedelta(hours=6))
+
+    plan = StudioPlanOperator(
+        task_id="plan", policy=policy, snapshot="{{ ti.xcom_pull(task_ids='inventory')['snapshot'] }}"
+    )
+
+    @task.branch
+    def decide(plan: dict[str, Any], params: dict[str, Any]) -> str | None:
+        """Ask a person, act at once, or have nothing to do."""
+        if not plan["reports_to_archive"] and not plan["schedules_to_delete"]:
+            return None
+        return "approve" if params["approval"] else "apply"
+
+    approve = ApprovalOperator(
+        task_id="approve",
+        subject="Archive {{ ti.xcom_pull(task_ids='plan')['reports_to_archive'] }} stale Reports of "
+        "{{ ti.xcom_pull(task_ids='plan')['workspace'] }}?",
+        body="{{ ti.xcom_pull(task_ids='plan')['markdown'] }}",
+        defaults=ApprovalOperator.REJECT,
+        response_timeout=timedelta(hours=20),
+    )
+
+    apply = StudioApplyPlanOperator(
+        task_id="apply",
+        plan=plan.output,
+        max_actions="{{ params.max_actions }}",
+        max_share="{{ params.max_share }}",
+        approver="{{ ((ti.xcom_pull(task_ids='approve') or {}).get('responded_by_user') or {}).get('name', '') }}",
+        trigger_rule="none_failed_min_one_success",
+        execution_timeout=timedelta(hours=6),
+    )
+
+    @task.short_circuit(trigger_rule="none_failed", ignore_downstream_trigger_rules=False)
+    def wants_refresh(params: dict[str, Any]) -> bool:
+        """Go on only where a Report was named."""
+        return bool(params["refresh_report"])
+
+    refresh = StudioRunReportOperator(
+        task_id="refresh", report="{{ params.refresh_report }}", execution_timeout=timedelta(hours=2)
+    )
+
+    export = StudioExportReportRunOperator(
+        task_id="export",
+        report="{{ ti.xcom_pull(task_ids='refresh')['report'] }}",
+        run=refresh.output,
+        path="exports/{{ ti.xcom_pull(task_ids='refresh')['report'] }}/{{ ti.xcom_pull(task_ids='refresh')['run'] }}",
+        execution_timeout=timedelta(hours=1),
+    )
+
+    decided = decide(plan.output)
+    inventory >> plan
+    decided >> [approve, apply]
+    approve >> apply >> wants_refresh() >> refresh >> export

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+### Take a plan back
+
+Unarchives the Reports that a plan archived and recreates the schedules that it deleted, from the plan's journal. Give
+the plan's id, as the task `plan` of the night returned it; name actions or Reports to take back those alone. Triggered
+twice, it does nothing twice.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import DAG, Param
+
+from airflow_provider_studio.operators.governance import StudioUndoPlanOperator
+
+
+def only(context: dict[str, Any], jinja_env: Any) -> list[str]:  # noqa: ARG001  Airflow's own signature
+    """Return the list as it is, which a template would turn to text."""
+    return context["params"]["only"]
+
+
+with DAG(
+    dag_id="studio_undo",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    tags=["studio", "governance"],
+    doc_md=__doc__,
+    params={
+        "plan_id": Param(type="string", minLength=1, description="The plan to take back."),
+        "only": Param([], type="array", description="Ids of actions or tokens of Reports; empty: everything."),
+    },
+):
+    StudioUndoPlanOperator(
+        task_id="undo", plan_id="{{ params.plan_id }}", only=only, execution_timeout=timedelta(hours=6)
+    )

@@ -11,7 +11,8 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from airflow_provider_studio.emulator import api, control
+from airflow_provider_studio.emulator import api, control, schedules
+from airflow_provider_studio.emulator.asked import ApiError
 from airflow_provider_studio.emulator.control_client import EmulatorControl
 from airflow_provider_studio.emulator.gate import Gate
 from airflow_provider_studio.emulator.state import SECRET, EmulatorState
@@ -22,10 +23,11 @@ def make_app(state: EmulatorState) -> Gate:
     app = FastAPI(title="Studio emulator", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.emulator = state
     app.include_router(control.router)
+    app.include_router(schedules.router)
     app.include_router(api.router)
 
-    @app.exception_handler(api.ApiError)
-    def refuse(_request: Request, error: api.ApiError) -> Response:
+    @app.exception_handler(ApiError)
+    def refuse(_request: Request, error: ApiError) -> Response:
         return error.response()
 
     return Gate(app, state)

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One request over real HTTP: what is repeated, what is not, and what an error says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.errors import (
+    StudioAPIError,
+    StudioAuthenticationError,
+    StudioBadRequestError,
+    StudioConfigurationError,
+    StudioConnectionError,
+    StudioForbiddenError,
+    StudioNotFoundError,
+    StudioRateLimitedError,
+    StudioResponseError,
+    StudioServerError,
+)
+from airflow_provider_studio.client.models import Cron, Frequency, ScheduleInput
+from airflow_provider_studio.client.ratelimit import RateLimiter
+from airflow_provider_studio.client.tokens import Credentials, TokenKind
+from airflow_provider_studio.client.transport import RetryPolicy, retry_after_seconds
+from airflow_provider_studio.emulator import StudioEmulator
+from tests.conftest import client_of
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def patient(emulator: StudioEmulator, waits: list[float]) -> StudioClient:
+    """A client whose waits between attempts are written down instead of waited."""
+    return client_of(emulator, sleep=waits.append)
+
+
+def a_report(emulator: StudioEmulator) -> str:
+    return emulator.control.add_report(name="Revenue")
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_get_is_repeated_after_errors_that_pass(patient: StudioClient, emulator: StudioEmulator, status: int) -> None:
+    report = a_report(emulator)
+    emulator.control.add_fault("status", status=status, times=2)
+    assert patient.get_report(report).name == "Revenue"
+    assert emulator.control.requests_spent() == patient.spending.requests == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, StudioBadRequestError),
+        (401, StudioAuthenticationError),
+        (403, StudioForbiddenError),
+        (404, StudioNotFoundError),
+        (409, StudioAPIError),
+        (422, StudioBadRequestError),
+    ],
+)
+def test_errors_that_stay_are_typed_and_not_repeated(
+    patient: StudioClient, emulator: StudioEmulator, status: int, kind: type[StudioAPIError]
+) -> None:
+    body = {"id": "bad_luck", "message": "No luck today"}
+    emulator.control.add_fault("status", status=status, body=body, times=None)
+    with pytest.raises(kind) as caught:
+        list(patient.list_collections())
+    error = caught.value
+    assert (error.status, error.error_id, error.message) == (status, "bad_luck", "No luck today")
+    assert (error.method, error.path) == ("GET", "/api/acme/spaces")
+    assert "bad_luck" in str(error)
+    assert "filter" not in str(error), "the query string stays out"
+    assert emulator.control.requests_spent() == 1
+
+
+def test_a_server_that_stays_broken_is_given_up(patient: StudioClient, emulator: StudioEmulator) -> None:
+    emulator.control.add_fault("status", status=503, times=None)
+    with pytest.raises(StudioServerError):
+        patient.verify()
+    assert emulator.control.requests_spent() == RetryPolicy().attempts
+
+
+def test_waits_grow_and_are_drawn_below_a_ceiling(
+    patient: StudioClient, emulator: StudioEmulator, waits: list[float]
+) -> None:
+    emulator.control.add_fault("status", status=500, times=None)
+    with pytest.raises(StudioServerError):
+        patient.verify()
+    assert len(waits) == RetryPolicy().attempts - 1
+    assert all(0 <= wait <= 0.5 * 2**number for number, wait in enumerate(waits))
+
+
+def test_retry_after_in_seconds_is_honoured(
+    patient: StudioClient, emulator: StudioEmulator, waits: list[float]
+) -> None:
+    emulator.control.add_fault("status", status=429, headers={"Retry-After": "7"})
+    patient.verify()
+    assert waits == [7.0]
+
+
+def test_retry_after_as_a_date_is_honoured(patient: StudioClient, emulator: StudioEmulator, waits: list[float]) -> None:
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    emulator.control.add_fault("status", status=503, headers={"Retry-After": until})
+    patient.verify()
+    assert 25 <= waits[0] <= 31
+
+
+def test_retry_after_never_waits_longer_than_the_policy_allows(
+    patient: StudioClient, emulator: StudioEmulator, waits: list[float]
+) -> None:
+    emulator.control.add_fault("status", status=503, headers={"Retry-After": "86400"})
+    patient.verify()
+    assert waits == [RetryPolicy().longest_wait_seconds]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": ""}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-3"}, None),
+        ({"Retry-After": " 12 "}, 12.0),
+        ({"Retry-After": "Sun, 06 Nov 1994 08:49:37 GMT"}, 0.0),
+        (
+            {"Retry-After": "Sun, 06 Nov 2044 08:49:37 GMT", "Date": "Sun, 06 Nov 2044 08:49:30 GMT"},
+            7.0,
+        ),
+    ],
+)
+def test_retry_after_is_read_against_the_servers_own_clock(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after_seconds(headers) == seconds
+
+
+def runs_of(emulator: StudioEmulator, report: str) -> list[Any]:
+    return list(emulator.control.state()["reports"][report]["runs_asked"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "runs", "raised"),
+    [
+        ({"kind": "lose_response"}, 1, StudioConnectionError),
+        ({"kind": "reset"}, 0, StudioConnectionError),
+        ({"kind": "truncate"}, 1, StudioConnectionError),
+        ({"kind": "status", "status": 502}, 0, StudioServerError),
+        ({"kind": "html"}, 0, StudioResponseError),
+    ],
+)
+def test_a_post_that_may_have_arrived_is_never_replayed(
+    patient: StudioClient, emulator: StudioEmulator, fault: dict[str, Any], runs: int, raised: type[Exception]
+) -> None:
+    report = a_report(emulator)
+    emulator.control.add_fault(**fault, method="POST", times=None)
+    with pytest.raises(raised) as caught:
+        patient.create_report_run(report)
+    assert emulator.control.requests_spent() == 1
+    assert len(runs_of(emulator, report)) == runs
+    assert getattr(caught.value, "may_have_arrived", True)
+
+
+def test_a_post_that_was_refused_for_the_limit_is_sent_again(patient: StudioClient, emulator: StudioEmulator) -> None:
+    report = a_report(emulator)
+    emulator.control.add_fault("status", status=429, method="POST", times=2)
+    patient.create_report_run(report)
+    assert len(runs_of(emulator, report)) == 1
+
+
+def test_no_connection_says_so_and_lets_even_a_post_repeat(emulator: StudioEmulator, waits: list[float]) -> None:
+    from tests.system.live_airflow import free_ports
+
+    nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
+    credentials = Credentials("acme", "t", "hush-hush", nobody, TokenKind.WORKSPACE)
+    client = StudioClient(credentials, limiter=RateLimiter.unlimited(), sleep=waits.append)
+    with pytest.raises(StudioConnectionError, match="no connection") as caught:
+        client.create_report_run("0123456789ab")
+    assert not caught.value.may_have_arrived
+    assert len(waits) == RetryPolicy().attempts - 1
+    assert "hush-hush" not in str(caught.value)
+    assert caught.value.__suppress_context__, "the text of requests holds the whole URL"
+
+
+def test_a_delete_whose_answer_was_lost_is_repeated_and_its_404_means_done(
+    patient: StudioClient, emulator: StudioEmulator
+) -> None:
+    report = a_report(emulator)
+    schedule = emulator.control.add_schedule(report)
+    emulator.control.add_fault("lose_response", method="DELETE")
+    patient.delete_schedule(report, schedule)
+    assert schedule not in emulator.control.state()["schedules"]
+
+
+def test_a_first_404_to_a_delete_is_an_error(patient: StudioClient, emulator: StudioEmulator) -> None:
+    with pytest.raises(StudioNotFoundError):
+        patient.delete_schedule(a_report(emulator), "0123456789ab")
+
+
+def test_html_instead_of_json_names_what_may_stand_in_between(patient: StudioClient, emulator: StudioEmulator) -> None:
+    emulator.control.add_fault("html", times=None)
+    with pytest.raises(StudioResponseError, match=r"text/html.*login page"):
+        patient.verify()
+    assert emulator.control.requests_spent() == RetryPolicy().unreadable_attempts
+
+
+def test_half_a_json_text_is_no_answer(patient: StudioClient, emulator: StudioEmulator) -> None:
+    emulator.control.add_fault("garbage", times=None)
+    with pytest.raises(StudioResponseError, match="cut short"):
+        patient.verify()
+
+
+def test_a_body_cut_short_is_asked_for_again(patient: StudioClient, emulator: StudioEmulator) -> None:
+    report = a_report(emulator)
+    emulator.control.add_fault("truncate", times=2)
+    assert patient.get_report(report).token == report
+
+
+def test_a_body_cut_short_for_good_is_an_error(patient: StudioClient, emulator: StudioEmulator) -> None:
+    emulator.control.add_fault("truncate", times=None)
+    with pytest.raises(StudioConnectionError, match="cut short"):
+        patient.verify()
+
+
+def test_a_server_that_does_not_answer_in_time(emulator: StudioEmulator) -> None:
+    emulator.control.add_fault("slow", seconds=2.0, times=None)
+    client = client_of(emulator, timeout_seconds=0.1, retries=RetryPolicy(attempts=2))
+    with pytest.raises(StudioConnectionError, match="in time"):
+        client.verify()
+
+
+def test_a_redirect_is_not_followed_and_carries_no_credentials_away(
+    patient: StudioClient, emulator: StudioEmulator
+) -> None:
+    with StudioEmulator("elsewhere", reports=1) as elsewhere:
+        location = f"{elsewhere.url}/api/verify"
+        emulator.control.add_fault("status", status=302, headers={"Location": location})
+        with pytest.raises(StudioAPIError) as caught:
+            patient.verify()
+        assert caught.value.status == 302
+        assert elsewhere.control.requests_spent() == 0
+
+
+def test_a_wrong_secret_is_told_as_such_without_showing_it(emulator: StudioEmulator) -> None:
+    credentials = Credentials("acme", "emulator-workspace", "not-the-secret", emulator.url, TokenKind.WORKSPACE)
+    client = StudioClient(credentials, limiter=RateLimiter.unlimited())
+    with pytest.raises(StudioAuthenticationError, match="token and secret") as caught:
+        list(client.list_collections())
+    assert "not-the-secret" not in f"{caught.value!r} {credentials!r}"
+
+
+def test_too_many_429_name_the_cause(patient: StudioClient, emulator: StudioEmulator) -> None:
+    emulator.control.add_fault("status", status=429, times=None)
+    with pytest.raises(StudioRateLimitedError, match="budget"):
+        patient.verify()
+    assert patient.spending.rate_limited == RetryPolicy().attempts
+
+
+def test_the_answer_to_a_change_may_be_empty(patient: StudioClient, emulator: StudioEmulator) -> None:
+    report = a_report(emulator)
+    values = ScheduleInput(cron=Cron(freq=Frequency.DAILY, hour=4, minute=0))
+    patient.delete_schedule(report, patient.create_schedule(report, values).token)
+    assert list(patient.list_schedules(report)) == []
+
+
+def test_a_timeout_that_makes_no_sense(emulator: StudioEmulator) -> None:
+    with pytest.raises(StudioConfigurationError, match="timeout_seconds is 0"):
+        client_of(emulator, timeout_seconds=0)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all tests share: an Airflow home of their own, an emulated workspace over HTTP, a client, a storage root."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# Before anything imports Airflow, which reads its home once.
+_HOME = tempfile.TemporaryDirectory(prefix="studio-tests-")
+for _name in [name for name in os.environ if name.startswith("AIRFLOW")]:
+    del os.environ[_name]
+os.environ |= {
+    "AIRFLOW_HOME": _HOME.name,
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parents[1] / "dags"),
+}
+
+import pytest  # noqa: E402
+from upath import UPath  # noqa: E402
+
+from airflow_provider_studio.client.api import StudioClient  # noqa: E402
+from airflow_provider_studio.client.ratelimit import RateLimiter  # noqa: E402
+from airflow_provider_studio.client.tokens import Credentials, TokenKind  # noqa: E402
+from airflow_provider_studio.emulator import StudioEmulator  # noqa: E402
+
+
+@pytest.fixture
+def emulator() -> Iterator[StudioEmulator]:
+    """A small workspace without a rate limit."""
+    with StudioEmulator("acme", reports=40, seed=7) as running:
+        yield running
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> UPath:
+    return UPath(tmp_path / "studio")
+
+
+@pytest.fixture
+def client(emulator: StudioEmulator) -> Iterator[StudioClient]:
+    """A Workspace token's client, in no hurry to wait."""
+    with client_of(emulator) as made:
+        yield made
+
+
+def client_of(emulator: StudioEmulator, kind: str = "workspace", **options: Any) -> StudioClient:
+    """Return a client of an emulator that neither waits for permits nor between attempts."""
+    declared = options.pop("declared", TokenKind(kind))
+    token, secret = emulator.credentials(kind)
+    credentials = Credentials(options.pop("workspace", emulator.workspace), token, secret, emulator.url, declared)
+    options = {"limiter": RateLimiter.unlimited(), "sleep": lambda _seconds: None, **options}
+    return StudioClient(credentials, **options)

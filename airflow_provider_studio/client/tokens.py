@@ -38,21 +38,19 @@ class Operation(StrEnum):
 
     CLONE_REPORT_RUN = "clone a Report run"
     CREATE_INVITE = "create an invite"
-    READ_ACCOUNT = "read the current account"
 
 
 _REFUSED = frozenset({TokenKind.WORKSPACE, TokenKind.MEMBER})
 _WAY_OUT = {
     Operation.CLONE_REPORT_RUN: "Duplicate the Report in Studio's own interface instead.",
     Operation.CREATE_INVITE: "Invite the person in Studio under Workspace Settings > People instead.",
-    Operation.READ_ACCOUNT: "Verify the token instead; it names the workspace and the token's scope.",
 }
 
 
 def require(kind: TokenKind, operation: Operation) -> None:
     """Refuse what a token of this kind may not do.
 
-    Source: Studio's API reference on token limitations; for the account, live answers of 400.
+    Source: Studio's API reference on token limitations.
 
     :raises StudioCapabilityError: names the kind, the operation and the way out.
     """

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The algorithm in simulated time, judged by the server models that the emulator counts with."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimitFeedback
+from airflow_provider_studio.client.ratelimit.ledger import Ledger
+from airflow_provider_studio.emulator.limits import MODELS, ServerLimit
+
+
+@dataclass(order=True)
+class Wake:
+    at: float
+    order: int
+    who: int = field(compare=False)
+    number: int | None = field(compare=False)
+
+
+class Simulation:
+    """Callers that ask, sleep, wake late, ask to be stamped, and whose requests reach a server with jitter."""
+
+    def __init__(self, budget: Budget, server: ServerLimit, now: list[float], seed: int) -> None:
+        self.budget, self.server, self.now = budget, server, now
+        self.random = random.Random(seed)
+        self.ledger = Ledger()
+        self.refused = 0
+        self.sent: list[tuple[float, int]] = []
+        self.longest_wait: dict[int, float] = {}
+
+    def run(self, callers: int, *, until: float, jitter: float, lateness: float) -> None:
+        events = sorted(Wake(self.random.random(), who, who, None) for who in range(callers))
+        arrivals: list[tuple[float, int]] = []
+        asked: dict[int, float] = {}
+        order = callers
+        while events and events[0].at < until:
+            wake = heapq.heappop(events)
+            self.now[0] = wake.at
+            while arrivals and arrivals[0][0] <= wake.at:
+                self.arrive(heapq.heappop(arrivals))
+            order += 1
+            if wake.number is None:
+                asked[wake.who] = wake.at
+                number, wait = self.ledger.reserve(wake.at, self.budget, Priority.WALK)
+            else:
+                number, wait = wake.number, self.ledger.stamp(wake.at, self.budget, wake.number)
+            if wait > 0:
+                late = self.random.random() * lateness
+                heapq.heappush(events, Wake(wake.at + wait + late, order, wake.who, number))
+                continue
+            waited = wake.at - asked[wake.who]
+            self.longest_wait[wake.who] = max(waited, self.longest_wait.get(wake.who, 0.0))
+            self.sent.append((wake.at, wake.who))
+            heapq.heappush(arrivals, (wake.at + self.random.random() * jitter, order))
+            heapq.heappush(events, Wake(wake.at + 0.05, order, wake.who, None))
+        while arrivals:
+            self.arrive(heapq.heappop(arrivals))
+
+    def arrive(self, arrival: tuple[float, int]) -> None:
+        self.now[0] = arrival[0]
+        self.refused += not self.server.take()
+
+
+@pytest.mark.parametrize("model", MODELS)
+@settings(max_examples=25, deadline=None)
+@given(callers=st.integers(1, 40), limit=st.integers(1, 60), seed=st.integers(0, 10_000))
+def test_no_server_refuses_and_no_budget_is_left(model: str, callers: int, limit: int, seed: int) -> None:
+    now = [0.0]
+    budget = Budget(limit=limit)
+    simulation = Simulation(budget, MODELS[model](limit, 10.0, lambda: now[0]), now, seed)
+    simulation.run(callers, until=120.0, jitter=0.2, lateness=0.04)
+    assert simulation.refused == 0
+    # One caller alone sends 20 a second at most, so it can fill any of these budgets.
+    full = limit * 120.0 / budget.window_seconds
+    assert len(simulation.sent) >= 0.9 * full - limit
+
+
+def test_every_caller_gets_its_share() -> None:
+    now = [0.0]
+    simulation = Simulation(Budget(), MODELS["sliding"](40, 10.0, lambda: now[0]), now, 1)
+    simulation.run(32, until=300.0, jitter=0.2, lateness=0.04)
+    shares = [sum(1 for _, who in simulation.sent if who == caller) for caller in range(32)]
+    fairness = sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares))
+    assert fairness > 0.98
+    assert max(simulation.longest_wait.values()) < 2 * Budget().window_seconds
+
+
+def fill(ledger: Ledger, budget: Budget, now: float = 0.0) -> None:
+    for _ in range(budget.limit):
+        assert ledger.reserve(now, budget, Priority.WALK)[1] == 0.0
+
+
+BUDGET = Budget(limit=4)
+WINDOW = BUDGET.window_seconds
+
+
+def test_a_full_window_makes_wait_until_its_oldest_send_counts_no_more() -> None:
+    ledger = Ledger()
+    fill(ledger, BUDGET)
+    number, wait = ledger.reserve(1.0, BUDGET, Priority.WALK)
+    assert wait == pytest.approx(WINDOW - 1.0)
+    assert ledger.stamp(5.0, BUDGET, number) == pytest.approx(WINDOW - 5.0)
+    assert ledger.stamp(WINDOW + 0.01, BUDGET, number) == 0.0
+
+
+def test_the_lower_priority_number_goes_first() -> None:
+    ledger = Ledger()
+    fill(ledger, BUDGET)
+    walk, walk_wait = ledger.reserve(1.0, BUDGET, Priority.WALK)
+    act, act_wait = ledger.reserve(1.0, BUDGET, Priority.ACT)
+    assert act_wait == walk_wait
+    assert [place.number for place in ledger.waiting] == [act, walk]
+
+
+def test_a_place_given_back_is_free_again() -> None:
+    ledger = Ledger()
+    fill(ledger, BUDGET)
+    number, wait = ledger.reserve(1.0, BUDGET, Priority.WALK)
+    ledger.release(number)
+    assert ledger.reserve(1.0, BUDGET, Priority.WALK)[1] == wait
+
+
+def test_the_place_of_a_process_that_died_is_forgotten() -> None:
+    ledger = Ledger()
+    fill(ledger, BUDGET)
+    for _ in range(4):
+        ledger.reserve(1.0, BUDGET, Priority.WALK)
+    assert ledger.reserve(WINDOW + 3.0, BUDGET, Priority.WALK)[1] == 0.0
+
+
+def test_a_waiter_taken_for_dead_may_still_send_but_never_too_many() -> None:
+    ledger = Ledger()
+    fill(ledger, BUDGET)
+    number, _ = ledger.reserve(1.0, BUDGET, Priority.WALK)
+    late = WINDOW + 5.0
+    fill(ledger, BUDGET, late)
+    wait = ledger.stamp(late, BUDGET, number)
+    assert wait == pytest.approx(WINDOW)
+
+
+def test_a_pause_holds_everyone() -> None:
+    ledger = Ledger()
+    ledger.pause(0.0, 7.0)
+    assert ledger.reserve(1.0, BUDGET, Priority.ACT)[1] == pytest.approx(6.0)
+
+
+def test_a_429_pauses_as_long_as_it_asks() -> None:
+    ledger = Ledger()
+    ledger.observe(0.0, BUDGET, RateLimitFeedback(429, retry_after_seconds=3.0))
+    assert ledger.reserve(0.0, BUDGET, Priority.ACT)[1] == pytest.approx(3.0)
+
+
+def test_429s_without_retry_after_pause_longer_each_time_up_to_a_window() -> None:
+    ledger = Ledger()
+    pauses = []
+    for _ in range(5):
+        ledger.paused_until = 0.0
+        ledger.observe(0.0, BUDGET, RateLimitFeedback(429))
+        pauses.append(ledger.paused_until)
+    assert pauses == [2.5, 5.0, 10.0, WINDOW, WINDOW]
+    ledger.observe(0.0, BUDGET, RateLimitFeedback(200))
+    assert ledger.strikes == 0
+
+
+def test_requests_of_others_that_the_server_counted_are_booked_for_everyone() -> None:
+    ledger = Ledger()
+    ledger.reserve(0.0, BUDGET, Priority.WALK)
+    ledger.observe(0.1, BUDGET, RateLimitFeedback(200, limit=4, remaining=0))
+    assert ledger.reserve(0.2, BUDGET, Priority.WALK)[1] == pytest.approx(WINDOW - 0.2)
+
+
+def test_our_own_sends_explain_a_low_remaining() -> None:
+    ledger = Ledger()
+    fill(ledger, BUDGET)
+    before = list(ledger.sent)
+    ledger.observe(0.1, BUDGET, RateLimitFeedback(200, limit=4, remaining=0))
+    assert ledger.sent == before
+
+
+def test_a_smaller_limit_is_learned_and_a_larger_one_is_not() -> None:
+    ledger = Ledger()
+    ledger.observe(0.0, BUDGET, RateLimitFeedback(200, limit=400, remaining=399))
+    fill(ledger, BUDGET)
+    assert ledger.reserve(0.0, BUDGET, Priority.WALK)[1] > 0
+    fresh = Ledger()
+    fresh.observe(0.0, BUDGET, RateLimitFeedback(200, limit=2, remaining=2))
+    waits = [fresh.reserve(0.0, BUDGET, Priority.WALK)[1] for _ in range(3)]
+    assert waits[:2] == [0.0, 0.0]
+    assert waits[2] > 0
+
+
+def test_a_ledger_survives_json() -> None:
+    ledger = Ledger()
+    fill(ledger, BUDGET)
+    ledger.reserve(0.0, BUDGET, Priority.POLL)
+    ledger.pause(0.0, 3.0)
+    assert Ledger.from_json(ledger.to_json()) == ledger

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stores: one ledger for all threads and processes of a host, whatever happens to them."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimiter, RateLimitFeedback, store_from_url
+from airflow_provider_studio.client.ratelimit import stores as stores_module
+from airflow_provider_studio.client.ratelimit.stores import MemoryStore, SQLiteStore
+from airflow_provider_studio.emulator.limits import SlidingWindow
+
+SHORT = Budget(limit=5, interval_seconds=0.5, margin_seconds=0.05)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "ratelimit.db"
+
+
+def legal(stamps: list[float], budget: Budget) -> bool:
+    """Whether a server that counts a sliding window would have refused none of these."""
+    now = [0.0]
+    server = SlidingWindow(budget.limit, budget.interval_seconds, lambda: now[0])
+    return all(server.take() for now[0] in sorted(stamps))
+
+
+def spend(path: Path, count: int, stamps: multiprocessing.Queue[float]) -> None:
+    limiter = RateLimiter(SQLiteStore(path), "token", SHORT)
+    for _ in range(count):
+        limiter.acquire()
+        stamps.put(time.monotonic())
+
+
+def test_processes_share_one_budget(file: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    stamps: multiprocessing.Queue[float] = context.Queue()
+    workers = [context.Process(target=spend, args=(file, 6, stamps)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    taken = [stamps.get(timeout=60) for _ in range(24)]
+    for worker in workers:
+        worker.join(30)
+        assert worker.exitcode == 0
+    assert legal(taken, SHORT)
+
+
+def test_threads_share_one_budget_through_a_forked_child_too(file: Path) -> None:
+    store = SQLiteStore(file)
+    limiter = RateLimiter(store, "token", SHORT)
+    limiter.acquire()
+    child = multiprocessing.get_context("fork").Process(target=lambda: [limiter.acquire() for _ in range(3)])
+    child.start()
+    child.join(30)
+    assert child.exitcode == 0
+    assert limiter.acquire().waited_seconds == 0.0
+    assert limiter.acquire().waited_seconds > 0.0
+
+
+def hold(path: Path, ready: multiprocessing.synchronize.Event) -> None:
+    with SQLiteStore(path)._ledger("token"):
+        ready.set()
+        time.sleep(60)
+
+
+def test_a_holder_that_is_killed_holds_nobody_up(file: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    holder = context.Process(target=hold, args=(file, ready))
+    holder.start()
+    assert ready.wait(30)
+    os.kill(holder.pid or 0, signal.SIGKILL)
+    holder.join(30)
+    before = time.monotonic()
+    RateLimiter(SQLiteStore(file), "token", SHORT).acquire()
+    assert time.monotonic() - before < 5
+
+
+def test_tokens_have_budgets_of_their_own(file: Path) -> None:
+    store = SQLiteStore(file)
+    for _ in range(SHORT.limit):
+        RateLimiter(store, "one", SHORT).acquire()
+    assert store.reserve("one", SHORT, Priority.WALK)[1] > 0
+    assert store.reserve("two", SHORT, Priority.WALK)[1] == 0.0
+
+
+@pytest.mark.parametrize("url", ["sqlite", "memory"])
+def test_what_the_server_says_reaches_everyone(file: Path, url: str) -> None:
+    store = SQLiteStore(file) if url == "sqlite" else MemoryStore()
+    other = SQLiteStore(file) if url == "sqlite" else store
+    RateLimiter(store, "token", SHORT).observe(RateLimitFeedback(429, retry_after_seconds=0.3))
+    assert 0.2 < RateLimiter(other, "token", SHORT).acquire().waited_seconds < 0.6
+    RateLimiter(store, "token", SHORT).pause(0.3)
+    assert RateLimiter(other, "token", SHORT).acquire().waited_seconds > 0.2
+
+
+def test_a_reboot_starts_anew(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SQLiteStore(file).pause("token", 3600.0)
+    monkeypatch.setattr(stores_module, "_boot_id", lambda: "the next boot")
+    assert SQLiteStore(file).reserve("token", SHORT, Priority.WALK)[1] == 0.0
+
+
+def test_a_jump_of_the_wall_clock_moves_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SQLiteStore(file)
+    store.pause("token", 5.0)
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert 4.0 < store.reserve("token", SHORT, Priority.WALK)[1] <= 5.0
+
+
+def test_no_token_stands_in_the_file(file: Path) -> None:
+    from airflow_provider_studio.client.tokens import Credentials
+
+    credentials = Credentials("acme", "a-very-visible-token", "hush")
+    RateLimiter(SQLiteStore(file), credentials.budget_key, SHORT).acquire()
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("SELECT count(*) FROM ledgers").fetchone() == (1,)
+    assert not any(b"visible" in one.read_bytes() for one in file.parent.iterdir())
+
+
+def test_a_caller_that_gives_up_gives_its_place_back() -> None:
+    store = MemoryStore()
+    limiter = RateLimiter(store, "token", Budget(limit=1, interval_seconds=60))
+
+    async def give_up() -> None:
+        await limiter.aacquire()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(limiter.aacquire(), 0.1)
+
+    asyncio.run(give_up())
+    with store._ledger("token") as (ledger, _):
+        assert ledger.waiting == []
+
+
+def test_an_event_loop_goes_on_while_a_permit_is_awaited(file: Path) -> None:
+    limiter = RateLimiter(SQLiteStore(file), "token", Budget(limit=1, interval_seconds=0.4, margin_seconds=0.0))
+
+    async def wait_and_count() -> tuple[float, int]:
+        await limiter.aacquire()
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.01)
+                ticks += 1
+
+        ticking = asyncio.create_task(tick())
+        permit = await limiter.aacquire()
+        ticking.cancel()
+        return permit.waited_seconds, ticks
+
+    waited, ticks = asyncio.run(wait_and_count())
+    assert waited > 0.3
+    assert ticks > 10
+
+
+def test_threads_of_one_process(file: Path) -> None:
+    limiter = RateLimiter(SQLiteStore(file), "token", SHORT)
+    stamps: list[float] = []
+
+    def spend_some() -> None:
+        for _ in range(3):
+            limiter.acquire()
+            stamps.append(time.monotonic())
+
+    threads = [threading.Thread(target=spend_some) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(stamps) == 15
+    assert legal(stamps, SHORT)
+
+
+@pytest.mark.parametrize(
+    ("url", "match"),
+    [
+        ("sqlite:///relative.db", "four slashes"),
+        ("sqlite://host/x.db", "four slashes"),
+        ("mysql://x", "scheme 'mysql'"),
+        ("", "scheme ''"),
+        ("sqlite:////proc/nowhere/ratelimit.db", "cannot be used.*rate_limit_url"),
+    ],
+)
+def test_a_url_that_names_no_store(url: str, match: str) -> None:
+    with pytest.raises(StudioConfigurationError, match=match):
+        store_from_url(url).reserve("token", SHORT, Priority.WALK)
+
+
+def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
+    file = tmp_path / "ratelimit.db"
+    file.write_bytes(b"not a database at all, but long enough to be read as one" * 20)
+    with pytest.raises(StudioConfigurationError, match="cannot be used"):
+        SQLiteStore(file).reserve("token", SHORT, Priority.WALK)
+
+
+def test_a_network_file_system_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = f"/dev/sda1 / ext4 rw 0 0\nfiler:/vol {file.parent} nfs4 rw 0 0\n"
+    monkeypatch.setattr(stores_module.Path, "read_text", lambda *_, **__: mounts)
+    with pytest.raises(StudioConfigurationError, match="on nfs4"):
+        SQLiteStore(file)
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"limit": 0}, "requests is 0"),
+        ({"interval_seconds": 0.0}, "seconds is 0"),
+        ({"margin_seconds": -1.0}, "margin is -1"),
+    ],
+)
+def test_a_budget_that_makes_no_sense(values: dict[str, float], match: str) -> None:
+    with pytest.raises(StudioConfigurationError, match=match):
+        Budget(**values)  # type: ignore[arg-type]

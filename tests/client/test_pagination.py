@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a walk ends, against every way in which Studio is known to page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_studio.client import pagination
+from airflow_provider_studio.client.errors import StudioResponseError
+
+PAGE = 3
+
+
+def page(tokens: list[str], total_pages: int | None = None) -> dict[str, Any]:
+    body: dict[str, Any] = {"_embedded": {"rows": [{"token": token} for token in tokens]}}
+    if total_pages is not None:
+        body["pagination"] = {"page": 1, "total_pages": total_pages}
+    return body
+
+
+def walked(fetch: Callable[[int], dict[str, Any]]) -> tuple[list[str], list[int]]:
+    asked: list[int] = []
+
+    def counted(number: int) -> dict[str, Any]:
+        asked.append(number)
+        return fetch(number)
+
+    return [row["token"] for row in pagination.walk(counted, "rows", what="rows")], asked
+
+
+@given(st.integers(0, 20), st.sampled_from(["bare", "counted", "whole", "repeats the last page"]))
+def test_every_row_comes_once_however_the_server_pages(count: int, server: str) -> None:
+    tokens = [f"t{number}" for number in range(count)]
+    slices = [tokens[start : start + PAGE] for start in range(0, count, PAGE)] or [[]]
+
+    def fetch(number: int) -> dict[str, Any]:
+        if server == "whole":
+            return page(tokens)
+        if server == "repeats the last page":
+            return page(slices[min(number, len(slices)) - 1])
+        shown = slices[number - 1] if number <= len(slices) else []
+        return page(shown, len(slices) if server == "counted" else None)
+
+    found, asked = walked(fetch)
+    assert found == tokens
+    if server == "counted":
+        assert asked == list(range(1, len(slices) + 1))
+    assert len(asked) <= len(slices) + 1
+
+
+def test_rows_that_shift_between_pages_come_once() -> None:
+    pages = [page(["a", "b", "c"]), page(["c", "d", "e"]), page([])]
+    assert walked(lambda number: pages[number - 1])[0] == ["a", "b", "c", "d", "e"]
+
+
+def test_counters_of_zero_pages_are_not_believed() -> None:
+    pages = [page(["a"], 0), page([], 0)]
+    assert walked(lambda number: pages[number - 1])[0] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("body", "match"),
+    [
+        ({}, "no list _embedded.rows"),
+        ({"_embedded": []}, "no list _embedded.rows"),
+        ({"_embedded": {"rows": None}}, "no list _embedded.rows"),
+        ({"_embedded": {"rows": [{"name": "x"}]}}, "a row has no token"),
+        ({"_embedded": {"rows": ["x"]}}, "a row has no token"),
+    ],
+)
+def test_a_page_of_the_wrong_shape_is_no_end(body: dict[str, Any], match: str) -> None:
+    with pytest.raises(StudioResponseError, match=f"rows, page 1: .*{match}"):
+        walked(lambda _number: body)
+
+
+def test_a_server_that_never_ends_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pagination, "MOST_PAGES", 50)
+    with pytest.raises(StudioResponseError, match="did not end within 50 pages"):
+        walked(lambda number: page([f"t{number}"]))

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for a run: few looks, patience with failed ones, and a reason when it went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import islice
+
+import pytest
+
+from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.errors import (
+    StudioError,
+    StudioNotFoundError,
+    StudioResponseError,
+    StudioRunCancelledError,
+    StudioRunFailedError,
+    StudioRunTimeoutError,
+    StudioServerError,
+)
+from airflow_provider_studio.client.models import ReportRun
+from airflow_provider_studio.client.watching import intervals, raise_unless_good, wait_for_run
+from airflow_provider_studio.emulator import StudioEmulator
+
+
+class Time:
+    """A clock that sleeping moves, here and in the emulator."""
+
+    def __init__(self, emulator: StudioEmulator) -> None:
+        self._emulator = emulator
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        self._emulator.control.advance(timedelta(seconds=seconds))
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time(emulator: StudioEmulator) -> Time:
+    return Time(emulator)
+
+
+Wait = Callable[..., tuple[str, ReportRun]]
+
+
+@pytest.fixture
+def run_and_wait(client: StudioClient, emulator: StudioEmulator, time: Time) -> Wait:
+    def run(*, seconds: float, outcome: str = "succeeded", **options: float) -> tuple[str, ReportRun]:
+        report = emulator.control.add_report(next_runtime_seconds=seconds, next_outcome=outcome)
+        started = client.create_report_run(report)
+        options = {"timeout_seconds": 3600.0, **options}
+        return report, wait_for_run(client, report, started, sleep=time.sleep, monotonic=time.monotonic, **options)
+
+    return run
+
+
+def test_the_first_look_comes_when_the_run_should_be_over() -> None:
+    assert list(islice(intervals(45.0), 4)) == [45.0, 2.0, 3.0, 4.5]
+    assert list(islice(intervals(None), 3)) == [2.0, 2.0, 3.0]
+    assert list(islice(intervals(900.0, longest_seconds=30.0), 20))[-1] == 30.0
+
+
+def test_a_run_as_long_as_expected_takes_one_look(run_and_wait: Wait, time: Time) -> None:
+    assert run_and_wait(seconds=44.0, expected_seconds=45.0)[1].state == "succeeded"
+    assert time.slept == [45.0]
+
+
+def test_a_long_run_takes_few_looks(run_and_wait: Wait, time: Time) -> None:
+    run_and_wait(seconds=1800.0, expected_seconds=10.0)
+    assert len(time.slept) < 45
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "completed"])
+def test_both_good_ends_are_good(client: StudioClient, run_and_wait: Wait, outcome: str) -> None:
+    report, run = run_and_wait(seconds=5.0, outcome=outcome)
+    raise_unless_good(client, report, run)
+
+
+def test_a_failed_run_says_which_query_and_why(client: StudioClient, run_and_wait: Wait) -> None:
+    report, run = run_and_wait(seconds=5.0, outcome="failed")
+    with pytest.raises(StudioRunFailedError, match=rf"Report run {run.token} .* ended as failed\. Query 1: \S+: \S+"):
+        raise_unless_good(client, report, run)
+
+
+def test_a_cancelled_run_is_told_apart(client: StudioClient, run_and_wait: Wait) -> None:
+    report, run = run_and_wait(seconds=5.0, outcome="cancelled")
+    with pytest.raises(StudioRunCancelledError) as caught:
+        raise_unless_good(client, report, run)
+    assert not caught.value.retry_helps
+
+
+def test_a_reason_that_cannot_be_read_does_not_hide_the_failure(
+    client: StudioClient, emulator: StudioEmulator, run_and_wait: Wait
+) -> None:
+    report, run = run_and_wait(seconds=5.0, outcome="failed")
+    emulator.control.add_fault("status", path="query_runs", status=403, times=None)
+    with pytest.raises(StudioRunFailedError, match="could not be read"):
+        raise_unless_good(client, report, run)
+
+
+def test_a_run_that_is_not_over_in_time(run_and_wait: Wait, time: Time) -> None:
+    with pytest.raises(StudioRunTimeoutError, match=r"still enqueued after 20 s\. It goes on in Studio"):
+        run_and_wait(seconds=600.0, timeout_seconds=20.0)
+    assert time.now == 20.0
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_looks_that_fail_now_and_then_are_forgiven(run_and_wait: Wait, emulator: StudioEmulator, status: int) -> None:
+    emulator.control.add_fault("status", method="GET", path="/runs/", status=status, times=4)
+    assert run_and_wait(seconds=60.0)[1].state == "succeeded"
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, StudioNotFoundError), (503, StudioServerError)])
+def test_looks_that_keep_failing_fail_the_wait(
+    run_and_wait: Wait, emulator: StudioEmulator, time: Time, status: int, kind: type[StudioError]
+) -> None:
+    emulator.control.add_fault("status", method="GET", path="/runs/", status=status, times=None)
+    with pytest.raises(kind):
+        run_and_wait(seconds=60.0)
+    assert len(time.slept) == 5
+
+
+def test_an_unknown_state_ends_the_wait_with_an_error(run_and_wait: Wait) -> None:
+    with pytest.raises(StudioResponseError, match="unknown state 'paused'"):
+        run_and_wait(seconds=5.0, outcome="paused")

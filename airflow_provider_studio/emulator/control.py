@@ -190,10 +190,20 @@ async def view(request: Request, token: str, views: dict[str, int]) -> Answer:
     return {"view_count": report.view_count(_state(request).clock.now())}
 
 
+_DAILY = {
+    "freq": "daily",
+    "hour": 6,
+    "minute": 0,
+    "time_zone": "UTC",
+    "day_of_week": None,
+    "day_of_month": None,
+}
+
+
 @router.post("/reports/{token}/schedules")
 async def add_schedule(request: Request, token: str, values: dict[str, Any]) -> Answer:
     state, report = _state(request), _report(request, token)
-    cron = {"freq": "daily", "hour": 6, "minute": 0, "time_zone": "UTC", **values.get("cron", {})}
+    cron = {**_DAILY, **values.get("cron", {})}
     made = Schedule(state.world.new_token("schedule"), token, cron, report.created_at, report.creator)
     made.params = values.get("params", {})
     state.world.add_schedule(made)

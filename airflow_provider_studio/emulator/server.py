@@ -35,7 +35,9 @@ def make_app(state: EmulatorState) -> Gate:
 
 def make_server(state: EmulatorState) -> uvicorn.Server:
     """Return a quiet server for a state; the caller gives it its sockets."""
-    config = uvicorn.Config(make_app(state), log_level="error", access_log=False, lifespan="off", timeout_keep_alive=60)
+    config = uvicorn.Config(
+        make_app(state), log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60
+    )
     return uvicorn.Server(config)
 
 

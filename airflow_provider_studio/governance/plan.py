@@ -44,7 +44,6 @@ class ActionKind(StrEnum):
 class SpareReason(StrEnum):
     """Why a Report is left alone."""
 
-    ARCHIVED = "archived"
     YOUNG = "young"
     EDITED = "edited"
     VIEWED = "viewed"
@@ -176,7 +175,8 @@ class Plan:
         :raises PlanError: it is no plan.
         """
         with explained("read the plan", path):
-            lines = path.read_text(encoding="utf-8").splitlines()
+            # Names may hold other line ends than ours.
+            lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
         try:
             header = PlanHeader.model_validate_json(lines[0])
             records = [json.loads(line) for line in lines[1:]]
@@ -193,6 +193,8 @@ class Plan:
                 f"{path} is a plan for the workspace {header.workspace!r}, but the connection opens {workspace!r}. "
                 "Use the connection that the plan was made with."
             )
+        if not header.sha256:
+            raise PlanTamperedError(f"{path} carries no hash. It was changed; make a new plan.")
         return cls(header, actions, spared)
 
     def summary(self) -> dict[str, Any]:

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small workspace made for governance: dead Reports, living ones, and nights to tell them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from upath import UPath
+
+from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.governance.apply import ApplySummary, GuardRails, apply_plan
+from airflow_provider_studio.governance.inventory import InventorySummary, take_inventory
+from airflow_provider_studio.governance.plan import Plan
+from airflow_provider_studio.governance.planning import make_plan
+from airflow_provider_studio.governance.policy import StalenessPolicy
+from airflow_provider_studio.governance.undo import UndoSummary, undo_plan
+from tests.conftest import client_of
+
+NOW = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
+ACTOR = {"dag": "test", "run": "1"}
+GENEROUS = GuardRails(max_actions=1000, max_share=1.0)
+
+
+def ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+class Governed:
+    """An emulated workspace with its storage, and the steps of governance as a night takes them."""
+
+    def __init__(self, emulator: StudioEmulator, storage: UPath) -> None:
+        self.emulator, self.storage = emulator, storage
+        self.control = emulator.control
+        self.client: StudioClient = client_of(emulator)
+        self.collection = next(iter(self.client.list_collections())).token
+
+    def report(self, name: str = "Old", *, schedules: int = 0, **fields: Any) -> str:
+        """Add a Report that is dead: two years old, edited a year ago, 5 views long ago."""
+        fields = {
+            "created_at": ago(730).isoformat(),
+            "edited_at": ago(365).isoformat(),
+            "extra_views": 5,
+            "collection": self.collection,
+            "name": name,
+            **fields,
+        }
+        token = self.control.add_report(**fields)
+        for number in range(schedules):
+            self.control.add_schedule(token, cron={"hour": 6 + number}, params={"number": number})
+            self.client.create_subscription(token, {"email_enabled": True, "slack_enabled": False})
+        return token
+
+    def night(self, days_ago: float = 0, **options: Any) -> InventorySummary:
+        self.control.set_clock(ago(days_ago))
+        return take_inventory(self.client, self.storage, now=lambda: ago(days_ago), **options)
+
+    def nights(self, *days_ago: float) -> None:
+        for days in days_ago:
+            self.night(days)
+
+    def plan(self, **policy: Any) -> Plan:
+        return make_plan(self.storage, "acme", StalenessPolicy(**policy), now=lambda: NOW)
+
+    def apply(self, plan: Plan, **options: Any) -> ApplySummary:
+        options = {"guard_rails": GENEROUS, "actor": ACTOR, **options}
+        return apply_plan(options.pop("client", self.client), plan, self.storage, **options)
+
+    def undo(self, plan: Plan, **options: Any) -> UndoSummary:
+        options = {"actor": ACTOR, **options}
+        return undo_plan(options.pop("client", self.client), self.storage, plan.plan_id, **options)
+
+    def state(self) -> dict[str, Any]:
+        """The truth, without what moves by itself."""
+        state = self.control.state()
+        return {
+            "archived": sorted(token for token, one in state["reports"].items() if one["archived"]),
+            "schedules": sorted(
+                (one["report"], str(one["cron"]), str(one["params"]), one["name"], one["timeout"])
+                for one in state["schedules"].values()
+            ),
+            "subscriptions": sorted(
+                (state["schedules"][one["schedule"]]["report"], str(sorted(one["options"].items())))
+                for one in state["subscriptions"].values()
+            ),
+        }
+
+    def changes(self) -> list[str]:
+        """The requests that changed something, as `METHOD path`."""
+        asked = self.control.requests_summary()["requests"]
+        return [f"{one['method']} {one['path']}" for one in asked if one["method"] != "GET"]
+
+
+@pytest.fixture
+def governed(storage: UPath) -> Iterator[Governed]:
+    """A workspace without Reports; a test adds those that it speaks of."""
+    with StudioEmulator("acme", reports=0, now=NOW) as emulator:
+        yield Governed(emulator, storage)

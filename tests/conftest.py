@@ -16,8 +16,9 @@ for _name in [name for name in os.environ if name.startswith("AIRFLOW")]:
 os.environ |= {
     "AIRFLOW_HOME": _HOME.name,
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parents[1] / "dags"),
+    "AIRFLOW__CORE__DAGS_FOLDER": str(Path(_HOME.name) / "dags"),
 }
+(Path(_HOME.name) / "dags").mkdir()
 
 import pytest  # noqa: E402
 from upath import UPath  # noqa: E402

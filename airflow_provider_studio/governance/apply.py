@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, Self
 
 from upath import UPath
 
@@ -59,6 +59,19 @@ class GuardRails:
             raise GuardRailError(f"max_share is {self.max_share!r}; it must be above 0 and at most 1 (0.05 is 5 %).")
         if not self.max_failures_in_a_row >= 1:
             raise GuardRailError(f"max_failures_in_a_row is {self.max_failures_in_a_row!r}; it must be 1 or more.")
+
+    @classmethod
+    def of(cls, max_actions: int | str, max_share: float | str) -> Self:
+        """Return the guard rails that numbers stand for, or the texts that templates make of them."""
+        try:
+            actions = int(max_actions)
+        except ValueError:
+            raise GuardRailError(f"max_actions is {max_actions!r}; it must be a whole number.") from None
+        try:
+            share = float(max_share)
+        except ValueError:
+            raise GuardRailError(f"max_share is {max_share!r}; it must be a number such as 0.05 for 5 %.") from None
+        return cls(max_actions=actions, max_share=share)
 
     def check(self, plan: Plan) -> None:
         """Refuse a plan that is larger than it may be.

@@ -106,7 +106,7 @@ class StudioApplyPlanOperator(StudioOperator):
         from airflow_provider_studio.governance.apply import GuardRails, apply_plan
         from airflow_provider_studio.governance.plan import Plan
 
-        rails = GuardRails(max_actions=int(self.max_actions), max_share=float(self.max_share))
+        rails = GuardRails.of(self.max_actions, self.max_share)
         path = self.plan["path"] if isinstance(self.plan, Mapping) else self.plan
         client = self.hook.client
         plan = Plan.read(settings.in_storage(path), workspace=client.workspace)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a DAG of a test in this process with Airflow's own `dag.test()`, against a real metadata database."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pendulum
+
+START = pendulum.datetime(2026, 1, 1, tz="UTC")
+
+
+@functools.cache
+def migrate() -> None:
+    """Make the metadata database of the tests' Airflow home, once."""
+    airflow = Path(sys.executable).with_name("airflow")
+    subprocess.run([airflow, "db", "migrate"], check=True, capture_output=True, env=dict(os.environ))
+
+
+@dataclass
+class Ran:
+    """What became of a DAG run."""
+
+    state: str
+    tasks: dict[str, str | None]
+    xcoms: dict[tuple[str, str], Any]
+
+    def xcom(self, task: str, key: str = "return_value") -> Any:
+        """Return an XCom, or None."""
+        return self.xcoms.get((task, key))
+
+
+def run_dag(dag: Any, conf: dict[str, Any] | None = None) -> Ran:
+    """Run every task of a DAG and return what became of them."""
+    migrate()
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.models.xcom import XComModel
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        DagBundlesManager().sync_bundles_to_db(session=session)
+        session.commit()
+        update_dag_parsing_results_in_db(
+            "dags-folder", None, [LazyDeserializedDAG.from_dag(dag)], {}, 0.0, set(), session=session
+        )
+    run = dag.test(run_conf=conf)
+    with create_session() as session:
+        rows = session.query(XComModel).filter(XComModel.dag_id == dag.dag_id, XComModel.run_id == run.run_id).all()
+        xcoms = {(row.task_id, row.key): XComModel.deserialize_value(row) for row in rows}
+        tasks = {ti.task_id: ti.state and str(ti.state) for ti in run.get_task_instances(session=session)}
+    return Ran(str(run.state), tasks, xcoms)

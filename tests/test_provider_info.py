@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The provider's metadata is what Airflow's own schema asks for, and every name in it can be imported."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+
+from airflow_provider_studio.get_provider_info import get_provider_info
+
+INFO = get_provider_info()
+
+
+def test_it_fits_airflows_own_schema() -> None:
+    schema = json.loads((files("airflow") / "provider_info.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(INFO, schema)
+
+
+def test_it_is_plain_json() -> None:
+    assert json.loads(json.dumps(INFO)) == INFO
+
+
+def test_airflow_finds_it_by_its_entry_point() -> None:
+    points = entry_points(group="apache_airflow_provider", name="provider_info")
+    assert get_provider_info in [point.load() for point in points]
+
+
+def paths(value: Any) -> list[str]:
+    """Return every dotted path of ours in a structure."""
+    if isinstance(value, dict):
+        return [path for one in value.values() for path in paths(one)]
+    if isinstance(value, list):
+        return [path for one in value for path in paths(one)]
+    return [value] if isinstance(value, str) and value.startswith("airflow_provider_studio.") else []
+
+
+@pytest.mark.parametrize("path", paths(INFO))
+def test_every_path_in_it_can_be_imported(path: str) -> None:
+    try:
+        importlib.import_module(path)
+    except ModuleNotFoundError:
+        module, _, name = path.rpartition(".")
+        assert hasattr(importlib.import_module(module), name)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_airflow_knows_the_provider_its_form_its_links_and_its_settings() -> None:
+    from airflow.providers_manager import ProvidersManager
+
+    manager = ProvidersManager()
+    assert "airflow-provider-studio" in manager.providers
+    assert manager.hooks["studio"].hook_name == INFO["connection-types"][0]["hook-name"]  # type: ignore[union-attr]
+    assert "airflow_provider_studio.links.StudioReportRunLink" in manager.extra_links_class_names
+    assert "studio" in dict(manager.asset_uri_handlers)
+    assert set(dict(manager.provider_configs)["airflow-provider-studio"]["studio"]["options"]) == {
+        "storage_path",
+        "rate_limit_url",
+    }
+
+
+@pytest.mark.parametrize(
+    ("uri", "spelled"),
+    [
+        ("studio://acme/reports/0a1b2c3d4e5f", "studio://acme/reports/0a1b2c3d4e5f"),
+        ("studio://acme/reports/0a1b2c3d4e5f/", "studio://acme/reports/0a1b2c3d4e5f"),
+        ("studio://acme/inventory", "studio://acme/inventory"),
+    ],
+)
+def test_assets_have_one_spelling(uri: str, spelled: str) -> None:
+    from airflow.sdk import Asset
+
+    assert Asset(uri).uri == spelled
+
+
+@pytest.mark.parametrize("uri", ["studio://acme", "studio:///reports/x", "studio://acme/reports", "studio://acme/x/y"])
+def test_what_is_no_asset_of_ours(uri: str) -> None:
+    from urllib.parse import urlsplit
+
+    from airflow_provider_studio.assets import sanitize_uri
+
+    with pytest.raises(ValueError, match="a Studio asset is studio://"):
+        sanitize_uri(urlsplit(uri))
+
+
+def test_assets_are_made_by_name() -> None:
+    from airflow_provider_studio.assets import create_asset
+
+    assert create_asset(workspace="acme").uri == "studio://acme/inventory"
+    assert create_asset(workspace="acme", report="0a1b2c3d4e5f").uri == "studio://acme/reports/0a1b2c3d4e5f"
+
+
+def test_reading_it_imports_nothing_else_of_ours() -> None:
+    code = (
+        "import sys; from airflow_provider_studio.get_provider_info import get_provider_info; get_provider_info();"
+        "print([name for name in sys.modules if name.startswith(('airflow', 'requests', 'pydantic'))])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert set(eval(shown)) == {"airflow_provider_studio", "airflow_provider_studio.get_provider_info"}

@@ -41,7 +41,7 @@ types: setup ## mypy --strict on the package
 	$(BIN)/mypy
 
 unit: setup ## Tests with real HTTP against the emulator, branch coverage shown
-	$(BIN)/python -m pytest -m "not system" --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -m "not system" -n auto --cov --cov-report=term $(ARGS)
 
 system: setup ## Tests that run the nightly DAG in a real Airflow
 	$(BIN)/python -m pytest -m system $(ARGS)

@@ -42,7 +42,7 @@ def make_server(state: EmulatorState) -> uvicorn.Server:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind a port; 0 takes a free one.
+    """Listen on a port, so that whoever connects from now on is answered once the server runs; 0 takes a free one.
 
     :raises OSError: the port is taken or may not be used.
     """
@@ -50,6 +50,7 @@ def listen(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen(128)
     except OSError:
         bound.close()
         raise

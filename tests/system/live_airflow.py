@@ -78,6 +78,7 @@ class LiveAirflow:
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "2",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.home / "passwords.json"),
@@ -161,8 +162,9 @@ class LiveAirflow:
         return "".join(f"\n{error['filename']}: {error['stack_trace']}" for error in errors)
 
     def api(self, method: str, path: str, **kwargs: Any) -> Any:
-        """Call Airflow's REST API and return the JSON answer; any error status raises with its body."""
-        answer = self._session.request(method, f"{self.url}/api/v2{path}", timeout=30, **kwargs)
+        """Call Airflow's REST API, or what its UI asks (`/ui/…`); any error status raises with its body."""
+        root = "" if path.startswith("/ui/") else "/api/v2"
+        answer = self._session.request(method, f"{self.url}{root}{path}", timeout=30, **kwargs)
         if answer.status_code >= 400:
             raise LiveAirflowError(f"{method} {path} answered {answer.status_code}: {answer.text[:600]}")
         return answer.json() if answer.content else None

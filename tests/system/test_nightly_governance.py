@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nightly DAG in a real Airflow; afterwards the emulator, not our code, says what became of the workspace."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.conftest import NIGHTLY, Live
+
+pytestmark = pytest.mark.system
+
+CONF = {"max_actions": 200, "max_share": 0.5}
+
+
+def planned(live: Live, run_id: str) -> tuple[set[str], set[str]]:
+    """Return the Reports and schedules that the plan's file names, read without our code."""
+    path = live.airflow.xcom(NIGHTLY, run_id, "plan")["path"].removeprefix("file://")
+    with Path(path).open(encoding="utf-8") as file:
+        actions = [record for record in map(json.loads, file) if "kind" in record]
+    reports = {one["report"] for one in actions if one["kind"] == "archive_report"}
+    return reports, {one["schedule"] for one in actions if one["kind"] == "delete_schedule"}
+
+
+def archived(state: dict[str, Any]) -> set[str]:
+    return {token for token, one in state["reports"].items() if one["archived"]}
+
+
+def answer(live: Live, run_id: str, choice: str) -> None:
+    """Wait for the approval to be asked for, and give it as a person does in the UI."""
+    path = f"/dags/{NIGHTLY}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+    deadline = time.monotonic() + 120
+    while live.airflow.task_states(NIGHTLY, run_id)["approve"] not in {"awaiting_input", "deferred"}:
+        assert time.monotonic() < deadline, live.airflow.task_states(NIGHTLY, run_id)
+        time.sleep(0.5)
+    # A person takes longer: Airflow fails a task that is resumed before its executor has let go of the first half.
+    time.sleep(4)
+    asked = live.airflow.api("GET", path)
+    assert "Reports are stale" in asked["body"]
+    live.airflow.api("PATCH", path, json={"chosen_options": [choice], "params_input": {}})
+
+
+def test_a_rejected_plan_changes_nothing_and_the_refresh_goes_on(live: Live) -> None:
+    control = live.emulator.control
+    before = control.state()
+    refreshed = next(
+        token for token, one in before["reports"].items() if not one["archived"] and one["personal_of"] is None
+    )
+    control.change_report(refreshed, next_outcome="succeeded", next_runtime_seconds=1.0)
+    run_id = live.airflow.trigger(NIGHTLY, {**CONF, "refresh_report": refreshed})
+    answer(live, run_id, "Reject")
+    assert live.finish(NIGHTLY, run_id) == "success"
+    states = live.airflow.task_states(NIGHTLY, run_id)
+    assert (states["apply"], states["refresh"], states["export"]) == ("skipped", "success", "success")
+    after = control.state()
+    assert archived(after) == archived(before)
+    assert set(after["schedules"]) == set(before["schedules"])
+    exported = live.airflow.xcom(NIGHTLY, run_id, "export")
+    assert exported["content_type"] == "text/csv"
+    assert len(after["reports"][refreshed]["runs_asked"]) == 1
+
+
+def test_an_approved_plan_is_carried_out_to_the_letter_and_taken_back(live: Live) -> None:
+    control = live.emulator.control
+    before = control.state()
+    control.clear_requests()
+    run_id = live.airflow.trigger(NIGHTLY, CONF)
+    answer(live, run_id, "Approve")
+    assert live.finish(NIGHTLY, run_id) == "success"
+    reports, schedules = planned(live, run_id)
+    assert reports
+    assert schedules
+    after = control.state()
+    assert archived(after) - archived(before) == reports
+    assert set(before["schedules"]) - set(after["schedules"]) == schedules
+    spent = control.requests_summary()
+    assert "429" not in spent["by_status"]
+    personal = {token for token, one in before["collections"].items() if one["personal_of"] is not None}
+    personal |= {token for token, one in before["reports"].items() if one["personal_of"] is not None}
+    assert personal
+    assert not [one["path"] for one in spent["requests"] if any(token in one["path"] for token in personal)]
+    assert live.airflow.task_states(NIGHTLY, run_id)["refresh"] == "skipped"
+
+    applied = live.airflow.xcom(NIGHTLY, run_id, "apply")
+    journal = next(live.storage.glob(f"journals/workspace=acme/plan={applied['plan_id']}/*.done.json"))
+    assert json.loads(journal.read_text())["actor"]["approver"] == "admin"
+    for task in ("inventory", "plan", "apply"):
+        assert "emulator-secret" not in live.airflow.task_log(NIGHTLY, run_id, task)
+
+    state, _ = live.run("studio_undo", {"plan_id": applied["plan_id"]})
+    assert state == "success"
+    undone = control.state()
+    assert archived(undone) == archived(before)
+    assert sorted((one["report"], str(one["cron"])) for one in undone["schedules"].values()) == sorted(
+        (one["report"], str(one["cron"])) for one in before["schedules"].values()
+    )
+
+
+def test_a_plan_beyond_the_guard_rails_fails_at_once_and_touches_nothing(live: Live) -> None:
+    control = live.emulator.control
+    before = archived(control.state())
+    run_id = live.airflow.trigger(NIGHTLY, {"approval": False, "max_actions": 1, "max_share": 0.5})
+    assert live.finish(NIGHTLY, run_id) == "failed"
+    states = live.airflow.task_states(NIGHTLY, run_id)
+    assert (states["approve"], states["apply"]) == ("skipped", "failed"), "no retry can mend it"
+    assert archived(control.state()) == before
+    assert "max_actions allows 1" in live.airflow.task_log(NIGHTLY, run_id, "apply")
+
+
+def test_with_nothing_stale_there_is_nothing_to_approve(live: Live) -> None:
+    state, run_id = live.run(NIGHTLY, {"protected_names": ["*"]})
+    assert state == "success"
+    states = live.airflow.task_states(NIGHTLY, run_id)
+    assert (states["decide"], states["approve"], states["apply"]) == ("success", "skipped", "skipped")
+
+
+def test_the_connections_form_and_test_are_airflows_own(live: Live) -> None:
+    hooks = live.airflow.api("GET", "/ui/connections/hook_meta")
+    (form,) = [one for one in hooks if one["connection_type"] == "studio"]
+    assert form["hook_name"] == "ThoughtSpot Analyst Studio"
+    assert set(form["extra_fields"]) == {"token_kind", "timeout_seconds", "rate_limit_requests", "rate_limit_seconds"}
+    assert form["standard_fields"]["password"]["title"] == "Secret"
+    token, secret = live.emulator.credentials()
+    body = {
+        "connection_id": "studio_tried",
+        "conn_type": "studio",
+        "host": live.emulator.url,
+        "login": token,
+        "password": secret,
+        "schema": "acme",
+    }
+    tested = live.airflow.api("POST", "/connections/test", json=body)
+    assert tested == {"status": True, "message": "Workspace 'acme' answered a Workspace token."}
+    live.airflow.api("POST", "/connections", json=body)
+    assert secret not in json.dumps(live.airflow.api("GET", "/connections/studio_tried"))

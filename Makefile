@@ -44,7 +44,7 @@ unit: setup ## Tests with real HTTP against the emulator, branch coverage shown
 	$(BIN)/python -m pytest -m "not system" -n auto --cov --cov-report=term $(ARGS)
 
 system: setup ## Tests that run the nightly DAG in a real Airflow
-	$(BIN)/python -m pytest -m system $(ARGS)
+	$(BIN)/python -m pytest -m system -n 2 --dist loadfile $(ARGS)
 
 format: setup ## Format and sort imports
 	$(BIN)/ruff check --fix .

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_studio.client import models
 from airflow_provider_studio.client.errors import StudioResponseError
-
-FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures"
+from tests.conftest import FIXTURES, needs_real_bodies
 
 # What each answer is known to hold, by wire name, with a made-up value of its type.
 KEYS: dict[type[models.Resource], dict[str, Any]] = {
@@ -236,7 +234,7 @@ def rows_of(body: Any) -> list[Any]:
     return listed[0] if listed and "token" not in body else [body]
 
 
-@pytest.mark.skipif(not FIXTURES.is_dir(), reason="SKIPPED LOUDLY: no ../shared/fixtures with real bodies beside us")
+@needs_real_bodies
 class TestRealBodies:
     def test_none_is_forgotten(self) -> None:
         assert {str(path.relative_to(FIXTURES)) for path in FIXTURES.rglob("*.json")} == set(BODIES)

@@ -9,16 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from airflow_provider_studio.emulator import StudioEmulator
+from tests.conftest import FIXTURES, needs_real_bodies
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
-FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures"
 
 
 class Caller:
@@ -256,7 +255,7 @@ def shape(value: Any) -> Any:
     return None
 
 
-@pytest.mark.skipif(not FIXTURES.is_dir(), reason="SKIPPED LOUDLY: no ../shared/fixtures with real bodies beside us")
+@needs_real_bodies
 @pytest.mark.parametrize(
     ("name", "path", "key"),
     [
@@ -271,7 +270,7 @@ def test_bodies_have_the_keys_of_real_ones(ask: Caller, busy: str, name: str, pa
     assert missing <= {"imported_datasets", "layout", "is_sample", "github_link"}, missing
 
 
-def test_it_runs_as_a_program_and_says_where(tmp_path: Path) -> None:
+def test_it_runs_as_a_program_and_says_where() -> None:
     argv = [sys.executable, "-m", "airflow_provider_studio.emulator", "--workspace", "acme", "--reports", "2000"]
     with subprocess.Popen([*argv, "--seed", "7", "--port", "0"], stdout=subprocess.PIPE, text=True) as program:
         try:

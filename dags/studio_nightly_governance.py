@@ -89,6 +89,7 @@ with DAG(
         body="{{ ti.xcom_pull(task_ids='plan')['markdown'] }}",
         defaults=ApprovalOperator.REJECT,
         response_timeout=timedelta(hours=20),
+        retry_delay=timedelta(seconds=10),  # asks again soon where Airflow lost the first answer
     )
 
     apply = StudioApplyPlanOperator(

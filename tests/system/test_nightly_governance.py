@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,12 @@ def archived(state: dict[str, Any]) -> set[str]:
 def answer(live: Live, run_id: str, choice: str) -> None:
     """Wait for the approval to be asked for, and give it as a person does in the UI."""
     path = f"/dags/{NIGHTLY}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+    # Airflow fails a task that is resumed before the scheduler has heard that its first half has ended.
+    parked = rf"Received executor event with state success .*task_id='approve', run_id='{re.escape(run_id)}'"
     deadline = time.monotonic() + 120
-    while live.airflow.task_states(NIGHTLY, run_id)["approve"] not in {"awaiting_input", "deferred"}:
+    while not re.search(parked, live.airflow.log.read_text(encoding="utf-8", errors="replace")):
         assert time.monotonic() < deadline, live.airflow.task_states(NIGHTLY, run_id)
         time.sleep(0.5)
-    # A person takes longer: Airflow fails a task that is resumed before its executor has let go of the first half.
-    time.sleep(4)
     asked = live.airflow.api("GET", path)
     assert "Reports are stale" in asked["body"]
     live.airflow.api("PATCH", path, json={"chosen_options": [choice], "params_input": {}})

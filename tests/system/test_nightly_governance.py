@@ -64,8 +64,8 @@ def test_a_rejected_plan_changes_nothing_and_the_refresh_goes_on(live: Live) -> 
     assert exported["content_type"] == "text/csv"
     (run,) = after["reports"][refreshed]["runs_asked"]
     links = live.airflow.api("GET", f"/dags/{NIGHTLY}/dagRuns/{run_id}/taskInstances/refresh/links")
-    assert f"/reports/{refreshed}/runs/{run['token']}" in links["extra_link_urls"]["Studio run"]
-    assert links["extra_link_urls"]["Studio Report"].endswith(f"/reports/{refreshed}")
+    assert f"/reports/{refreshed}/runs/{run['token']}" in links["extra_links"]["Studio run"]
+    assert links["extra_links"]["Studio Report"].endswith(f"/reports/{refreshed}")
 
 
 def test_an_approved_plan_is_carried_out_to_the_letter_and_taken_back(live: Live) -> None:

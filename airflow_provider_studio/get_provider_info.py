@@ -95,10 +95,10 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "rate_limit_url": {
                         "description": "Where the ledger of each token's budget is kept. The default is a SQLite file "
-                        "under Airflow's home, which all processes of a host share.",
+                        "under Airflow's home, which all processes of a host share; several hosts need a Redis.",
                         "type": "string",
                         "version_added": "0.1.0",
-                        "example": "sqlite:////var/lib/airflow/studio/ratelimit.db",
+                        "example": "redis://redis.example.com:6379/3",
                         "default": None,
                     },
                 },

@@ -33,6 +33,11 @@ def in_storage(path: str) -> UPath:
     return storage(path) if path.startswith("/") or "://" in path else storage() / path
 
 
+def rate_limit_file() -> Path:
+    """Return the ledger's SQLite file under Airflow's home: the default, and the stand-in for a Redis that is down."""
+    return _home() / "ratelimit.db"
+
+
 def rate_limit_url() -> str:
-    """Return `[studio] rate_limit_url`, or a SQLite file under Airflow's home."""
-    return conf.get(_SECTION, "rate_limit_url", fallback=None) or f"sqlite:///{_home() / 'ratelimit.db'}"
+    """Return `[studio] rate_limit_url`, or the SQLite file under Airflow's home."""
+    return conf.get(_SECTION, "rate_limit_url", fallback=None) or f"sqlite:///{rate_limit_file()}"

@@ -24,7 +24,7 @@ from airflow_provider_studio.client.tokens import (
     kind_of,
     require,
 )
-from airflow_provider_studio.client.transport import RetryPolicy, Spending, Transport
+from airflow_provider_studio.client.transport import RetryPolicy, Sent, Spending, Transport
 
 CollectionFilter = Literal["custom", "all"]
 _LONGEST_REPORT_NAME = 64
@@ -41,6 +41,7 @@ class StudioClient:
     :param retries: how often and how patiently to repeat a request.
     :param priority: which of several waiting callers gets the next permit.
     :param sleep: how to wait between attempts.
+    :param on_sent: is told of each send.
     """
 
     def __init__(
@@ -52,11 +53,14 @@ class StudioClient:
         retries: RetryPolicy | None = None,
         priority: Priority = Priority.WALK,
         sleep: Callable[[float], None] = time.sleep,
+        on_sent: Callable[[Sent], None] | None = None,
     ) -> None:
         self.workspace = credentials.workspace
         self._kind = credentials.kind
         self._priority = priority
-        self._transport = Transport(credentials, limiter, timeout_seconds=timeout_seconds, retries=retries, sleep=sleep)
+        self._transport = Transport(
+            credentials, limiter, timeout_seconds=timeout_seconds, retries=retries, sleep=sleep, on_sent=on_sent
+        )
 
     @property
     def spending(self) -> Spending:

@@ -36,6 +36,24 @@ from airflow_provider_studio.client.tokens import Credentials, is_loopback
 log = logging.getLogger(__name__)
 
 _RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+_RESOURCES = frozenset(
+    {
+        "archive",
+        "clone",
+        "content.csv",
+        "datasets",
+        "invites",
+        "query_runs",
+        "reports",
+        "results",
+        "runs",
+        "schedules",
+        "spaces",
+        "subscriptions",
+        "unarchive",
+        "verify",
+    }
+)
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _POOL_SIZE = 32
 
@@ -56,6 +74,20 @@ class RetryPolicy:
     longest_wait_seconds: float = 60.0
 
 
+@dataclass(frozen=True)
+class Sent:
+    """One send, as whoever counts them is told.
+
+    :param endpoint: the path without names and tokens, such as `reports/runs`.
+    :param status: HTTP status; None where no answer came.
+    """
+
+    method: str
+    endpoint: str
+    status: int | None
+    seconds_waited: float
+
+
 @dataclass
 class Spending:
     """What a client has spent so far: sends (retries included), seconds spent waiting for permits, 429s."""
@@ -73,6 +105,7 @@ class Transport:
     :param timeout_seconds: how long to wait between two bytes of an answer.
     :param retries: how often and how patiently to repeat.
     :param sleep: how to wait between attempts.
+    :param on_sent: is told of each send.
     """
 
     def __init__(
@@ -83,6 +116,7 @@ class Transport:
         timeout_seconds: float = 30.0,
         retries: RetryPolicy | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        on_sent: Callable[[Sent], None] | None = None,
     ) -> None:
         if not timeout_seconds > 0:
             raise StudioConfigurationError(f"timeout_seconds is {timeout_seconds!r}; it must be above 0.")
@@ -91,6 +125,7 @@ class Transport:
         self._timeout = (min(_CONNECT_TIMEOUT_SECONDS, timeout_seconds), timeout_seconds)
         self._retries = retries or RetryPolicy()
         self._sleep = sleep
+        self._on_sent = on_sent or (lambda _sent: None)
         self.spending = Spending()
         self._session = requests.Session()
         # Proxies and certificates of the environment hold for Studio, not for an emulator on this machine.
@@ -193,15 +228,21 @@ class Transport:
             requests.Request(method, f"{self._host}{path}", params=query, json=body)
         )
         settings = self._session.merge_environment_settings(prepared.url or "", {}, True, None, None)
+        endpoint = endpoint_of(path)
         # The permit comes last: what lies between it and the send eats into the budget's margin.
-        self.spending.seconds_waited += self._limiter.acquire(priority).waited_seconds
+        waited = self._limiter.acquire(priority, endpoint).waited_seconds
+        self.spending.seconds_waited += waited
         self.spending.requests += 1
+        status: int | None = None
         try:
             response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
+            status = response.status_code
         except requests.RequestException as error:
             raise _connection_error(method, path, error) from None
-        self._limiter.observe(_feedback(response))
-        if response.status_code == 429:
+        finally:
+            self._on_sent(Sent(method, endpoint, status, waited))
+        self._limiter.observe(_feedback(response, endpoint))
+        if status == 429:
             self.spending.rate_limited += 1
         return response
 
@@ -277,8 +318,14 @@ def _decoded(method: str, path: str, response: requests.Response) -> dict[str, A
     return body
 
 
-def _feedback(response: requests.Response) -> RateLimitFeedback:
+def endpoint_of(path: str) -> str:
+    """Return a path without names and tokens: `/api/acme/reports/<token>/runs/<token>` is `reports/runs`."""
+    return "/".join(part for part in path.split("/")[2:] if part in _RESOURCES)
+
+
+def _feedback(response: requests.Response, endpoint: str) -> RateLimitFeedback:
     return RateLimitFeedback(
+        resource=endpoint,
         status=response.status_code,
         limit=_whole_number(response.headers.get("X-RateLimit-Limit")),
         remaining=_whole_number(response.headers.get("X-RateLimit-Remaining")),

@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioError
 from airflow_provider_studio.get_provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, FIELD_BEHAVIOUR, HOOK_NAME
+from airflow_provider_studio.hooks.metrics import count
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -121,10 +122,9 @@ class StudioHook(BaseHook):
             extra = connection.extra_dejson
             timeout = _number(extra, "timeout_seconds") or 30.0
             budget = self._budget(extra)
-            store = store_from_url(settings.rate_limit_url())
-            return StudioClient(
-                credentials, limiter=RateLimiter(store, credentials.budget_key, budget), timeout_seconds=timeout
-            )
+            store = store_from_url(settings.rate_limit_url(), local=settings.rate_limit_file())
+            limiter = RateLimiter(store, credentials.budget_key, budget)
+            return StudioClient(credentials, limiter=limiter, timeout_seconds=timeout, on_sent=count)
         except StudioConfigurationError as error:
             raise StudioConfigurationError(f"Connection {self.studio_conn_id!r}: {error}") from None
 

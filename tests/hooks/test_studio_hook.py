@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.client.tokens import TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.get_provider_info import CONNECTION_FIELDS
@@ -171,7 +172,11 @@ def test_hooks_of_one_token_share_one_budget(connect: Any, emulator: StudioEmula
     first, second = connect(**of_emulator(emulator)), connect(**of_emulator(emulator))
     limiters = [hook.client._transport._limiter for hook in (first, second)]
     assert limiters[0]._key == limiters[1]._key
-    assert limiters[0]._store._path == limiters[1]._store._path
+    for _ in range(limiters[0]._budget.limit):
+        limiters[0].acquire()
+    number, wait = limiters[1]._store.reserve(limiters[1]._key, limiters[1]._budget, Priority.WALK)
+    limiters[1]._store.release(limiters[1]._key, number)
+    assert wait > 1.0
 
 
 def test_the_storage_and_the_ledger_are_under_airflows_home_by_default(monkeypatch: pytest.MonkeyPatch) -> None:

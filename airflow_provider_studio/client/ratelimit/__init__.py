@@ -7,7 +7,8 @@ at the moment of sending. What the server says corrects the ledger for everyone.
 
 from airflow_provider_studio.client.ratelimit.budget import Budget, Priority, RateLimitFeedback
 from airflow_provider_studio.client.ratelimit.limiter import Permit, RateLimiter
-from airflow_provider_studio.client.ratelimit.stores import SlotStore, store_from_url
+from airflow_provider_studio.client.ratelimit.stores import SlotStore
+from airflow_provider_studio.client.ratelimit.urls import store_from_url
 
 __all__ = [
     "Budget",

@@ -55,9 +55,11 @@ class RateLimitFeedback:
     :param limit: `X-RateLimit-Limit`, the size of the budget.
     :param remaining: `X-RateLimit-Remaining`, how many requests are left of it.
     :param retry_after_seconds: from `Retry-After`.
+    :param resource: which class of resources the answer is of, such as `reports/runs`; each may have its own limit.
     """
 
     status: int
     limit: int | None = None
     remaining: int | None = None
     retry_after_seconds: float | None = None
+    resource: str = ""

@@ -8,7 +8,8 @@ however late they woke. So the log is legal at any number of waiters, and the qu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from airflow_provider_studio.client.ratelimit.budget import Budget, Priority, RateLimitFeedback
@@ -22,11 +23,20 @@ _GRAIN_SECONDS = 0.001
 
 @dataclass
 class Place:
-    """A reserved place in the queue: when its owner may ask to send."""
+    """A reserved place in the queue: when its owner may ask to send, and to which class of resources."""
 
     number: int
     at: float
     priority: int
+    resource: str
+
+
+@dataclass
+class Smaller:
+    """A class of resources for which the server said a smaller limit than the token's, and the sends that count."""
+
+    limit: int
+    sent: list[float]
 
 
 @dataclass
@@ -36,43 +46,46 @@ class Ledger:
     sent: list[float] = field(default_factory=list)
     waiting: list[Place] = field(default_factory=list)
     paused_until: float = 0.0
-    learned_limit: int | None = None
+    smaller: dict[str, Smaller] = field(default_factory=dict)
     strikes: int = 0
     last_number: int = 0
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read what `to_json` wrote."""
-        return cls(**{**data, "waiting": [Place(*place) for place in data["waiting"]]})
+        waiting = [Place(*place) for place in data["waiting"]]
+        smaller = {name: Smaller(**one) for name, one in data["smaller"].items()}
+        return cls(**{**data, "waiting": waiting, "smaller": smaller})
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as plain JSON."""
-        return {**vars(self), "waiting": [[place.number, place.at, place.priority] for place in self.waiting]}
+        waiting = [[place.number, place.at, place.priority, place.resource] for place in self.waiting]
+        return {**vars(self), "waiting": waiting, "smaller": {name: asdict(one) for name, one in self.smaller.items()}}
 
-    def reserve(self, now: float, budget: Budget, priority: Priority) -> tuple[int, float]:
+    def reserve(self, now: float, budget: Budget, priority: Priority, resource: str = "") -> tuple[int, float]:
         """Take a place. Returns its number and the seconds to wait; 0.0 means stamped already: send now."""
         self._forget(now, budget)
         self.last_number += 1
-        place = Place(self.last_number, self._earliest(now, budget), priority)
+        place = Place(self.last_number, self._earliest(now, budget, resource), priority, resource)
         if place.at <= now:
-            self.sent.append(now)
+            self._stamp(now, resource)
             return place.number, 0.0
         self._queue(place)
         return place.number, place.at - now
 
-    def stamp(self, now: float, budget: Budget, number: int) -> float:
+    def stamp(self, now: float, budget: Budget, number: int, resource: str = "") -> float:
         """Ask to send from a reserved place. Returns the seconds to wait on; 0.0 means stamped: send now."""
         self._forget(now, budget)
         place = next((place for place in self.waiting if place.number == number), None)
         if place is None:  # taken for dead, perhaps after the process was stopped for a while
-            place = Place(number, now, Priority.ACT)
+            place = Place(number, now, Priority.ACT, resource)
             self.waiting.append(place)
-        place.at = max(place.at, self._legal_at(budget))
+        place.at = max(place.at, self._legal_at(budget, resource))
         if place.at > now + _GRAIN_SECONDS:
             self.waiting.sort(key=lambda one: one.at)
             return place.at - now
         self.waiting.remove(place)
-        self.sent.append(now)
+        self._stamp(now, resource)
         return 0.0
 
     def release(self, number: int) -> None:
@@ -83,20 +96,16 @@ class Ledger:
         """Let nobody send for so long."""
         self.paused_until = max(self.paused_until, now + seconds)
 
-    def observe(self, now: float, budget: Budget, feedback: RateLimitFeedback) -> bool:
-        """Correct the ledger by what the server said. Returns whether anything changed.
+    def observe(self, now: float, budget: Budget, feedback: RateLimitFeedback) -> None:
+        """Correct the ledger by what the server said.
 
         Requests that the server counted and this ledger does not know were sent by others with the same token; they are
         booked as sent now, for everyone. Our own sends explain a low `remaining` at the end of each burst, which
         therefore costs nothing.
         """
-        before = (len(self.sent), self.paused_until, self.learned_limit, self.strikes)
         self._forget(now, budget)
         if feedback.limit is not None:
-            self.learned_limit = feedback.limit if feedback.limit < budget.limit else None
-            if feedback.remaining is not None and feedback.limit <= budget.limit:
-                unknown = feedback.limit - feedback.remaining - len(self.sent)
-                self.sent.extend([now] * max(0, unknown))
+            self._learn(now, budget, feedback.limit, feedback.remaining, feedback.resource)
         if feedback.status == 429:
             self.strikes += 1
             backoff = min(budget.interval_seconds / 4 * 2 ** (self.strikes - 1), budget.window_seconds)
@@ -104,27 +113,41 @@ class Ledger:
             self.pause(now, backoff if asked is None else asked)
         elif feedback.status < 400:
             self.strikes = 0
-        return before != (len(self.sent), self.paused_until, self.learned_limit, self.strikes)
 
-    def _limit(self, budget: Budget) -> int:
-        return max(1, min(budget.limit, self.learned_limit or budget.limit))
+    def _learn(self, now: float, budget: Budget, limit: int, remaining: int | None, resource: str) -> None:
+        """Book what the server counted; a smaller limit holds for the class of resources that it was said of."""
+        if limit >= budget.limit:
+            self.smaller.pop(resource, None)  # it has recovered
+            known = self.sent
+        else:
+            before = self.smaller.get(resource)
+            known = [] if before is None else before.sent
+            self.smaller[resource] = Smaller(max(1, limit), known)
+        if remaining is not None and limit <= budget.limit:
+            known.extend([now] * max(0, limit - remaining - len(known)))
 
-    def _legal_at(self, budget: Budget) -> float:
+    def _stamp(self, now: float, resource: str) -> None:
+        self.sent.append(now)
+        if resource in self.smaller:
+            self.smaller[resource].sent.append(now)
+
+    def _legal_at(self, budget: Budget, resource: str) -> float:
         """The earliest time at which one more send keeps the log of sends legal."""
-        limit = self._limit(budget)
-        full = self.sent[-limit] + budget.window_seconds if len(self.sent) >= limit else 0.0
-        return max(self.paused_until, full)
+        smaller = self.smaller.get(resource)
+        of_resource = 0.0 if smaller is None else _room(smaller.sent, smaller.limit, budget)
+        return max(self.paused_until, _room(self.sent, budget.limit, budget), of_resource)
 
-    def _earliest(self, now: float, budget: Budget) -> float:
+    def _earliest(self, now: float, budget: Budget, resource: str) -> float:
         """The earliest time for a newcomer at the end of the queue."""
-        limit = self._limit(budget)
+        smaller = self.smaller.get(resource)
+        # Who waits for a class of its own holds nobody else up.
+        ahead = [one for one in self.waiting if one.resource == resource or one.resource not in self.smaller]
         earliest = max(now, self.paused_until)
-        taken = sorted([*self.sent, *(place.at for place in self.waiting)])
-        if len(taken) >= limit:
-            earliest = max(earliest, taken[-limit] + budget.window_seconds)
-        if self.waiting:
-            earliest = max(earliest, self.waiting[-1].at + _GAP_SECONDS)
-        return earliest
+        earliest = max(earliest, _room([*self.sent, *(one.at for one in self.waiting)], budget.limit, budget))
+        if smaller is not None:
+            of_resource = (one.at for one in self.waiting if one.resource == resource)
+            earliest = max(earliest, _room([*smaller.sent, *of_resource], smaller.limit, budget))
+        return max(earliest, ahead[-1].at + _GAP_SECONDS) if ahead else earliest
 
     def _queue(self, newcomer: Place) -> None:
         """Put a newcomer before all of lower priority: it takes the first one's time, and each of them the next."""
@@ -138,6 +161,19 @@ class Ledger:
     def _forget(self, now: float, budget: Budget) -> None:
         """Drop what no longer counts, and what cannot be: stamps from a clock that has started anew since."""
         window = budget.window_seconds
-        self.sent = [at for at in self.sent if now - window < at <= now + _GRAIN_SECONDS]
-        horizon = now + window * (2 + len(self.waiting) / self._limit(budget)) + max(0.0, self.paused_until - now)
+        smallest = min([budget.limit, *(one.limit for one in self.smaller.values())])
+        self.sent = _counting(self.sent, now, window)
+        for one in self.smaller.values():
+            one.sent = _counting(one.sent, now, window)
+        horizon = now + window * (2 + len(self.waiting) / smallest) + max(0.0, self.paused_until - now)
         self.waiting = [place for place in self.waiting if now - _DEAD_AFTER_SECONDS < place.at < horizon]
+
+
+def _room(sends: Iterable[float], limit: int, budget: Budget) -> float:
+    """When a window of so many sends has room for one more; 0.0 where it has now."""
+    taken = sorted(sends)
+    return taken[-limit] + budget.window_seconds if len(taken) >= limit else 0.0
+
+
+def _counting(sends: list[float], now: float, window: float) -> list[float]:
+    return [at for at in sends if now - window < at <= now + _GRAIN_SECONDS]

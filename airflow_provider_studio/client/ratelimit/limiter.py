@@ -49,10 +49,10 @@ class RateLimiter:
         """Return a limiter that never waits, for a server without a limit."""
         return _NoLimit()
 
-    def acquire(self, priority: Priority = Priority.WALK) -> Permit:
+    def acquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:
         """Wait for the next place in the budget. Send at once when this returns."""
         waited = 0.0
-        steps = self._steps(priority)
+        steps = self._steps(priority, resource)
         try:
             for seconds in steps:
                 self._sleep(seconds)
@@ -61,10 +61,10 @@ class RateLimiter:
             steps.close()
         return Permit(waited)
 
-    async def aacquire(self, priority: Priority = Priority.WALK) -> Permit:
+    async def aacquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:
         """Wait as `acquire` does, on an event loop that goes on meanwhile."""
         waited = 0.0
-        steps = self._steps(priority)
+        steps = self._steps(priority, resource)
         try:
             while (seconds := await asyncio.to_thread(next, steps, None)) is not None:
                 await asyncio.sleep(seconds)
@@ -82,13 +82,13 @@ class RateLimiter:
         """Let nobody who shares this budget send for so long."""
         self._store.pause(self._key, seconds)
 
-    def _steps(self, priority: Priority) -> Generator[float, None, None]:
+    def _steps(self, priority: Priority, resource: str) -> Generator[float, None, None]:
         """Yield the seconds to sleep, until the send is stamped; a caller that gives up gives its place back."""
-        number, wait = self._store.reserve(self._key, self._budget, priority)
+        number, wait = self._store.reserve(self._key, self._budget, priority, resource)
         try:
             while wait > 0:
                 yield wait
-                wait = self._store.stamp(self._key, self._budget, number)
+                wait = self._store.stamp(self._key, self._budget, number, resource)
         except GeneratorExit:
             self._store.release(self._key, number)
             raise
@@ -98,10 +98,10 @@ class _NoLimit(RateLimiter):
     def __init__(self) -> None:
         super().__init__(MemoryStore(), "unlimited")
 
-    def acquire(self, priority: Priority = Priority.WALK) -> Permit:  # noqa: ARG002
+    def acquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:  # noqa: ARG002
         return Permit(0.0)
 
-    async def aacquire(self, priority: Priority = Priority.WALK) -> Permit:  # noqa: ARG002
+    async def aacquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:  # noqa: ARG002
         return Permit(0.0)
 
     def observe(self, feedback: RateLimitFeedback) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 import random
 from dataclasses import dataclass, field
 
@@ -184,21 +185,67 @@ def test_our_own_sends_explain_a_low_remaining() -> None:
     assert ledger.sent == before
 
 
-def test_a_smaller_limit_is_learned_and_a_larger_one_is_not() -> None:
+def test_a_larger_limit_of_the_server_is_not_ours_to_spend() -> None:
     ledger = Ledger()
     ledger.observe(0.0, BUDGET, RateLimitFeedback(200, limit=400, remaining=399))
     fill(ledger, BUDGET)
     assert ledger.reserve(0.0, BUDGET, Priority.WALK)[1] > 0
-    fresh = Ledger()
-    fresh.observe(0.0, BUDGET, RateLimitFeedback(200, limit=2, remaining=2))
-    waits = [fresh.reserve(0.0, BUDGET, Priority.WALK)[1] for _ in range(3)]
-    assert waits[:2] == [0.0, 0.0]
-    assert waits[2] > 0
+
+
+def learned(
+    limit: int, remaining: int, resource: str = "runs", at: float = 0.0, ledger: Ledger | None = None
+) -> Ledger:
+    ledger = ledger or Ledger()
+    ledger.observe(at, BUDGET, RateLimitFeedback(200, limit=limit, remaining=remaining, resource=resource))
+    return ledger
+
+
+def test_a_smaller_limit_is_learned_for_its_class_alone() -> None:
+    ledger = learned(2, 2)
+    waits = [ledger.reserve(0.0, BUDGET, Priority.WALK, "runs")[1] for _ in range(3)]
+    assert waits == [0.0, 0.0, pytest.approx(WINDOW)]
+    assert ledger.reserve(0.0, BUDGET, Priority.WALK, "spaces")[1] == 0.0, "the others go on"
+
+
+def test_a_class_has_no_more_than_the_token() -> None:
+    ledger = learned(3, 3)
+    fill(ledger, BUDGET)
+    assert ledger.reserve(0.0, BUDGET, Priority.WALK, "runs")[1] > 0
+
+
+def test_what_others_spent_of_a_class_is_booked_there() -> None:
+    ledger = learned(3, 1)
+    assert ledger.reserve(0.1, BUDGET, Priority.WALK, "runs")[1] == 0.0
+    assert ledger.reserve(0.1, BUDGET, Priority.WALK, "runs")[1] == pytest.approx(WINDOW - 0.1)
+    assert len(ledger.sent) == 1
+
+
+def test_a_class_recovers_when_its_limit_does() -> None:
+    ledger = learned(1, 0)
+    assert ledger.reserve(0.1, BUDGET, Priority.WALK, "runs")[1] > 5
+    learned(BUDGET.limit, BUDGET.limit, at=0.2, ledger=ledger)
+    assert ledger.smaller == {}
+    assert ledger.reserve(0.3, BUDGET, Priority.ACT, "runs")[1] < 0.1 + WINDOW
+
+
+def test_the_same_smaller_limit_for_the_whole_token_is_not_overspent() -> None:
+    """A server whose true budget is 2 for everything, said of each class: its counts correct ours."""
+    server_sent = 0
+    ledger, now = Ledger(), 0.0
+    for number in range(6):
+        resource = ("runs", "spaces", "reports")[number % 3]
+        wait = ledger.reserve(now, BUDGET, Priority.WALK, resource)[1]
+        if wait == 0.0:
+            server_sent += 1
+            learned(2, max(0, 2 - server_sent), resource, now, ledger)
+        now += 0.1
+    assert server_sent == 4, "each class learns with its first answer; three classes over-send two at most"
 
 
 def test_a_ledger_survives_json() -> None:
     ledger = Ledger()
     fill(ledger, BUDGET)
     ledger.reserve(0.0, BUDGET, Priority.POLL)
+    learned(2, 1, ledger=ledger)
     ledger.pause(0.0, 3.0)
-    assert Ledger.from_json(ledger.to_json()) == ledger
+    assert Ledger.from_json(json.loads(json.dumps(ledger.to_json()))) == ledger

@@ -16,8 +16,9 @@ import pytest
 
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimiter, RateLimitFeedback, store_from_url
-from airflow_provider_studio.client.ratelimit import stores as stores_module
-from airflow_provider_studio.client.ratelimit.stores import MemoryStore, SQLiteStore
+from airflow_provider_studio.client.ratelimit import sqlite as sqlite_module
+from airflow_provider_studio.client.ratelimit.sqlite import SQLiteStore
+from airflow_provider_studio.client.ratelimit.stores import MemoryStore
 from airflow_provider_studio.emulator.limits import SlidingWindow
 
 SHORT = Budget(limit=5, interval_seconds=0.5, margin_seconds=0.05)
@@ -68,9 +69,7 @@ def test_threads_share_one_budget_through_a_forked_child_too(file: Path) -> None
 
 
 def hold(path: Path, ready: multiprocessing.synchronize.Event) -> None:
-    with SQLiteStore(path)._ledger("token"):
-        ready.set()
-        time.sleep(60)
+    SQLiteStore(path).with_ledger("token", lambda _ledger, _now: (ready.set(), time.sleep(60)))
 
 
 def test_a_holder_that_is_killed_holds_nobody_up(file: Path) -> None:
@@ -106,7 +105,7 @@ def test_what_the_server_says_reaches_everyone(file: Path, url: str) -> None:
 
 def test_a_reboot_starts_anew(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     SQLiteStore(file).pause("token", 3600.0)
-    monkeypatch.setattr(stores_module, "_boot_id", lambda: "the next boot")
+    monkeypatch.setattr(sqlite_module, "_boot_id", lambda: "the next boot")
     assert SQLiteStore(file).reserve("token", SHORT, Priority.WALK)[1] == 0.0
 
 
@@ -137,8 +136,7 @@ def test_a_caller_that_gives_up_gives_its_place_back() -> None:
             await asyncio.wait_for(limiter.aacquire(), 0.1)
 
     asyncio.run(give_up())
-    with store._ledger("token") as (ledger, _):
-        assert ledger.waiting == []
+    assert store.with_ledger("token", lambda ledger, _now: ledger.waiting) == []
 
 
 def test_an_event_loop_goes_on_while_a_permit_is_awaited(file: Path) -> None:
@@ -194,7 +192,7 @@ def test_threads_of_one_process(file: Path) -> None:
 )
 def test_a_url_that_names_no_store(url: str, match: str) -> None:
     with pytest.raises(StudioConfigurationError, match=match):
-        store_from_url(url).reserve("token", SHORT, Priority.WALK)
+        store_from_url(url, local=Path("/unused")).reserve("token", SHORT, Priority.WALK)
 
 
 def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
@@ -206,7 +204,7 @@ def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
 
 def test_a_network_file_system_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = f"/dev/sda1 / ext4 rw 0 0\nfiler:/vol {file.parent} nfs4 rw 0 0\n"
-    monkeypatch.setattr(stores_module.Path, "read_text", lambda *_, **__: mounts)
+    monkeypatch.setattr(sqlite_module.Path, "read_text", lambda *_, **__: mounts)
     with pytest.raises(StudioConfigurationError, match="on nfs4"):
         SQLiteStore(file)
 

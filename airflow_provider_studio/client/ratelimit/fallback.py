@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""While the shared store is down: a private share of the budget, small enough to be safe, until it is back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+
+from airflow_provider_studio.client.ratelimit.budget import Budget, Priority, RateLimitFeedback
+from airflow_provider_studio.client.ratelimit.stores import Clock, SlotStore, StoreUnavailableError
+
+log = logging.getLogger(__name__)
+
+_TRY_AGAIN_SECONDS = 5.0
+
+
+class FallbackStore:
+    """A store with another behind it for the time that it cannot be used. Places of the latter have negative numbers.
+
+    Going over and coming back each wait for a window to pass, so that sends that only the other store knows of are
+    counted by nobody any more.
+
+    :param shared: the store to use.
+    :param private: the one behind it, which fewer callers share.
+    :param parts: into how many parts the budget is taken apart meanwhile; this caller's store has one of them.
+    :param now: the clock, in seconds.
+    """
+
+    def __init__(self, shared: SlotStore, private: SlotStore, *, parts: int, now: Clock = time.monotonic) -> None:
+        self._shared, self._private, self._parts = shared, private, parts
+        self._now = now
+        self._try_again_at: float | None = None
+        self._moved: dict[int, int] = {}
+
+    def reserve(self, key: str, budget: Budget, priority: Priority, resource: str = "") -> tuple[int, float]:
+        """Take a place; its number and the seconds to wait (0.0: send now)."""
+        if self._usable(key, budget):
+            try:
+                return self._shared.reserve(key, budget, priority, resource)
+            except StoreUnavailableError as error:
+                self._leave(key, budget, error)
+        number, wait = self._private.reserve(key, self._share(budget), priority, resource)
+        return -number, wait
+
+    def stamp(self, key: str, budget: Budget, number: int, resource: str = "") -> float:
+        """Ask to send from a place; the seconds to wait on (0.0: send now)."""
+        moved = self._moved.get(number, number)
+        if moved > 0:
+            try:
+                return self._shared.stamp(key, budget, number, resource)
+            except StoreUnavailableError as error:
+                self._leave(key, budget, error)
+            moved, wait = self.reserve(key, budget, Priority.ACT, resource)
+            self._moved[number] = moved
+        else:
+            wait = self._private.stamp(key, self._share(budget), -moved, resource)
+        if wait == 0.0:
+            self._moved.pop(number, None)
+        return wait
+
+    def release(self, key: str, number: int) -> None:
+        """Give a place back unused; where the store is gone, the place dies by itself."""
+        moved = self._moved.pop(number, number)
+        try:
+            if moved > 0:
+                self._shared.release(key, moved)
+            else:
+                self._private.release(key, -moved)
+        except StoreUnavailableError:
+            log.debug("A place could not be given back", exc_info=True)
+
+    def observe(self, key: str, budget: Budget, feedback: RateLimitFeedback) -> None:
+        """Correct the ledger by what the server said."""
+        if self._try_again_at is None:
+            try:
+                self._shared.observe(key, budget, feedback)
+            except StoreUnavailableError as error:
+                self._leave(key, budget, error)
+            else:
+                return
+        self._private.observe(key, self._share(budget), feedback)
+
+    def pause(self, key: str, seconds: float) -> None:
+        """Let nobody send for so long."""
+        try:
+            self._shared.pause(key, seconds)
+        except StoreUnavailableError:
+            self._private.pause(key, seconds)
+
+    def _share(self, budget: Budget) -> Budget:
+        return replace(budget, limit=max(1, budget.limit // self._parts))
+
+    def _usable(self, key: str, budget: Budget) -> bool:
+        """Whether to ask the shared store; when it is back, everyone waits until private sends count no more."""
+        if self._try_again_at is None:
+            return True
+        if self._now() < self._try_again_at:
+            return False
+        try:
+            self._shared.pause(key, budget.window_seconds)
+        except StoreUnavailableError:
+            self._try_again_at = self._now() + _TRY_AGAIN_SECONDS
+            return False
+        log.warning("The rate limit's shared ledger is back.")
+        self._try_again_at = None
+        return True
+
+    def _leave(self, key: str, budget: Budget, error: StoreUnavailableError) -> None:
+        if self._try_again_at is None:
+            share = self._share(budget)
+            log.warning(
+                "The rate limit's shared ledger cannot be used (%s). Until it is back, a private share of %d requests "
+                "in %.0f s is used instead.",
+                error,
+                share.limit,
+                budget.interval_seconds,
+            )
+            self._private.pause(key, budget.window_seconds)
+        self._try_again_at = self._now() + _TRY_AGAIN_SECONDS

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ledgers in a SQLite file, for all processes of one host."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar, cast
+
+from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.ratelimit.ledger import Ledger
+from airflow_provider_studio.client.ratelimit.stores import Clock, LedgerStore, StoreUnavailableError
+
+_BUSY_SECONDS = 5.0
+"""How long to wait for a file that another process holds; each holds it for a fraction of a millisecond."""
+
+_CANNOT_BE_MENDED_BY_WAITING = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+
+T = TypeVar("T")
+
+
+class SQLiteStore(LedgerStore):
+    """Ledgers in a file, for all processes of one host.
+
+    Stamps are of the monotonic clock, which no change of the wall clock moves; a reboot starts it anew, so a ledger
+    carries the boot it belongs to. A killed holder's transaction is rolled back by SQLite.
+
+    :param path: the file; its folder is created.
+    :param now: the clock, in seconds.
+    :raises StudioConfigurationError: the folder cannot be written, or is on a network file system, whose locks cannot
+        be trusted.
+    """
+
+    def __init__(self, path: Path, now: Clock = time.monotonic) -> None:
+        self._path = path
+        self._now = now
+        self._boot = _boot_id()
+        self._local = threading.local()
+        _refuse_network_file_system(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable(error.strerror or str(error)) from None
+
+    def with_ledger(self, key: str, change: Callable[[Ledger, float], T]) -> T:
+        """Change the key's ledger in one transaction."""
+        try:
+            return self._transaction(key, change)
+        except sqlite3.Error as error:
+            code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+            if code in _CANNOT_BE_MENDED_BY_WAITING:
+                raise self._unusable(str(error)) from None
+            raise StoreUnavailableError(f"{self._path}: {error}") from None
+
+    def _transaction(self, key: str, change: Callable[[Ledger, float], T]) -> T:
+        connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            row = connection.execute("SELECT boot, ledger FROM ledgers WHERE key = ?", (key,)).fetchone()
+            text = row[1] if row is not None and row[0] == self._boot else None
+            ledger = Ledger() if text is None else Ledger.from_json(json.loads(text))
+            answer = change(ledger, self._now())
+            changed = json.dumps(ledger.to_json(), separators=(",", ":"))
+            if changed != text:
+                connection.execute("REPLACE INTO ledgers VALUES (?, ?, ?)", (key, self._boot, changed))
+            connection.execute("COMMIT")
+            return answer
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def _connection(self) -> sqlite3.Connection:
+        """Return this thread's connection, made in this process: SQLite's do not survive a fork."""
+        if getattr(self._local, "pid", None) != os.getpid():
+            connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("CREATE TABLE IF NOT EXISTS ledgers (key TEXT PRIMARY KEY, boot TEXT, ledger TEXT)")
+            self._local.pid, self._local.connection = os.getpid(), connection
+        return cast("sqlite3.Connection", self._local.connection)
+
+    def _unusable(self, reason: str) -> StudioConfigurationError:
+        return StudioConfigurationError(
+            f"The rate limit's ledger {self._path} cannot be used: {reason}. Set [studio] rate_limit_url to "
+            "sqlite:////a/folder/on/this/host/that/every/worker/may/write/ratelimit.db."
+        )
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"
+
+
+_NETWORK_FILE_SYSTEMS = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "ceph",
+    "glusterfs",
+    "fuse.sshfs",
+    "9p",
+    "afs",
+}
+
+
+def _refuse_network_file_system(path: Path) -> None:
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    fields = [line.split(" ") for line in mounts]
+    holding = [entry for entry in fields if path.is_relative_to(entry[1].replace("\\040", " "))]
+    kind = max(holding, key=lambda entry: len(entry[1]))[2] if holding else ""
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise StudioConfigurationError(
+            f"rate_limit_url points to {path}, which is on {kind}: its locks cannot be trusted. "
+            "Choose a folder on a disk of this host."
+        )

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store that a URL names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.ratelimit.fallback import FallbackStore
+from airflow_provider_studio.client.ratelimit.sqlite import SQLiteStore
+from airflow_provider_studio.client.ratelimit.stores import MemoryStore, SlotStore
+
+_HOSTS = 4
+"""Without Redis, each host takes this part of the budget; more hosts than that lean on the server's 429."""
+_PROCESSES = 8
+"""The same for each process of a host whose file cannot be used."""
+
+
+def store_from_url(url: str, *, local: Path) -> SlotStore:
+    """Return the store that a URL names, with what stands in for it while it cannot be used.
+
+    :param url: `sqlite:////an/absolute/path.db`, `redis://…`, `rediss://…` or `memory://`.
+    :param local: the SQLite file that stands in for a Redis which is down.
+    :raises StudioConfigurationError: an unknown scheme, or a path that is not absolute.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "memory":
+        return MemoryStore()
+    if parts.scheme == "sqlite":
+        path = Path(unquote(parts.path.removeprefix("/")))
+        if parts.netloc or not path.is_absolute():
+            raise StudioConfigurationError(
+                f"rate_limit_url is {url!r}; the path must be absolute, with four slashes: sqlite:////var/lib/…"
+            )
+        return _of_host(path)
+    if parts.scheme in {"redis", "rediss"}:
+        from airflow_provider_studio.client.ratelimit.redis import RedisStore
+
+        return FallbackStore(RedisStore(url), _of_host(local), parts=_HOSTS)
+    raise StudioConfigurationError(
+        f"rate_limit_url has the scheme {parts.scheme!r}; it must be sqlite:////an/absolute/path.db, "
+        "redis://host:6379/0, rediss://… or memory://."
+    )
+
+
+def _of_host(path: Path) -> SlotStore:
+    return FallbackStore(SQLiteStore(path), MemoryStore(), parts=_PROCESSES)

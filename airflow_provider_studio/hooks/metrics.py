@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Airflow's metrics see of the token's budget.
+
+`studio.requests` and `studio.rate_limited` count sends and 429s; `studio.throttle_wait` times the waits for permits.
+All carry the tags `method`, `endpoint` (a path without names and tokens) and `status` (such as `2xx`; `none` without
+an answer).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import Stats
+
+if TYPE_CHECKING:
+    from airflow_provider_studio.client.transport import Sent
+
+
+def count(sent: Sent) -> None:
+    """Count one send."""
+    status = "none" if sent.status is None else f"{sent.status // 100}xx"
+    tags = {"method": sent.method, "endpoint": sent.endpoint, "status": status}
+    Stats.incr("studio.requests", tags=tags)
+    if sent.seconds_waited:
+        Stats.timing("studio.throttle_wait", timedelta(seconds=sent.seconds_waited), tags=tags)
+    if sent.status == 429:
+        Stats.incr("studio.rate_limited", tags=tags)

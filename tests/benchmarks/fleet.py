@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many processes that share a token against an emulator in strict mode: what the limiter's benchmarks measure.
+
+A worker takes a permit, waits up to 200 ms as a network would, and sends; the emulator counts what arrives. All
+variants of a benchmark run at the same time, so that they can be compared whatever else the machine is doing.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.errors import StudioError
+from airflow_provider_studio.client.ratelimit import (
+    Budget,
+    Permit,
+    Priority,
+    RateLimiter,
+    RateLimitFeedback,
+    store_from_url,
+)
+from airflow_provider_studio.client.tokens import Credentials, TokenKind
+from airflow_provider_studio.emulator import StudioEmulator
+from tests.redis_server import RedisServer
+
+NETWORK_JITTER_SECONDS = 0.2
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["tests.benchmarks.fleet"])
+
+
+class MeasuredLimiter(RateLimiter):
+    """Measures the CPU that permits cost, and delays each send as a network does."""
+
+    cpu_seconds = 0.0
+    longest_wait = 0.0
+    permits = 0
+
+    def acquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:
+        """Take a permit."""
+        before = time.process_time()
+        permit = super().acquire(priority, resource)
+        self.cpu_seconds += time.process_time() - before
+        self.longest_wait = max(self.longest_wait, permit.waited_seconds)
+        self.permits += 1
+        time.sleep(random.random() * NETWORK_JITTER_SECONDS)
+        return permit
+
+    def observe(self, feedback: RateLimitFeedback) -> None:
+        """Hear what the server said."""
+        before = time.process_time()
+        super().observe(feedback)
+        self.cpu_seconds += time.process_time() - before
+
+
+class NoLimit(MeasuredLimiter):
+    """Never waits: what retries alone make of a limit."""
+
+    def acquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:
+        """Send at once."""
+        time.sleep(random.random() * NETWORK_JITTER_SECONDS)
+        return Permit(0.0)
+
+    def observe(self, feedback: RateLimitFeedback) -> None:
+        """Hear nothing."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of a table.
+
+    :param store: a store's URL; empty for no limiter.
+    :param budget: what the limiter allows.
+    :param outside_per_second: requests of somebody else with the same token.
+    :param clock_off_by: how far the wall clock of every other process is off, as if it stood on another host.
+    """
+
+    name: str
+    processes: int
+    store: str
+    budget: Budget = field(default_factory=Budget)
+    outside_per_second: float = 0.0
+    clock_off_by: float = 0.0
+
+
+@dataclass(frozen=True)
+class Worked:
+    """What one worker did."""
+
+    requests: int
+    failures: int
+    cpu_seconds: float
+    permits: int
+    longest_wait: float
+
+
+def work(variant: Variant, number: int, url: str, seconds: float, results: Any) -> None:
+    """Send for so long, and tell what came of it."""
+    if number % 2 and variant.clock_off_by:
+        real = time.time
+        time.time = lambda: real() + variant.clock_off_by
+    credentials = Credentials("acme", *StudioEmulator.credentials(), url, TokenKind.WORKSPACE)
+    kind = MeasuredLimiter if variant.store else NoLimit
+    store = store_from_url(variant.store or "memory://", local=Path("/nonexistent"))
+    limiter = kind(store, credentials.budget_key, variant.budget)
+    done = failures = 0
+    until = time.monotonic() + seconds
+    with StudioClient(credentials, limiter=limiter) as client:
+        while time.monotonic() < until:
+            try:
+                client.verify()
+                done += 1
+            except StudioError:
+                failures += 1
+    results.put(Worked(done, failures, limiter.cpu_seconds, limiter.permits, limiter.longest_wait))
+
+
+def spend_outside(variant: Variant, url: str, seconds: float) -> None:
+    """Send as a colleague's script does: at its own pace, with the same token, asking nobody."""
+    import requests
+
+    session = requests.Session()
+    session.trust_env = False
+    session.auth = StudioEmulator.credentials()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        session.get(f"{url}/api/verify?outside=1", timeout=10)
+        time.sleep(1 / variant.outside_per_second)
+
+
+@dataclass
+class Measured:
+    """One row's figures.
+
+    :param used: the share of the allowed requests that were sent: the interval over the mean time that 40 took.
+    """
+
+    variant: Variant
+    requests: int
+    throttled: int
+    used: float
+    fairness: float
+    failures: int
+    cpu_ms: float
+    longest_wait: float
+
+
+@contextmanager
+def stores(folder: Path) -> Iterator[Callable[[str, str], str]]:
+    """Yield a function that returns the URL of a new store of a kind: sqlite, redis or memory."""
+    with ExitStack() as running:
+
+        def url(kind: str, name: str) -> str:
+            if kind == "redis":
+                return running.enter_context(RedisServer()).url
+            return f"sqlite:///{folder / name}.db" if kind == "sqlite" else "memory://"
+
+        yield url
+
+
+def measure(
+    variants: Sequence[Variant], seconds: float, meddle: Callable[[dict[str, list[Any]], float], None] | None = None
+) -> list[Measured]:
+    """Run all variants at the same time and return a row for each.
+
+    :param meddle: is given the processes by variant, and the time until which to meddle with them.
+    """
+    with ExitStack() as running:
+        emulators = {
+            one.name: running.enter_context(StudioEmulator("acme", reports=1, rate_limit=True)) for one in variants
+        }
+        results = {one.name: CONTEXT.Queue() for one in variants}
+        processes: dict[str, list[Any]] = {
+            one.name: [
+                CONTEXT.Process(target=work, args=(one, number, emulators[one.name].url, seconds, results[one.name]))
+                for number in range(one.processes)
+            ]
+            for one in variants
+        }
+        others = [
+            CONTEXT.Process(target=spend_outside, args=(one, emulators[one.name].url, seconds))
+            for one in variants
+            if one.outside_per_second
+        ]
+        for process in [*others, *(process for group in processes.values() for process in group)]:
+            process.start()
+        if meddle is not None:
+            meddle(processes, time.monotonic() + seconds)
+        worked = {name: _collected(results[name], group, seconds) for name, group in processes.items()}
+        for process in others:
+            process.join()
+        return [_row(one, emulators[one.name], worked[one.name]) for one in variants]
+
+
+def _collected(results: Any, group: list[Any], seconds: float) -> list[Worked]:
+    """Return what the workers told; one that was killed told nothing."""
+    told = []
+    deadline = time.monotonic() + seconds + 120
+    while len(told) < len(group) and time.monotonic() < deadline:
+        try:
+            told.append(results.get(timeout=1.0))
+        except queue.Empty:
+            if not any(process.is_alive() for process in group):
+                break
+    for process in group:
+        process.join(10)
+        if process.is_alive():
+            raise RuntimeError("a worker did not end: a deadlock")
+    return told
+
+
+def _row(variant: Variant, emulator: StudioEmulator, worked: list[Worked]) -> Measured:
+    summary = emulator.control.requests_summary()
+    arrivals = [datetime.fromisoformat(one["at"]).timestamp() for one in summary["requests"] if one["status"] == 200]
+    limit = Budget().limit
+    spans = [later - earlier for earlier, later in zip(arrivals, arrivals[limit:], strict=False)]
+    shares = [one.requests for one in worked] or [0]
+    permits = max(1, sum(one.permits for one in worked))
+    return Measured(
+        variant,
+        requests=summary["by_status"].get("200", 0),
+        throttled=summary["by_status"].get("429", 0),
+        used=10.0 * len(spans) / sum(spans) if spans else 0.0,
+        fairness=sum(shares) ** 2 / (len(shares) * sum(one**2 for one in shares)) if any(shares) else 0.0,
+        failures=sum(one.failures for one in worked),
+        cpu_ms=1000 * sum(one.cpu_seconds for one in worked) / permits,
+        longest_wait=max((one.longest_wait for one in worked), default=0.0),
+    )
+
+
+def table(rows: Sequence[Measured]) -> str:
+    """Return the rows as text."""
+    head = f"{'variant':<26}{'processes':>10}{'requests':>10}{'429':>6}{'used':>8}{'Jain':>7}"
+    head += f"{'failures':>10}{'CPU ms/permit':>15}{'longest wait s':>16}"
+    lines = [
+        f"{one.variant.name:<26}{one.variant.processes:>10}{one.requests:>10}{one.throttled:>6}{one.used:>8.3f}"
+        f"{one.fairness:>7.3f}{one.failures:>10}{one.cpu_ms:>15.2f}{one.longest_wait:>16.1f}"
+        for one in rows
+    ]
+    return "\n".join([head, *lines])

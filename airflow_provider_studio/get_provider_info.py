@@ -98,6 +98,7 @@ def get_provider_info() -> dict[str, Any]:
                         "under Airflow's home, which all processes of a host share; several hosts need a Redis.",
                         "type": "string",
                         "version_added": "0.1.0",
+                        "sensitive": True,
                         "example": "redis://redis.example.com:6379/3",
                         "default": None,
                     },

@@ -14,20 +14,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.fleet import CONTEXT, Variant, measure, stores, table, work
+from tests.benchmarks.fleet import Start, Variant, measure, stores, table
 
 
-def kill_now_and_then(processes: dict[str, list[Any]], until: float) -> None:
+def kill_now_and_then(processes: dict[str, list[Any]], start: Start, until: float) -> None:
     """Kill one of each variant's processes every second, and start another in its place."""
-    while (left := until - time.monotonic()) > 3:
+    while (left := until - time.monotonic()) > 5:
         time.sleep(1.0)
-        for group in processes.values():
-            victim = random.choice([one for one in group if one.is_alive()])
-            victim.kill()
-            variant, number, url, _, results = victim._args
-            successor = CONTEXT.Process(target=work, args=(variant, number, url, left - 1, results))
-            successor.start()
-            group.append(successor)
+        for name, group in processes.items():
+            random.choice([one for one in group if one.is_alive()]).kill()
+            start(name, left - 1)
 
 
 def main(seconds: float) -> None:

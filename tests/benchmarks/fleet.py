@@ -7,6 +7,7 @@ variants of a benchmark run at the same time, so that they can be compared whate
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import queue
 import random
@@ -33,6 +34,7 @@ from airflow_provider_studio.emulator import StudioEmulator
 from tests.redis_server import RedisServer
 
 NETWORK_JITTER_SECONDS = 0.2
+BEFORE_SECONDS = 12.0
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.benchmarks.fleet"])
 
@@ -96,6 +98,7 @@ class Worked:
     """What one worker did."""
 
     requests: int
+    throttled: int
     failures: int
     cpu_seconds: float
     permits: int
@@ -104,6 +107,7 @@ class Worked:
 
 def work(variant: Variant, number: int, url: str, seconds: float, results: Any) -> None:
     """Send for so long, and tell what came of it."""
+    logging.disable(logging.WARNING)
     if number % 2 and variant.clock_off_by:
         real = time.time
         time.time = lambda: real() + variant.clock_off_by
@@ -120,7 +124,9 @@ def work(variant: Variant, number: int, url: str, seconds: float, results: Any) 
                 done += 1
             except StudioError:
                 failures += 1
-    results.put(Worked(done, failures, limiter.cpu_seconds, limiter.permits, limiter.longest_wait))
+    results.put(
+        Worked(done, client.spending.rate_limited, failures, limiter.cpu_seconds, limiter.permits, limiter.longest_wait)
+    )
 
 
 def spend_outside(variant: Variant, url: str, seconds: float) -> None:
@@ -145,7 +151,9 @@ class Measured:
 
     variant: Variant
     requests: int
+    requests_ours: int
     throttled: int
+    throttled_ours: int
     used: float
     fairness: float
     failures: int
@@ -166,34 +174,49 @@ def stores(folder: Path) -> Iterator[Callable[[str, str], str]]:
         yield url
 
 
-def measure(
-    variants: Sequence[Variant], seconds: float, meddle: Callable[[dict[str, list[Any]], float], None] | None = None
-) -> list[Measured]:
-    """Run all variants at the same time and return a row for each.
+Start = Callable[[str, float], Any]
 
-    :param meddle: is given the processes by variant, and the time until which to meddle with them.
+
+def measure(
+    variants: Sequence[Variant],
+    seconds: float,
+    meddle: Callable[[dict[str, list[Any]], Start, float], None] | None = None,
+) -> list[Measured]:
+    """Run all variants at the same time and return a row for each. Outsiders have been there for a while.
+
+    :param meddle: is given the processes by variant, what starts one more, and the time until which to meddle.
     """
+    by_name = {one.name: one for one in variants}
     with ExitStack() as running:
         emulators = {
             one.name: running.enter_context(StudioEmulator("acme", reports=1, rate_limit=True)) for one in variants
         }
         results = {one.name: CONTEXT.Queue() for one in variants}
-        processes: dict[str, list[Any]] = {
-            one.name: [
-                CONTEXT.Process(target=work, args=(one, number, emulators[one.name].url, seconds, results[one.name]))
-                for number in range(one.processes)
-            ]
-            for one in variants
-        }
-        others = [
-            CONTEXT.Process(target=spend_outside, args=(one, emulators[one.name].url, seconds))
-            for one in variants
-            if one.outside_per_second
-        ]
-        for process in [*others, *(process for group in processes.values() for process in group)]:
+        processes: dict[str, list[Any]] = {one.name: [] for one in variants}
+
+        def start(name: str, for_seconds: float) -> Any:
+            number = len(processes[name])
+            process = CONTEXT.Process(
+                target=work, args=(by_name[name], number, emulators[name].url, for_seconds, results[name])
+            )
             process.start()
+            processes[name].append(process)
+            return process
+
+        outside = [one for one in variants if one.outside_per_second]
+        others = [
+            CONTEXT.Process(target=spend_outside, args=(one, emulators[one.name].url, seconds + BEFORE_SECONDS))
+            for one in outside
+        ]
+        for process in others:
+            process.start()
+        if others:
+            time.sleep(BEFORE_SECONDS)
+        for one in variants:
+            for _ in range(one.processes):
+                start(one.name, seconds)
         if meddle is not None:
-            meddle(processes, time.monotonic() + seconds)
+            meddle(processes, start, time.monotonic() + seconds)
         worked = {name: _collected(results[name], group, seconds) for name, group in processes.items()}
         for process in others:
             process.join()
@@ -227,7 +250,9 @@ def _row(variant: Variant, emulator: StudioEmulator, worked: list[Worked]) -> Me
     return Measured(
         variant,
         requests=summary["by_status"].get("200", 0),
+        requests_ours=sum(one.requests for one in worked),
         throttled=summary["by_status"].get("429", 0),
+        throttled_ours=sum(one.throttled for one in worked),
         used=10.0 * len(spans) / sum(spans) if spans else 0.0,
         fairness=sum(shares) ** 2 / (len(shares) * sum(one**2 for one in shares)) if any(shares) else 0.0,
         failures=sum(one.failures for one in worked),
@@ -238,10 +263,10 @@ def _row(variant: Variant, emulator: StudioEmulator, worked: list[Worked]) -> Me
 
 def table(rows: Sequence[Measured]) -> str:
     """Return the rows as text."""
-    head = f"{'variant':<26}{'processes':>10}{'requests':>10}{'429':>6}{'used':>8}{'Jain':>7}"
+    head = f"{'variant':<26}{'processes':>10}{'requests':>10}{'429':>6}{'ours':>6}{'used':>8}{'Jain':>7}"
     head += f"{'failures':>10}{'CPU ms/permit':>15}{'longest wait s':>16}"
     lines = [
-        f"{one.variant.name:<26}{one.variant.processes:>10}{one.requests:>10}{one.throttled:>6}{one.used:>8.3f}"
+        f"{one.variant.name:<26}{one.variant.processes:>10}{one.requests:>10}{one.throttled:>6}{one.throttled_ours:>6}{one.used:>8.3f}"
         f"{one.fairness:>7.3f}{one.failures:>10}{one.cpu_ms:>15.2f}{one.longest_wait:>16.1f}"
         for one in rows
     ]

@@ -19,6 +19,8 @@ _GAP_SECONDS = 0.01
 _DEAD_AFTER_SECONDS = 2.0
 """A place that nobody claimed so long after its time belonged to a process that died."""
 _GRAIN_SECONDS = 0.001
+_OTHERS_STAY_FOR_WINDOWS = 6
+"""For so long after an answer spoke of them, others are taken to spend the token's budget as they did."""
 
 
 @dataclass
@@ -46,6 +48,8 @@ class Ledger:
     sent: list[float] = field(default_factory=list)
     waiting: list[Place] = field(default_factory=list)
     paused_until: float = 0.0
+    others: int = 0
+    others_seen_at: float = 0.0
     smaller: dict[str, Smaller] = field(default_factory=dict)
     strikes: int = 0
     last_number: int = 0
@@ -99,9 +103,9 @@ class Ledger:
     def observe(self, now: float, budget: Budget, feedback: RateLimitFeedback) -> None:
         """Correct the ledger by what the server said.
 
-        Requests that the server counted and this ledger does not know were sent by others with the same token; they are
-        booked as sent now, for everyone. Our own sends explain a low `remaining` at the end of each burst, which
-        therefore costs nothing.
+        What the server counted and this ledger does not know was sent by others with the same token. They are left as
+        much of the budget until answers say that they want less; what they want more is believed at once. Our own sends
+        explain a low `remaining` at the end of each burst, which therefore costs nothing.
         """
         self._forget(now, budget)
         if feedback.limit is not None:
@@ -114,17 +118,34 @@ class Ledger:
         elif feedback.status < 400:
             self.strikes = 0
 
+    def learns_from(self, budget: Budget, feedback: RateLimitFeedback) -> bool:
+        """Whether an answer to one of the sends that this ledger knows may say something new."""
+        if self.strikes or self.others or feedback.status >= 400 or feedback.resource in self.smaller:
+            return True
+        if feedback.limit is None or feedback.limit > budget.limit:
+            return False
+        counted = feedback.limit - (feedback.limit if feedback.remaining is None else feedback.remaining)
+        return feedback.limit < budget.limit or counted > len(self.sent)
+
     def _learn(self, now: float, budget: Budget, limit: int, remaining: int | None, resource: str) -> None:
-        """Book what the server counted; a smaller limit holds for the class of resources that it was said of."""
-        if limit >= budget.limit:
-            self.smaller.pop(resource, None)  # it has recovered
-            known = self.sent
-        else:
+        """Believe what the server counted; a smaller limit holds for the class of resources that it was said of."""
+        counted = 0 if remaining is None else limit - remaining
+        if limit < budget.limit:
             before = self.smaller.get(resource)
             known = [] if before is None else before.sent
+            known.extend([now] * (counted - len(known)))
             self.smaller[resource] = Smaller(max(1, limit), known)
-        if remaining is not None and limit <= budget.limit:
-            known.extend([now] * max(0, limit - remaining - len(known)))
+            return
+        self.smaller.pop(resource, None)  # it has recovered
+        if limit == budget.limit and remaining is not None:
+            unknown = counted - len(self.sent)
+            # One more: what we sent first may count here and no longer there.
+            self.others = unknown + 1 if unknown >= max(1, self.others) else max(0, self.others - 1)
+            self.others_seen_at = now
+
+    def _limit(self, budget: Budget) -> int:
+        """What is left of the budget for those who share this ledger."""
+        return max(1, budget.limit - self.others)
 
     def _stamp(self, now: float, resource: str) -> None:
         self.sent.append(now)
@@ -135,7 +156,7 @@ class Ledger:
         """The earliest time at which one more send keeps the log of sends legal."""
         smaller = self.smaller.get(resource)
         of_resource = 0.0 if smaller is None else _room(smaller.sent, smaller.limit, budget)
-        return max(self.paused_until, _room(self.sent, budget.limit, budget), of_resource)
+        return max(self.paused_until, _room(self.sent, self._limit(budget), budget), of_resource)
 
     def _earliest(self, now: float, budget: Budget, resource: str) -> float:
         """The earliest time for a newcomer at the end of the queue."""
@@ -143,7 +164,7 @@ class Ledger:
         # Who waits for a class of its own holds nobody else up.
         ahead = [one for one in self.waiting if one.resource == resource or one.resource not in self.smaller]
         earliest = max(now, self.paused_until)
-        earliest = max(earliest, _room([*self.sent, *(one.at for one in self.waiting)], budget.limit, budget))
+        earliest = max(earliest, _room([*self.sent, *(one.at for one in self.waiting)], self._limit(budget), budget))
         if smaller is not None:
             of_resource = (one.at for one in self.waiting if one.resource == resource)
             earliest = max(earliest, _room([*smaller.sent, *of_resource], smaller.limit, budget))
@@ -161,7 +182,9 @@ class Ledger:
     def _forget(self, now: float, budget: Budget) -> None:
         """Drop what no longer counts, and what cannot be: stamps from a clock that has started anew since."""
         window = budget.window_seconds
-        smallest = min([budget.limit, *(one.limit for one in self.smaller.values())])
+        if now - self.others_seen_at > window * _OTHERS_STAY_FOR_WINDOWS or now < self.others_seen_at - _GRAIN_SECONDS:
+            self.others = 0
+        smallest = min([self._limit(budget), *(one.limit for one in self.smaller.values())])
         self.sent = _counting(self.sent, now, window)
         for one in self.smaller.values():
             one.sent = _counting(one.sent, now, window)

@@ -44,6 +44,7 @@ class RedisStore(LedgerStore):
     """
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         try:
             import redis
             from redis.backoff import ExponentialBackoff

@@ -43,6 +43,7 @@ class SQLiteStore(LedgerStore):
     """
 
     def __init__(self, path: Path, now: Clock = time.monotonic) -> None:
+        super().__init__()
         self._path = path
         self._now = now
         self._boot = _boot_id()

@@ -42,6 +42,9 @@ class SlotStore(Protocol):
 class LedgerStore(ABC):
     """Runs the algorithm in this process on a ledger that a subclass loads and saves."""
 
+    def __init__(self) -> None:
+        self._last_seen: dict[str, Ledger] = {}
+
     @abstractmethod
     def with_ledger(self, key: str, change: Callable[[Ledger, float], T]) -> T:
         """Call `change` with the key's ledger and the time, alone with it; keep what it changed and return its answer.
@@ -51,19 +54,31 @@ class LedgerStore(ABC):
 
     def reserve(self, key: str, budget: Budget, priority: Priority, resource: str = "") -> tuple[int, float]:
         """Take a place; its number and the seconds to wait (0.0: send now)."""
-        return self.with_ledger(key, lambda ledger, now: ledger.reserve(now, budget, priority, resource))
+
+        def reserve(ledger: Ledger, now: float) -> tuple[int, float]:
+            self._last_seen[key] = ledger
+            return ledger.reserve(now, budget, priority, resource)
+
+        return self.with_ledger(key, reserve)
 
     def stamp(self, key: str, budget: Budget, number: int, resource: str = "") -> float:
         """Ask to send from a place; the seconds to wait on (0.0: send now)."""
-        return self.with_ledger(key, lambda ledger, now: ledger.stamp(now, budget, number, resource))
+
+        def stamp(ledger: Ledger, now: float) -> float:
+            self._last_seen[key] = ledger
+            return ledger.stamp(now, budget, number, resource)
+
+        return self.with_ledger(key, stamp)
 
     def release(self, key: str, number: int) -> None:
         """Give a place back unused."""
         self.with_ledger(key, lambda ledger, _now: ledger.release(number))
 
     def observe(self, key: str, budget: Budget, feedback: RateLimitFeedback) -> None:
-        """Correct the ledger by what the server said."""
-        self.with_ledger(key, lambda ledger, now: ledger.observe(now, budget, feedback))
+        """Correct the ledger by what the server said, if that may be news: most answers are none and cost nothing."""
+        seen = self._last_seen.get(key)
+        if seen is None or seen.learns_from(budget, feedback):
+            self.with_ledger(key, lambda ledger, now: ledger.observe(now, budget, feedback))
 
     def pause(self, key: str, seconds: float) -> None:
         """Let nobody send for so long."""
@@ -77,6 +92,7 @@ class MemoryStore(LedgerStore):
     """
 
     def __init__(self, now: Clock = time.monotonic) -> None:
+        super().__init__()
         self._now = now
         self._lock = threading.Lock()
         self._ledgers: dict[str, Ledger] = {}

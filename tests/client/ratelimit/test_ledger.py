@@ -170,19 +170,59 @@ def test_429s_without_retry_after_pause_longer_each_time_up_to_a_window() -> Non
     assert ledger.strikes == 0
 
 
-def test_requests_of_others_that_the_server_counted_are_booked_for_everyone() -> None:
+def test_others_are_left_what_they_spend_for_everyone() -> None:
     ledger = Ledger()
     ledger.reserve(0.0, BUDGET, Priority.WALK)
-    ledger.observe(0.1, BUDGET, RateLimitFeedback(200, limit=4, remaining=0))
+    ledger.observe(0.1, BUDGET, RateLimitFeedback(200, limit=4, remaining=1))
+    assert ledger.others == 3, "two that we do not know, and one for the edge of the window"
     assert ledger.reserve(0.2, BUDGET, Priority.WALK)[1] == pytest.approx(WINDOW - 0.2)
+
+
+def test_others_who_want_less_are_believed_slowly_and_forgotten_when_nothing_is_heard() -> None:
+    ledger = Ledger(others=3)
+    ledger.observe(0.1, BUDGET, RateLimitFeedback(200, limit=4, remaining=4))
+    assert ledger.others == 2
+    ledger.reserve(5 * WINDOW, BUDGET, Priority.WALK)
+    assert ledger.others == 2
+    ledger.reserve(7 * WINDOW, BUDGET, Priority.WALK)
+    assert ledger.others == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_with_half_of_the_budget_spent_by_somebody_else_few_are_refused(seed: int) -> None:
+    now = [0.0]
+    server = MODELS["sliding"](40, 10.0, lambda: now[0])
+    ledger, budget, chance = Ledger(), Budget(), random.Random(seed)
+    refused = sent = 0
+    theirs = ours = 0.0
+    place: int | None = None
+    while now[0] < 600.0:
+        now[0] = min(theirs, ours)
+        if theirs <= ours:
+            server.take()
+            theirs += 0.5
+            continue
+        if place is None:
+            place, wait = ledger.reserve(now[0], budget, Priority.WALK)
+        else:
+            wait = ledger.stamp(now[0], budget, place)
+        if wait == 0.0:
+            place, wait = None, 0.05 + 0.2 * chance.random()
+            accepted = server.take()
+            sent += now[0] > 20.0
+            refused += now[0] > 20.0 and not accepted
+            remaining = server.remaining()
+            ledger.observe(now[0], budget, RateLimitFeedback(200 if accepted else 429, 40, remaining))
+        ours = now[0] + wait
+    assert refused <= 0.01 * sent
+    assert sent > 0.8 * 2.0 * 580.0, "and what they leave is used"
 
 
 def test_our_own_sends_explain_a_low_remaining() -> None:
     ledger = Ledger()
     fill(ledger, BUDGET)
-    before = list(ledger.sent)
     ledger.observe(0.1, BUDGET, RateLimitFeedback(200, limit=4, remaining=0))
-    assert ledger.sent == before
+    assert ledger.others == 0
 
 
 def test_a_larger_limit_of_the_server_is_not_ours_to_spend() -> None:
@@ -240,6 +280,31 @@ def test_the_same_smaller_limit_for_the_whole_token_is_not_overspent() -> None:
             learned(2, max(0, 2 - server_sent), resource, now, ledger)
         now += 0.1
     assert server_sent == 4, "each class learns with its first answer; three classes over-send two at most"
+
+
+@pytest.mark.parametrize(
+    ("feedback", "news"),
+    [
+        (RateLimitFeedback(200), False),
+        (RateLimitFeedback(200, limit=4, remaining=3), False),
+        (RateLimitFeedback(200, limit=4, remaining=2), True),
+        (RateLimitFeedback(200, limit=400, remaining=0), False),
+        (RateLimitFeedback(200, limit=3, remaining=3), True),
+        (RateLimitFeedback(200, limit=4, remaining=4, resource="runs"), True),
+        (RateLimitFeedback(429), True),
+        (RateLimitFeedback(503), True),
+    ],
+)
+def test_only_news_is_worth_a_look_at_the_ledger(feedback: RateLimitFeedback, news: bool) -> None:
+    ledger = learned(2, 2)
+    ledger.reserve(0.0, BUDGET, Priority.WALK)
+    assert ledger.learns_from(BUDGET, feedback) is news
+
+
+def test_after_a_429_the_next_good_answer_is_news() -> None:
+    ledger = Ledger()
+    ledger.observe(0.0, BUDGET, RateLimitFeedback(429))
+    assert ledger.learns_from(BUDGET, RateLimitFeedback(200))
 
 
 def test_a_ledger_survives_json() -> None:

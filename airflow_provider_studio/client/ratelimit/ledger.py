@@ -19,8 +19,12 @@ _GAP_SECONDS = 0.01
 _DEAD_AFTER_SECONDS = 2.0
 """A place that nobody claimed so long after its time belonged to a process that died."""
 _GRAIN_SECONDS = 0.001
-_OTHERS_STAY_FOR_WINDOWS = 6
-"""For so long after an answer spoke of them, others are taken to spend the token's budget as they did."""
+_BLIND_SENDS_PER_INTERVAL = 100
+"""How fast sends follow each other while no answer has spoken of the budget for a while."""
+_HEARD_FOR_WINDOWS = 6
+"""For so long after an answer spoke of the budget, others are taken to spend of it what they did."""
+_ARRIVES_WITHIN_SECONDS = 0.5
+"""An older send has reached the server, a younger one may have."""
 
 
 @dataclass
@@ -49,7 +53,7 @@ class Ledger:
     waiting: list[Place] = field(default_factory=list)
     paused_until: float = 0.0
     others: int = 0
-    others_seen_at: float = 0.0
+    heard_at: float | None = None
     smaller: dict[str, Smaller] = field(default_factory=dict)
     strikes: int = 0
     last_number: int = 0
@@ -120,7 +124,8 @@ class Ledger:
 
     def learns_from(self, budget: Budget, feedback: RateLimitFeedback) -> bool:
         """Whether an answer to one of the sends that this ledger knows may say something new."""
-        if self.strikes or self.others or feedback.status >= 400 or feedback.resource in self.smaller:
+        long_ago = self.heard_at is None or self.sent[-1:] > [self.heard_at + budget.window_seconds]
+        if long_ago or self.strikes or self.others or feedback.status >= 400 or feedback.resource in self.smaller:
             return True
         if feedback.limit is None or feedback.limit > budget.limit:
             return False
@@ -137,11 +142,17 @@ class Ledger:
             self.smaller[resource] = Smaller(max(1, limit), known)
             return
         self.smaller.pop(resource, None)  # it has recovered
+        if self.heard_at is None or now - self.heard_at > budget.window_seconds:
+            self.heard_at = now
         if limit == budget.limit and remaining is not None:
-            unknown = counted - len(self.sent)
-            # One more: what we sent first may count here and no longer there.
-            self.others = unknown + 1 if unknown >= max(1, self.others) else max(0, self.others - 1)
-            self.others_seen_at = now
+            # Of our sends the server has counted `arrived` at least, and all that we know of at most. The others get
+            # one more than they were seen to spend, for the edge of the window.
+            arrived = sum(_ARRIVES_WITHIN_SECONDS < now - at < budget.interval_seconds for at in self.sent)
+            least, most = counted - len(self.sent), counted - arrived
+            if least > 0:
+                self.others = max(self.others, least + 1)
+            if most + 1 < self.others or most == 0:
+                self.others = max(0, self.others - 1)
 
     def _limit(self, budget: Budget) -> int:
         """What is left of the budget for those who share this ledger."""
@@ -164,11 +175,14 @@ class Ledger:
         # Who waits for a class of its own holds nobody else up.
         ahead = [one for one in self.waiting if one.resource == resource or one.resource not in self.smaller]
         earliest = max(now, self.paused_until)
+        if self.heard_at is None and self.sent:  # nobody knows what others spend: a burst would find out too late
+            earliest = max(earliest, self.sent[-1] + budget.interval_seconds / _BLIND_SENDS_PER_INTERVAL)
         earliest = max(earliest, _room([*self.sent, *(one.at for one in self.waiting)], self._limit(budget), budget))
         if smaller is not None:
             of_resource = (one.at for one in self.waiting if one.resource == resource)
             earliest = max(earliest, _room([*smaller.sent, *of_resource], smaller.limit, budget))
-        return max(earliest, ahead[-1].at + _GAP_SECONDS) if ahead else earliest
+        gap = _GAP_SECONDS if self.heard_at is not None else budget.interval_seconds / _BLIND_SENDS_PER_INTERVAL
+        return max(earliest, ahead[-1].at + gap) if ahead else earliest
 
     def _queue(self, newcomer: Place) -> None:
         """Put a newcomer before all of lower priority: it takes the first one's time, and each of them the next."""
@@ -182,8 +196,8 @@ class Ledger:
     def _forget(self, now: float, budget: Budget) -> None:
         """Drop what no longer counts, and what cannot be: stamps from a clock that has started anew since."""
         window = budget.window_seconds
-        if now - self.others_seen_at > window * _OTHERS_STAY_FOR_WINDOWS or now < self.others_seen_at - _GRAIN_SECONDS:
-            self.others = 0
+        if self.heard_at is not None and not -_GRAIN_SECONDS < now - self.heard_at < window * _HEARD_FOR_WINDOWS:
+            self.others, self.heard_at = 0, None
         smallest = min([self._limit(budget), *(one.limit for one in self.smaller.values())])
         self.sent = _counting(self.sent, now, window)
         for one in self.smaller.values():

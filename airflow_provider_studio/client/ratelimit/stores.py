@@ -54,21 +54,11 @@ class LedgerStore(ABC):
 
     def reserve(self, key: str, budget: Budget, priority: Priority, resource: str = "") -> tuple[int, float]:
         """Take a place; its number and the seconds to wait (0.0: send now)."""
-
-        def reserve(ledger: Ledger, now: float) -> tuple[int, float]:
-            self._last_seen[key] = ledger
-            return ledger.reserve(now, budget, priority, resource)
-
-        return self.with_ledger(key, reserve)
+        return self._seen(key, lambda ledger, now: ledger.reserve(now, budget, priority, resource))
 
     def stamp(self, key: str, budget: Budget, number: int, resource: str = "") -> float:
         """Ask to send from a place; the seconds to wait on (0.0: send now)."""
-
-        def stamp(ledger: Ledger, now: float) -> float:
-            self._last_seen[key] = ledger
-            return ledger.stamp(now, budget, number, resource)
-
-        return self.with_ledger(key, stamp)
+        return self._seen(key, lambda ledger, now: ledger.stamp(now, budget, number, resource))
 
     def release(self, key: str, number: int) -> None:
         """Give a place back unused."""
@@ -78,11 +68,20 @@ class LedgerStore(ABC):
         """Correct the ledger by what the server said, if that may be news: most answers are none and cost nothing."""
         seen = self._last_seen.get(key)
         if seen is None or seen.learns_from(budget, feedback):
-            self.with_ledger(key, lambda ledger, now: ledger.observe(now, budget, feedback))
+            self._seen(key, lambda ledger, now: ledger.observe(now, budget, feedback))
 
     def pause(self, key: str, seconds: float) -> None:
         """Let nobody send for so long."""
         self.with_ledger(key, lambda ledger, now: ledger.pause(now, seconds))
+
+    def _seen(self, key: str, change: Callable[[Ledger, float], T]) -> T:
+        """Change a ledger, and remember how it was left."""
+
+        def remembered(ledger: Ledger, now: float) -> T:
+            self._last_seen[key] = ledger
+            return change(ledger, now)
+
+        return self.with_ledger(key, remembered)
 
 
 class MemoryStore(LedgerStore):

@@ -94,6 +94,7 @@ def test_every_caller_gets_its_share() -> None:
 
 
 def fill(ledger: Ledger, budget: Budget, now: float = 0.0) -> None:
+    ledger.heard_at = now
     for _ in range(budget.limit):
         assert ledger.reserve(now, budget, Priority.WALK)[1] == 0.0
 
@@ -178,8 +179,25 @@ def test_others_are_left_what_they_spend_for_everyone() -> None:
     assert ledger.reserve(0.2, BUDGET, Priority.WALK)[1] == pytest.approx(WINDOW - 0.2)
 
 
+def test_sends_that_may_not_have_arrived_yet_say_nothing_of_others() -> None:
+    budget = Budget()
+    ledger = Ledger(sent=[0.0, 0.9], others=3, heard_at=0.0)
+    ledger.observe(1.0, budget, RateLimitFeedback(200, limit=40, remaining=37))
+    assert ledger.others == 3, "the second send may be counted or not: one or two of the three are of others"
+    ledger.observe(1.5, budget, RateLimitFeedback(200, limit=40, remaining=37))
+    assert ledger.others == 2
+
+
+def test_while_nothing_was_heard_sends_follow_each_other_slowly() -> None:
+    ledger, budget = Ledger(), Budget()
+    waits = [ledger.reserve(0.0, budget, Priority.WALK)[1] for _ in range(3)]
+    assert waits == [0.0, pytest.approx(0.1), pytest.approx(0.2)]
+    ledger.observe(0.05, budget, RateLimitFeedback(200, limit=40, remaining=39))
+    assert ledger.reserve(0.3, budget, Priority.WALK)[1] < 0.02
+
+
 def test_others_who_want_less_are_believed_slowly_and_forgotten_when_nothing_is_heard() -> None:
-    ledger = Ledger(others=3)
+    ledger = Ledger(others=3, heard_at=0.0)
     ledger.observe(0.1, BUDGET, RateLimitFeedback(200, limit=4, remaining=4))
     assert ledger.others == 2
     ledger.reserve(5 * WINDOW, BUDGET, Priority.WALK)
@@ -242,6 +260,7 @@ def learned(
 
 def test_a_smaller_limit_is_learned_for_its_class_alone() -> None:
     ledger = learned(2, 2)
+    ledger.heard_at = 0.0
     waits = [ledger.reserve(0.0, BUDGET, Priority.WALK, "runs")[1] for _ in range(3)]
     assert waits == [0.0, 0.0, pytest.approx(WINDOW)]
     assert ledger.reserve(0.0, BUDGET, Priority.WALK, "spaces")[1] == 0.0, "the others go on"
@@ -298,6 +317,7 @@ def test_the_same_smaller_limit_for_the_whole_token_is_not_overspent() -> None:
 def test_only_news_is_worth_a_look_at_the_ledger(feedback: RateLimitFeedback, news: bool) -> None:
     ledger = learned(2, 2)
     ledger.reserve(0.0, BUDGET, Priority.WALK)
+    ledger.heard_at = 0.0
     assert ledger.learns_from(BUDGET, feedback) is news
 
 

@@ -64,8 +64,8 @@ def test_threads_share_one_budget_through_a_forked_child_too(file: Path) -> None
     child.start()
     child.join(30)
     assert child.exitcode == 0
-    assert limiter.acquire().waited_seconds == 0.0
-    assert limiter.acquire().waited_seconds > 0.0
+    assert limiter.acquire().waited_seconds < 0.05
+    assert limiter.acquire().waited_seconds > 0.2
 
 
 def hold(path: Path, ready: multiprocessing.synchronize.Event) -> None:

@@ -72,6 +72,7 @@ def main() -> int:
         print(f"The demo cannot start. {missing}", file=sys.stderr)
         return 1
     _end_with_make()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     home = Path(tempfile.mkdtemp(prefix="studio-demo-"))
     with ProcessKeeper(remove=home) as keeper:

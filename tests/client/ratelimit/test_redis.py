@@ -14,7 +14,7 @@ from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimiter, RateLimitFeedback, store_from_url
 from airflow_provider_studio.client.ratelimit.redis import RedisStore
 from airflow_provider_studio.client.ratelimit.stores import StoreUnavailableError
-from tests.client.ratelimit.test_stores import SHORT, legal
+from tests.client.ratelimit.test_stores import SHORT, legal, spent_by_processes
 from tests.redis_server import RedisServer, needs_redis
 
 pytestmark = needs_redis
@@ -26,7 +26,7 @@ def server() -> Iterator[RedisServer]:
         yield running
 
 
-def spend(url: str, count: int, clock_off_by: float, stamps: multiprocessing.Queue[float]) -> None:
+def spend(url: str, clock_off_by: float, count: int, stamps: multiprocessing.Queue[float]) -> None:
     real = time.time
     time.time = lambda: real() + clock_off_by  # a host whose wall clock is off
     limiter = RateLimiter(RedisStore(url), "token", SHORT)
@@ -36,16 +36,8 @@ def spend(url: str, count: int, clock_off_by: float, stamps: multiprocessing.Que
 
 
 def test_processes_share_one_budget_however_far_their_clocks_are_off(server: RedisServer) -> None:
-    context = multiprocessing.get_context("spawn")
-    stamps: multiprocessing.Queue[float] = context.Queue()
-    workers = [context.Process(target=spend, args=(server.url, 6, off, stamps)) for off in (0.0, 3600.0, -3600.0, 0.3)]
-    for worker in workers:
-        worker.start()
-    taken = [stamps.get(timeout=60) for _ in range(24)]
-    for worker in workers:
-        worker.join(30)
-        assert worker.exitcode == 0
-    assert legal(taken, SHORT)
+    hosts = [(server.url, off) for off in (0.0, 3600.0, -3600.0, 0.3)]
+    assert legal(spent_by_processes(spend, hosts, each=6), SHORT)
 
 
 def test_what_one_host_hears_reaches_all(server: RedisServer) -> None:

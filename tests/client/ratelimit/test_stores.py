@@ -10,7 +10,9 @@ import signal
 import sqlite3
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,17 +45,22 @@ def spend(path: Path, count: int, stamps: multiprocessing.Queue[float]) -> None:
         stamps.put(time.monotonic())
 
 
-def test_processes_share_one_budget(file: Path) -> None:
+def spent_by_processes(target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], each: int) -> list[float]:
+    """Return when each permit was given to processes that take so many each."""
     context = multiprocessing.get_context("spawn")
     stamps: multiprocessing.Queue[float] = context.Queue()
-    workers = [context.Process(target=spend, args=(file, 6, stamps)) for _ in range(4)]
+    workers = [context.Process(target=target, args=(*given, each, stamps)) for given in arguments]
     for worker in workers:
         worker.start()
-    taken = [stamps.get(timeout=60) for _ in range(24)]
+    taken = [stamps.get(timeout=60) for _ in range(each * len(workers))]
     for worker in workers:
         worker.join(30)
         assert worker.exitcode == 0
-    assert legal(taken, SHORT)
+    return taken
+
+
+def test_processes_share_one_budget(file: Path) -> None:
+    assert legal(spent_by_processes(spend, [(file,)] * 4, each=6), SHORT)
 
 
 def test_threads_share_one_budget_through_a_forked_child_too(file: Path) -> None:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from airflow_provider_studio.client.ratelimit import Budget
-from tests.benchmarks.fleet import Variant, measure, stores, table
+from tests.benchmarks.fleet import Deaf, NoLimit, Variant, measure, stores, table
 
 A_MINUTE = Budget(limit=180, interval_seconds=60.0, margin_seconds=0.0)
 
@@ -23,8 +23,8 @@ def main(seconds: float) -> None:
             variant
             for count in (1, 8)
             for variant in (
-                Variant(f"retries only, {count}", count, ""),
-                Variant(f"180/min each, {count}", count, "memory://", A_MINUTE),
+                Variant(f"retries only, {count}", count, "memory://", limiter=NoLimit),
+                Variant(f"180/min each, {count}", count, "memory://", A_MINUTE, Deaf),
                 Variant(f"ours, {count}", count, url("sqlite", f"{count}")),
             )
         ]

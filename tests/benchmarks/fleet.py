@@ -75,11 +75,19 @@ class NoLimit(MeasuredLimiter):
         """Hear nothing."""
 
 
+class Deaf(MeasuredLimiter):
+    """Keeps to its budget, whatever the server says: what most clients do."""
+
+    def observe(self, feedback: RateLimitFeedback) -> None:
+        """Hear nothing."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """One row of a table.
 
-    :param store: a store's URL; empty for no limiter.
+    :param store: a store's URL.
+    :param limiter: how permits are asked for.
     :param budget: what the limiter allows.
     :param outside_per_second: requests of somebody else with the same token.
     :param clock_off_by: how far the wall clock of every other process is off, as if it stood on another host.
@@ -89,6 +97,7 @@ class Variant:
     processes: int
     store: str
     budget: Budget = field(default_factory=Budget)
+    limiter: type[MeasuredLimiter] = MeasuredLimiter
     outside_per_second: float = 0.0
     clock_off_by: float = 0.0
 
@@ -112,9 +121,8 @@ def work(variant: Variant, number: int, url: str, seconds: float, results: Any) 
         real = time.time
         time.time = lambda: real() + variant.clock_off_by
     credentials = Credentials("acme", *StudioEmulator.credentials(), url, TokenKind.WORKSPACE)
-    kind = MeasuredLimiter if variant.store else NoLimit
-    store = store_from_url(variant.store or "memory://", local=Path("/nonexistent"))
-    limiter = kind(store, credentials.budget_key, variant.budget)
+    store = store_from_url(variant.store, local=Path("/nonexistent"))
+    limiter = variant.limiter(store, credentials.budget_key, variant.budget)
     done = failures = 0
     until = time.monotonic() + seconds
     with StudioClient(credentials, limiter=limiter) as client:

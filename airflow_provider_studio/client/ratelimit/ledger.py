@@ -16,7 +16,7 @@ from airflow_provider_studio.client.ratelimit.budget import Budget, Priority, Ra
 
 _GAP_SECONDS = 0.01
 """Between two reserved places, so that waiters do not wake as one herd."""
-_DEAD_AFTER_SECONDS = 2.0
+_DEAD_AFTER_SECONDS = 1.0
 """A place that nobody claimed so long after its time belonged to a process that died."""
 _GRAIN_SECONDS = 0.001
 _BLIND_SENDS_PER_INTERVAL = 100
@@ -170,7 +170,9 @@ class Ledger:
         return max(self.paused_until, _room(self.sent, self._limit(budget), budget), of_resource)
 
     def _earliest(self, now: float, budget: Budget, resource: str) -> float:
-        """The earliest time for a newcomer at the end of the queue."""
+        """The earliest time for a newcomer: at the end of the queue, or now if nobody in it is held up by that."""
+        if self._is_left_over(now, budget, resource):
+            return now
         smaller = self.smaller.get(resource)
         # Who waits for a class of its own holds nobody else up.
         ahead = [one for one in self.waiting if one.resource == resource or one.resource not in self.smaller]
@@ -183,6 +185,14 @@ class Ledger:
             earliest = max(earliest, _room([*smaller.sent, *of_resource], smaller.limit, budget))
         gap = _GAP_SECONDS if self.heard_at is not None else budget.interval_seconds / _BLIND_SENDS_PER_INTERVAL
         return max(earliest, ahead[-1].at + gap) if ahead else earliest
+
+    def _is_left_over(self, now: float, budget: Budget, resource: str) -> bool:
+        """Whether one more send now leaves all who wait their times; a process that died left its place to nobody."""
+        if self.heard_at is None or now < self.paused_until or resource in self.smaller:
+            return False
+        window, limit = budget.window_seconds, self._limit(budget)
+        taken = sorted([*self.sent, now, *(place.at for place in self.waiting)])
+        return all(later - earlier >= window for earlier, later in zip(taken, taken[limit:], strict=False))
 
     def _queue(self, newcomer: Place) -> None:
         """Put a newcomer before all of lower priority: it takes the first one's time, and each of them the next."""

@@ -129,6 +129,19 @@ def test_a_place_given_back_is_free_again() -> None:
     assert ledger.reserve(1.0, BUDGET, Priority.WALK)[1] == wait
 
 
+def test_the_place_of_a_process_that_died_goes_to_whoever_comes_next() -> None:
+    ledger = Ledger()
+    fill(ledger, BUDGET)
+    numbers = [ledger.reserve(1.0, BUDGET, Priority.WALK)[0] for _ in range(4)]
+    for number in numbers[1:]:
+        assert ledger.stamp(WINDOW + 0.1, BUDGET, number) == 0.0
+    number, wait = ledger.reserve(WINDOW + 0.2, BUDGET, Priority.WALK)
+    assert wait > 5.0, "the first may still come"
+    ledger.release(number)
+    assert ledger.reserve(WINDOW + 1.5, BUDGET, Priority.WALK)[1] == 0.0, "the first is dead"
+    assert ledger.reserve(WINDOW + 1.5, BUDGET, Priority.WALK)[1] > 5.0, "there was one place"
+
+
 def test_the_place_of_a_process_that_died_is_forgotten() -> None:
     ledger = Ledger()
     fill(ledger, BUDGET)

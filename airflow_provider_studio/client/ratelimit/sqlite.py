@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar, cast
 
+import tenacity
+
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.ratelimit.ledger import Ledger
 from airflow_provider_studio.client.ratelimit.stores import Clock, LedgerStore, StoreUnavailableError
@@ -84,18 +86,37 @@ class SQLiteStore(LedgerStore):
     def _connection(self) -> sqlite3.Connection:
         """Return this thread's connection, made in this process: SQLite's do not survive a fork."""
         if getattr(self._local, "pid", None) != os.getpid():
-            connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+            # Where many open a new file at once, SQLite answers "locked" without waiting as it was told to.
+            patiently = tenacity.Retrying(
+                retry=tenacity.retry_if_exception(_is_locked),
+                stop=tenacity.stop_after_delay(_BUSY_SECONDS),
+                wait=tenacity.wait_random(0.0, 0.05),
+                reraise=True,
+            )
+            self._local.connection = patiently(self._opened)
+            self._local.pid = os.getpid()
+        return cast("sqlite3.Connection", self._local.connection)
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("CREATE TABLE IF NOT EXISTS ledgers (key TEXT PRIMARY KEY, boot TEXT, ledger TEXT)")
-            self._local.pid, self._local.connection = os.getpid(), connection
-        return cast("sqlite3.Connection", self._local.connection)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
 
     def _unusable(self, reason: str) -> StudioConfigurationError:
         return StudioConfigurationError(
             f"The rate limit's ledger {self._path} cannot be used: {reason}. Set [studio] rate_limit_url to "
             "sqlite:////a/folder/on/this/host/that/every/worker/may/write/ratelimit.db."
         )
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and (error.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _boot_id() -> str:

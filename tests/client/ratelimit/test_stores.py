@@ -187,6 +187,24 @@ def test_threads_of_one_process(file: Path) -> None:
     assert legal(stamps, SHORT)
 
 
+def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    for number in range(40):
+        store = SQLiteStore(tmp_path / f"{number}.db")
+        ready = threading.Barrier(8)
+        taken: list[float] = []
+
+        def take(store: SQLiteStore = store, ready: threading.Barrier = ready, taken: list[float] = taken) -> None:
+            ready.wait()
+            taken.append(store.reserve("token", SHORT, Priority.WALK)[1])
+
+        threads = [threading.Thread(target=take) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(taken) == 8
+
+
 @pytest.mark.parametrize(
     ("url", "match"),
     [

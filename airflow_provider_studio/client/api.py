@@ -256,7 +256,7 @@ class StudioClient:
         return self._list(path, "report_subscriptions", models.Subscription)
 
     def create_subscription(self, report: str, values: Mapping[str, Any]) -> models.Subscription:
-        """Create a subscription; `values` are the write names of the API, such as `email_enabled`."""
+        """Create a subscription; `values` are the write names of the API, such as `csv_attachments_enabled`."""
         answer = self._send("POST", f"{self._report(report)}/subscriptions", {"report_subscription": dict(values)})
         return models.Subscription.parse(answer, what=f"the new subscription of Report {report}")
 

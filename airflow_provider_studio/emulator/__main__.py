@@ -4,59 +4,106 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from datetime import datetime
+from pathlib import Path
 
 from airflow_provider_studio.client.tokens import is_loopback
+from airflow_provider_studio.emulator.limits import MODELS
 from airflow_provider_studio.emulator.server import listen, make_server
-from airflow_provider_studio.emulator.state import EmulatorState
+from airflow_provider_studio.emulator.state import ACCOUNTS, SECRET, EmulatorState
 
-_EPILOG = """\
-Credentials, public because they open nothing but an emulator: the tokens emulator-workspace, emulator-member and
-emulator-personal, each with the secret emulator-secret. An Airflow connection as JSON:
-  {"conn_type": "studio", "host": "http://127.0.0.1:8181", "schema": "acme",
-   "login": "emulator-workspace", "password": "emulator-secret"}
-Control endpoints are under /_emulator: clock, requests, faults, rate_limit, state, reports, collections.
+_EPILOG = f"""\
+Credentials, public because they open nothing but an emulator: the tokens {", ".join(ACCOUNTS)},
+each with the secret {SECRET}.
+
+Beside a real Airflow, in two terminals; the second command is the first one's second line:
+  python -m airflow_provider_studio.emulator
+  export AIRFLOW_CONN_STUDIO_DEFAULT='…' && airflow standalone
+
+Control endpoints are under /_emulator: clock, requests, faults, rate_limit, quirks, tokens, reset, snapshot, state,
+reports, collections. A workspace is written down with  curl -o saved.json http://127.0.0.1:8181/_emulator/snapshot
+and taken up again with  --restore saved.json
 """
 
 
-def _arguments() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_studio.emulator",
         description="A Studio workspace on localhost, deterministic by seed, with the API's quirks and its rate limit.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--workspace", default="acme", help="the workspace's name (default acme)")
-    parser.add_argument("--reports", type=int, default=2000, help="how many Reports (default 2000)")
-    parser.add_argument("--seed", type=int, default=7, help="the same seed gives the same workspace (default 7)")
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8181, help="port (default 8181; 0 takes a free one)")
-    parser.add_argument("--now", type=datetime.fromisoformat, default=None, help="its time at the start, ISO 8601")
-    parser.add_argument("--no-rate-limit", action="store_true", help="answer as fast as it can")
-    parser.add_argument("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
-    arguments = parser.parse_args()
+    workspace = parser.add_argument_group("the workspace")
+    workspace.add_argument("--workspace", default="acme", help="its name (default acme)")
+    workspace.add_argument("--reports", type=int, default=2000, help="how many Reports (default 2000)")
+    workspace.add_argument("--seed", type=int, default=7, help="the same seed gives the same workspace (default 7)")
+    workspace.add_argument("--restore", type=Path, metavar="FILE", help="a workspace that was written down earlier")
+    time = parser.add_argument_group("its time")
+    time.add_argument("--now", type=datetime.fromisoformat, metavar="TIME", help="at the start, ISO 8601 with a zone")
+    time.add_argument("--speed", type=float, default=1.0, help="emulated seconds in a real one; 0 stands still")
+    limit = parser.add_argument_group("its rate limit")
+    limit.add_argument("--no-rate-limit", action="store_true", help="answer as fast as it can")
+    limit.add_argument("--limit", type=int, default=40, help="requests in an interval, for each token (default 40)")
+    limit.add_argument("--interval", type=float, default=10.0, metavar="SECONDS", help="(default 10)")
+    limit.add_argument("--limit-model", choices=MODELS, default="sliding", help="how it counts (default sliding)")
+    limit.add_argument("--retry-after", action="store_true", help="let a 429 carry Retry-After")
+    place = parser.add_argument_group("where it listens")
+    place.add_argument("--host", default="127.0.0.1", help="(default 127.0.0.1, for this machine alone)")
+    place.add_argument("--port", type=int, default=8181, help="(default 8181; 0 takes a free one)")
+    place.add_argument("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
+    return parser
+
+
+def _state(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> EmulatorState:
     if not is_loopback(arguments.host) and not arguments.allow_remote:
         parser.error(f"--host {arguments.host} can be reached from other machines; add --allow-remote if you mean it")
     if arguments.now is not None and arguments.now.tzinfo is None:
         parser.error(f"--now {arguments.now.isoformat()} has no time zone; add one, such as Z")
     if arguments.reports < 0:
         parser.error(f"--reports {arguments.reports} is negative")
-    return arguments
+    try:
+        state = EmulatorState(
+            arguments.workspace, arguments.reports, arguments.seed, arguments.now, speed=arguments.speed
+        )
+        state.limits.configure(
+            enabled=not arguments.no_rate_limit,
+            limit=arguments.limit,
+            interval_seconds=arguments.interval,
+            model=arguments.limit_model,
+            retry_after=arguments.retry_after,
+        )
+        if arguments.restore is not None:
+            state.restore(arguments.restore.read_bytes())
+    except OSError as error:
+        parser.error(f"--restore {arguments.restore} cannot be read: {error.strerror}")
+    except ValueError as error:
+        parser.error(str(error))
+    return state
 
 
 def main() -> int:
     """Serve until Ctrl-C."""
-    arguments = _arguments()
+    parser = _parser()
+    arguments = parser.parse_args()
+    state = _state(parser, arguments)
     try:
         bound = listen(arguments.host, arguments.port)
     except (OSError, OverflowError) as error:
         print(f"Port {arguments.port} of {arguments.host} cannot be used: {error}. Try --port 0.", file=sys.stderr)
         return 1
-    state = EmulatorState(arguments.workspace, arguments.reports, arguments.seed, arguments.now)
-    state.limits.configure(enabled=not arguments.no_rate_limit)
     host, port = bound.getsockname()[:2]
-    print(f"Workspace {arguments.workspace!r}, {arguments.reports:,} Reports: http://{host}:{port}/api", flush=True)
+    url, workspace = f"http://{host}:{port}", state.world.workspace
+    connection = {
+        "conn_type": "studio",
+        "host": url,
+        "schema": workspace,
+        "login": "emulator-workspace",
+        "password": SECRET,
+    }
+    print(f"Workspace {workspace!r}, {len(state.world.reports):,} Reports: {url}/api")
+    print(f"export AIRFLOW_CONN_STUDIO_DEFAULT='{json.dumps(connection)}'", flush=True)
     make_server(state).run(sockets=[bound])
     return 0
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The emulated workspace's time: the real one, moved."""
+"""The emulated workspace's time: the real one, moved, hurried, or standing still."""
 
 from __future__ import annotations
 
@@ -10,27 +10,45 @@ class EmulatorClock:
     """Runs with the real clock, from wherever it was set to.
 
     :param start: the time to begin with; the real one by default.
+    :param speed: emulated seconds in a real one; 0 stands still and is moved by hand.
     """
 
-    def __init__(self, start: datetime | None = None) -> None:
-        self._offset = timedelta(0)
-        if start is not None:
-            self.set(start)
+    def __init__(self, start: datetime | None = None, speed: float = 1.0) -> None:
+        self._real = datetime.now(UTC)
+        self._emulated = start or self._real
+        self._speed = 1.0
+        self.speed = speed
+
+    @property
+    def speed(self) -> float:
+        """Emulated seconds in a real one."""
+        return self._speed
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        if not speed >= 0:
+            raise ValueError(f"the clock's speed {speed!r} is not 0 or more: emulated time never runs backwards")
+        self.set(self.now())
+        self._speed = speed
 
     def now(self) -> datetime:
         """Return the emulated time, with its zone, to the millisecond as the API tells it."""
-        now = datetime.now(UTC) + self._offset
+        now = self._emulated + (datetime.now(UTC) - self._real) * self._speed
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def set(self, to: datetime) -> None:
         """Move to a time."""
-        self._offset = to - datetime.now(UTC)
+        self._emulated, self._real = to, datetime.now(UTC)
 
     def advance(self, by: timedelta) -> None:
         """Move by a duration."""
-        self._offset += by
+        self._emulated += by
 
 
 def stamp(time: datetime | None) -> str | None:
     """Write a time as the API does: ISO 8601, milliseconds, Z."""
-    return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    if time is None:
+        return None
+    if time.tzinfo is not UTC:
+        time = time.astimezone(UTC)
+    return time.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"

@@ -3,18 +3,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
+from pydantic import TypeAdapter, ValidationError
+from starlette.responses import Response
 
 from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.faults import Fault
 from airflow_provider_studio.emulator.state import EmulatorState
-from airflow_provider_studio.emulator.world import Habit, Report, Schedule
+from airflow_provider_studio.emulator.things import Collection, Report, Schedule
+from airflow_provider_studio.emulator.world import Quirks
 
 router = APIRouter(prefix="/_emulator")
 Answer = dict[str, Any]
+_DAILY = {"freq": "daily", "hour": 6, "minute": 0, "time_zone": "UTC", "day_of_week": None, "day_of_month": None}
+_NOT_TO_CHANGE = {"token", "id", "collection", "earlier_scheduled_run", "earlier_scheduled_runs"}
+_TYPES = {one.name: one.type for one in fields(Report) if one.name not in _NOT_TO_CHANGE}
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Answer 400 where a setting makes no sense."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise HTTPException(400, str(error)) from None
 
 
 def _state(request: Request) -> EmulatorState:
@@ -29,18 +47,28 @@ def _report(request: Request, token: str) -> Report:
     return found
 
 
+def _collection(request: Request, token: str) -> Collection:
+    found = _state(request).world.collections.get(token)
+    if found is None:
+        raise HTTPException(404, f"no Collection {token}")
+    return found
+
+
 @router.get("/clock")
 async def clock(request: Request) -> Answer:
-    return {"now": stamp(_state(request).clock.now())}
+    clock = _state(request).clock
+    return {"now": stamp(clock.now()), "speed": clock.speed}
 
 
 @router.post("/clock")
-async def move_clock(request: Request, move: dict[str, Any]) -> Answer:
+async def move_clock(request: Request, move: Answer) -> Answer:
     clock = _state(request).clock
-    if "now" in move:
-        clock.set(datetime.fromisoformat(move["now"]))
-    clock.advance(timedelta(seconds=move.get("advance_seconds", 0)))
-    return {"now": stamp(clock.now())}
+    with _refusing():
+        if "now" in move:
+            clock.set(datetime.fromisoformat(move["now"]))
+        clock.speed = move.get("speed", clock.speed)
+        clock.advance(timedelta(seconds=move.get("advance_seconds", 0)))
+    return {"now": stamp(clock.now()), "speed": clock.speed}
 
 
 @router.get("/requests")
@@ -60,11 +88,9 @@ async def faults(request: Request) -> Answer:
 
 
 @router.post("/faults")
-async def add_fault(request: Request, fault: dict[str, Any]) -> Answer:
-    try:
+async def add_fault(request: Request, fault: Answer) -> Answer:
+    with _refusing():
         made = Fault(**fault)
-    except (TypeError, ValueError) as error:
-        raise HTTPException(400, str(error)) from None
     _state(request).faults.active.append(made)
     return made.to_json()
 
@@ -76,12 +102,43 @@ async def clear_faults(request: Request) -> Answer:
 
 
 @router.post("/rate_limit")
-async def rate_limit(request: Request, settings: dict[str, Any]) -> Answer:
-    try:
+async def rate_limit(request: Request, settings: Answer) -> Answer:
+    with _refusing():
         _state(request).limits.configure(**settings)
-    except (TypeError, ValueError) as error:
-        raise HTTPException(400, str(error)) from None
     return settings
+
+
+@router.post("/quirks")
+async def quirks(request: Request, changes: Answer) -> Answer:
+    world = _state(request).world
+    with _refusing():
+        world.quirks = TypeAdapter(Quirks).validate_python(asdict(Quirks(**{**asdict(world.quirks), **changes})))
+    return asdict(world.quirks)
+
+
+@router.post("/tokens/{token}")
+async def set_standing(request: Request, token: str, values: Answer) -> Answer:
+    with _refusing():
+        _state(request).set_standing(token, values.get("standing", ""))
+    return values
+
+
+@router.post("/reset")
+async def reset(request: Request) -> Answer:
+    _state(request).reset()
+    return {}
+
+
+@router.get("/snapshot")
+async def save(request: Request) -> Response:
+    return Response(_state(request).save(), media_type="application/json")
+
+
+@router.put("/snapshot")
+async def restore(request: Request) -> Answer:
+    with _refusing():
+        _state(request).restore(await request.body())
+    return {}
 
 
 @router.get("/state")
@@ -98,8 +155,10 @@ async def state(request: Request) -> Answer:
             "personal_of": world.collections[report.collection].owner,
             "archived": report.archived_at is not None,
             "view_count": report.view_count(now),
+            "last_viewed_at": stamp(report.last_viewed_at(now)),
             "created_at": stamp(report.created_at),
             "edited_at": stamp(report.edited_at),
+            "runs_count": world.run_count(report, now),
             "last_run_at": stamp(last.created_at) if last else None,
             "schedules": [one.token for one in world.schedules_of(report)],
             "runs_asked": [
@@ -136,76 +195,63 @@ async def state(request: Request) -> Answer:
 
 
 @router.post("/reports")
-async def add_report(request: Request, values: dict[str, Any]) -> Answer:
+async def add_report(request: Request, values: Answer) -> Answer:
     state = _state(request)
-    now = state.clock.now()
+    checked = _checked({key: value for key, value in values.items() if key != "collection"})
     default = next(one.token for one in state.world.collections.values() if one.owner is None)
-    report = Report(
-        token=state.world.new_token("report"),
-        id=2_980_000,
-        name=values.pop("name", "Made for a test"),
-        collection=values.pop("collection", default),
-        creator=next(iter(state.world.people)),
-        created_at=now,
-        edited_at=now,
-    )
-    _change(report, values)
-    state.world.add_report(report)
+    place = _collection(request, values.get("collection", default)).token
+    name, creator = checked.pop("name", "Made for a test"), checked.pop("creator", next(iter(state.world.people)))
+    report = state.world.new_report(name, place, creator, state.clock.now())
+    for key, value in checked.items():
+        setattr(report, key, value)
     return {"token": report.token}
 
 
 @router.patch("/reports/{token}")
-async def change_report(request: Request, token: str, values: dict[str, Any]) -> Answer:
-    report, world = _report(request, token), _state(request).world
+async def change_report(request: Request, token: str, values: Answer) -> Answer:
+    report, state = _report(request, token), _state(request)
+    checked = _checked({key: value for key, value in values.items() if key != "collection"})
     if "collection" in values:
-        world.move_report(report, values.pop("collection"))
-    _change(report, values)
+        state.world.move_report(report, _collection(request, values["collection"]).token)
+    for key, value in checked.items():
+        setattr(report, key, value)
     return {"token": token}
 
 
-_TIMES = {"created_at", "edited_at", "archived_at"}
-_PLAIN = {"name", "description", "type", "extra_views", "expected_runtime", "query_count", "notebook", "creator"}
-_NEXT_RUN = {"next_outcome", "next_runtime_seconds"}
-
-
-def _change(report: Report, values: dict[str, Any]) -> None:
-    for key, value in values.items():
-        if key in _TIMES:
-            setattr(report, key, None if value is None else datetime.fromisoformat(value))
-        elif key in _PLAIN | _NEXT_RUN:
-            setattr(report, key, value)
-        elif key == "habit":
-            until = value.get("until")
-            until = None if until is None else datetime.fromisoformat(until)
-            report.habit = Habit(value.get("views_per_day", 0.0), value.get("run_every_days", 0.0), until)
-        else:
-            known = ", ".join(sorted(_TIMES | _PLAIN | _NEXT_RUN | {"habit", "collection"}))
-            raise HTTPException(400, f"unknown field {key!r}; known: {known}")
+def _checked(values: Answer) -> Answer:
+    """A Report's fields, each of its own type."""
+    unknown = next((key for key in values if key not in _TYPES), None)
+    if unknown is not None:
+        raise HTTPException(400, f"unknown field {unknown!r}; known: {', '.join(sorted([*_TYPES, 'collection']))}")
+    some = {"token": "", "id": 0, "name": "", "collection": "", "creator": "", "created_at": 0, "edited_at": 0}
+    try:
+        report = TypeAdapter(Report).validate_python(some | values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise HTTPException(400, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    return {key: getattr(report, key) for key in values}
 
 
 @router.post("/reports/{token}/views")
 async def view(request: Request, token: str, views: dict[str, int]) -> Answer:
-    report = _report(request, token)
+    report, now = _report(request, token), _state(request).clock.now()
     report.extra_views += views.get("count", 1)
-    return {"view_count": report.view_count(_state(request).clock.now())}
+    report.extra_viewed_at = now
+    return {"view_count": report.view_count(now)}
 
 
-_DAILY = {
-    "freq": "daily",
-    "hour": 6,
-    "minute": 0,
-    "time_zone": "UTC",
-    "day_of_week": None,
-    "day_of_month": None,
-}
+@router.get("/reports/{token}/views")
+async def views(request: Request, token: str, since: datetime) -> Answer:
+    found = _state(request).world.views(_report(request, token), since, _state(request).clock.now())
+    return {"views": [{"at": stamp(at), "viewer": username} for at, username in found]}
 
 
 @router.post("/reports/{token}/schedules")
-async def add_schedule(request: Request, token: str, values: dict[str, Any]) -> Answer:
+async def add_schedule(request: Request, token: str, values: Answer) -> Answer:
     state, report = _state(request), _report(request, token)
     cron = {**_DAILY, **values.get("cron", {})}
     made = Schedule(state.world.new_token("schedule"), token, cron, report.created_at, report.creator)
-    made.params = values.get("params", {})
+    made.params, made.name = values.get("params", {}), values.get("name", made.name)
     state.world.add_schedule(made)
     return {"token": made.token}
 
@@ -216,13 +262,22 @@ async def remove_report(request: Request, token: str) -> Answer:
     return {}
 
 
+@router.post("/collections")
+async def add_collection(request: Request, values: Answer) -> Answer:
+    world = _state(request).world
+    with _refusing():
+        made = Collection(world.new_token("collection"), 1_950_000 + world.made, **values)
+    world.collections[made.token] = made
+    return {"token": made.token}
+
+
 @router.delete("/collections/{token}")
 async def remove_collection(request: Request, token: str) -> Answer:
-    _state(request).world.remove_collection(token)
+    _state(request).world.remove_collection(_collection(request, token).token)
     return {}
 
 
 @router.post("/collections/{token}/forbid")
 async def forbid_collection(request: Request, token: str) -> Answer:
-    _state(request).world.collections[token].forbidden = True
+    _collection(request, token).forbidden = True
     return {}

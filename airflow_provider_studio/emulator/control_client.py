@@ -20,11 +20,14 @@ class EmulatorControl:
         self._session = requests.Session()
         self._session.trust_env = False
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, **query: Any) -> dict[str, Any]:
-        answer = self._session.request(method, f"{self._url}/{path}", json=body, params=query, timeout=60)
+    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
+        answer = self._session.request(method, f"{self._url}/{path}", timeout=60, **options)
         if answer.status_code >= 400:
             raise ValueError(f"The emulator refused {method} {path}: {answer.text}")
-        return dict(answer.json())
+        return answer
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, **query: Any) -> dict[str, Any]:
+        return dict(self._send(method, path, json=body, params=query).json())
 
     def clock(self) -> datetime:
         """The emulated time."""
@@ -33,6 +36,10 @@ class EmulatorControl:
     def set_clock(self, now: datetime) -> None:
         """Move to a time."""
         self._ask("POST", "clock", {"now": now.isoformat()})
+
+    def set_speed(self, speed: float) -> None:
+        """Let so many emulated seconds pass in a real one; 0 stands still and is moved by hand."""
+        self._ask("POST", "clock", {"speed": speed})
 
     def advance(self, by: timedelta) -> None:
         """Move by a duration."""
@@ -62,8 +69,28 @@ class EmulatorControl:
         self._ask("DELETE", "faults")
 
     def set_rate_limit(self, **settings: Any) -> None:
-        """Configure the limit: `enabled`, `limit`, `interval_seconds`, `model`; counting starts anew."""
+        """Configure the limit; counting starts anew. See `emulator.limits.Limits.configure` for its settings."""
         self._ask("POST", "rate_limit", settings)
+
+    def set_quirks(self, **changes: Any) -> None:
+        """Choose how the service behaves where nobody knows; see `emulator.world.Quirks`."""
+        self._ask("POST", "quirks", changes)
+
+    def set_token(self, token: str, standing: str) -> None:
+        """Let a token be `active`, `expired` or `revoked`."""
+        self._ask("POST", f"tokens/{token}", {"standing": standing})
+
+    def reset(self) -> None:
+        """Begin again: the workspace as seeded, the clock where it began; no faults, no log, every token active."""
+        self._ask("POST", "reset")
+
+    def save(self) -> bytes:
+        """The workspace and its time as JSON, for `restore` here or in another emulator. No secret is in it."""
+        return self._send("GET", "snapshot").content
+
+    def restore(self, saved: bytes) -> None:
+        """Take a saved workspace for this one."""
+        self._send("PUT", "snapshot", data=saved)
 
     def state(self) -> dict[str, Any]:
         """Everything in the workspace, by token: `reports`, `schedules`, `subscriptions`, `collections`."""
@@ -74,7 +101,7 @@ class EmulatorControl:
         return str(self._ask("POST", "reports", fields)["token"])
 
     def change_report(self, token: str, **fields: Any) -> None:
-        """Change a Report behind the API's back: `name`, `edited_at`, `habit`, `next_outcome`, …"""
+        """Change a Report behind the API's back: any field of `emulator.things.Report`, and `collection`."""
         self._ask("PATCH", f"reports/{token}", fields)
 
     def remove_report(self, token: str) -> None:
@@ -85,8 +112,17 @@ class EmulatorControl:
         """Let people view a Report so often, now."""
         self._ask("POST", f"reports/{token}/views", {"count": count})
 
+    def views(self, token: str, since: datetime) -> list[tuple[datetime, str]]:
+        """When a Report was viewed by habit since then, and by whom."""
+        rows = self._ask("GET", f"reports/{token}/views", since=since.isoformat())["views"]
+        return [(datetime.fromisoformat(row["at"]), row["viewer"]) for row in rows]
+
+    def add_collection(self, name: str, **fields: Any) -> str:
+        """Add a Collection and return its token: `space_type`, `description`, `restricted`, `owner`."""
+        return str(self._ask("POST", "collections", {"name": name, **fields})["token"])
+
     def add_schedule(self, report: str, **values: Any) -> str:
-        """Give a Report a schedule and return its token: `cron` (daily at 6:00 UTC), `params`."""
+        """Give a Report a schedule and return its token: `cron` (daily at 6:00 UTC), `params`, `name`."""
         return str(self._ask("POST", f"reports/{report}/schedules", values)["token"])
 
     def remove_collection(self, token: str) -> None:

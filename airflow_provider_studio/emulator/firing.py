@@ -4,58 +4,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-ZONES = {
-    "UTC": "UTC",
-    "Pacific Time (US & Canada)": "America/Los_Angeles",
-    "Eastern Time (US & Canada)": "America/New_York",
-    "London": "Europe/London",
-    "Berlin": "Europe/Berlin",
-    "Tokyo": "Asia/Tokyo",
-}
-"""Rails' names, which the API uses, and what they stand for."""
+from airflow_provider_studio.emulator.time_zones import ZONES
+
+FREQUENCIES = ("every_15_minutes", "every_30_minutes", "hourly", "daily", "weekly", "monthly")
 _MINUTES = {"every_15_minutes": 15, "every_30_minutes": 30, "hourly": 60}
-_DAYS = {"daily": 1.0, "weekly": 7.0, "monthly": 30.4}
+_DAY = timedelta(days=1)
 
 
 def firings_before(cron: dict[str, Any], now: datetime, *, since: datetime) -> Iterator[datetime]:
     """Yield the times at or before `now` at which a schedule made at `since` fired, newest first."""
-    at = _aligned(cron, now)
+    at = _latest(cron, now)
+    step = _step(cron)
     while at > since:
-        if at <= now and _on_day(cron, at):
+        if _on_day(cron, at):
             yield at.astimezone(UTC)
-        at = at - timedelta(minutes=_MINUTES.get(cron["freq"], 1440))
+        at -= step
 
 
 def next_firing(cron: dict[str, Any], now: datetime) -> datetime:
     """When a schedule fires next."""
-    at = _aligned(cron, now)
-    while at <= now or not _on_day(cron, at):
-        at = at + timedelta(minutes=_MINUTES.get(cron["freq"], 1440))
+    at = _latest(cron, now) + _step(cron)
+    while not _on_day(cron, at):
+        at += _DAY
     return at.astimezone(UTC)
 
 
 def firings_between(cron: dict[str, Any], since: datetime, until: datetime) -> int:
-    """About how often a schedule fired: exact for what fires by the hour or the day."""
-    minutes = max(0.0, (until - since) / timedelta(minutes=1))
+    """How often a schedule fired after `since` and not after `until`."""
+    if until <= since:
+        return 0
+    first, last = _latest(cron, since), _latest(cron, until)
     if cron["freq"] in _MINUTES:
-        return int(minutes / _MINUTES[cron["freq"]])
-    days = len(_weekdays(cron)) if cron["freq"] == "weekly" else 1
-    return int(minutes / 1440 / _DAYS[cron["freq"]] * days)
+        return int((last.astimezone(UTC) - first.astimezone(UTC)) / _step(cron))
+    return _days_until(cron, last.date()) - _days_until(cron, first.date())
 
 
-def _aligned(cron: dict[str, Any], now: datetime) -> datetime:
-    """A time of day at which the schedule fires, on or just before `now`."""
-    local = now.astimezone(ZoneInfo(ZONES.get(cron.get("time_zone") or "UTC", "UTC")))
+@cache
+def _zone(name: str | None) -> ZoneInfo:
+    return ZoneInfo(ZONES.get(name or "UTC", "UTC"))
+
+
+def _step(cron: dict[str, Any]) -> timedelta:
+    return timedelta(minutes=_MINUTES.get(cron["freq"], 1440))
+
+
+def _latest(cron: dict[str, Any], now: datetime) -> datetime:
+    """The latest time at or before `now` that has the schedule's time of day, on whatever day."""
+    local = now.astimezone(_zone(cron.get("time_zone")))
     minute = cron.get("minute") or 0
     step = _MINUTES.get(cron["freq"])
     if step is None:
-        return local.replace(hour=cron.get("hour") or 0, minute=minute, second=0, microsecond=0)
-    start = local.replace(minute=minute % step, second=0, microsecond=0)
-    return start + timedelta(minutes=step * ((local - start) // timedelta(minutes=step)))
+        at = local.replace(hour=cron.get("hour") or 0, minute=minute, second=0, microsecond=0)
+        return at if at <= local else at - _DAY
+    passed = (local.minute - minute) % step
+    return local.replace(second=0, microsecond=0) - timedelta(minutes=passed)
 
 
 def _weekdays(cron: dict[str, Any]) -> set[int]:
@@ -73,3 +80,20 @@ def _on_day(cron: dict[str, Any], at: datetime) -> bool:
     if cron["freq"] == "monthly":
         return at.day == (cron.get("day_of_month") or 1)
     return True
+
+
+def _days_until(cron: dict[str, Any], last: date) -> int:
+    """How many days up to this one, from some fixed day in the past, the schedule fires on."""
+    if cron["freq"] == "daily":
+        return last.toordinal()
+    if cron["freq"] == "weekly":  # ordinal 7 was a Sunday
+        return sum((last.toordinal() - weekday) // 7 for weekday in _weekdays(cron))
+    day = cron.get("day_of_month") or 1
+    months = last.year * 12 + last.month - 1 + (last.day >= day)
+    return months if day <= 28 else sum(_has_day(month, day) for month in range(1970 * 12, months))
+
+
+def _has_day(month: int, day: int) -> bool:
+    """Whether a month, counted from year 0, is as long as that."""
+    first = date(month // 12, month % 12 + 1, 1)
+    return (first + timedelta(days=day - 1)).month == first.month

@@ -6,62 +6,95 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import json
-import secrets
-from typing import Any
+import logging
+import re
 
 from starlette.datastructures import Headers
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from airflow_provider_studio.emulator.answers import HAL, json_response
+from airflow_provider_studio.emulator.bodies.hal import error
 from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.faults import Fault
-from airflow_provider_studio.emulator.render import error
-from airflow_provider_studio.emulator.state import ACCOUNTS, SECRET, Account, EmulatorState, LoggedRequest
+from airflow_provider_studio.emulator.state import ACCOUNTS, Account, EmulatorState, LoggedRequest
 
 _LOGIN_PAGE = "<!doctype html><title>Sign in</title><h1>Sign in to continue</h1>"
+_FOR_ANYBODY = re.compile(r"/api/(?!verify$|account$)[^/]+")
+_PIECES = 8
+_STRANGER = (
+    "Not authorized: this is an emulator of Studio, which knows the tokens "
+    f"{', '.join(ACCOUNTS)} alone, and these only with their public secret"
+)
+_log = logging.getLogger("airflow_provider_studio.emulator")
 
 
 class Gate:
     """The outermost ASGI application.
 
-    :param app: the endpoints; they find the account in `scope["account"]`.
+    :param api: the API; it finds who asks in `scope["account"]`, and the state in `scope["emulator"]`.
+    :param others: what stands outside the API.
     """
 
-    def __init__(self, app: ASGIApp, state: EmulatorState) -> None:
-        self._app = app
+    def __init__(self, api: ASGIApp, others: ASGIApp, state: EmulatorState) -> None:
+        self._api, self._others = api, others
         self._state = state
+        self._warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or not scope["path"].startswith("/api"):
-            await self._app(scope, receive, send)
+        if scope["type"] != "http" or not scope["path"].startswith(("/api/", "/batch/")):
+            await self._others(scope, receive, send)
             return
-        account = _account(Headers(scope=scope).get("authorization"))
+        header = Headers(scope=scope).get("authorization")
+        account = _account(self._state, header)
         exchange = _Exchange(self._state, scope, send, account)
-        refusal = _refusal(self._state, account)
+        refusal = self._refusal(account, scope, header)
         if refusal is not None:
             await refusal(scope, receive, exchange.send)
             return
-        scope["account"] = account
+        scope["account"], scope["emulator"] = account, self._state
         fault = self._state.faults.next_for(scope["method"], scope["path"])
         if fault is None:
-            await self._app(scope, receive, exchange.send)
+            await self._api(scope, receive, exchange.send)
         else:
             await self._with_fault(fault, exchange, receive)
+
+    def _refusal(self, account: Account | None, scope: Scope, header: str | None) -> Response | None:
+        if account is None:
+            if header is None and _FOR_ANYBODY.fullmatch(scope["path"]):
+                return None
+            self._warn_of_strangers(header)
+            return json_response(error("unauthorized", _STRANGER), 401)
+        limits = self._state.limits
+        if limits.enabled and not limits.of(account.token, account.username, scope["path"])[0].take():
+            return json_response(error("rate_limited", "Too many requests"), 429)
+        return None
+
+    def _warn_of_strangers(self, header: str | None) -> None:
+        """Somebody may have pointed a real connection at an emulator; say so once, and keep nothing of it."""
+        if header is not None and not self._warned and not any(token in _decoded(header) for token in ACCOUNTS):
+            self._warned = True
+            _log.warning(
+                "Refused credentials that are not the emulator's. If they are a real workspace's: they were neither "
+                "kept nor sent on, but the connection that holds them points at an emulator."
+            )
 
     async def _with_fault(self, fault: Fault, exchange: _Exchange, receive: Receive) -> None:
         scope = exchange.scope
         if fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
-            await self._app(scope, receive, exchange.send)
+            await self._api(scope, receive, exchange.send)
+        elif fault.kind == "dribble":
+            exchange.dribble_seconds = fault.seconds
+            await self._api(scope, receive, exchange.dribble)
         elif fault.kind == "reset":
             exchange.drop()
         elif fault.kind == "lose_response":
-            await self._app(scope, receive, exchange.swallow)
+            await self._api(scope, receive, exchange.swallow)
             exchange.drop()
         elif fault.kind == "truncate":
-            await self._app(scope, receive, exchange.cut)
+            await self._api(scope, receive, exchange.cut)
             exchange.drop()
         else:
             await _answer(fault)(scope, receive, exchange.send)
@@ -72,6 +105,7 @@ class _Exchange:
 
     def __init__(self, state: EmulatorState, scope: Scope, send: Send, account: Account | None) -> None:
         self.scope = scope
+        self.dribble_seconds = 0.0
         self._state, self._send, self._account = state, send, account
         self._logged = False
 
@@ -79,7 +113,7 @@ class _Exchange:
         """Send on, with the rate limit's headers."""
         if message["type"] == "http.response.start":
             self._log(message["status"])
-            message = {**message, "headers": [*message["headers"], *self._limit_headers()]}
+            message = {**message, "headers": [*message["headers"], *self._limit_headers(message["status"])]}
         await self._send(message)
 
     async def swallow(self, message: Message) -> None:
@@ -90,6 +124,17 @@ class _Exchange:
         if message["type"] == "http.response.body":
             message = {**message, "body": message["body"][: len(message["body"]) // 2], "more_body": True}
         await self.send(message)
+
+    async def dribble(self, message: Message) -> None:
+        """Send the body bit by bit."""
+        if message["type"] != "http.response.body":
+            await self.send(message)
+            return
+        body, size = message["body"], len(message["body"]) // _PIECES + 1
+        for start in range(0, len(body), size):
+            await asyncio.sleep(self.dribble_seconds / _PIECES)
+            await self.send({**message, "body": body[start : start + size], "more_body": True})
+        await self.send({**message, "body": b"", "more_body": False})
 
     def drop(self) -> None:
         """Break the connection off."""
@@ -108,40 +153,43 @@ class _Exchange:
         at = stamp(self._state.clock.now()) or ""
         requests.append(LoggedRequest(number, at, self.scope["method"], self.scope["path"], status, token))
 
-    def _limit_headers(self) -> list[tuple[bytes, bytes]]:
-        limits = self._state.limits
-        if self._account is None or not limits.enabled:
+    def _limit_headers(self, status: int) -> list[tuple[bytes, bytes]]:
+        limits, account = self._state.limits, self._account
+        if account is None or not limits.enabled:
             return []
-        remaining = limits.of(self._account.token).remaining()
-        return [
-            (b"x-ratelimit-limit", str(limits.limit).encode()),
-            (b"x-ratelimit-remaining", str(max(0, remaining)).encode()),
-        ]
+        counted, limit = limits.of(account.token, account.username, self.scope["path"])
+        headers = []
+        if limits.headers:
+            headers.append((b"x-ratelimit-limit", str(limit).encode()))
+            headers.append((b"x-ratelimit-remaining", str(max(0, counted.remaining())).encode()))
+        if limits.retry_after and status == 429:
+            headers.append((b"retry-after", str(round(limits.interval_seconds)).encode()))
+        return headers
 
 
-def _account(header: str | None) -> Account | None:
-    """Whom a basic Authorization header stands for; None where it opens nothing."""
-    scheme, _, encoded = (header or "").partition(" ")
+def _decoded(header: str) -> str:
+    """What an Authorization header's base64 says; nothing where it is none."""
     try:
-        token, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+        return base64.b64decode(header.partition(" ")[2], validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _account(state: EmulatorState, header: str | None) -> Account | None:
+    """Whom an Authorization header stands for; None where it opens nothing."""
+    if header is None:
         return None
-    valid = scheme.lower() == "basic" and secrets.compare_digest(secret.encode(), SECRET.encode())
-    return ACCOUNTS.get(token) if valid else None
-
-
-def _refusal(state: EmulatorState, account: Account | None) -> Response | None:
-    if account is None:
-        return JSONResponse(error("unauthorized", "Not authorized"), 401)
-    if state.limits.enabled and not state.limits.of(account.token).take():
-        return JSONResponse(error("rate_limited", "Too many requests"), 429)
-    return None
+    if header.lower().startswith("basic "):
+        token, _, secret = _decoded(header).partition(":")
+        return state.account_of(token, secret)
+    return state.signer_of(_decoded(header)) if header.lower().startswith("bearer ") else None
 
 
 def _answer(fault: Fault) -> Response:
     if fault.kind == "html":
-        return HTMLResponse(_LOGIN_PAGE)
+        return HTMLResponse(_LOGIN_PAGE, fault.status or 200)
     if fault.kind == "garbage":
-        return Response('{"_links": {"self": {"hr', media_type="application/hal+json")
-    body: dict[str, Any] = fault.body or error("internal_server_error", "Something went wrong")
-    return Response(json.dumps(body), fault.status, fault.headers, media_type="application/hal+json")
+        return Response('{"_links": {"self": {"hr', media_type=HAL)
+    answer = json_response(fault.body or error("internal_server_error", "Something went wrong"), fault.status or 500)
+    answer.headers.update(fault.headers)
+    return answer

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 
 class ServerLimit(Protocol):
@@ -91,27 +93,62 @@ MODELS: dict[str, Callable[[int, float, Callable[[], float]], ServerLimit]] = {
 }
 
 
+@dataclass(frozen=True)
+class RequestClass:
+    """Requests that are counted apart from all others.
+
+    :param path: a regular expression that is found in their paths.
+    :param limit: how many of them pass in an interval.
+    """
+
+    path: str
+    limit: int
+
+
 class Limits:
-    """One limit a token, as configured now."""
+    """One limit for each caller and class of requests, as configured now."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self.configure()
 
     def configure(
-        self, *, enabled: bool = True, limit: int = 40, interval_seconds: float = 10.0, model: str = "sliding"
+        self,
+        *,
+        enabled: bool = True,
+        limit: int = 40,
+        interval_seconds: float = 10.0,
+        model: str = "sliding",
+        per: str = "token",
+        headers: bool = True,
+        retry_after: bool = False,
+        classes: Sequence[dict[str, Any]] = (),
     ) -> None:
-        """Start counting anew, by this model.
+        """Start counting anew.
 
-        :raises ValueError: an unknown model.
+        :param model: `sliding`, `fixed` or `token_bucket`.
+        :param per: whose requests are counted together: those of a `token`, or of a `username` over all their tokens.
+        :param headers: whether answers carry X-RateLimit-Limit and X-RateLimit-Remaining.
+        :param retry_after: whether a 429 carries Retry-After.
+        :param classes: `{"path": regular expression, "limit": n}` for requests that are counted apart.
+        :raises ValueError: an unknown model, or a setting that makes no sense.
         """
         if model not in MODELS:
             raise ValueError(f"unknown rate limit model {model!r}; known: {', '.join(MODELS)}")
-        self.enabled, self.limit, self._interval, self._model = enabled, limit, interval_seconds, model
-        self._by_token: dict[str, ServerLimit] = {}
+        if per not in {"token", "username"}:
+            raise ValueError(f"rate limit per {per!r}: neither 'token' nor 'username'")
+        if limit < 1 or not interval_seconds > 0:
+            raise ValueError(f"a rate limit of {limit} in {interval_seconds} s makes no sense: both must be positive")
+        self.enabled, self.headers, self.retry_after = enabled, headers, retry_after
+        self.limit, self.interval_seconds, self._model, self._per = limit, interval_seconds, model, per
+        self._classes = [RequestClass(**one) for one in classes]
+        self._counted: dict[tuple[str, str], ServerLimit] = {}
 
-    def of(self, token: str) -> ServerLimit:
-        """The limit of one token."""
-        if token not in self._by_token:
-            self._by_token[token] = MODELS[self._model](self.limit, self._interval, self._now)
-        return self._by_token[token]
+    def of(self, token: str, username: str | None, path: str) -> tuple[ServerLimit, int]:
+        """What counts a request, and its limit."""
+        who = username if self._per == "username" and username else token
+        apart = next((one for one in self._classes if re.search(one.path, path)), None)
+        key, limit = (who, apart.path if apart else ""), apart.limit if apart else self.limit
+        if key not in self._counted:
+            self._counted[key] = MODELS[self._model](limit, self.interval_seconds, self._now)
+        return self._counted[key], limit

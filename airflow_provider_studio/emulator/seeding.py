@@ -9,16 +9,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from random import Random
 
-from airflow_provider_studio.emulator.world import (
+from airflow_provider_studio.emulator.things import (
     Collection,
+    DataSource,
     Habit,
     Person,
     Report,
     Schedule,
     Subscription,
-    World,
     token_for,
 )
+from airflow_provider_studio.emulator.world import World
 
 _GIVEN = ["Ada", "Grace", "Linus", "Mary", "José", "Zoë", "Анна", "花子", "Ravi", "Fatima", "Łukasz", "Ngozi"]
 _FAMILY = ["Lovelace", "Hopper", "Müller", "Shelley", "García", "O'Neill", "Petrova", "山田", "Kumar", "Haddad"]
@@ -38,6 +39,8 @@ _SUBJECTS = [
 _FORMS = ["by month", "by region", "weekly review", "deep dive", "(copy)", "v2", "for the board", "— draft", "TODO"]
 _ODD = [None, "<script>alert(1)</script>", "=1+1", "a|b\nc", "🔥 " * 20 + "report", "' OR 1=1 --"]
 _ZONES = ["UTC", "UTC", "Pacific Time (US & Canada)", "Eastern Time (US & Canada)", "Berlin", "Tokyo"]
+_REGIONS = ["EU", "US"]
+_VENDORS = ("redshift", "snowflake", "postgresql")
 _SUBSCRIPTION_OPTIONS = ("data_previews", "data_tables", "csv_attachments", "pdf_attachments", "report_links")
 
 PERSONAL_SHARE = 0.05
@@ -51,6 +54,7 @@ def seeded_world(workspace: str, reports: int, seed: int, now: datetime) -> Worl
     world = World(workspace, seed)
     _add_people(world, max(4, reports // 100))
     custom, personal = _add_collections(world, max(3, reports // 50))
+    _add_data_sources(world, now)
     for number in range(reports):
         chance = Random(f"{seed}/report/{number}")
         place = chance.choice(personal if chance.random() < PERSONAL_SHARE else custom)
@@ -61,12 +65,23 @@ def seeded_world(workspace: str, reports: int, seed: int, now: datetime) -> Worl
     return world
 
 
+def _username(number: int) -> str:
+    return f"member{number + 1}"
+
+
 def _add_people(world: World, count: int) -> None:
     for number in range(count):
         chance = Random(f"{world.seed}/person/{number}")
-        username = f"member{number + 1}"
+        username = _username(number)
         name = f"{chance.choice(_GIVEN)} {chance.choice(_FAMILY)}"
         world.people[username] = Person(username, name, f"{username}@example.com", admin=number == 1)
+
+
+def _add_data_sources(world: World, now: datetime) -> None:
+    made = now - timedelta(days=1600)
+    for number, vendor in enumerate(_VENDORS):
+        token = token_for(world.seed, "data source", number)
+        world.data_sources[token] = DataSource(token, 34_000 + number, f"{vendor} warehouse", vendor, "", made, made)
 
 
 def _add_collections(world: World, count: int) -> tuple[list[str], list[str]]:
@@ -98,7 +113,7 @@ def _report(world: World, number: int, collection: str, chance: Random, now: dat
     until = now - timedelta(days=idle_days) if idle_days else None
     views = 0.0 if dead and chance.random() < 0.2 else chance.uniform(0.2, 6.0)
     edited = created + (((until or now) - created) * chance.random())
-    owner = world.collections[collection].owner or chance.choice(list(world.people))
+    owner = world.collections[collection].owner or _username(chance.randrange(len(world.people)))
     return Report(
         token=token_for(world.seed, "report", number),
         id=2_900_000 + number,
@@ -135,10 +150,12 @@ def _add_schedule(world: World, report: Report, chance: Random, now: datetime) -
     }
     created = report.created_at + (now - report.created_at) * chance.uniform(0.0, 0.3)
     token = token_for(world.seed, "schedule", report.token)
-    params = {"region": chance.choice(["EU", "US"])} if chance.random() < 0.2 else {}
+    params = {"region": chance.choice(_REGIONS)} if chance.random() < 0.2 else {}
+    if params:
+        report.form = {"region": _REGIONS}
     world.add_schedule(Schedule(token, report.token, cron, created, report.creator, params=params))
     if chance.random() < 0.6:
         options = {f"{option}_enabled": chance.random() < 0.5 for option in _SUBSCRIPTION_OPTIONS}
-        emails = [person.email for person in chance.sample(list(world.people.values()), k=2)]
+        emails = [world.people[_username(at)].email for at in chance.sample(range(len(world.people)), k=2)]
         subscription = token_for(world.seed, "subscription", token)
-        world.subscriptions[subscription] = Subscription(subscription, token, options, emails, created)
+        world.add_subscription(Subscription(subscription, token, options, emails, created))

@@ -8,29 +8,21 @@ import threading
 from datetime import datetime
 
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import FastAPI
 
-from airflow_provider_studio.emulator import api, control, schedules
-from airflow_provider_studio.emulator.asked import ApiError
+from airflow_provider_studio.emulator import control
 from airflow_provider_studio.emulator.control_client import EmulatorControl
 from airflow_provider_studio.emulator.gate import Gate
+from airflow_provider_studio.emulator.routes import Api
 from airflow_provider_studio.emulator.state import SECRET, EmulatorState
 
 
 def make_app(state: EmulatorState) -> Gate:
     """Return the application for a state."""
-    app = FastAPI(title="Studio emulator", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.emulator = state
-    app.include_router(control.router)
-    app.include_router(schedules.router)
-    app.include_router(api.router)
-
-    @app.exception_handler(ApiError)
-    def refuse(_request: Request, error: ApiError) -> Response:
-        return error.response()
-
-    return Gate(app, state)
+    controls = FastAPI(title="Studio emulator", docs_url=None, redoc_url=None, openapi_url=None)
+    controls.state.emulator = state
+    controls.include_router(control.router)
+    return Gate(Api(), controls, state)
 
 
 def make_server(state: EmulatorState) -> uvicorn.Server:
@@ -66,6 +58,7 @@ class StudioEmulator:
     :param port: where it listens; 0 takes a free port.
     :param rate_limit: whether the true limit is enforced.
     :param now: its time at the beginning; the real one by default.
+    :param speed: emulated seconds in a real one; 0 stands still and is moved by hand.
     """
 
     def __init__(
@@ -77,9 +70,10 @@ class StudioEmulator:
         port: int = 0,
         rate_limit: bool = False,
         now: datetime | None = None,
+        speed: float = 1.0,
     ) -> None:
         self.workspace = workspace
-        self._state = EmulatorState(workspace, reports, seed, now)
+        self._state = EmulatorState(workspace, reports, seed, now, speed)
         self._state.limits.configure(enabled=rate_limit)
         self._socket = listen("127.0.0.1", port)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"

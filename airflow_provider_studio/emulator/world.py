@@ -7,179 +7,100 @@ nothing, and moving it back gives the earlier counts again.
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from airflow_provider_studio.emulator.firing import firings_before, firings_between
-
-_QUEUE_SHARE = 0.1
-
-
-def token_for(*parts: object) -> str:
-    """Return a token of 12 hex digits that is always the same for the same parts."""
-    return hashlib.sha256("/".join(str(part) for part in parts).encode()).hexdigest()[:12]
-
-
-@dataclass
-class Person:
-    """A member of the workspace."""
-
-    username: str
-    name: str
-    email: str
-    admin: bool = False
+from airflow_provider_studio.emulator.things import (
+    Collection,
+    DataSource,
+    Person,
+    Query,
+    Report,
+    Run,
+    Schedule,
+    Subscription,
+    token_for,
+)
 
 
 @dataclass
-class Collection:
-    """A Collection; a personal one has an owner."""
+class Quirks:
+    """How the emulated service behaves where sources disagree or nobody could look.
 
-    token: str
-    id: int
-    name: str
-    space_type: str = "custom"
-    description: str | None = None
-    restricted: bool = False
-    owner: str | None = None
-    forbidden: bool = False
+    :param ids_as_text: whether numeric ids are decimal strings, as lately, or JSON numbers, as before.
+    :param results_as_zip: whether `content.csv` is a zip archive.
+    :param archived_schedules: whether a schedule goes on firing when its Report is archived.
+    :param second_archive: the status of archiving an archived Report.
+    :param alien_key: a key that every Report carries and nobody knows, as after a release of the service.
+    """
 
-
-@dataclass
-class Subscription:
-    """Who gets the results of one schedule's runs."""
-
-    token: str
-    schedule: str
-    options: dict[str, bool]
-    emails: list[str]
-    created_at: datetime
+    ids_as_text: bool = False
+    results_as_zip: bool = False
+    archived_schedules: Literal["keep", "stop"] = "keep"
+    second_archive: Literal[200, 400] = 200
+    alien_key: bool = False
 
 
 @dataclass
-class Schedule:
-    """A schedule with its machine values."""
-
-    token: str
-    report: str
-    cron: dict[str, Any]
-    created_at: datetime
-    creator: str
-    name: str = "Untitled schedule"
-    params: dict[str, Any] = field(default_factory=dict)
-    timeout: int = 86100
-    updated_at: datetime | None = None
-
-    def last_firing(self, now: datetime) -> datetime | None:
-        """When it last fired, or None before the first time."""
-        return next(firings_before(self.cron, now, since=self.created_at), None)
-
-
-@dataclass
-class Run:
-    """One Report run; its state follows from the clock."""
-
-    token: str
-    report: str
-    created_at: datetime
-    runtime_seconds: float
-    outcome: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-    schedule: str | None = None
-    account: str | None = None
-
-    def completed_at(self, now: datetime) -> datetime | None:
-        """When it ended, or None while it has not."""
-        end = self.created_at + timedelta(seconds=self.runtime_seconds)
-        return end if end <= now else None
-
-    def state(self, now: datetime) -> str:
-        """`enqueued`, then `pending`, then its outcome."""
-        if self.completed_at(now) is not None:
-            return self.outcome
-        queued = self.created_at + timedelta(seconds=self.runtime_seconds * _QUEUE_SHARE)
-        return "enqueued" if now < queued else "pending"
-
-
-@dataclass
-class Habit:
-    """How people use a Report until they stop: views a day, and a run by hand every so many days."""
-
-    views_per_day: float = 0.0
-    run_every_days: float = 0.0
-    until: datetime | None = None
-
-    def days(self, since: datetime, now: datetime) -> float:
-        """Days of use between two times."""
-        end = now if self.until is None else min(now, self.until)
-        return max(0.0, (end - since) / timedelta(days=1))
-
-
-@dataclass
-class Report:
-    """A Report, or a dataset."""
-
-    token: str
-    id: int
-    name: str | None
-    collection: str
-    creator: str
-    created_at: datetime
-    edited_at: datetime
-    description: str | None = None
-    type: str = "Report"
-    archived_at: datetime | None = None
-    habit: Habit = field(default_factory=Habit)
-    extra_views: int = 0
-    expected_runtime: float = 2.0
-    query_count: int = 1
-    notebook: bool = False
-    next_outcome: str | None = None
-    next_runtime_seconds: float | None = None
-    earlier_scheduled_run: datetime | None = None
-    """The last firing of a schedule that is gone."""
-    earlier_scheduled_runs: int = 0
-
-    def view_count(self, now: datetime) -> int:
-        """All views so far; an archived Report gets no more."""
-        end = now if self.archived_at is None else min(now, self.archived_at)
-        return int(self.habit.views_per_day * self.habit.days(self.created_at, end)) + self.extra_views
-
-    def manual_runs(self, now: datetime) -> tuple[int, datetime | None]:
-        """How often people ran it, and when last."""
-        every = self.habit.run_every_days
-        if every <= 0:
-            return 0, None
-        count = int(self.habit.days(self.created_at, now) / every)
-        return count, self.created_at + timedelta(days=every * count) if count else None
-
-
 class World:
     """Everything in one workspace, and what follows from it at a time."""
 
-    def __init__(self, workspace: str, seed: int) -> None:
-        self.workspace = workspace
-        self.seed = seed
-        self.people: dict[str, Person] = {}
-        self.collections: dict[str, Collection] = {}
-        self.reports: dict[str, Report] = {}
-        self.schedules: dict[str, Schedule] = {}
-        self.subscriptions: dict[str, Subscription] = {}
-        self.runs: dict[str, list[Run]] = {}
-        self.members_by_collection: dict[str, list[str]] = {}
+    workspace: str
+    seed: int
+    people: dict[str, Person] = field(default_factory=dict)
+    collections: dict[str, Collection] = field(default_factory=dict)
+    data_sources: dict[str, DataSource] = field(default_factory=dict)
+    reports: dict[str, Report] = field(default_factory=dict)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    runs: dict[str, list[Run]] = field(default_factory=dict)
+    """The runs that were asked for over the API, by Report."""
+    edited_queries: dict[str, list[Query]] = field(default_factory=dict)
+    """The queries of the Reports whose queries somebody changed."""
+    records: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    """What has no behaviour of its own: definitions, groups, filters, memberships; by kind and token."""
+    members_by_collection: dict[str, list[str]] = field(default_factory=dict)
+    quirks: Quirks = field(default_factory=Quirks)
+    purged_until: datetime | None = None
+    """The results of runs up to then are gone."""
+    pdfs_asked_at: dict[str, datetime] = field(default_factory=dict)
+    made: int = 0
+    """How many things were made after seeding."""
+
+    def __post_init__(self) -> None:
         self._schedules_by_report: dict[str, list[Schedule]] = {}
-        self._made = 0
+        self._subscriptions_by_schedule: dict[str, list[Subscription]] = {}
+        for schedule in self.schedules.values():
+            self._schedules_by_report.setdefault(schedule.report, []).append(schedule)
+        for subscription in self.subscriptions.values():
+            self._subscriptions_by_schedule.setdefault(subscription.schedule, []).append(subscription)
 
     def new_token(self, what: str) -> str:
         """Return a token for something made after seeding."""
-        self._made += 1
-        return token_for(self.seed, what, "made", self._made)
+        self.made += 1
+        return token_for(self.seed, what, "made", self.made)
+
+    def id(self, number: int) -> int | str:
+        """A numeric id as the service writes them."""
+        return str(number) if self.quirks.ids_as_text else number
+
+    def personal_collection(self, username: str | None) -> Collection | None:
+        """A person's own Collection."""
+        return next((one for one in self.collections.values() if username and one.owner == username), None)
 
     def add_report(self, report: Report) -> None:
         """Put a Report into its Collection."""
         self.reports[report.token] = report
         self.members_by_collection.setdefault(report.collection, []).append(report.token)
+
+    def new_report(self, name: str | None, collection: str, creator: str, now: datetime, **values: Any) -> Report:
+        """Make a Report and put it into its Collection."""
+        token = self.new_token("report")
+        made = Report(token, 2_980_000 + self.made, name, collection, creator, now, now, **values)
+        self.add_report(made)
+        return made
 
     def move_report(self, report: Report, collection: str) -> None:
         """Put a Report into another Collection."""
@@ -193,6 +114,19 @@ class World:
             self._drop_schedule(schedule)
         self.members_by_collection[report.collection].remove(report.token)
         self.reports.pop(report.token)
+
+    def archive_report(self, report: Report, now: datetime) -> None:
+        """Archive a Report; whether its schedules go on is the quirk `archived_schedules`."""
+        report.archived_at = report.archived_at or now
+        if self.quirks.archived_schedules == "stop":
+            for schedule in self.schedules_of(report):
+                schedule.stopped_at = schedule.stopped_at or now
+
+    def unarchive_report(self, report: Report) -> None:
+        """Take a Report out of the archive."""
+        report.archived_at = None
+        for schedule in self.schedules_of(report):
+            schedule.stopped_at = None
 
     def remove_collection(self, token: str) -> None:
         """Delete a Collection with its Reports."""
@@ -212,7 +146,7 @@ class World:
 
     def schedules_of(self, report: Report) -> list[Schedule]:
         """A Report's schedules."""
-        return list(self._schedules_by_report.get(report.token, []))
+        return list(self._schedules_by_report.get(report.token, ()))
 
     def remove_schedule(self, schedule: Schedule, now: datetime) -> None:
         """Delete a schedule; the runs that it made stay known."""
@@ -220,43 +154,75 @@ class World:
         report.earlier_scheduled_run = max(
             filter(None, [report.earlier_scheduled_run, schedule.last_firing(now)]), default=None
         )
-        report.earlier_scheduled_runs += firings_between(schedule.cron, schedule.created_at, now)
+        report.earlier_scheduled_runs += schedule.firings(now)
         self._drop_schedule(schedule)
 
     def _drop_schedule(self, schedule: Schedule) -> None:
+        for subscription in self.subscriptions_of(schedule.token):
+            self.remove_subscription(subscription)
         self.schedules.pop(schedule.token)
         self._schedules_by_report[schedule.report].remove(schedule)
-        for subscription in self.subscriptions_of(schedule.token):
-            self.subscriptions.pop(subscription.token)
+
+    def add_subscription(self, subscription: Subscription) -> None:
+        """Subscribe somebody to a schedule."""
+        self.subscriptions[subscription.token] = subscription
+        self._subscriptions_by_schedule.setdefault(subscription.schedule, []).append(subscription)
+
+    def remove_subscription(self, subscription: Subscription) -> None:
+        """End a subscription."""
+        self.subscriptions.pop(subscription.token)
+        self._subscriptions_by_schedule[subscription.schedule].remove(subscription)
 
     def subscriptions_of(self, schedule: str) -> list[Subscription]:
         """A schedule's subscriptions."""
-        return [one for one in self.subscriptions.values() if one.schedule == schedule]
+        return list(self._subscriptions_by_schedule.get(schedule, ()))
 
     def run_count(self, report: Report, now: datetime) -> int:
         """All runs so far."""
-        scheduled = sum(firings_between(one.cron, one.created_at, now) for one in self.schedules_of(report))
+        scheduled = sum(one.firings(now) for one in self.schedules_of(report))
         asked = sum(run.created_at <= now for run in self.runs.get(report.token, []))
         return report.manual_runs(now)[0] + report.earlier_scheduled_runs + scheduled + asked
 
     def recent_runs(self, report: Report, now: datetime, most: int = 45) -> list[Run]:
         """The newest runs, newest first, whoever started them."""
-        found = [run for run in self.runs.get(report.token, []) if run.created_at <= now]
-        _, by_hand = report.manual_runs(now)
-        if by_hand is not None:
-            found.append(self._past_run(report, by_hand, None, report.creator))
-        if report.earlier_scheduled_run is not None:
-            found.append(self._past_run(report, report.earlier_scheduled_run, "deleted", None))
-        for schedule in self.schedules_of(report):
-            firings = firings_before(schedule.cron, now, since=schedule.created_at)
-            found += [
-                self._past_run(report, at, schedule.token, None) for at, _ in zip(firings, range(most), strict=False)
-            ]
+        found = [run for run in self.runs.get(report.token, ()) if run.created_at <= now]
+        for at, schedule, account in self._last_by_itself(report, now):
+            if schedule not in self.schedules:
+                found.append(self._past_run(report, at, schedule, account))
+        for one in self.schedules_of(report):
+            firings = zip(one.firings_before(now), range(most), strict=False)
+            found += [self._past_run(report, at, one.token, None) for at, _ in firings]
         return sorted(found, key=lambda run: run.created_at, reverse=True)[:most]
 
     def last_run(self, report: Report, now: datetime) -> Run | None:
         """The newest run."""
-        return next(iter(self.recent_runs(report, now, most=1)), None)
+        asked = max(
+            (run for run in self.runs.get(report.token, ()) if run.created_at <= now),
+            key=lambda run: run.created_at,
+            default=None,
+        )
+        by_itself = max(self._last_by_itself(report, now), key=lambda one: one[0], default=None)
+        if by_itself is None or (asked is not None and asked.created_at >= by_itself[0]):
+            return asked
+        return self._past_run(report, *by_itself)
+
+    def _last_by_itself(self, report: Report, now: datetime) -> Iterator[tuple[datetime, str | None, str | None]]:
+        """The newest runs that nobody asked for over the API: when, by which schedule, by whom."""
+        _, by_hand = report.manual_runs(now)
+        if by_hand is not None:
+            yield by_hand, None, report.creator
+        if report.earlier_scheduled_run is not None and report.earlier_scheduled_run <= now:
+            yield report.earlier_scheduled_run, "deleted", None
+        for schedule in self._schedules_by_report.get(report.token, ()):
+            at = schedule.last_firing(now)
+            if at is not None:
+                yield at, schedule.token, None
+
+    def last_good_run(self, report: Report, now: datetime, last: Run | None) -> Run | None:
+        """The newest run that ended well, given the newest one."""
+        if last is None or last.is_good(now):
+            return last
+        return next((run for run in self.recent_runs(report, now) if run.is_good(now)), None)
 
     def _past_run(self, report: Report, at: datetime, schedule: str | None, account: str | None) -> Run:
         token = token_for(self.seed, report.token, "run", at.isoformat())
@@ -274,4 +240,50 @@ class World:
 
     def find_run(self, report: Report, token: str, now: datetime) -> Run | None:
         """A run of a Report by its token."""
-        return next((run for run in self.recent_runs(report, now) if run.token == token), None)
+        known = [*self.runs.get(report.token, []), *self.recent_runs(report, now)]
+        return next((run for run in known if run.token == token and run.created_at <= now), None)
+
+    def has_results(self, run: Run, now: datetime) -> bool:
+        """Whether a run has results that nobody purged."""
+        return run.is_good(now) and (self.purged_until is None or run.created_at > self.purged_until)
+
+    def data_source_of(self, report: Report) -> str:
+        """The data source that a Report's queries ask."""
+        tokens = list(self.data_sources)
+        return tokens[int(report.token[-2:], 16) % len(tokens)]
+
+    def queries_of(self, report: Report) -> list[Query]:
+        """A Report's queries."""
+        if report.token in self.edited_queries:
+            return self.edited_queries[report.token]
+        source = self.data_source_of(report)
+        return [
+            Query(
+                token_for(report.token, "query", number),
+                10_000_000 + report.id * 8 + number,
+                f"Query {number + 1}",
+                f"SELECT region, count(*) AS orders\nFROM orders_{number}\nGROUP BY region\n",
+                source,
+                report.created_at,
+                report.edited_at,
+            )
+            for number in range(report.query_count)
+        ]
+
+    def edit_queries(self, report: Report, queries: list[Query], now: datetime) -> None:
+        """Give a Report other queries."""
+        self.edited_queries[report.token] = queries
+        report.query_count, report.edited_at = len(queries), now
+
+    def views(self, report: Report, since: datetime, now: datetime) -> Iterator[tuple[datetime, str]]:
+        """Yield when a Report was viewed by habit after `since`, and by whom: always the same handful of people."""
+        rate = report.habit.views_per_day
+        if rate <= 0:
+            return
+        total = report.view_count(now) - report.extra_views
+        first = max(0, int((since - report.created_at).total_seconds() / 86400 * rate)) + 1
+        usernames = list(self.people)
+        start = int(report.token[:6], 16)
+        for number in range(first, total + 1):
+            at = report.created_at + timedelta(days=number / rate)
+            yield at, usernames[(start + number * number % 7) % len(usernames)]

@@ -64,7 +64,7 @@ def test_a_personal_token_may_clone_and_invite(emulator: StudioEmulator) -> None
     report = emulator.control.add_report(name="Orders")
     run = client.create_report_run(report)
     assert client.clone_report_run(report, run.token).name == "Copy of Orders"
-    assert client.create_invite("ada@example.com") == {"state": "sent"}
+    assert client.create_invite("ada@example.com")["email"] == "ada@example.com"
 
 
 def test_collections_are_walked_over_all_pages() -> None:
@@ -184,7 +184,7 @@ def test_a_schedule_that_makes_no_sense(values: dict[str, object], field: str) -
 def test_subscriptions_are_created_listed_and_deleted(client: StudioClient, emulator: StudioEmulator) -> None:
     report = emulator.control.add_report()
     schedule = emulator.control.add_schedule(report)
-    made = client.create_subscription(report, {"email_enabled": True})
+    made = client.create_subscription(report, {"csv_attachments_enabled": True})
     assert [one.token for one in client.list_report_subscriptions(report)] == [made.token]
     assert [one.token for one in client.list_schedule_subscriptions(report, schedule)] == [made.token]
     client.delete_subscription(report, made.token)

@@ -7,54 +7,14 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 
 from airflow_provider_studio.emulator import StudioEmulator
-from tests.conftest import FIXTURES, needs_real_bodies
-
-NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
-
-
-class Caller:
-    """Sends raw requests as one of the emulator's accounts."""
-
-    def __init__(self, emulator: StudioEmulator, kind: str = "workspace") -> None:
-        self._root = f"{emulator.url}/api/acme"
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.auth = emulator.credentials(kind)
-
-    def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
-        address = path if path.startswith("http") else f"{self._root}{path}"
-        return self._session.request(method, address, timeout=10, **options)
-
-    def rows(self, path: str, key: str) -> list[dict[str, Any]]:
-        return list(self("GET", path).json()["_embedded"][key])
-
-
-@pytest.fixture
-def emulator() -> Iterator[StudioEmulator]:
-    with StudioEmulator("acme", reports=120, seed=5, now=NOW) as running:
-        yield running
-
-
-@pytest.fixture
-def ask(emulator: StudioEmulator) -> Caller:
-    return Caller(emulator)
-
-
-@pytest.fixture
-def busy(emulator: StudioEmulator, ask: Caller) -> str:
-    """A Collection with 65 more Reports."""
-    collection = str(ask.rows("/spaces?filter=custom", "spaces")[0]["token"])
-    for number in range(65):
-        emulator.control.add_report(name=f"Report {number}", collection=collection)
-    return collection
+from tests.emulator.conftest import NOW, Caller
 
 
 def test_the_same_seed_is_the_same_workspace_to_the_byte() -> None:
@@ -244,30 +204,6 @@ def test_the_request_log_holds_no_secret_no_query_and_no_body(emulator: StudioEm
     assert summary["by_status"] == {"202": 1}
     assert set(summary["requests"][0]) == {"n", "at", "method", "path", "status", "token"}
     assert not any(word in json.dumps(summary) for word in ("emulator-secret", "page=7", "hidden"))
-
-
-def shape(value: Any) -> Any:
-    """Return the keys of a body, all the way down, without its values."""
-    if isinstance(value, dict):
-        return {key: shape(one) for key, one in value.items() if key not in {"_links", "_forms"}}
-    if isinstance(value, list):
-        return [shape(one) for one in value[:1]]
-    return None
-
-
-@needs_real_bodies
-@pytest.mark.parametrize(
-    ("name", "path", "key"),
-    [
-        ("datahub/reports_list_page.json", "/spaces/{collection}/reports", "reports"),
-        ("datahub/spaces_list.json", "/spaces?filter=custom", "spaces"),
-    ],
-)
-def test_bodies_have_the_keys_of_real_ones(ask: Caller, busy: str, name: str, path: str, key: str) -> None:
-    real = json.loads((FIXTURES / name).read_text(encoding="utf-8"))["_embedded"][key][0]
-    ours = ask.rows(path.format(collection=busy), key)[0]
-    missing = set(shape(real)) - set(shape(ours))
-    assert missing <= {"imported_datasets", "layout", "is_sample", "github_link"}, missing
 
 
 def test_it_runs_as_a_program_and_says_where() -> None:

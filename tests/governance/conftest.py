@@ -51,7 +51,7 @@ class Governed:
         token = self.control.add_report(**fields)
         for number in range(schedules):
             self.control.add_schedule(token, cron={"hour": 6 + number}, params={"number": number})
-            self.client.create_subscription(token, {"email_enabled": True, "slack_enabled": False})
+            self.client.create_subscription(token, {"csv_attachments_enabled": True, "report_links_enabled": False})
         return token
 
     def night(self, days_ago: float = 0, **options: Any) -> InventorySummary:

@@ -94,7 +94,7 @@ def test_the_backup_holds_everything_that_an_undo_needs_and_no_presigned_address
     backup = read(governed, plan, f"{action.action_id}.intent.json")["backup"]
     assert backup["schedule"]["token"] == action.schedule
     assert backup["machine_values"] == live.machine_values().model_dump(mode="json")
-    assert backup["subscriptions"][0]["email_enabled"] is True
+    assert backup["subscriptions"][0]["csv_attachments_enabled"] is True
     record = read(governed, plan, f"archive_report-{scheduled}.intent.json")
     assert record["backup"]["report"]["view_count"] == 5
     assert record["actor"] == ACTOR

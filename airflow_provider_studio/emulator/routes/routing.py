@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How an endpoint is written: a function from what was asked to a body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from airflow_provider_studio.emulator.answers import json_response
+from airflow_provider_studio.emulator.asked import ApiError, Asked
+
+Answer = dict[str, Any] | Response
+Endpoint = Callable[[Asked], Answer]
+OURS = "/api/{workspace}"
+
+
+class Routes(list[Route]):
+    """Endpoints in the order in which their paths are tried."""
+
+    def on(self, method: str, path: str, status: int = 200, root: str = OURS) -> Callable[[Endpoint], Endpoint]:
+        """Register an endpoint; a body that it returns is sent with this status."""
+
+        def register(endpoint: Endpoint) -> Endpoint:
+            async def handle(request: Request) -> Response:
+                try:
+                    answer = endpoint(_asked(request, await request.body()))
+                except ApiError as refusal:
+                    return refusal.response()
+                return answer if isinstance(answer, Response) else json_response(answer, status)
+
+            self.append(Route(root + path, handle, methods=[method]))
+            return endpoint
+
+        return register
+
+
+def _asked(request: Request, body: bytes) -> Asked:
+    asked = Asked(request, body)
+    workspace = asked.world.workspace
+    if request.path_params.get("workspace", workspace) != workspace:
+        raise ApiError(404, "not_found", "account not found")
+    return asked
+
+
+def no_content() -> Response:
+    """The answer to a deletion."""
+    return Response(status_code=204)

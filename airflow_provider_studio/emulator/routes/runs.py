@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Report runs and what they leave behind."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from datetime import timedelta
+from typing import Any
+
+from starlette.responses import Response
+
+from airflow_provider_studio.emulator.answers import json_response
+from airflow_provider_studio.emulator.asked import ApiError, Asked, bad_request, not_found
+from airflow_provider_studio.emulator.bodies import runs as bodies
+from airflow_provider_studio.emulator.bodies.hal import Body, form, link
+from airflow_provider_studio.emulator.bodies.reports import report as report_body
+from airflow_provider_studio.emulator.routes.routing import Answer, Routes
+from airflow_provider_studio.emulator.things import Query, Report, Run
+
+_RUNS_PER_PAGE = 20
+_ROWS = 500
+_PDF_TAKES = timedelta(seconds=2)
+
+routes = Routes()
+
+
+@routes.on("GET", "/reports/{report}/runs")
+def runs(asked: Asked) -> Answer:
+    if "filter" in asked.query:
+        raise ApiError(500, "internal_server_error", "Internal server error")
+    rows = asked.world.recent_runs(asked.report(), asked.now)
+    return asked.paged("report_runs", rows, lambda one: bodies.run(asked.view, one), per_page=_RUNS_PER_PAGE)
+
+
+@routes.on("POST", "/reports/{report}/runs", 202)
+def create_run(asked: Asked) -> Answer:
+    return bodies.run(asked.view, start(asked))
+
+
+def start(asked: Asked) -> Run:
+    """Start a run of what the path names, with the body's parameters."""
+    found = asked.report()
+    parameters = asked.body().get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise bad_request("parameters is invalid")
+    return asked.world.start_run(found, asked.now, parameters, asked.account.username or asked.world.workspace)
+
+
+@routes.on("GET", "/reports/{report}/runs/{run}")
+def run(asked: Asked) -> Answer:
+    return bodies.run(asked.view, asked.run())
+
+
+@routes.on("GET", "/reports/{report}/runs/{run}/options")
+def options(asked: Asked) -> Answer:
+    return asked.whole("form_fields", bodies.form_fields(asked.view, asked.report(), asked.run()), dict)
+
+
+@routes.on("POST", "/reports/{report}/runs/{run}/clone", 202)
+def clone(asked: Asked) -> Answer:
+    asked.refuse_keys()
+    asked.run()
+    return report_body(asked.view, _copy(asked, asked.report(), None), alone=True)
+
+
+@routes.on("POST", "/reports/{report}/runs/{run}/duplicates")
+def duplicate(asked: Asked) -> Answer:
+    asked.run()
+    place = asked.query.get("collection_id")
+    if place is not None and (
+        place not in asked.world.collections or not asked.may_see(asked.world.collections[place])
+    ):
+        raise not_found("space")
+    made = _copy(asked, asked.report(), place)
+    token = asked.world.new_token("duplicate")
+    record = {"token": token, "parent": asked.name("run"), "report": made.token}
+    asked.world.records.setdefault("duplicates", {})[token] = record
+    return _duplicate(asked, record)
+
+
+@routes.on("GET", "/reports/{report}/runs/{run}/duplicates/{duplicate}")
+def get_duplicate(asked: Asked) -> Answer:
+    asked.run()
+    found = asked.world.records.get("duplicates", {}).get(asked.name("duplicate"))
+    if found is None or found["parent"] != asked.name("run"):
+        raise not_found("duplicate")
+    return _duplicate(asked, found)
+
+
+def _duplicate(asked: Asked, record: dict[str, Any]) -> Body:
+    path = asked.path if asked.path.endswith(record["token"]) else f"{asked.path}/{record['token']}"
+    links = {"self": link(path), "report": link(f"{asked.view.root}/reports/{record['report']}")}
+    return {"token": record["token"], "state": "completed", "_links": links}
+
+
+def _copy(asked: Asked, original: Report, place: str | None) -> Report:
+    username = asked.account.username or next(iter(asked.world.people))
+    own = asked.world.personal_collection(username)
+    return asked.world.new_report(
+        f"Copy of {original.name}",
+        place or (own.token if own else original.collection),
+        username,
+        asked.now,
+        query_count=original.query_count,
+        form=dict(original.form),
+    )
+
+
+@routes.on("GET", "/reports/{report}/runs/{run}/query_runs")
+def query_runs(asked: Asked) -> Answer:
+    return asked.whole("query_runs", _query_runs(asked), dict)
+
+
+@routes.on("GET", "/reports/{report}/runs/{run}/query_runs/{query_run}")
+def query_run(asked: Asked) -> Answer:
+    return _query_run(asked)[1]
+
+
+def _query_runs(asked: Asked) -> list[Body]:
+    found, queries = asked.run(), asked.world.queries_of(asked.report())
+    return [bodies.query_run(asked.view, found, one, first=at == 0) for at, one in enumerate(queries)]
+
+
+def _query_run(asked: Asked) -> tuple[Query, Body]:
+    queries = asked.world.queries_of(asked.report())
+    for query, body in zip(queries, _query_runs(asked), strict=True):
+        if body["token"] == asked.name("query_run"):
+            return query, body
+    raise not_found("query run")
+
+
+@routes.on("GET", "/reports/{report}/runs/{run}/query_runs/{query_run}/results/content.csv")
+def query_results_csv(asked: Asked) -> Answer:
+    query, _ = _query_run(asked)
+    return _csv(asked, asked.run(), [query])
+
+
+@routes.on("GET", "/reports/{report}/runs/{run}/query_runs/{query_run}/results/content.json")
+def query_results_json(asked: Asked) -> Answer:
+    query, _ = _query_run(asked)
+    return _json(asked, asked.run(), query)
+
+
+@routes.on("GET", "/reports/{report}/results/content.csv")
+def newest_results_csv(asked: Asked) -> Answer:
+    found = asked.report()
+    good = asked.world.last_good_run(found, asked.now, asked.world.last_run(found, asked.now))
+    if good is None:
+        raise not_found("run results")
+    return _csv(asked, good, asked.world.queries_of(found))
+
+
+@routes.on("GET", "/reports/{report}/runs/{run}/results/content.csv")
+def results_csv(asked: Asked) -> Answer:
+    return _csv(asked, asked.run(), asked.world.queries_of(asked.report()))
+
+
+@routes.on("GET", "/reports/{report}/runs/{run}/results/content.json")
+def results_json(asked: Asked) -> Answer:
+    """The first query's results alone, silently, as the real one does."""
+    queries = asked.world.queries_of(asked.report())
+    if not queries:
+        raise not_found("run results")
+    return _json(asked, asked.run(), queries[0])
+
+
+def _rows(query: Query) -> list[dict[str, Any]]:
+    start = int(query.token[:4], 16)
+    return [{"region": f"region {number}", "orders": (start + number * 17) % 101} for number in range(1, _ROWS + 1)]
+
+
+def _text(query: Query) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["region", "orders"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_rows(query))
+    return text.getvalue()
+
+
+def _csv(asked: Asked, found: Run, queries: list[Query]) -> Response:
+    _need_results(asked, found)
+    if not asked.world.quirks.results_as_zip:
+        return Response(_text(queries[0]) if queries else "", media_type="text/csv")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for query in queries:
+            archive.writestr(zipfile.ZipInfo(f"{query.name}.csv"), _text(query))
+    return Response(packed.getvalue(), media_type="application/zip")
+
+
+def _json(asked: Asked, found: Run, query: Query) -> Response:
+    _need_results(asked, found)
+    return json_response(_rows(query), media_type="application/json")
+
+
+def _need_results(asked: Asked, found: Run) -> None:
+    if not asked.world.has_results(found, asked.now):
+        raise not_found("run results")
+
+
+@routes.on("GET", "/reports/{report}/exports/runs/{run}/pdf")
+@routes.on("GET", "/reports/{report}/exports/runs/{run}/pdf.pdf")
+def pdf(asked: Asked) -> Answer:
+    """Asking starts the making of the PDF; asking again tells how far it is."""
+    found = asked.run()
+    _need_results(asked, found)
+    asked_before = found.token in asked.world.pdfs_asked_at
+    asked_at = asked.world.pdfs_asked_at.setdefault(found.token, asked.now)
+    done = asked.now >= asked_at + _PDF_TAKES
+    path = f"{asked.view.root}/reports/{found.report}/exports/runs/{found.token}/pdf"
+    return {
+        "state": "completed" if done else "requested" if asked_before else "new",
+        "filename": f"{found.report}.pdf",
+        "_links": {"self": link(f"{path}.pdf"), "download": link(f"{path}/download")},
+        "_forms": {"create": form("post", f"{path}.pdf")},
+    }
+
+
+@routes.on("GET", "/reports/{report}/exports/runs/{run}/pdf/download")
+def pdf_download(asked: Asked) -> Answer:
+    found = asked.run()
+    asked_at = asked.world.pdfs_asked_at.get(found.token)
+    if asked_at is None or asked.now < asked_at + _PDF_TAKES:
+        raise ApiError(404, "not_found", "export not yet generated")
+    return Response(_document(f"Report {found.report}, run {found.token}"), media_type="application/pdf")
+
+
+def _document(text: str) -> bytes:
+    """The smallest PDF of one page that says something."""
+    drawing = f"BT /F1 12 Tf 40 100 Td ({text}) Tj ET".encode()
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 200] /Contents 4 0 R /Resources 6 0 R >>",
+        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(drawing), drawing),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Font << /F1 5 0 R >> >>",
+    ]
+    written, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        places.append(len(written))
+        written += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    size = len(objects) + 1
+    end = b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (size, len(written))
+    return written + b"xref\n0 %d\n0000000000 65535 f \n" % size + table + end

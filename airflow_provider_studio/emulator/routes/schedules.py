@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Schedules and subscriptions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_studio.emulator.asked import Asked, bad_request
+from airflow_provider_studio.emulator.bodies.hal import Body
+from airflow_provider_studio.emulator.bodies.schedules import schedule, subscription
+from airflow_provider_studio.emulator.firing import FREQUENCIES
+from airflow_provider_studio.emulator.routes.routing import Answer, Routes, no_content
+from airflow_provider_studio.emulator.things import Schedule, Subscription, token_for
+from airflow_provider_studio.emulator.time_zones import ZONES
+
+_RANGES = {"hour": (0, 23), "minute": (0, 59), "day_of_month": (1, 31)}
+_CRON = ("freq", "hour", "minute", "time_zone", "day_of_week", "day_of_month")
+_OPTIONS = ("data_previews", "data_tables", "csv_attachments", "pdf_attachments", "report_links")
+
+routes = Routes()
+
+
+@routes.on("GET", "/reports/{report}/schedules")
+@routes.on("GET", "/datasets/{dataset}/schedules")
+def schedules(asked: Asked) -> Answer:
+    rows = asked.world.schedules_of(asked.report())
+    return asked.paged("report_schedules", rows, lambda one: schedule(asked.view, one), counters=False)
+
+
+@routes.on("POST", "/reports/{report}/schedules", 201)
+def create_schedule(asked: Asked) -> Answer:
+    found, values = asked.report(), _values(asked)
+    creator = asked.account.username or next(iter(asked.world.people))
+    cron = _checked_cron(values.get("cron"))
+    made = Schedule(asked.world.new_token("schedule"), found.token, cron, asked.now, creator)
+    _change(made, values)
+    asked.world.add_schedule(made)
+    return schedule(asked.view, made)
+
+
+@routes.on("GET", "/reports/{report}/schedules/{schedule}")
+def get_schedule(asked: Asked) -> Answer:
+    return schedule(asked.view, asked.schedule())
+
+
+@routes.on("PATCH", "/reports/{report}/schedules/{schedule}", 202)
+def update_schedule(asked: Asked) -> Answer:
+    found, values = asked.schedule(), _values(asked)
+    found.cron = _checked_cron(values["cron"]) if "cron" in values else found.cron
+    _change(found, values)
+    found.updated_at = asked.now
+    return schedule(asked.view, found)
+
+
+@routes.on("DELETE", "/reports/{report}/schedules/{schedule}")
+def delete_schedule(asked: Asked) -> Answer:
+    asked.world.remove_schedule(asked.schedule(), asked.now)
+    return no_content()
+
+
+def _values(asked: Asked) -> dict[str, Any]:
+    return asked.values("report_schedule", cron=dict, name=str, timeout=int, params=dict)
+
+
+def _checked_cron(cron: dict[str, Any] | None) -> dict[str, Any]:
+    if not cron or cron.get("freq") not in FREQUENCIES:
+        raise bad_request("cron.freq is not a known frequency")
+    if cron.get("time_zone") not in {None, *ZONES}:
+        raise bad_request("cron.time_zone is not a known time zone")
+    for name, (least, most) in _RANGES.items():
+        if cron.get(name) is not None and _number(cron[name], least, most) is None:
+            raise bad_request(f"cron.{name} is invalid")
+    days = cron.get("day_of_week")
+    listed = days if isinstance(days, list) else [] if days is None else str(days).split(",")
+    if any(_number(day, 0, 7) is None for day in listed):
+        raise bad_request("cron.day_of_week is invalid")
+    checked = {name: cron.get(name) for name in _CRON}
+    return checked | {name: _number(cron.get(name), *_RANGES[name]) for name in _RANGES}
+
+
+def _number(value: object, least: int, most: int) -> int | None:
+    """A whole number, also as text, in its range."""
+    text = str(value)
+    number = int(text) if text.isascii() and text.isdecimal() and not isinstance(value, bool) else -1
+    return number if least <= number <= most else None
+
+
+def _change(one: Schedule, values: dict[str, Any]) -> None:
+    one.name = values.get("name") or one.name
+    one.params = values.get("params") or one.params
+    one.timeout = values.get("timeout") or one.timeout
+
+
+@routes.on("GET", "/reports/{report}/subscriptions")
+def report_subscriptions(asked: Asked) -> Answer:
+    owned = asked.world.schedules_of(asked.report())
+    rows = [one for each in owned for one in asked.world.subscriptions_of(each.token)]
+    return asked.whole("report_subscriptions", rows, lambda one: subscription(asked.view, one))
+
+
+@routes.on("GET", "/reports/{report}/schedules/{schedule}/subscriptions")
+def schedule_subscriptions(asked: Asked) -> Answer:
+    rows = asked.world.subscriptions_of(asked.schedule().token)
+    return asked.whole("report_subscriptions", rows, lambda one: subscription(asked.view, one))
+
+
+@routes.on("POST", "/reports/{report}/subscriptions", 201)
+def create_subscription(asked: Asked) -> Answer:
+    options = _subscription_options(asked)
+    owned = asked.world.schedules_of(asked.report())
+    if not owned:
+        raise bad_request("The Report has no schedule to subscribe to")
+    token = asked.world.new_token("subscription")
+    newest = owned[-1].token
+    made = Subscription(token, newest, {f"{name}_enabled": False for name in _OPTIONS} | options, [], asked.now)
+    asked.world.add_subscription(made)
+    return subscription(asked.view, made)
+
+
+@routes.on("GET", "/reports/{report}/subscriptions/{subscription}")
+def get_subscription(asked: Asked) -> Answer:
+    return subscription(asked.view, asked.subscription())
+
+
+@routes.on("PATCH", "/reports/{report}/subscriptions/{subscription}", 202)
+def update_subscription(asked: Asked) -> Answer:
+    found = asked.subscription()
+    found.options |= _subscription_options(asked)
+    return subscription(asked.view, found)
+
+
+@routes.on("DELETE", "/reports/{report}/subscriptions/{subscription}")
+def delete_subscription(asked: Asked) -> Answer:
+    asked.world.remove_subscription(asked.subscription())
+    return no_content()
+
+
+def _subscription_options(asked: Asked) -> dict[str, bool]:
+    names = [f"{name}_enabled" for name in _OPTIONS]
+    values = asked.values("report_subscription", **dict.fromkeys(names, bool))
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@routes.on("GET", "/reports/{report}/subscriptions/{subscription}/email_report_subscription_memberships")
+def email_subscribers(asked: Asked) -> Answer:
+    found = asked.subscription()
+
+    def member(email: str) -> Body:
+        return {"token": token_for(found.token, email), "email": email}
+
+    return asked.whole("memberships", found.emails, member)
+
+
+@routes.on("GET", "/reports/{report}/subscriptions/{subscription}/slack_report_subscription_memberships")
+def slack_subscribers(asked: Asked) -> Answer:
+    asked.subscription()
+    return asked.whole("memberships", [], dict)

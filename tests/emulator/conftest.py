@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An emulator at a fixed time, and raw requests to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_studio.emulator import StudioEmulator
+
+NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+
+
+class Caller:
+    """Sends raw requests as one of the emulator's accounts."""
+
+    def __init__(self, emulator: StudioEmulator, kind: str = "workspace") -> None:
+        self._root = f"{emulator.url}/api/acme"
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.auth = emulator.credentials(kind)
+
+    def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
+        address = path if path.startswith("http") else f"{self._root}{path}"
+        return self._session.request(method, address, timeout=10, **options)
+
+    def rows(self, path: str, key: str) -> list[dict[str, Any]]:
+        return list(self("GET", path).json()["_embedded"][key])
+
+
+@pytest.fixture
+def emulator() -> Iterator[StudioEmulator]:
+    with StudioEmulator("acme", reports=120, seed=5, now=NOW) as running:
+        yield running
+
+
+@pytest.fixture
+def ask(emulator: StudioEmulator) -> Caller:
+    return Caller(emulator)
+
+
+@pytest.fixture
+def busy(emulator: StudioEmulator, ask: Caller) -> str:
+    """A Collection with 65 more Reports."""
+    collection = str(ask.rows("/spaces?filter=custom", "spaces")[0]["token"])
+    for number in range(65):
+        emulator.control.add_report(name=f"Report {number}", collection=collection)
+    return collection

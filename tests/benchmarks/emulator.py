@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the emulator costs: its start and memory, requests a second on one core, a simulated year.
+
+    python -m tests.benchmarks.emulator
+
+Requests a second are the server's own: two clients ask it, and its CPU time is what is divided by.
+"""
+
+from __future__ import annotations
+
+import http.client
+import multiprocessing
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psutil
+
+from airflow_provider_studio.emulator import EmulatorControl
+
+HEADERS = {"Authorization": "Basic " + b64encode(b"emulator-workspace:emulator-secret").decode()}
+ASKED = 1500
+CLIENTS = 2
+
+
+class Served:
+    """An emulator in a process of its own, on one core."""
+
+    def __init__(self, reports: int, *options: str) -> None:
+        argv = [sys.executable, "-m", "airflow_provider_studio.emulator", "--port", "0", "--no-rate-limit"]
+        started = time.monotonic()
+        self._process = subprocess.Popen(
+            [*argv, "--reports", str(reports), *options], stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        self.address = self._process.stdout.readline().split("//")[1].split("/")[0]
+        self.start_seconds = time.monotonic() - started
+        self.process = psutil.Process(self._process.pid)
+        self.control = EmulatorControl(f"http://{self.address}")
+
+    def __enter__(self) -> Served:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+    @property
+    def mib(self) -> float:
+        """Resident memory."""
+        return float(self.process.memory_info().rss) / 2**20
+
+    def cpu(self) -> float:
+        """CPU seconds so far."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+
+def ask(address: str, paths: list[str]) -> None:
+    """Ask for each path once, on one connection."""
+    connection = http.client.HTTPConnection(address)
+    for path in paths:
+        connection.request("GET", path, headers=HEADERS)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 200, (path, answer.status)
+
+
+def get(address: str, path: str) -> Any:
+    import json
+
+    connection = http.client.HTTPConnection(address)
+    connection.request("GET", path, headers=HEADERS)
+    return json.loads(connection.getresponse().read())
+
+
+def rate(served: Served, paths: list[str]) -> float:
+    """Requests a second of the server's CPU time."""
+    clients = [multiprocessing.Process(target=ask, args=(served.address, paths)) for _ in range(CLIENTS)]
+    before = served.cpu()
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    return CLIENTS * len(paths) / (served.cpu() - before)
+
+
+def walk(served: Served) -> list[str]:
+    """The paths of an inventory: every page of a few Collections, and the schedules of what has some."""
+    paths = []
+    for collection in get(served.address, "/api/acme/spaces?filter=custom")["_embedded"]["spaces"]:
+        for page in range(1, 100):
+            path = f"/api/acme/spaces/{collection['token']}/reports?page={page}"
+            rows = get(served.address, path)["_embedded"]["reports"]
+            paths.append(path)
+            paths += [f"/api/acme/reports/{row['token']}/schedules" for row in rows if row["schedules_count"]]
+            if not rows:
+                break
+        if len(paths) > ASKED:
+            break
+    return paths
+
+
+def main() -> None:
+    """Measure and print."""
+    for reports in (2_000, 100_000):
+        with Served(reports) as served:
+            print(f"{reports:,} Reports: up after {served.start_seconds:.1f} s, {served.mib:.0f} MiB")
+            paths = walk(served)
+            pages = [path for path in paths if "page=" in path]
+            one = next(path.removesuffix("/schedules") for path in paths if path.endswith("/schedules"))
+            for name, asked in (
+                ("one Report", [one] * ASKED),
+                ("its schedules", [f"{one}/schedules"] * ASKED),
+                ("pages of 30 Reports", (pages * ASKED)[:ASKED]),
+                ("an inventory", paths),
+            ):
+                print(f"  {name:22s} {rate(served, asked):7,.0f} requests a second of one core")
+            print(f"  and then {served.mib:.0f} MiB")
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    with Served(5_000, "--now", start.isoformat(), "--speed", "0") as served:
+        before, began, cpu = served.control.state(), time.monotonic(), served.cpu()
+        for day in range(1, 366):
+            served.control.set_clock(start + timedelta(days=day))
+            ask(served.address, ["/api/acme/spaces?filter=custom"])
+        after = served.control.state()
+        took, cpu = time.monotonic() - began, served.cpu() - cpu
+        grown = {key: sum(one[key] for one in after["reports"].values()) for key in ("view_count", "runs_count")}
+        grown = {key: total - sum(one[key] for one in before["reports"].values()) for key, total in grown.items()}
+        print(f"a year of 5,000 Reports, day by day: {took:.1f} s ({cpu:.1f} s CPU), {grown}")
+
+
+if __name__ == "__main__":
+    main()

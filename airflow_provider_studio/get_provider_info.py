@@ -63,6 +63,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [{"integration-name": integration, "python-modules": [f"{package}.sensors.reports"]}],
+        "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.reports"]}],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

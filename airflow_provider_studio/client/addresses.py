@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.tokens import check_identifier
@@ -11,16 +12,23 @@ from airflow_provider_studio.client.tokens import check_identifier
 _IN_ADDRESS = re.compile(r"/reports/([A-Za-z0-9_-]+)")
 
 
-def report_token(named: str) -> str:
+def report_token(named: str, workspace: str | None = None) -> str:
     """Return the token of the Report that a text names.
 
-    :raises StudioConfigurationError: it names none.
+    :param workspace: the workspace that an asset must name.
+    :raises StudioConfigurationError: it names none, or one of another workspace.
     """
     if "/" not in named:
         return check_identifier("report", named)
     found = _IN_ADDRESS.search(named)
     if found is None:
         raise StudioConfigurationError(
-            f"report is {named!r}; give a Report's token, or the address of its page: https://…/reports/<token>."
+            f"report is {named!r}; give a Report's token, the address of its page (https://…/reports/<token>), "
+            "or an asset (studio://<workspace>/reports/<token>)."
+        )
+    asset = urlsplit(named)
+    if asset.scheme == "studio" and workspace is not None and asset.netloc != workspace:
+        raise StudioConfigurationError(
+            f"report is {named!r}, of the workspace {asset.netloc!r}, but the connection opens {workspace!r}."
         )
     return found.group(1)

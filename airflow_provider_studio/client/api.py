@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from airflow_provider_studio.client import models
 from airflow_provider_studio.client.errors import StudioConfigurationError
-from airflow_provider_studio.client.pagination import walk
+from airflow_provider_studio.client.pagination import rows_of, walk
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
 from airflow_provider_studio.client.tokens import (
     Credentials,
@@ -139,6 +139,24 @@ class StudioClient:
         """List a Collection's datasets, which are Reports of the type `DatasetReport` and listed apart."""
         return self._list(f"{self._collection(collection)}/datasets", "reports", models.Report)
 
+    def create_collection(self, name: str, description: str | None = None) -> models.Collection:
+        """Make a Collection."""
+        if not name:
+            raise StudioConfigurationError("name is empty; a Collection needs one.")
+        body = {"space": {"name": name, "description": description or ""}}
+        answer = self._send("POST", f"/api/{self.workspace}/spaces", body)
+        return models.Collection.parse(answer, what="the new Collection")
+
+    def update_collection(
+        self, collection: str, *, name: str | None = None, description: str | None = None
+    ) -> models.Collection:
+        """Change a Collection's name or description. The documentation says POST; the live service takes PATCH."""
+        changes = {key: value for key, value in {"name": name, "description": description}.items() if value is not None}
+        if not changes:
+            raise StudioConfigurationError("Nothing to update: give a name or a description.")
+        answer = self._send("PATCH", self._collection(collection), {"space": changes})
+        return models.Collection.parse(answer, what=f"Collection {collection}")
+
     # Reports
 
     def get_report(self, report: str) -> models.Report:
@@ -184,6 +202,12 @@ class StudioClient:
         """List a Report's runs, newest first."""
         return self._list(f"{self._report(report)}/runs", "report_runs", models.ReportRun)
 
+    def newest_report_runs(self, report: str) -> list[models.ReportRun]:
+        """Read the first page of a Report's runs: the newest 20, with one request."""
+        path = f"{self._report(report)}/runs"
+        rows = rows_of(self._get(path), "report_runs", what=f"GET {path}")
+        return [models.ReportRun.parse(row, what=f"Report run {row.get('token')}") for row in rows]
+
     def get_report_run(self, report: str, run: str) -> models.ReportRun:
         """Read one Report run."""
         return models.ReportRun.parse(self._get(self._run(report, run)), what=f"Report run {run}")
@@ -214,7 +238,35 @@ class StudioClient:
 
         The CSV endpoint answers `text/csv`, or `application/zip` with one file a query.
         """
-        path = f"{self._run(report, run)}/results/content.csv"
+        with self._download(f"{self._run(report, run)}/results/content.csv", chunk_bytes) as answer:
+            yield answer
+
+    @contextmanager
+    def download_query_run_results(
+        self, report: str, run: str, query_run: str, ending: Literal["csv", "json"], *, chunk_bytes: int = 1 << 18
+    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Open the results of one query of a run. The run's own JSON endpoint tells of its first query alone."""
+        path = f"{self._run(report, run)}/query_runs/{check_identifier('query run', query_run)}"
+        with self._download(f"{path}/results/content.{ending}", chunk_bytes) as answer:
+            yield answer
+
+    def request_pdf(self, report: str, run: str) -> str | None:
+        """Ask for a run's PDF; asking again tells how far it is: `new`, `requested`, `completed`."""
+        answer = self._get(f"{self._report(report)}/exports/runs/{check_identifier('run', run)}/pdf.pdf")
+        state = answer.get("state")
+        return None if state is None else str(state)
+
+    @contextmanager
+    def download_pdf(
+        self, report: str, run: str, *, chunk_bytes: int = 1 << 18
+    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Open a run's PDF, which `request_pdf` must have told to be completed."""
+        path = f"{self._report(report)}/exports/runs/{check_identifier('run', run)}/pdf/download"
+        with self._download(path, chunk_bytes) as answer:
+            yield answer
+
+    @contextmanager
+    def _download(self, path: str, chunk_bytes: int) -> Iterator[tuple[str, Iterator[bytes]]]:
         with self._transport.stream(path, priority=self._priority) as response:
             kind = response.headers.get("Content-Type", "").partition(";")[0]
             yield kind, response.iter_content(chunk_bytes)

@@ -155,6 +155,11 @@ class ReportRun(Resource):
     completed_at: AwareDatetime | None = None
 
     @property
+    def is_seen_over(self) -> bool:
+        """Whether it is over, as far as its state is known."""
+        return self.state in _OVER
+
+    @property
     def run_state(self) -> RunState:
         """The state, known by name.
 

@@ -29,7 +29,7 @@ def walk(fetch: Callable[[int], Mapping[str, Any]], key: str, *, what: str) -> I
     before: list[str] = []
     for number in range(1, MOST_PAGES + 1):
         page = fetch(number)
-        rows = _rows(page, key, what=f"{what}, page {number}")
+        rows = rows_of(page, key, what=f"{what}, page {number}")
         tokens = [row["token"] for row in rows]
         if not rows or tokens == before:
             return
@@ -43,7 +43,11 @@ def walk(fetch: Callable[[int], Mapping[str, Any]], key: str, *, what: str) -> I
     raise StudioResponseError(f"{what} did not end within {MOST_PAGES:,} pages.")
 
 
-def _rows(page: Mapping[str, Any], key: str, *, what: str) -> list[dict[str, Any]]:
+def rows_of(page: Mapping[str, Any], key: str, *, what: str) -> list[dict[str, Any]]:
+    """Return the rows of one page.
+
+    :raises StudioResponseError: a page without its rows, or a row without its token.
+    """
     embedded = page.get("_embedded")
     rows = embedded.get(key) if isinstance(embedded, Mapping) else None
     if not isinstance(rows, list):

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
@@ -15,6 +15,8 @@ from airflow_provider_studio.hooks.studio import StudioHook
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+Result = TypeVar("Result")
 
 
 class StudioOperator(BaseOperator):
@@ -37,8 +39,12 @@ class StudioOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Run; an error that no retry can mend fails the task at once."""
+        return self.failing_at_once(lambda: self.run_with_studio(context))
+
+    def failing_at_once(self, work: Callable[[], Result]) -> Result:
+        """Do the work; an error that no retry can mend fails the task at once. Log what it spent."""
         try:
-            return self.run_with_studio(context)
+            return work()
         except StudioError as error:
             if error.retry_helps:
                 raise

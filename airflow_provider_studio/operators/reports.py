@@ -1,38 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run Reports and export what they found."""
+"""Run Reports, export what they found, and update them."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_studio import settings
+from airflow.providers.common.compat.sdk import AssetAlias, conf
+
+from airflow_provider_studio.assets import create_asset
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.operators.base import StudioOperator
+from airflow_provider_studio.operators.durable import TaskRecord, epoch_of
+from airflow_provider_studio.operators.exports import checked_exports, export_run
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_studio.client.models import ReportRun
+    from airflow_provider_studio.client.models import Report, ReportRun
+    from airflow_provider_studio.client.watching import PollPolicy
+
+REPORTS = AssetAlias("studio_reports")
+"""Gets an event for `studio://<workspace>/reports/<token>` with each good run."""
 
 
 class StudioRunReportOperator(StudioOperator):
-    """Start a run of a Report, and wait until it is over.
+    """Run a Report once, and wait until the run is over.
 
-    Returns `{"report", "run", "state", "created_at", "completed_at", "url"}`. A failed run fails the task with the
-    query, the error code and the message; a cancelled one without a retry.
+    A retry never starts a second run while the first is alive or good: it waits for that one, also after a lost answer
+    or a killed worker. A task that a person clears starts a new run.
 
-    :param report: the Report's token, or the address of its page.
-    :param parameters: values for the Report's form.
+    Returns `{"report", "run", "state", "created_at", "completed_at", "url", "exports"}`, times in ISO 8601. A failed
+    run fails the task with the query, the error code and the message; a cancelled one without a retry. A good one makes
+    an event of the asset `studio://<workspace>/reports/<token>`.
+
+    :param report: the Report's token, the address of its page, or its `studio://` asset.
+    :param parameters: values for the Report's form, which are checked against it before anything is started.
     :param wait: whether to wait; without, the task ends when the run has been started.
-    :param timeout_seconds: how long to wait at most; the run itself goes on in Studio.
-    :param poll_interval_seconds: the longest time between two looks; the first comes when the run should be over.
+    :param deferrable: whether a waiting task gives its worker free; by default `[operators] default_deferrable`.
+    :param durable: whether retries go on with the run that an earlier try started.
+    :param timeout: how long to wait at most, as seconds or a timedelta; the run itself goes on in Studio. The task's
+        `execution_timeout` holds as well, deferred or not.
+    :param poll_policy: when to look; a mapping with fields of `client.watching.PollPolicy`.
+    :param check_parameters: whether to check them; one request.
+    :param export: where to write the results: a path for the CSV, or a mapping from `csv`, `json`, `pdf` to paths, as
+        `StudioExportReportRunOperator` takes them.
     """
 
-    template_fields: Sequence[str] = (*StudioOperator.template_fields, "report", "parameters")
-    template_fields_renderers = {"parameters": "json"}  # noqa: RUF012  Airflow's own form
+    template_fields: Sequence[str] = (*StudioOperator.template_fields, "report", "parameters", "export")
+    template_fields_renderers = {"parameters": "json", "export": "json"}  # noqa: RUF012  Airflow's own form
     operator_extra_links = (StudioReportLink(), StudioReportRunLink())
 
     def __init__(
@@ -41,104 +60,221 @@ class StudioRunReportOperator(StudioOperator):
         report: str,
         parameters: Mapping[str, Any] | None = None,
         wait: bool = True,
-        timeout_seconds: float = 3600.0,
-        poll_interval_seconds: float = 60.0,
+        deferrable: bool | None = None,
+        durable: bool = True,
+        timeout: float | timedelta = 3600.0,
+        poll_policy: PollPolicy | Mapping[str, Any] | None = None,
+        check_parameters: bool = True,
+        export: str | Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
+        kwargs.setdefault("outlets", [REPORTS])
         super().__init__(**kwargs)
         self.report = report
         self.parameters = parameters
         self.wait = wait
-        self.timeout_seconds = timeout_seconds
-        self.poll_interval_seconds = poll_interval_seconds
+        self.deferrable = conf.getboolean("operators", "default_deferrable") if deferrable is None else deferrable
+        self.durable = durable
+        self.timeout = timeout
+        self.poll_policy = poll_policy
+        self.check_parameters = check_parameters
+        self.export = export
 
-    def run_with_studio(self, context: Context) -> dict[str, Any]:
-        """Run the Report."""
-        from airflow_provider_studio.client.addresses import report_token
-        from airflow_provider_studio.client.ratelimit import Priority
+    def run_with_studio(self, context: Context) -> dict[str, Any] | None:
+        """Start the run, or find the one of an earlier try; then wait."""
         from airflow_provider_studio.client.watching import raise_unless_good, wait_for_run
 
-        if not self.timeout_seconds > 0 or not self.poll_interval_seconds > 0:
-            raise StudioConfigurationError(
-                f"timeout_seconds is {self.timeout_seconds}, poll_interval_seconds is {self.poll_interval_seconds}; "
-                "both must be above 0."
-            )
-        token = report_token(self.report)
-        client = self.hook.client.with_priority(Priority.ACT)
-        report = client.get_report(token)
-        StudioReportLink.persist(context, report.web_url)
-        run = client.create_report_run(token, self.parameters)
-        context["ti"].xcom_push(key="run", value=run.token)
-        StudioReportRunLink.persist(context, run.link("web_external_url"))
-        self.log.info("Report %s (%s): run %s started", token, report.name, run.token)
+        deadline = self._deadline(context)
+        policy, _ = self._policy(), checked_exports(self.export)
+        report, run = self._launched(context)
         if not self.wait:
-            return _described(token, run)
-        watcher = client.with_priority(Priority.POLL)
+            return self._told(report.token, run)
+        if run.run_state.is_over:
+            return self._finish(context, self._told(report.token, run))
+        if self.deferrable:
+            self._defer(report, run, deadline, policy)
+        watcher = self._watcher
         run = wait_for_run(
             watcher,
-            token,
+            report.token,
             run,
             expected_seconds=report.expected_runtime,
-            timeout_seconds=self.timeout_seconds,
-            longest_interval_seconds=self.poll_interval_seconds,
+            timeout_seconds=(deadline - datetime.now(UTC)).total_seconds(),
+            policy=policy,
         )
-        raise_unless_good(watcher, token, run)
-        return _described(token, run)
+        raise_unless_good(watcher, report.token, run)
+        return self._finish(context, self._told(report.token, run))
+
+    def _launched(self, context: Context) -> tuple[Report, ReportRun]:
+        from airflow_provider_studio.client.addresses import report_token
+        from airflow_provider_studio.client.launching import NoRecord, check_parameters, launch
+        from airflow_provider_studio.client.ratelimit import Priority
+
+        client = self.hook.client.with_priority(Priority.ACT)
+        report = client.get_report(report_token(self.report, client.workspace))
+        StudioReportLink.persist(context, report.web_url)
+        if self.check_parameters:
+            check_parameters(client, report, self.parameters)
+        record = TaskRecord(context, client.workspace) if self.durable else NoRecord()
+        run = launch(client, report, self.parameters, record, epoch=epoch_of(context))
+        context["ti"].xcom_push(key="run", value=run.token)
+        StudioReportRunLink.persist(context, run.link("web_external_url"))
+        self.log.info("Report %s (%s): waiting for run %s", report.token, report.name, run.token)
+        return report, run
+
+    def _defer(self, report: Report, run: ReportRun, deadline: datetime, policy: PollPolicy) -> None:
+        from airflow_provider_studio.triggers.reports import StudioReportRunTrigger
+
+        trigger = StudioReportRunTrigger(
+            studio_conn_id=self.studio_conn_id,
+            report=report.token,
+            run=run.token,
+            deadline=deadline.isoformat(),
+            expected_seconds=report.expected_runtime,
+            poll_policy=asdict(policy),
+        )
+        self.defer(trigger=trigger, method_name="execute_complete")
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Go on after the trigger's event."""
+        return self.failing_at_once(lambda: self._after(context, event))
+
+    def _after(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        from airflow_provider_studio.triggers.events import run_of
+
+        return self._finish(context, run_of(event, self._seconds()))
+
+    def _finish(self, context: Context, told: dict[str, Any]) -> dict[str, Any]:
+        """Export a good run's results and tell the world of it."""
+        exports = checked_exports(self.export)
+        if exports:
+            told["exports"] = export_run(self._watcher, told["report"], told["run"], exports)
+            for file in told["exports"]:
+                self.log.info("Wrote %d bytes to %s", file["bytes"], file["path"])
+        if REPORTS in self.outlets:
+            asset = create_asset(workspace=self.hook.client.workspace, report=told["report"])
+            extra = {name: told[name] for name in ("run", "state", "created_at", "completed_at", "url")}
+            context["outlet_events"][REPORTS].add(asset, extra=extra)
+        return told
+
+    @property
+    def _watcher(self) -> Any:
+        from airflow_provider_studio.client.ratelimit import Priority
+
+        return self.hook.client.with_priority(Priority.POLL)
+
+    @staticmethod
+    def _told(report: str, run: ReportRun) -> dict[str, Any]:
+        from airflow_provider_studio.triggers.events import described
+
+        return {**described(report, run), "exports": []}
+
+    def _policy(self) -> PollPolicy:
+        from airflow_provider_studio.client.watching import PollPolicy
+
+        return PollPolicy.of(self.poll_policy)
+
+    def _seconds(self) -> float:
+        return self.timeout.total_seconds() if isinstance(self.timeout, timedelta) else float(self.timeout)
+
+    def _deadline(self, context: Context) -> datetime:
+        """When this try gives up: whatever comes first, `timeout` from now or `execution_timeout` from its start."""
+        if not self._seconds() > 0:
+            raise StudioConfigurationError(f"timeout is {self.timeout}; it must be above 0.")
+        now = datetime.now(UTC)
+        ends = [now + timedelta(seconds=self._seconds())]
+        if self.execution_timeout is not None:
+            ends.append((context["ti"].start_date or now) + self.execution_timeout)
+        return min(ends)
 
     def on_kill(self) -> None:
         """Say what a kill cannot do: the API has no way to cancel a run."""
         self.log.warning("A run that was started goes on in Studio: its API has no way to cancel it")
 
 
-def _described(report: str, run: ReportRun) -> dict[str, Any]:
-    times = {name: getattr(run, name) for name in ("created_at", "completed_at")}
-    return {
-        "report": report,
-        "run": run.token,
-        "state": run.state,
-        **{name: time and time.isoformat() for name, time in times.items()},
-        "url": run.link("web_external_url"),
-    }
-
-
 class StudioExportReportRunOperator(StudioOperator):
-    """Write the results of a Report run to a file: CSV, or a zip with one CSV a query where Studio answers so.
+    """Write the results of a Report run to files, streamed; each appears whole or not at all.
 
-    The file appears whole or not at all. Returns `{"path", "bytes", "sha256", "content_type"}`.
+    Returns `{"path", "bytes", "sha256", "content_type"}`; for `json`, a list of such, one for each query.
 
     :param report: the Report's token, or the address of its page.
     :param run: the run's token, or what `StudioRunReportOperator` returned.
-    :param path: where to write, as Airflow's object storage names it, or relative to the storage root. Without an
-        ending it gets `.csv` or `.zip`, as Studio answered. A retry replaces the file.
+    :param path: where to write, as Airflow's object storage names it, or relative to the storage root. A CSV without an
+        ending gets `.csv`, or `.zip` where Studio answers an archive with one CSV a query. For `json` it is a folder.
+        A retry replaces the files.
+    :param format: `csv`, `json` or `pdf`.
     """
 
-    template_fields: Sequence[str] = (*StudioOperator.template_fields, "report", "run", "path")
+    template_fields: Sequence[str] = (*StudioOperator.template_fields, "report", "run", "path", "format")
 
-    def __init__(self, *, report: str, run: str | Mapping[str, Any], path: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        report: str,
+        run: str | Mapping[str, Any],
+        path: str,
+        format: str = "csv",  # noqa: A002  what everybody calls it
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.report = report
         self.run = run
         self.path = path
+        self.format = format
 
-    def run_with_studio(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
+    def run_with_studio(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:  # noqa: ARG002
         """Export the results."""
         from airflow_provider_studio.client.addresses import report_token
-        from airflow_provider_studio.governance.storage import write_stream
 
+        exports = checked_exports({self.format: self.path})
         run = self.run["run"] if isinstance(self.run, Mapping) else self.run
-        digest, size = hashlib.sha256(), 0
+        client = self.hook.client
+        files = export_run(client, report_token(self.report, client.workspace), run, exports)
+        for file in files:
+            self.log.info("Wrote %d bytes to %s", file["bytes"], file["path"])
+        return files if self.format == "json" else files[0]
 
-        def measured(chunks: Iterator[bytes]) -> Iterator[bytes]:
-            nonlocal size
-            for chunk in chunks:
-                digest.update(chunk)
-                size += len(chunk)
-                yield chunk
 
-        with self.hook.client.download_run_results(report_token(self.report), run) as (content_type, chunks):
-            path = settings.in_storage(self.path)
-            if not path.suffix:
-                path = path.with_suffix(".zip" if content_type == "application/zip" else ".csv")
-            write_stream(path, measured(chunks))
-        self.log.info("Wrote %d bytes to %s", size, path)
-        return {"path": str(path), "bytes": size, "sha256": digest.hexdigest(), "content_type": content_type}
+class StudioUpdateReportOperator(StudioOperator):
+    """Change a Report's name, its description, or the Collection it is in. What is not given stays as it is.
+
+    Returns `{"report", "name", "description", "collection"}`.
+
+    :param report: the Report's token, or the address of its page.
+    :param name: 1 to 64 characters.
+    :param collection: the Collection's token.
+    """
+
+    template_fields: Sequence[str] = (*StudioOperator.template_fields, "report", "name", "description", "collection")
+    operator_extra_links = (StudioReportLink(),)
+
+    def __init__(
+        self,
+        *,
+        report: str,
+        name: str | None = None,
+        description: str | None = None,
+        collection: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.report = report
+        self.name = name
+        self.description = description
+        self.collection = collection
+
+    def run_with_studio(self, context: Context) -> dict[str, Any]:
+        """Update the Report."""
+        from airflow_provider_studio.client.addresses import report_token
+        from airflow_provider_studio.client.ratelimit import Priority
+
+        client = self.hook.client.with_priority(Priority.ACT)
+        token = report_token(self.report, client.workspace)
+        updated = client.update_report(token, name=self.name, description=self.description, collection=self.collection)
+        StudioReportLink.persist(context, updated.web_url)
+        return {
+            "report": token,
+            "name": updated.name,
+            "description": updated.description,
+            "collection": updated.space_token,
+        }

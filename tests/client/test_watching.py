@@ -6,11 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import islice
+from random import Random
+from typing import Any
 
 import pytest
 
 from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.errors import (
+    StudioConfigurationError,
     StudioError,
     StudioNotFoundError,
     StudioResponseError,
@@ -20,7 +23,7 @@ from airflow_provider_studio.client.errors import (
     StudioServerError,
 )
 from airflow_provider_studio.client.models import ReportRun
-from airflow_provider_studio.client.watching import intervals, raise_unless_good, wait_for_run
+from airflow_provider_studio.client.watching import PollPolicy, raise_unless_good, wait_for_run
 from airflow_provider_studio.emulator import StudioEmulator
 
 
@@ -61,19 +64,54 @@ def run_and_wait(client: StudioClient, emulator: StudioEmulator, time: Time) -> 
 
 
 def test_the_first_look_comes_when_the_run_should_be_over() -> None:
-    assert list(islice(intervals(45.0), 4)) == [45.0, 2.0, 3.0, 4.5]
-    assert list(islice(intervals(None), 3)) == [2.0, 2.0, 3.0]
-    assert list(islice(intervals(900.0, longest_seconds=30.0), 20))[-1] == 30.0
+    steady = PollPolicy(first_share=1.0, jitter=0.0)
+    assert list(islice(steady.intervals(45.0), 3)) == [45.0, 4.0, 4.0]
+    assert list(islice(steady.intervals(None), 2)) == [4.0, 4.0]
+    assert list(islice(steady.intervals(45.0, elapsed_seconds=40.0), 1)) == [5.0]
+    assert list(islice(PollPolicy(longest_seconds=30.0, jitter=0.0).intervals(900.0), 20))[1:] == [30.0] * 19
+
+
+@pytest.mark.parametrize("seconds", [3.0, 50.0, 700.0, 9000.0])
+def test_what_is_learned_late_is_late_by_a_share_of_the_runtime(seconds: float) -> None:
+    for expected in (None, seconds * 0.3, seconds * 0.95):
+        at = 0.0
+        for interval in PollPolicy().intervals(expected, chance=Random(1)):
+            at += interval
+            if at >= seconds:
+                break
+        assert at - seconds <= max(5.0, 0.1 * seconds)
+
+
+def test_many_waiters_spread() -> None:
+    firsts = {next(PollPolicy().intervals(100.0, chance=Random(seed))) for seed in range(50)}
+    assert len(firsts) == 50
+    assert 102.0 <= min(firsts) < 104.0
+    assert 110.0 < max(firsts) <= 113.0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"share": -1}, "poll_policy.share is -1"),
+        ({"longest_seconds": "many"}, "poll_policy.longest_seconds is 'many'"),
+        ({"shortest_seconds": 0}, "shortest must be above 0"),
+        ({"shortest_seconds": 10, "longest_seconds": 5}, "not above the longest"),
+        ({"speed": 1}, "poll_policy has no 'speed'; it has first_share"),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(StudioConfigurationError, match=message):
+        PollPolicy.of(given)
 
 
 def test_a_run_as_long_as_expected_takes_one_look(run_and_wait: Wait, time: Time) -> None:
     assert run_and_wait(seconds=44.0, expected_seconds=45.0)[1].state == "succeeded"
-    assert time.slept == [45.0]
+    assert len(time.slept) == 1
 
 
 def test_a_long_run_takes_few_looks(run_and_wait: Wait, time: Time) -> None:
     run_and_wait(seconds=1800.0, expected_seconds=10.0)
-    assert len(time.slept) < 45
+    assert len(time.slept) < 60
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "completed"])

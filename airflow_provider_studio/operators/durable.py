@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a task keeps what it started, so that its next try goes on with that.
+
+Airflow 3.3 and later keep it beside the task (`task_state_store`); before, it is a file under the storage root.
+Airflow's own mixin for such operators is not used: it covers only tasks that hold their worker, and a cleared task
+would get its old result.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow_provider_studio import settings
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+    from upath import UPath
+
+_KEY = "studio_report_run"
+_CLAIMS_KEPT = timedelta(days=7)
+
+
+class TaskRecord:
+    """One task's launch, for all its tries.
+
+    :param context: the task's context.
+    :param workspace: whose runs are claimed.
+    """
+
+    def __init__(self, context: Context, workspace: str) -> None:
+        self._store: Any = context.get("task_state_store")
+        ti = context["ti"]
+        names = (ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index))
+        self._owner = "/".join(names)
+        self._file = settings.storage() / "launches" / "/".join(quote(name, safe="") for name in names) / "launch.json"
+        self._claims = settings.storage() / "claims" / f"workspace={workspace}"
+
+    def read(self) -> dict[str, Any] | None:
+        """What was written last."""
+        if self._store is not None:
+            found = self._store.get(_KEY)
+            return dict(found) if found else None
+        try:
+            return dict(json.loads(self._file.read_text()))
+        except FileNotFoundError:
+            return None
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Write durably before returning."""
+        from airflow_provider_studio.governance.storage import write_whole
+
+        if self._store is not None:
+            self._store.set(_KEY, values)
+        else:
+            write_whole(self._file, json.dumps(values).encode())
+
+    def claim(self, run: str) -> bool:
+        """Take a run for this task; False if another task has it. Claims are forgotten after a week."""
+        from airflow_provider_studio.governance.storage import utcnow, write_once
+
+        today = self._claims / f"{utcnow():%Y-%m-%d}"
+        if not today.exists():
+            self._forget(before=f"{utcnow() - _CLAIMS_KEPT:%Y-%m-%d}")
+        for day in self._days():
+            earlier = day / run
+            if earlier.exists():
+                return earlier.read_text() == self._owner
+        return write_once(today / run, self._owner.encode()) or (today / run).read_text() == self._owner
+
+    def _days(self) -> list[UPath]:
+        return sorted(self._claims.iterdir(), key=lambda day: day.name) if self._claims.exists() else []
+
+    def _forget(self, before: str) -> None:
+        for day in self._days():
+            if day.name < before:
+                for claim in day.iterdir():
+                    claim.unlink(missing_ok=True)
+                day.rmdir()
+
+
+def epoch_of(context: Context) -> int:
+    """Return a number that stays over the retries of a task and changes when a person clears it.
+
+    Airflow raises `max_tries` when a task is cleared, and at no other time.
+    """
+    return int(context["ti"].max_tries)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write what a Report run found to files, in constant memory; each file appears whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_studio import settings
+from airflow_provider_studio.client.errors import StudioConfigurationError, StudioRunTimeoutError
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from airflow_provider_studio.client.api import StudioClient
+
+FORMATS = ("csv", "json", "pdf")
+_ENDINGS = {"application/zip": ".zip", "text/csv": ".csv"}
+_PDF_SECONDS = 600.0
+_PDF_INTERVAL_SECONDS = 2.0
+_NOT_IN_NAMES = re.compile(r"[^\w.-]+")
+
+File = dict[str, Any]
+Opened = AbstractContextManager[tuple[str, Iterator[bytes]]]
+
+
+def checked_exports(given: str | Mapping[str, str] | None) -> dict[str, str]:
+    """Return `{format: path}` from what a user gave: a path alone is that of the CSV.
+
+    :raises StudioConfigurationError: an unknown format, or an empty path.
+    """
+    exports = {"csv": given} if isinstance(given, str) else dict(given or {})
+    for name, path in exports.items():
+        if name not in FORMATS:
+            raise StudioConfigurationError(f"export has no format {name!r}; it has {', '.join(FORMATS)}.")
+        if not isinstance(path, str) or not path.strip():
+            raise StudioConfigurationError(f"export: the path for {name} is {path!r}; give one.")
+    return exports
+
+
+def export_run(
+    client: StudioClient,
+    report: str,
+    run: str,
+    exports: Mapping[str, str],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[File]:
+    """Write a run's results; return `{"path", "bytes", "sha256", "content_type"}` for each file.
+
+    :param exports: `csv` and `pdf` name a file; `json` names a folder, which gets one file for each query.
+    """
+    files: list[File] = []
+    if "csv" in exports:
+        files.append(_write(exports["csv"], client.download_run_results(report, run)))
+    if "json" in exports:
+        for query in client.list_query_runs(report, run):
+            name = _NOT_IN_NAMES.sub("_", query.query_name or query.token).strip("._") or query.token
+            path = f"{exports['json'].rstrip('/')}/{name}-{query.token}.json"
+            opened = client.download_query_run_results(report, run, query.token, "json")
+            files.append(_write(path, opened, query=query.query_name))
+    if "pdf" in exports:
+        _wait_for_pdf(client, report, run, sleep)
+        files.append(_write(exports["pdf"], client.download_pdf(report, run)))
+    return files
+
+
+def _wait_for_pdf(client: StudioClient, report: str, run: str, sleep: Callable[[float], None]) -> None:
+    waited = 0.0
+    while client.request_pdf(report, run) != "completed":
+        if waited >= _PDF_SECONDS:
+            raise StudioRunTimeoutError(
+                f"The PDF of Report run {run} of Report {report} was not made within {_PDF_SECONDS:.0f} s. "
+                "Ask for less, or retry: Studio goes on making it."
+            )
+        sleep(_PDF_INTERVAL_SECONDS)
+        waited += _PDF_INTERVAL_SECONDS
+
+
+def _write(named: str, opened: Opened, **more: Any) -> File:
+    from airflow_provider_studio.governance.storage import write_stream
+
+    digest, size = hashlib.sha256(), 0
+
+    def measured(chunks: Iterator[bytes]) -> Iterator[bytes]:
+        nonlocal size
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            yield chunk
+
+    with opened as (content_type, chunks):
+        path = _with_ending(settings.in_storage(named), content_type)
+        write_stream(path, measured(chunks))
+    return {"path": str(path), "bytes": size, "sha256": digest.hexdigest(), "content_type": content_type, **more}
+
+
+def _with_ending(path: UPath, content_type: str) -> UPath:
+    """A path without an ending gets the one of what Studio answered."""
+    return path if path.suffix else path.with_suffix(_ENDINGS.get(content_type, ""))

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A retry policy for tasks that talk to Studio, for `retry_policy=` of Airflow 3.3 and later."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import RetryDecision, RetryPolicy
+
+from airflow_provider_studio.client import errors
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+_AFTER_429 = timedelta(seconds=30)
+_AT_ONCE = timedelta(seconds=1)
+
+
+class StudioRetryPolicy(RetryPolicy):
+    """Retries what may come right: soon, later, or as Studio asked; fails at once what cannot.
+
+    * Bad input, a refused token, a cancelled run: fail.
+    * 429 to the end: retry after what `Retry-After` asked for, or 30 s.
+    * A run that was not over in time: retry at once, which waits for the same run again.
+    * Anything else: the task's own `retries` and `retry_delay`.
+    """
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,  # noqa: ARG002
+        max_tries: int,  # noqa: ARG002
+        context: Context | None = None,  # noqa: ARG002
+    ) -> RetryDecision:
+        """Decide by what went wrong."""
+        if not isinstance(exception, errors.StudioError):
+            return RetryDecision.default()
+        kind = type(exception).__name__
+        if not exception.retry_helps:
+            return RetryDecision.fail(f"{kind}: no retry can mend it")
+        if isinstance(exception, errors.StudioRateLimitedError):
+            asked = exception.retry_after_seconds
+            delay = _AFTER_429 if asked is None else timedelta(seconds=asked)
+            return RetryDecision.retry(delay, f"{kind}: the token's budget is spent by others")
+        if isinstance(exception, errors.StudioRunTimeoutError):
+            return RetryDecision.retry(_AT_ONCE, f"{kind}: the run goes on; waiting for it again")
+        return RetryDecision.default()
+
+    def serialize(self) -> dict[str, Any]:
+        """Return nothing: it has no settings."""
+        return {}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> StudioRetryPolicy:  # noqa: ARG003
+        """Return the policy again."""
+        return cls()

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The events of the triggers, in plain JSON, and the errors that they stand for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_studio.client import errors
+
+if TYPE_CHECKING:
+    from airflow_provider_studio.client.models import ReportRun
+
+_TOLD = ("report", "run", "state", "created_at", "completed_at", "url")
+
+
+def described(report: str, run: ReportRun) -> dict[str, Any]:
+    """Return what is told of a run: `report`, `run`, `state`, `created_at`, `completed_at` (ISO 8601), `url`."""
+    times = {name: getattr(run, name) for name in ("created_at", "completed_at")}
+    return {
+        "report": report,
+        "run": run.token,
+        "state": run.state,
+        **{name: time and time.isoformat() for name, time in times.items()},
+        "url": run.link("web_external_url"),
+    }
+
+
+def failure(error: errors.StudioError) -> dict[str, Any]:
+    """Return the event of an error."""
+    return {
+        "event": "error",
+        "kind": type(error).__name__,
+        "message": str(error),
+        "retry_helps": error.retry_helps,
+    }
+
+
+def run_of(event: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Return what an event tells of a good run.
+
+    :param seconds: how long was waited at most, for the words of a timeout.
+    :raises StudioRunFailedError: it failed; with the reason that the trigger found.
+    :raises StudioRunCancelledError: someone cancelled it.
+    :raises StudioRunTimeoutError: it was not over in time.
+    :raises StudioError: the trigger could not look, or the event is none that we know.
+    """
+    what = event.get("event")
+    if what == "timeout":
+        from airflow_provider_studio.client.watching import timed_out
+
+        raise errors.StudioRunTimeoutError(timed_out(event["report"], event["run"], event["state"], seconds))
+    if what == "error":
+        raise TriggerError(event)
+    if what != "over":
+        raise errors.StudioResponseError(f"The trigger fired an event that nobody knows: {what!r}.")
+    name = f"Report run {event['run']} of Report {event['report']}"
+    if event["state"] in {"succeeded", "completed"}:
+        return {**{key: event[key] for key in _TOLD}, "exports": []}
+    if event["state"] == "cancelled":
+        raise errors.StudioRunCancelledError(f"{name} was cancelled in Studio.")
+    raise errors.StudioRunFailedError(f"{name} ended as {event['state']}. {event.get('reason') or ''}")
+
+
+class TriggerError(errors.StudioError):
+    """What went wrong in a trigger, with the words and the kind that it had there."""
+
+    def __init__(self, event: dict[str, Any]) -> None:
+        super().__init__(f"{event['kind']}: {event['message']}")
+        self.retry_helps = bool(event["retry_helps"])

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Triggers that wait for Report runs, for a fresh Report, and for whatever run comes next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
+
+from airflow_provider_studio.client.errors import StudioError
+from airflow_provider_studio.triggers.events import described, failure
+
+if TYPE_CHECKING:
+    from airflow_provider_studio.client.api import StudioClient
+    from airflow_provider_studio.client.models import Report
+
+_PATH = "airflow_provider_studio.triggers.reports"
+_GOES_ON = "Report run %s goes on in Studio: its API has no way to cancel it"
+
+
+class StudioReportRunTrigger(BaseTrigger):
+    """Waits until a Report run is over.
+
+    Fires one event: `{"event": "over", …}` with what `described` tells and the `reason` of a failure,
+    `{"event": "timeout", "report", "run", "state"}`, or `{"event": "error", "kind", "message", "retry_helps"}`.
+
+    :param studio_conn_id: the Airflow connection.
+    :param report: the Report's token.
+    :param run: the run's token.
+    :param deadline: when to give up, ISO 8601 with a zone.
+    :param expected_seconds: the Report's expected runtime, where it is known.
+    :param poll_policy: when to look; see `client.watching.PollPolicy`.
+    """
+
+    def __init__(
+        self,
+        *,
+        studio_conn_id: str,
+        report: str,
+        run: str,
+        deadline: str,
+        expected_seconds: float | None = None,
+        poll_policy: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.studio_conn_id = studio_conn_id
+        self.report = report
+        self.run_token = run
+        self.deadline = deadline
+        self.expected_seconds = expected_seconds
+        self.poll_policy = poll_policy
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the path and the arguments, all plain JSON."""
+        arguments = {
+            "studio_conn_id": self.studio_conn_id,
+            "report": self.report,
+            "run": self.run_token,
+            "deadline": self.deadline,
+            "expected_seconds": self.expected_seconds,
+            "poll_policy": self.poll_policy,
+        }
+        return f"{_PATH}.{type(self).__name__}", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, then say how the run ended."""
+        try:
+            event = await self._wait()
+        except StudioError as error:
+            event = failure(error)
+        yield TriggerEvent(event)
+
+    async def _wait(self) -> dict[str, Any]:
+        from airflow_provider_studio.client.watching import TRANSIENT, PollPolicy, reason_of
+        from airflow_provider_studio.triggers.lookout import Workspace
+
+        workspace = Workspace.of(self.studio_conn_id)
+        policy = PollPolicy.of(self.poll_policy)
+        lookout, failed_looks, state = workspace.lookout(self.report), 0, None
+        deadline = datetime.fromisoformat(self.deadline)
+        for interval in policy.intervals(self.expected_seconds):
+            left = (deadline - datetime.now(UTC)).total_seconds()
+            if left <= 0:
+                return {"event": "timeout", "report": self.report, "run": self.run_token, "state": state}
+            try:
+                run = await lookout.look(self.run_token, min(interval, left))
+            except TRANSIENT as error:
+                failed_looks += 1
+                self.log.warning("Look %d of %d failed: %s", failed_looks, policy.failed_looks, error)
+                if failed_looks >= policy.failed_looks:
+                    raise
+                continue
+            failed_looks, state = 0, run.state
+            if run.run_state.is_over:
+                event = {"event": "over", **described(self.report, run)}
+                if run.run_state == "failed":
+                    event["reason"] = await workspace.ask(partial(reason_of, report=self.report, run=run))
+                return event
+        raise AssertionError("unreachable: the intervals do not end")
+
+    async def on_kill(self) -> None:
+        """Say what a kill cannot do."""
+        self.log.warning(_GOES_ON, self.run_token)
+
+
+class StudioReportFreshnessTrigger(BaseTrigger):
+    """Waits until a Report has a good run that ended after some time.
+
+    Fires `{"event": "fresh", "last_successfully_run_at", "run"}`, `{"event": "timeout"}`, or an error as
+    `StudioReportRunTrigger` does.
+
+    :param newer_than: ISO 8601 with a zone.
+    :param interval_seconds: the time between two looks.
+    :param deadline: when to give up, ISO 8601 with a zone.
+    """
+
+    def __init__(
+        self, *, studio_conn_id: str, report: str, newer_than: str, interval_seconds: float, deadline: str
+    ) -> None:
+        super().__init__()
+        self.studio_conn_id = studio_conn_id
+        self.report = report
+        self.newer_than = newer_than
+        self.interval_seconds = interval_seconds
+        self.deadline = deadline
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the path and the arguments, all plain JSON."""
+        names = ("studio_conn_id", "report", "newer_than", "interval_seconds", "deadline")
+        return f"{_PATH}.{type(self).__name__}", {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look until the Report is fresh."""
+        newer_than, deadline = datetime.fromisoformat(self.newer_than), datetime.fromisoformat(self.deadline)
+        try:
+            async for report in _reports(self.studio_conn_id, self.report, self.interval_seconds, self.log.warning):
+                at = report.last_successfully_run_at
+                if at is not None and at > newer_than:
+                    event = {"last_successfully_run_at": at.isoformat(), "run": report.last_successful_run_token}
+                    yield TriggerEvent({"event": "fresh", **event})
+                    return
+                if datetime.now(UTC) >= deadline:
+                    yield TriggerEvent({"event": "timeout"})
+                    return
+        except StudioError as error:
+            yield TriggerEvent(failure(error))
+
+
+class StudioReportRanTrigger(BaseEventTrigger):
+    """Fires each time that a Report has a new good run, for an `AssetWatcher` that schedules DAGs by it.
+
+    The event: `{"report", "run", "last_successfully_run_at"}`. The run that was the newest when watching began fires
+    nothing; on Airflow 3.3 and later what was seen last is remembered over restarts.
+
+    :param studio_conn_id: the Airflow connection.
+    :param report: the Report's token, the address of its page, or its asset.
+    :param interval_seconds: the time between two looks, each of which costs a request of the token's budget.
+    """
+
+    def __init__(self, *, report: str, studio_conn_id: str = "studio_default", interval_seconds: float = 60.0) -> None:
+        super().__init__()
+        self.report = report
+        self.studio_conn_id = studio_conn_id
+        self.interval_seconds = interval_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the path and the arguments, all plain JSON."""
+        names = ("report", "studio_conn_id", "interval_seconds")
+        return f"{_PATH}.{type(self).__name__}", {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look for ever."""
+        from airflow_provider_studio.client.addresses import report_token
+
+        token = report_token(self.report)
+        seen = await self._remembered()
+        async for report in _reports(self.studio_conn_id, token, self.interval_seconds, self.log.warning):
+            newest, at = report.last_successful_run_token, report.last_successfully_run_at
+            if newest is None or newest == seen:
+                seen = seen or ""
+                continue
+            first_look, seen = seen is None, newest
+            await self._remember(newest)
+            if not first_look:
+                yield TriggerEvent({"report": token, "run": newest, "last_successfully_run_at": at and at.isoformat()})
+
+    async def _remembered(self) -> str | None:
+        found = await self._memory("aget", "seen")
+        return None if found is None else str(found)
+
+    async def _remember(self, run: str) -> None:
+        await self._memory("aset", "seen", run)
+
+    async def _memory(self, method: str, *arguments: str) -> Any:
+        """Use the asset's store: none before Airflow 3.3, nor where several assets share this trigger."""
+        store = getattr(self, "asset_state_store", None)
+        if store is None:
+            return None
+        with suppress(ValueError):
+            return await getattr(store, method)(*arguments)
+        return None
+
+
+async def _reports(conn_id: str, token: str, interval_seconds: float, warn: Any) -> AsyncIterator[Report]:
+    """Yield a Report as it is now, and then after each interval; looks that fail are passed over, for a while."""
+    from airflow_provider_studio.client.watching import TRANSIENT, PollPolicy
+    from airflow_provider_studio.triggers.lookout import Workspace
+
+    workspace, failed_looks, most = Workspace.of(conn_id), 0, int(PollPolicy().failed_looks)
+
+    def look(client: StudioClient) -> Report:
+        return client.get_report(token)
+
+    while True:
+        try:
+            report = await workspace.ask(look)
+        except TRANSIENT as error:
+            failed_looks += 1
+            warn("Look %d of %d failed: %s", failed_looks, most, error)
+            if failed_looks >= most:
+                raise
+        else:
+            failed_looks = 0
+            yield report
+        await asyncio.sleep(interval_seconds)

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run is started once, wherever the caller dies and whatever answer is lost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.errors import StudioConfigurationError, StudioConnectionError, StudioServerError
+from airflow_provider_studio.client.launching import NoRecord, check_parameters, launch
+from airflow_provider_studio.emulator import StudioEmulator
+
+KILLS = ("before the intent", "after the intent", "before the token is written", "after the token is written")
+
+
+class Killed(BaseException):
+    """The worker is gone at this instant."""
+
+
+class Record:
+    """A durable record in memory; dies before or after a write, if it is told to."""
+
+    claims: dict[str, object]
+
+    def __init__(self, kill: str = "", claims: dict[str, object] | None = None) -> None:
+        self.written: str | None = None
+        self.kill = kill
+        self.claims = {} if claims is None else claims
+
+    def read(self) -> dict[str, Any] | None:
+        return None if self.written is None else dict(json.loads(self.written))
+
+    def write(self, values: dict[str, Any]) -> None:
+        what = "token" if values["run"] else "intent"
+        self._die(f"before the {what}" if what == "intent" else "before the token is written")
+        self.written = json.dumps(values)
+        self._die(f"after the {what}" if what == "intent" else "after the token is written")
+
+    def claim(self, run: str) -> bool:
+        return self.claims.setdefault(run, self) is self
+
+    def _die(self, instant: str) -> None:
+        if self.kill == instant:
+            self.kill = ""
+            raise Killed(instant)
+
+
+def start(client: StudioClient, report: str, record: Record, epoch: int = 0, **parameters: Any) -> str:
+    """Start a run as a task's try does."""
+    made = launch(client, client.get_report(report), parameters, record, epoch=epoch, sleep=lambda _seconds: None)
+    return made.token
+
+
+def runs(emulator: StudioEmulator, report: str) -> list[dict[str, Any]]:
+    return list(emulator.control.state()["reports"][report]["runs_asked"])
+
+
+@pytest.fixture
+def report(emulator: StudioEmulator) -> str:
+    """A Report that ran before, whose next runs take long."""
+    return emulator.control.add_report(
+        created_at="2024-01-01T00:00:00+00:00", habit={"run_every_days": 30.0}, expected_runtime=600.0
+    )
+
+
+@pytest.mark.parametrize("kill", KILLS)
+def test_a_try_after_a_kill_at_any_instant_starts_no_second_run(
+    client: StudioClient, emulator: StudioEmulator, report: str, kill: str
+) -> None:
+    record = Record(kill)
+    with pytest.raises(Killed):
+        start(client, report, record, day="monday")
+    first = start(client, report, record, day="monday")
+    assert start(client, report, record, day="monday") == first, "and the next try goes on with it"
+    assert [one["token"] for one in runs(emulator, report)] == [first]
+
+
+@pytest.mark.parametrize("fault", ["lose_response", "truncate"])
+def test_a_run_whose_answer_was_lost_is_found(
+    client: StudioClient, emulator: StudioEmulator, report: str, fault: str
+) -> None:
+    emulator.control.add_fault(fault, method="POST")
+    found = start(client, report, Record(), day="monday")
+    assert [one["token"] for one in runs(emulator, report)] == [found]
+
+
+def test_a_start_that_never_arrived_is_an_error_and_the_next_try_starts_it(
+    client: StudioClient, emulator: StudioEmulator, report: str
+) -> None:
+    record = Record()
+    emulator.control.add_fault("reset", method="POST")
+    with pytest.raises(StudioConnectionError):
+        start(client, report, record)
+    assert runs(emulator, report) == []
+    found = start(client, report, record)
+    assert [one["token"] for one in runs(emulator, report)] == [found]
+
+
+def test_a_server_error_to_a_start_is_no_proof_that_nothing_started(
+    client: StudioClient, emulator: StudioEmulator, report: str
+) -> None:
+    emulator.control.add_fault("status", method="POST", status=504)
+    with pytest.raises(StudioServerError):
+        start(client, report, Record())
+    assert runs(emulator, report) == []
+
+
+def test_a_run_that_is_visible_late_is_waited_for(client: StudioClient, emulator: StudioEmulator, report: str) -> None:
+    record = Record("before the token is written")
+    with pytest.raises(Killed):
+        start(client, report, record)
+    # The first look still sees the listing from before.
+    emulator.control.add_fault(
+        "status",
+        method="GET",
+        path=f"{report}/runs$",
+        status=200,
+        body={"_links": {}, "_embedded": {"report_runs": []}},
+    )
+    assert start(client, report, record) == runs(emulator, report)[0]["token"]
+    assert len(runs(emulator, report)) == 1
+
+
+def test_runs_of_others_are_not_adopted(client: StudioClient, emulator: StudioEmulator, report: str) -> None:
+    record = Record("after the intent")
+    with pytest.raises(Killed):
+        start(client, report, record, day="monday")
+    other = client.create_report_run(report, {"day": "tuesday"}).token
+    mine = start(client, report, record, day="monday")
+    assert mine != other
+    assert [one["token"] for one in runs(emulator, report)] == [other, mine]
+
+
+def test_of_two_that_fit_the_newest_unclaimed_one_is_adopted_and_it_is_said(
+    client: StudioClient, emulator: StudioEmulator, report: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    claims: dict[str, object] = {}
+    records = [Record("after the intent", claims) for _ in range(2)]
+    for record in records:
+        with pytest.raises(Killed):
+            start(client, report, record, day="monday")
+    for _ in records:  # both were on their way, and nobody heard the answers
+        client.create_report_run(report, {"day": "monday"})
+    adopted = [start(client, report, record, day="monday") for record in records]
+    tokens = [one["token"] for one in runs(emulator, report)]
+    assert adopted == tokens[::-1], "the newest first, and each run once"
+    assert "the newest of 2 that this task may have started" in caplog.text
+
+
+@pytest.mark.parametrize(("outcome", "started"), [("succeeded", 1), ("failed", 2), ("cancelled", 2)])
+def test_a_retry_goes_on_with_a_good_run_and_starts_another_after_a_bad_one(
+    client: StudioClient, emulator: StudioEmulator, report: str, outcome: str, started: int
+) -> None:
+    record = Record()
+    emulator.control.change_report(report, next_outcome=outcome, next_runtime_seconds=0.0)
+    start(client, report, record)
+    start(client, report, record)
+    assert len(runs(emulator, report)) == started
+
+
+def test_a_cleared_task_starts_a_new_run(client: StudioClient, emulator: StudioEmulator, report: str) -> None:
+    record = Record()
+    first = start(client, report, record, epoch=1)
+    second = start(client, report, record, epoch=3)
+    assert first != second
+    assert len(runs(emulator, report)) == 2
+
+
+def test_a_recorded_run_that_is_gone_is_started_again(
+    client: StudioClient, emulator: StudioEmulator, report: str
+) -> None:
+    record = Record()
+    start(client, report, record)
+    emulator.control.add_fault("status", method="GET", path=f"{report}/runs/", status=404, times=1)
+    start(client, report, record)
+    assert len(runs(emulator, report)) == 2
+
+
+def test_without_a_record_each_try_starts_a_run(client: StudioClient, emulator: StudioEmulator, report: str) -> None:
+    for _ in range(2):
+        launch(client, client.get_report(report), None, NoRecord())
+    assert len(runs(emulator, report)) == 2
+
+
+def test_a_start_costs_two_requests(client: StudioClient, emulator: StudioEmulator, report: str) -> None:
+    start(client, report, Record())
+    assert emulator.control.requests_spent() == 2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"country": "DE"}, "takes no 'country'; it takes day, region"),
+        ({"region": "Mars"}, "region is 'Mars', which is no choice .* choose from EU, US"),
+        ({"region": ["EU", "Mars"]}, "no choice"),
+    ],
+)
+def test_parameters_are_held_against_the_form(
+    client: StudioClient, emulator: StudioEmulator, report: str, parameters: dict[str, Any], message: str
+) -> None:
+    emulator.control.change_report(report, form={"region": ["EU", "US"], "day": []})
+    with pytest.raises(StudioConfigurationError, match=message):
+        check_parameters(client, client.get_report(report), parameters)
+
+
+@pytest.mark.parametrize("parameters", [None, {}, {"region": "EU"}, {"region": ["EU", "US"], "day": "any text"}])
+def test_good_parameters_pass(
+    client: StudioClient, emulator: StudioEmulator, report: str, parameters: dict[str, Any] | None
+) -> None:
+    emulator.control.change_report(report, form={"region": ["EU", "US"], "day": []})
+    check_parameters(client, client.get_report(report), parameters)
+
+
+def test_without_a_form_to_see_parameters_go_unchecked(
+    client: StudioClient, emulator: StudioEmulator, report: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    check_parameters(client, client.get_report(emulator.control.add_report()), {"a": 1})
+    check_parameters(client, client.get_report(report), {"a": 1})
+    emulator.control.add_fault("status", path="/runs/", status=403)
+    check_parameters(client, client.get_report(report), {"a": 1})
+    assert "shows no form" in caplog.text
+    assert "could not be read" in caplog.text

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Triggers on a real event loop against the emulator: what they fire, what they spend, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.triggers.base import BaseTrigger
+
+from airflow_provider_studio.client.errors import (
+    StudioError,
+    StudioResponseError,
+    StudioRunCancelledError,
+    StudioRunFailedError,
+    StudioRunTimeoutError,
+)
+from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
+from airflow_provider_studio.triggers.events import TriggerError, run_of
+from airflow_provider_studio.triggers.lookout import Workspace
+from airflow_provider_studio.triggers.reports import (
+    StudioReportFreshnessTrigger,
+    StudioReportRanTrigger,
+    StudioReportRunTrigger,
+)
+
+QUICK = {"shortest_seconds": 0.2, "longest_seconds": 0.2, "jitter": 0.0}
+
+
+def in_seconds(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+def started(report: StudioTestReport, seconds: float, outcome: str = "succeeded") -> str:
+    """Start a run, as another task would have."""
+    import requests
+
+    report.next_run(outcome, seconds)  # type: ignore[arg-type]
+    workspace = report._workspace.emulator
+    address = f"{workspace.url}/api/acme/reports/{report.token}/runs"
+    answer = requests.post(address, json={}, auth=workspace.credentials(), timeout=10)
+    return str(answer.json()["token"])
+
+
+def watching(report: str, run: str, **options: Any) -> StudioReportRunTrigger:
+    options = {"deadline": in_seconds(30), "poll_policy": QUICK, **options}
+    return StudioReportRunTrigger(studio_conn_id="studio_default", report=report, run=run, **options)
+
+
+async def first_event(trigger: BaseTrigger) -> dict[str, Any]:
+    """Run a trigger as the triggerer does, made anew from what it serializes to, until it fires."""
+    path, arguments = trigger.serialize()
+    assert path.rsplit(".", 1)[1] == type(trigger).__name__
+    again = type(trigger)(**json.loads(json.dumps(arguments)))
+    async for event in again.run():
+        return dict(event.payload)
+    raise AssertionError("it ended without an event")
+
+
+def fired(*triggers: BaseTrigger) -> list[dict[str, Any]]:
+    async def gather() -> list[dict[str, Any]]:
+        return list(await asyncio.gather(*(first_event(trigger) for trigger in triggers)))
+
+    return asyncio.run(gather())
+
+
+@pytest.fixture
+def report(studio_workspace: StudioTestWorkspace, studio_connection: str) -> StudioTestReport:
+    return studio_workspace.report("Revenue", queries=2)
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "completed"])
+def test_a_good_run_is_told_with_its_times(report: StudioTestReport, outcome: str) -> None:
+    run = started(report, 0.5, outcome)
+    (event,) = fired(watching(report.token, run))
+    told = run_of(event, 30)
+    assert (told["run"], told["state"], told["report"]) == (run, outcome, report.token)
+    assert datetime.fromisoformat(told["completed_at"]) > datetime.fromisoformat(told["created_at"])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error", "words"),
+    [
+        ("failed", StudioRunFailedError, "Query 1: SqlUnknownFunction: ERROR"),
+        ("cancelled", StudioRunCancelledError, "was cancelled"),
+    ],
+)
+def test_a_bad_run_is_told_with_its_reason(
+    report: StudioTestReport, outcome: str, error: type[StudioError], words: str
+) -> None:
+    (event,) = fired(watching(report.token, started(report, 0.2, outcome)))
+    assert json.loads(json.dumps(event)) == event
+    with pytest.raises(error, match=words):
+        run_of(event, 30)
+
+
+def test_the_deadline_is_absolute(report: StudioTestReport) -> None:
+    run = started(report, 600)
+    began = datetime.now(UTC)
+    (event,) = fired(watching(report.token, run, deadline=in_seconds(1.0)))
+    assert (datetime.now(UTC) - began).total_seconds() < 5
+    with pytest.raises(StudioRunTimeoutError, match=r"still enqueued after 1 s\. It goes on in Studio"):
+        run_of(event, 1.0)
+    (again,) = fired(watching(report.token, run, deadline=in_seconds(-5)))
+    assert again["event"] == "timeout", "a triggerer that comes back late says so at once"
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_failed_looks_are_forgiven_for_a_while(
+    report: StudioTestReport, studio_emulator: StudioEmulator, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_studio.client.transport.RetryPolicy.attempts", 1)
+    run = started(report, 0.1)
+    studio_emulator.control.add_fault("status", status=status, path="/runs/", times=3)
+    (event,) = fired(watching(report.token, run))
+    assert event["state"] == "succeeded"
+    studio_emulator.control.add_fault("status", status=status, path="/runs/", times=None)
+    (event,) = fired(watching(report.token, run))
+    with pytest.raises(TriggerError, match=f"answered {status}") as caught:
+        run_of(event, 30)
+    assert caught.value.retry_helps
+
+
+def test_a_refused_token_is_told_as_something_that_no_retry_mends(
+    report: StudioTestReport, studio_emulator: StudioEmulator
+) -> None:
+    run = started(report, 600)
+    studio_emulator.control.set_token("emulator-workspace", "revoked")
+    (event,) = fired(watching(report.token, run))
+    with pytest.raises(TriggerError) as caught:
+        run_of(event, 30)
+    assert not caught.value.retry_helps
+
+
+@pytest.mark.parametrize("event", [{}, {"event": "party"}])
+def test_an_unknown_event_raises(event: dict[str, Any]) -> None:
+    with pytest.raises(StudioResponseError, match="nobody knows"):
+        run_of(event, 30)
+
+
+def test_an_unknown_state_is_an_error(report: StudioTestReport) -> None:
+    (event,) = fired(watching(report.token, started(report, 0.1, "paused")))
+    assert event["event"] == "error"
+    assert "unknown state 'paused'" in event["message"]
+
+
+def test_waiters_of_one_report_share_their_looks(
+    studio_workspace: StudioTestWorkspace, report: StudioTestReport
+) -> None:
+    runs = [started(report, 1.0) for _ in range(15)]
+    studio_workspace.control.clear_requests()
+    events = fired(*(watching(report.token, run, expected_seconds=1.2) for run in runs))
+    assert [event["run"] for event in events] == runs
+    assert studio_workspace.control.requests_spent() <= 4
+
+
+def test_a_run_that_fell_off_the_first_page_is_looked_at_by_itself(report: StudioTestReport) -> None:
+    oldest = started(report, 0.1)
+    others = [started(report, 0.1) for _ in range(25)]
+    events = fired(watching(report.token, oldest), watching(report.token, others[-1]))
+    assert [event["state"] for event in events] == ["succeeded", "succeeded"]
+
+
+def test_a_cancelled_trigger_stops_looking(studio_workspace: StudioTestWorkspace, report: StudioTestReport) -> None:
+    run = started(report, 600)
+
+    async def cancel() -> int:
+        waiting = asyncio.create_task(first_event(watching(report.token, run)))
+        await asyncio.sleep(1.0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await asyncio.sleep(0.5)
+        return studio_workspace.control.requests_spent()
+
+    spent = asyncio.run(cancel())
+    assert spent >= 2
+    asyncio.run(asyncio.sleep(1.0))
+    assert studio_workspace.control.requests_spent() == spent
+
+
+def test_the_event_loop_is_free_while_a_permit_is_awaited(
+    studio_workspace: StudioTestWorkspace, report: StudioTestReport
+) -> None:
+    studio_workspace.control.add_fault("slow", seconds=1.0, path="/runs/", times=None)
+    run = started(report, 0.1)
+
+    async def beat() -> float:
+        waiting = asyncio.create_task(first_event(watching(report.token, run)))
+        longest, loop = 0.0, asyncio.get_running_loop()
+        while not waiting.done():
+            at = loop.time()
+            await asyncio.sleep(0.02)
+            longest = max(longest, loop.time() - at)
+        return longest
+
+    assert asyncio.run(beat()) < 0.7
+
+
+def test_a_kill_says_that_the_run_goes_on(report: StudioTestReport, caplog: pytest.LogCaptureFixture) -> None:
+    asyncio.run(watching(report.token, "0123456789ab").on_kill())
+    assert "goes on in Studio" in caplog.text
+
+
+def test_a_report_becomes_fresh(studio_workspace: StudioTestWorkspace, report: StudioTestReport) -> None:
+    after = studio_workspace.ago(0)
+    options = {"studio_conn_id": "studio_default", "report": report.token, "interval_seconds": 0.2}
+    never = StudioReportFreshnessTrigger(**options, newer_than=after.isoformat(), deadline=in_seconds(0.5))
+    assert fired(never)[0] == {"event": "timeout"}
+    run = started(report, 0.3)
+    fresh = StudioReportFreshnessTrigger(**options, newer_than=after.isoformat(), deadline=in_seconds(20))
+    assert fired(fresh)[0]["run"] == run
+
+
+def _events_of(watcher: StudioReportRanTrigger, meanwhile: Callable[[list[Any]], Awaitable[None]]) -> list[Any]:
+    """Run a watcher while something happens, and return what it fired."""
+
+    async def watch() -> list[Any]:
+        events: list[Any] = []
+
+        async def collect() -> None:
+            async for event in watcher.run():
+                events.append(event.payload)
+
+        collecting = asyncio.create_task(collect())
+        await asyncio.sleep(0.6)
+        await meanwhile(events)
+        collecting.cancel()
+        return events
+
+    return asyncio.run(watch())
+
+
+class AssetStore:
+    """Stands in for Airflow's store of an asset, which only a triggerer's supervisor can reach."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    async def aget(self, key: str) -> str | None:
+        return self.values.get(key)
+
+    async def aset(self, key: str, value: str) -> None:
+        self.values[key] = value
+
+
+def test_each_new_good_run_is_fired_once_and_over_restarts(report: StudioTestReport) -> None:
+    started(report, 0.0)
+    store = AssetStore()
+
+    def watcher() -> StudioReportRanTrigger:
+        made = StudioReportRanTrigger(report=f"studio://acme/reports/{report.token}", interval_seconds=0.2)
+        made.asset_state_store = store  # type: ignore[assignment]
+        return made
+
+    async def run_twice(events: list[Any]) -> None:
+        for outcome in ("succeeded", "failed", "succeeded"):
+            await asyncio.to_thread(started, report, 0.0, outcome)
+            await asyncio.sleep(0.6)
+
+    events = _events_of(watcher(), run_twice)
+    good = [run["token"] for run in report.runs if run["state"] == "succeeded"]
+    assert [event["run"] for event in events] == good[1:]
+    missed = started(report, 0.0)  # while no triggerer was there
+
+    async def nothing(events: list[Any]) -> None:
+        await asyncio.sleep(0.1)
+
+    assert [event["run"] for event in _events_of(watcher(), nothing)] == [missed]
+
+
+def test_lookouts_are_shared_within_a_loop_and_not_between_loops(studio_connection: str) -> None:
+    async def same() -> bool:
+        first = Workspace.of(studio_connection)
+        return first is Workspace.of(studio_connection) and first.lookout("a") is first.lookout("a")
+
+    assert asyncio.run(same())

@@ -8,9 +8,10 @@ however late they woke. So the log is legal at any number of waiters, and the qu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Self
 
 from airflow_provider_studio.client.ratelimit.budget import Budget, Priority, RateLimitFeedback
 
@@ -59,16 +60,20 @@ class Ledger:
     last_number: int = 0
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read what `to_json` wrote."""
+    def loads(cls, text: str | bytes | None) -> Self:
+        """Read what `dumps` wrote; nothing stands for a new ledger."""
+        if text is None:
+            return cls()
+        data = json.loads(text)
         waiting = [Place(*place) for place in data["waiting"]]
         smaller = {name: Smaller(**one) for name, one in data["smaller"].items()}
         return cls(**{**data, "waiting": waiting, "smaller": smaller})
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the state as plain JSON."""
+    def dumps(self) -> str:
+        """Return the state as one short text, for a store."""
         waiting = [[place.number, place.at, place.priority, place.resource] for place in self.waiting]
-        return {**vars(self), "waiting": waiting, "smaller": {name: asdict(one) for name, one in self.smaller.items()}}
+        smaller = {name: asdict(one) for name, one in self.smaller.items()}
+        return json.dumps({**vars(self), "waiting": waiting, "smaller": smaller}, separators=(",", ":"))
 
     def reserve(self, now: float, budget: Budget, priority: Priority, resource: str = "") -> tuple[int, float]:
         """Take a place. Returns its number and the seconds to wait; 0.0 means stamped already: send now."""
@@ -173,17 +178,17 @@ class Ledger:
         """The earliest time for a newcomer: at the end of the queue, or now if nobody in it is held up by that."""
         if self._is_left_over(now, budget, resource):
             return now
-        smaller = self.smaller.get(resource)
+        smaller, blind_pace = self.smaller.get(resource), budget.interval_seconds / _BLIND_SENDS_PER_INTERVAL
         # Who waits for a class of its own holds nobody else up.
         ahead = [one for one in self.waiting if one.resource == resource or one.resource not in self.smaller]
         earliest = max(now, self.paused_until)
         if self.heard_at is None and self.sent:  # nobody knows what others spend: a burst would find out too late
-            earliest = max(earliest, self.sent[-1] + budget.interval_seconds / _BLIND_SENDS_PER_INTERVAL)
+            earliest = max(earliest, self.sent[-1] + blind_pace)
         earliest = max(earliest, _room([*self.sent, *(one.at for one in self.waiting)], self._limit(budget), budget))
         if smaller is not None:
             of_resource = (one.at for one in self.waiting if one.resource == resource)
             earliest = max(earliest, _room([*smaller.sent, *of_resource], smaller.limit, budget))
-        gap = _GAP_SECONDS if self.heard_at is not None else budget.interval_seconds / _BLIND_SENDS_PER_INTERVAL
+        gap = _GAP_SECONDS if self.heard_at is not None else blind_pace
         return max(earliest, ahead[-1].at + gap) if ahead else earliest
 
     def _is_left_over(self, now: float, budget: Budget, resource: str) -> bool:

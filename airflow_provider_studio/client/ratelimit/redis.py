@@ -7,7 +7,6 @@ token's callers make a dozen changes a second, so they rarely meet.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -89,9 +88,9 @@ class RedisStore(LedgerStore):
     def _once(self, key: str, change: Callable[[Ledger, float], T]) -> tuple[bool, T]:
         seconds, micros, text = self._read(keys=[key])
         now = int(seconds) + int(micros) / 1e6
-        ledger = Ledger() if text is None else Ledger.from_json(json.loads(text))
+        ledger = Ledger.loads(text)
         answer = change(ledger, now)
-        changed = json.dumps(ledger.to_json(), separators=(",", ":"))
+        changed = ledger.dumps()
         if changed == text:
             return True, answer
         forget_after = _FORGET_AFTER_SECONDS + int(max(0.0, ledger.paused_until - now))

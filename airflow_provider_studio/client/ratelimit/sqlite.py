@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
@@ -72,9 +71,9 @@ class SQLiteStore(LedgerStore):
         try:
             row = connection.execute("SELECT boot, ledger FROM ledgers WHERE key = ?", (key,)).fetchone()
             text = row[1] if row is not None and row[0] == self._boot else None
-            ledger = Ledger() if text is None else Ledger.from_json(json.loads(text))
+            ledger = Ledger.loads(text)
             answer = change(ledger, self._now())
-            changed = json.dumps(ledger.to_json(), separators=(",", ":"))
+            changed = ledger.dumps()
             if changed != text:
                 connection.execute("REPLACE INTO ledgers VALUES (?, ?, ?)", (key, self._boot, changed))
             connection.execute("COMMIT")

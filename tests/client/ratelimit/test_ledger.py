@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 import random
 from dataclasses import dataclass, field
 
@@ -346,4 +345,4 @@ def test_a_ledger_survives_json() -> None:
     ledger.reserve(0.0, BUDGET, Priority.POLL)
     learned(2, 1, ledger=ledger)
     ledger.pause(0.0, 3.0)
-    assert Ledger.from_json(json.loads(json.dumps(ledger.to_json()))) == ledger
+    assert Ledger.loads(ledger.dumps()) == ledger

@@ -169,6 +169,14 @@ def test_an_event_loop_goes_on_while_a_permit_is_awaited(file: Path) -> None:
     assert ticks > 10
 
 
+def in_threads(count: int, work: Callable[[], None]) -> None:
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def test_threads_of_one_process(file: Path) -> None:
     limiter = RateLimiter(SQLiteStore(file), "token", SHORT)
     stamps: list[float] = []
@@ -178,11 +186,7 @@ def test_threads_of_one_process(file: Path) -> None:
             limiter.acquire()
             stamps.append(time.monotonic())
 
-    threads = [threading.Thread(target=spend_some) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(5, spend_some)
     assert len(stamps) == 15
     assert legal(stamps, SHORT)
 
@@ -197,11 +201,7 @@ def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
             ready.wait()
             taken.append(store.reserve("token", SHORT, Priority.WALK)[1])
 
-        threads = [threading.Thread(target=take) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        in_threads(8, take)
         assert len(taken) == 8
 
 

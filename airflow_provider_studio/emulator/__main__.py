@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 from datetime import datetime
@@ -87,7 +88,10 @@ def main() -> int:
     """Serve until Ctrl-C."""
     parser = _parser()
     arguments = parser.parse_args()
+    gc.disable()
     state = _state(parser, arguments)
+    gc.freeze()  # what was seeded is no garbage, and need not be looked through for it again and again
+    gc.enable()
     try:
         bound = listen(arguments.host, arguments.port)
     except (OSError, OverflowError) as error:

@@ -22,6 +22,7 @@ from airflow_provider_studio.emulator.things import (
     Run,
     Schedule,
     Subscription,
+    token_for,
 )
 from airflow_provider_studio.emulator.world import World
 
@@ -87,6 +88,11 @@ class Asked:
         return self._account
 
     @property
+    def who(self) -> str:
+        """Whom a run is by: a person, or the workspace."""
+        return self.account.username or self.world.workspace
+
+    @property
     def path(self) -> str:
         """The path, as links spell it."""
         return self._path.replace("/spaces", "/collections", 1)
@@ -136,10 +142,21 @@ class Asked:
             raise ApiError(403, "forbidden", "Only admins may do this")
 
     def may_see(self, collection: Collection) -> bool:
-        """Whether the account may see a Collection: a Workspace token sees all, a person what is theirs or open."""
+        """Whether the account may see a Collection: a Workspace token sees all, a person theirs and the open ones."""
         if self.account.kind == "workspace":
             return True
-        return collection.owner == self.account.username or (collection.owner is None and not collection.restricted)
+        return self.belongs_to(collection) or (collection.owner is None and not collection.restricted)
+
+    def belongs_to(self, collection: Collection) -> bool:
+        """Whether a person owns a Collection, made it, or is its member; a Workspace token belongs to none."""
+        username = self.account.username
+        if username is None:
+            return False
+        if username in (collection.owner, collection.creator):
+            return True
+        members = self.world.records.get("space_memberships", {}).values()
+        mine = token_for("member", username)
+        return any(one["parent"] == collection.token and one["member_token"] == mine for one in members)
 
     def collection(self) -> Collection:
         """The Collection that the path names."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 
 class EmulatorClock:
@@ -45,6 +46,7 @@ class EmulatorClock:
         self._emulated += by
 
 
+@lru_cache(maxsize=32_768)  # most of them are told again with the next page, and writing them is half of a page's cost
 def stamp(time: datetime | None) -> str | None:
     """Write a time as the API does: ISO 8601, milliseconds, Z."""
     if time is None:

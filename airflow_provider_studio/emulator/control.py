@@ -15,14 +15,14 @@ from starlette.responses import Response
 
 from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.faults import Fault
+from airflow_provider_studio.emulator.quirks import Quirks
 from airflow_provider_studio.emulator.state import EmulatorState
 from airflow_provider_studio.emulator.things import Collection, Report, Schedule
-from airflow_provider_studio.emulator.world import Quirks
 
 router = APIRouter(prefix="/_emulator")
 Answer = dict[str, Any]
 _DAILY = {"freq": "daily", "hour": 6, "minute": 0, "time_zone": "UTC", "day_of_week": None, "day_of_month": None}
-_NOT_TO_CHANGE = {"token", "id", "collection", "earlier_scheduled_run", "earlier_scheduled_runs"}
+_NOT_TO_CHANGE = {"token", "id", "collection", "archived_before"}
 _TYPES = {one.name: one.type for one in fields(Report) if one.name not in _NOT_TO_CHANGE}
 
 

@@ -73,7 +73,7 @@ class EmulatorControl:
         self._ask("POST", "rate_limit", settings)
 
     def set_quirks(self, **changes: Any) -> None:
-        """Choose how the service behaves where nobody knows; see `emulator.world.Quirks`."""
+        """Choose how the service behaves where nobody knows; see `emulator.quirks.Quirks`."""
         self._ask("POST", "quirks", changes)
 
     def set_token(self, token: str, standing: str) -> None:

@@ -8,6 +8,7 @@ import base64
 import binascii
 import logging
 import re
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, Response
@@ -26,6 +27,18 @@ _STRANGER = (
     "Not authorized: this is an emulator of Studio, which knows the tokens "
     f"{', '.join(ACCOUNTS)} alone, and these only with their public secret"
 )
+_ERRORS: dict[int, tuple[str, Any]] = {
+    400: ("bad_request", "Bad request"),
+    401: ("unauthorized", "Not authorized"),
+    403: ("forbidden", "You do not have permission to do this"),
+    404: ("not_found", "report not found"),
+    413: ("payload_too_large", "The request is too large"),
+    422: ("bad_request", {"name": ["is invalid"]}),  # its message may be a dict
+    429: ("rate_limited", "Too many requests"),
+    500: ("internal_server_error", "Something went wrong"),
+    503: ("service_unavailable", "Temporarily unavailable"),
+}
+"""What a `status` fault says where its body is not given."""
 _log = logging.getLogger("airflow_provider_studio.emulator")
 
 
@@ -65,11 +78,16 @@ class Gate:
             if header is None and _FOR_ANYBODY.fullmatch(scope["path"]):
                 return None
             self._warn_of_strangers(header)
-            return json_response(error("unauthorized", _STRANGER), 401)
+            return json_response(error("unauthorized", self._why(header)), 401)
         limits = self._state.limits
         if limits.enabled and not limits.of(account.token, account.username, scope["path"])[0].take():
             return json_response(error("rate_limited", "Too many requests"), 429)
         return None
+
+    def _why(self, header: str | None) -> str:
+        known = ACCOUNTS.get(_decoded(header or "").partition(":")[0])
+        standing = self._state.standing_of(known) if known else "active"
+        return _STRANGER if standing == "active" else f"Not authorized: the token is {standing}"
 
     def _warn_of_strangers(self, header: str | None) -> None:
         """Somebody may have pointed a real connection at an emulator; say so once, and keep nothing of it."""
@@ -190,6 +208,7 @@ def _answer(fault: Fault) -> Response:
         return HTMLResponse(_LOGIN_PAGE, fault.status or 200)
     if fault.kind == "garbage":
         return Response('{"_links": {"self": {"hr', media_type=HAL)
-    answer = json_response(fault.body or error("internal_server_error", "Something went wrong"), fault.status or 500)
+    status = fault.status or 500
+    answer = json_response(fault.body or error(*_ERRORS.get(status, _ERRORS[500])), status)
     answer.headers.update(fault.headers)
     return answer

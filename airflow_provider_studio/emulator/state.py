@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from airflow_provider_studio.emulator.clock import EmulatorClock
 from airflow_provider_studio.emulator.faults import Faults
 from airflow_provider_studio.emulator.limits import Limits
+from airflow_provider_studio.emulator.quirks import PERSONAL_TOKENS_END
 from airflow_provider_studio.emulator.seeding import seeded_world
 from airflow_provider_studio.emulator.things import token_for
 from airflow_provider_studio.emulator.world import World
@@ -162,8 +163,15 @@ class EmulatorState:
 
     def account_of(self, token: str, secret: str) -> Account | None:
         """Whom basic credentials stand for; None where they open nothing."""
-        right = secrets.compare_digest(secret.encode(), SECRET.encode())
-        return ACCOUNTS.get(token) if right and self.standings.get(token, "active") == "active" else None
+        account = ACCOUNTS.get(token) if secrets.compare_digest(secret.encode(), SECRET.encode()) else None
+        return account if account is not None and self.standing_of(account) == "active" else None
+
+    def standing_of(self, account: Account) -> Standing:
+        """Whether a token is good; personal ones may have come to their end."""
+        ended = account.kind == "personal" and self.world.quirks.personal_tokens == "ended"
+        if ended and self.clock.now() >= PERSONAL_TOKENS_END:
+            return "expired"
+        return self.standings.get(account.token, "active")
 
     def signer_of(self, credentials: str) -> Account | None:
         """Whom a signature token's `token:access_key:access_secret` stands for."""

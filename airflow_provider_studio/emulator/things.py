@@ -12,6 +12,8 @@ from typing import Any
 from airflow_provider_studio.emulator.firing import firings_before, firings_between
 
 _QUEUE_SHARE = 0.1
+_NOTEBOOK_SHARE = 0.7
+_ZERO = timedelta()
 
 
 def token_for(*parts: object) -> str:
@@ -40,6 +42,8 @@ class Collection:
     description: str | None = None
     restricted: bool = False
     owner: str | None = None
+    creator: str | None = None
+    """Who made it, if a person did after seeding."""
     forbidden: bool = False
 
 
@@ -67,15 +71,22 @@ class Schedule:
     params: dict[str, Any] = field(default_factory=dict)
     timeout: int = 86100
     updated_at: datetime | None = None
+    active_since: datetime | None = None
+    """Since when it is as it is now; since it was made, where that is None."""
     stopped_at: datetime | None = None
-    """Since when its Report is archived, where archiving stops schedules."""
+    """Until when it was so: it was changed or deleted, or its Report archived where archiving stops schedules."""
+
+    @property
+    def since(self) -> datetime:
+        """Since when it fires as it does."""
+        return self.active_since or self.created_at
 
     def _until(self, now: datetime) -> datetime:
         return now if self.stopped_at is None or now < self.stopped_at else self.stopped_at
 
     def firings_before(self, now: datetime) -> Iterator[datetime]:
         """When it fired, the newest first."""
-        return firings_before(self.cron, self._until(now), since=self.created_at)
+        return firings_before(self.cron, self._until(now), since=self.since)
 
     def last_firing(self, now: datetime) -> datetime | None:
         """When it last fired, or None before the first time."""
@@ -83,7 +94,7 @@ class Schedule:
 
     def firings(self, now: datetime) -> int:
         """How often it fired."""
-        return firings_between(self.cron, self.created_at, self._until(now))
+        return firings_between(self.cron, self.since, self._until(now))
 
 
 @dataclass
@@ -98,6 +109,7 @@ class Run:
     parameters: dict[str, Any] = field(default_factory=dict)
     schedule: str | None = None
     account: str | None = None
+    notebook: bool = False
 
     def completed_at(self, now: datetime) -> datetime | None:
         """When it ended, or None while it has not."""
@@ -105,11 +117,20 @@ class Run:
         return end if end <= now else None
 
     def state(self, now: datetime) -> str:
-        """`enqueued`, then `pending`, then its outcome."""
+        """`enqueued`, then `pending`, with a notebook then `running_notebook`, then its outcome."""
         if self.completed_at(now) is not None:
             return self.outcome
-        queued = self.created_at + timedelta(seconds=self.runtime_seconds * _QUEUE_SHARE)
-        return "enqueued" if now < queued else "pending"
+        passed = (now - self.created_at) / timedelta(seconds=self.runtime_seconds)
+        if self.notebook and passed >= _NOTEBOOK_SHARE:
+            return "running_notebook"
+        return "enqueued" if passed < _QUEUE_SHARE else "pending"
+
+    def python_state(self, now: datetime) -> str:
+        """How far its notebook is; `none` without one."""
+        if not self.notebook:
+            return "none"
+        state = self.state(now)
+        return {"completed": "succeeded", "running_notebook": "submitted", "failed": "failed"}.get(state, "pending")
 
     def is_good(self, now: datetime) -> bool:
         """Whether it has ended well."""
@@ -123,11 +144,6 @@ class Habit:
     views_per_day: float = 0.0
     run_every_days: float = 0.0
     until: datetime | None = None
-
-    def days(self, since: datetime, now: datetime) -> float:
-        """Days of use between two times."""
-        end = now if self.until is None or now < self.until else self.until
-        return (end - since).total_seconds() / 86400 if end > since else 0.0
 
 
 @dataclass
@@ -182,24 +198,37 @@ class Report:
     imported_datasets: list[str] = field(default_factory=list)
     next_outcome: str | None = None
     next_runtime_seconds: float | None = None
-    earlier_scheduled_run: datetime | None = None
-    """The last firing of a schedule that is gone."""
-    earlier_scheduled_runs: int = 0
+    archived_before: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """From when to when it was archived, each time that it was taken out of the archive again."""
 
-    def _viewed_until(self, now: datetime) -> datetime:
-        return now if self.archived_at is None or now < self.archived_at else self.archived_at
+    def days_used(self, now: datetime) -> float:
+        """For how many days people have used it by habit; nobody uses what is archived."""
+        end = now
+        for limit in (self.archived_at, self.habit.until):
+            if limit is not None and limit < end:
+                end = limit
+        used = end - self.created_at
+        for start, stop in self.archived_before:
+            used -= max(_ZERO, min(stop, end) - start)
+        return max(0.0, used.total_seconds() / 86400)
+
+    def when_used_for(self, days: float) -> datetime:
+        """When people had used it by habit for so many days."""
+        at = self.created_at + timedelta(days=days)
+        for start, stop in self.archived_before:
+            at += stop - start if at > start else _ZERO
+        return at
 
     def view_count(self, now: datetime) -> int:
-        """All views so far; an archived Report gets no more."""
-        days = self.habit.days(self.created_at, self._viewed_until(now))
-        return int(self.habit.views_per_day * days) + self.extra_views
+        """All views so far."""
+        return int(self.habit.views_per_day * self.days_used(now)) + self.extra_views
 
     def last_viewed_at(self, now: datetime) -> datetime | None:
         """When somebody last viewed it."""
         habitual = self.view_count(now) - self.extra_views
         times = [] if self.extra_viewed_at is None or self.extra_viewed_at > now else [self.extra_viewed_at]
         if habitual:
-            times.append(self.created_at + timedelta(days=habitual / self.habit.views_per_day))
+            times.append(self.when_used_for(habitual / self.habit.views_per_day))
         return max(times, default=None)
 
     def manual_runs(self, now: datetime) -> tuple[int, datetime | None]:
@@ -207,5 +236,5 @@ class Report:
         every = self.habit.run_every_days
         if every <= 0:
             return 0, None
-        count = int(self.habit.days(self.created_at, now) / every)
-        return count, self.created_at + timedelta(days=every * count) if count else None
+        count = int(self.days_used(now) / every)
+        return count, self.when_used_for(every * count) if count else None

@@ -8,10 +8,14 @@ nothing, and moving it back gives the earlier counts again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from heapq import merge
+from itertools import chain
+from typing import Any
 
+from airflow_provider_studio.emulator.firing import FREQUENCIES
+from airflow_provider_studio.emulator.quirks import Quirks
 from airflow_provider_studio.emulator.things import (
     Collection,
     DataSource,
@@ -26,24 +30,6 @@ from airflow_provider_studio.emulator.things import (
 
 
 @dataclass
-class Quirks:
-    """How the emulated service behaves where sources disagree or nobody could look.
-
-    :param ids_as_text: whether numeric ids are decimal strings, as lately, or JSON numbers, as before.
-    :param results_as_zip: whether `content.csv` is a zip archive.
-    :param archived_schedules: whether a schedule goes on firing when its Report is archived.
-    :param second_archive: the status of archiving an archived Report.
-    :param alien_key: a key that every Report carries and nobody knows, as after a release of the service.
-    """
-
-    ids_as_text: bool = False
-    results_as_zip: bool = False
-    archived_schedules: Literal["keep", "stop"] = "keep"
-    second_archive: Literal[200, 400] = 200
-    alien_key: bool = False
-
-
-@dataclass
 class World:
     """Everything in one workspace, and what follows from it at a time."""
 
@@ -54,6 +40,8 @@ class World:
     data_sources: dict[str, DataSource] = field(default_factory=dict)
     reports: dict[str, Report] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
+    earlier_schedules: dict[str, list[Schedule]] = field(default_factory=dict)
+    """Schedules as they were until they were changed, stopped or deleted, by Report: their runs stay."""
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     runs: dict[str, list[Run]] = field(default_factory=dict)
     """The runs that were asked for over the API, by Report."""
@@ -65,6 +53,8 @@ class World:
     quirks: Quirks = field(default_factory=Quirks)
     purged_until: datetime | None = None
     """The results of runs up to then are gone."""
+    purged_sources: dict[str, datetime] = field(default_factory=dict)
+    """Likewise for what asks one data source, by its token."""
     pdfs_asked_at: dict[str, datetime] = field(default_factory=dict)
     made: int = 0
     """How many things were made after seeding."""
@@ -112,6 +102,7 @@ class World:
         """Delete a Report with its schedules."""
         for schedule in self.schedules_of(report):
             self._drop_schedule(schedule)
+        self.earlier_schedules.pop(report.token, None)
         self.members_by_collection[report.collection].remove(report.token)
         self.reports.pop(report.token)
 
@@ -122,11 +113,14 @@ class World:
             for schedule in self.schedules_of(report):
                 schedule.stopped_at = schedule.stopped_at or now
 
-    def unarchive_report(self, report: Report) -> None:
-        """Take a Report out of the archive."""
+    def unarchive_report(self, report: Report, now: datetime) -> None:
+        """Take a Report out of the archive: people use it again, and schedules that had stopped go on."""
+        if report.archived_at is not None:
+            report.archived_before.append((report.archived_at, now))
         report.archived_at = None
         for schedule in self.schedules_of(report):
-            schedule.stopped_at = None
+            if schedule.stopped_at is not None:
+                self.change_schedule(schedule, schedule.cron, now)
 
     def remove_collection(self, token: str) -> None:
         """Delete a Collection with its Reports."""
@@ -135,9 +129,10 @@ class World:
         self.collections.pop(token, None)
 
     def reports_in(self, collection: str, kind: str = "Report") -> list[Report]:
-        """A Collection's Reports (or datasets) in the order of their making."""
-        members = (self.reports[token] for token in self.members_by_collection.get(collection, []))
-        return [report for report in members if report.type == kind]
+        """A Collection's Reports (or datasets), ordered by their making."""
+        tokens = self.members_by_collection.get(collection, [])
+        ordered = reversed(tokens) if self.quirks.listing_order == "newest_first" else tokens
+        return [report for report in map(self.reports.__getitem__, ordered) if report.type == kind]
 
     def add_schedule(self, schedule: Schedule) -> None:
         """Give a Report a schedule."""
@@ -148,14 +143,30 @@ class World:
         """A Report's schedules."""
         return list(self._schedules_by_report.get(report.token, ()))
 
+    def schedules_count(self, report: Report) -> int:
+        """How many schedules a Report says that it has."""
+        if report.archived_at is not None and self.quirks.archived_schedules_count == "zero":
+            return 0
+        return len(self._schedules_by_report.get(report.token, ()))
+
+    def breaks_policy(self, cron: dict[str, Any]) -> bool:
+        """Whether a schedule fires more often than the admins allow."""
+        fastest = self.quirks.fastest_schedule
+        return fastest is not None and FREQUENCIES.index(cron["freq"]) < FREQUENCIES.index(fastest)
+
     def remove_schedule(self, schedule: Schedule, now: datetime) -> None:
         """Delete a schedule; the runs that it made stay known."""
-        report = self.reports[schedule.report]
-        report.earlier_scheduled_run = max(
-            filter(None, [report.earlier_scheduled_run, schedule.last_firing(now)]), default=None
-        )
-        report.earlier_scheduled_runs += schedule.firings(now)
+        self._keep_as_it_was(schedule, now)
         self._drop_schedule(schedule)
+
+    def change_schedule(self, schedule: Schedule, cron: dict[str, Any], now: datetime) -> None:
+        """Let a schedule fire at other times from now on; the runs that it made stay as they were."""
+        self._keep_as_it_was(schedule, now)
+        schedule.cron, schedule.active_since, schedule.stopped_at = cron, now, None
+
+    def _keep_as_it_was(self, schedule: Schedule, now: datetime) -> None:
+        kept = replace(schedule, stopped_at=schedule.stopped_at or now)
+        self.earlier_schedules.setdefault(schedule.report, []).append(kept)
 
     def _drop_schedule(self, schedule: Schedule) -> None:
         for subscription in self.subscriptions_of(schedule.token):
@@ -177,22 +188,31 @@ class World:
         """A schedule's subscriptions."""
         return list(self._subscriptions_by_schedule.get(schedule, ()))
 
+    def _fired(self, report: Report) -> Iterator[Schedule]:
+        """A Report's schedules, those included that are not so any more."""
+        return chain(self._schedules_by_report.get(report.token, ()), self.earlier_schedules.get(report.token, ()))
+
     def run_count(self, report: Report, now: datetime) -> int:
         """All runs so far."""
-        scheduled = sum(one.firings(now) for one in self.schedules_of(report))
-        asked = sum(run.created_at <= now for run in self.runs.get(report.token, []))
-        return report.manual_runs(now)[0] + report.earlier_scheduled_runs + scheduled + asked
+        scheduled = sum(one.firings(now) for one in self._fired(report))
+        asked = sum(run.created_at <= now for run in self.runs.get(report.token, ()))
+        return report.manual_runs(now)[0] + scheduled + asked
 
-    def recent_runs(self, report: Report, now: datetime, most: int = 45) -> list[Run]:
-        """The newest runs, newest first, whoever started them."""
-        found = [run for run in self.runs.get(report.token, ()) if run.created_at <= now]
-        for at, schedule, account in self._last_by_itself(report, now):
-            if schedule not in self.schedules:
-                found.append(self._past_run(report, at, schedule, account))
-        for one in self.schedules_of(report):
-            firings = zip(one.firings_before(now), range(most), strict=False)
-            found += [self._past_run(report, at, one.token, None) for at, _ in firings]
-        return sorted(found, key=lambda run: run.created_at, reverse=True)[:most]
+    def runs_of(self, report: Report, now: datetime) -> Iterator[Run]:
+        """Yield every run, newest first, whoever started it."""
+        asked = sorted(self.runs.get(report.token, ()), key=lambda run: run.created_at, reverse=True)
+        count, _ = report.manual_runs(now)
+        by_hand = (report.when_used_for(report.habit.run_every_days * number) for number in range(count, 0, -1))
+        yield from merge(
+            (run for run in asked if run.created_at <= now),
+            (self._past_run(report, at, None, report.creator) for at in by_hand),
+            *(self._scheduled_runs(report, one, now) for one in self._fired(report)),
+            key=lambda run: run.created_at,
+            reverse=True,
+        )
+
+    def _scheduled_runs(self, report: Report, schedule: Schedule, now: datetime) -> Iterator[Run]:
+        return (self._past_run(report, at, schedule.token, None) for at in schedule.firings_before(now))
 
     def last_run(self, report: Report, now: datetime) -> Run | None:
         """The newest run."""
@@ -211,9 +231,7 @@ class World:
         _, by_hand = report.manual_runs(now)
         if by_hand is not None:
             yield by_hand, None, report.creator
-        if report.earlier_scheduled_run is not None and report.earlier_scheduled_run <= now:
-            yield report.earlier_scheduled_run, "deleted", None
-        for schedule in self._schedules_by_report.get(report.token, ()):
+        for schedule in self._fired(report):
             at = schedule.last_firing(now)
             if at is not None:
                 yield at, schedule.token, None
@@ -222,30 +240,47 @@ class World:
         """The newest run that ended well, given the newest one."""
         if last is None or last.is_good(now):
             return last
-        return next((run for run in self.recent_runs(report, now) if run.is_good(now)), None)
+        return next((run for run in self.runs_of(report, now) if run.is_good(now)), None)
 
     def _past_run(self, report: Report, at: datetime, schedule: str | None, account: str | None) -> Run:
-        token = token_for(self.seed, report.token, "run", at.isoformat())
+        token = token_for(self.seed, report.token, "run", schedule, at.isoformat())
         outcome = "completed" if report.notebook else "succeeded"
-        return Run(token, report.token, at, report.expected_runtime, outcome, schedule=schedule, account=account)
+        return Run(
+            token,
+            report.token,
+            at,
+            report.expected_runtime,
+            outcome,
+            schedule=schedule,
+            account=account,
+            notebook=report.notebook,
+        )
 
     def start_run(self, report: Report, now: datetime, parameters: dict[str, Any], account: str) -> Run:
         """Start a run, with the outcome and runtime that were set for it, if any."""
         outcome = report.next_outcome or ("completed" if report.notebook else "succeeded")
         runtime = report.expected_runtime if report.next_runtime_seconds is None else report.next_runtime_seconds
-        run = Run(self.new_token("run"), report.token, now, runtime, outcome, parameters, account=account)
+        notebook = report.notebook or outcome == "completed"
+        token = self.new_token("run")
+        run = Run(token, report.token, now, runtime, outcome, parameters, account=account, notebook=notebook)
         report.next_outcome = report.next_runtime_seconds = None
         self.runs.setdefault(report.token, []).append(run)
         return run
 
     def find_run(self, report: Report, token: str, now: datetime) -> Run | None:
         """A run of a Report by its token."""
-        known = [*self.runs.get(report.token, []), *self.recent_runs(report, now)]
+        known = chain(self.runs.get(report.token, ()), self.runs_of(report, now))
         return next((run for run in known if run.token == token and run.created_at <= now), None)
 
     def has_results(self, run: Run, now: datetime) -> bool:
         """Whether a run has results that nobody purged."""
-        return run.is_good(now) and (self.purged_until is None or run.created_at > self.purged_until)
+        purged = self.purged_until_for(run)
+        return run.is_good(now) and (purged is None or run.created_at > purged)
+
+    def purged_until_for(self, run: Run) -> datetime | None:
+        """Up to when the results are gone that are purged together with a run's."""
+        source = self.purged_sources.get(self.data_source_of(self.reports[run.report]))
+        return max(filter(None, (self.purged_until, source)), default=None)
 
     def data_source_of(self, report: Report) -> str:
         """The data source that a Report's queries ask."""
@@ -281,9 +316,8 @@ class World:
         if rate <= 0:
             return
         total = report.view_count(now) - report.extra_views
-        first = max(0, int((since - report.created_at).total_seconds() / 86400 * rate)) + 1
+        first = int(report.days_used(since) * rate) + 1
         usernames = list(self.people)
         start = int(report.token[:6], 16)
         for number in range(first, total + 1):
-            at = report.created_at + timedelta(days=number / rate)
-            yield at, usernames[(start + number * number % 7) % len(usernames)]
+            yield report.when_used_for(number / rate), usernames[(start + number * number % 7) % len(usernames)]

@@ -60,6 +60,6 @@ def pagination(page: int, per_page: int, count: int, total: int) -> Body:
     return {"page": page, "per_page": per_page, "count": count, "total_pages": pages, "total_count": total}
 
 
-def error(error_id: str, message: str) -> Body:
+def error(error_id: str, message: Any) -> Body:
     """An error's body."""
     return {"id": error_id, "message": message, "_links": {"help": link("https://mode.com/help")}}

@@ -23,7 +23,6 @@ def report(view: View, one: Report, *, alone: bool = False) -> Body:
     last = world.last_run(one, now)
     good = world.last_good_run(one, now, last)
     ended = None if good is None else good.completed_at(now)
-    signature = token_for("signature", one.token)
     body: Body = {
         "token": one.token,
         "id": world.id(one.id),
@@ -55,16 +54,14 @@ def report(view: View, one: Report, *, alone: bool = False) -> Body:
         "expected_runtime": one.expected_runtime,
         "last_successfully_run_at": stamp(ended),
         "last_run_at": stamp(last.created_at) if last else None,
-        "web_preview_image": f"https://previews.example.com/{one.token}?signature={signature}",
         "last_successful_run_token": good.token if good else None,
-        "flamingo_signature": signature,
         "github_link": None,
         "query_count": one.query_count,
         "max_query_count": 160,
         "chart_count": one.query_count // 2,
         "runs_count": world.run_count(one, now),
-        "schedules_count": len(world.schedules_of(one)),
-        "has_schedules_with_invalid_intervals": False,
+        "schedules_count": world.schedules_count(one),
+        "has_schedules_with_invalid_intervals": any(world.breaks_policy(each.cron) for each in world.schedules_of(one)),
         "query_preview": "SELECT\n\tcount(*)\nFROM\n\torders\n",
         "view_count": one.view_count(now),
         "thoughtspot_published_at": None,
@@ -85,9 +82,7 @@ def report(view: View, one: Report, *, alone: bool = False) -> Body:
         body["imported_datasets"] = [{"token": token} for token in one.imported_datasets]
     else:
         body["has_imported_datasets"] = bool(one.imported_datasets)
-    if world.quirks.alien_key:
-        body["alien_key"] = {"nobody": "knows"}
-    return body
+    return world.quirks.changed(body)
 
 
 def dataset(view: View, one: Report) -> Body:
@@ -97,7 +92,7 @@ def dataset(view: View, one: Report) -> Body:
     good = world.last_good_run(one, now, last)
     ended = None if good is None else good.completed_at(now)
     path = f"{view.root}/reports/{one.token}"
-    return {
+    body: Body = {
         "account_id": world.id(ACCOUNT_ID),
         "account_username": world.workspace,
         "collection_name": world.collections[one.collection].name,
@@ -121,7 +116,7 @@ def dataset(view: View, one: Report) -> Body:
         "query_preview": "-- Returns first 100 rows\nSELECT * FROM orders LIMIT 100\n",
         "run_privately": True,
         "runs_count": world.run_count(one, now),
-        "schedules_count": len(world.schedules_of(one)),
+        "schedules_count": world.schedules_count(one),
         "space_token": one.collection,
         "switch_view_token": token_for("view", one.token),
         "token": one.token,
@@ -136,11 +131,18 @@ def dataset(view: View, one: Report) -> Body:
             "creator": link(f"/api/{one.creator}"),
         },
     }
+    return world.quirks.changed(body)
 
 
 def either(view: View, one: Report) -> Body:
     """A Report or a dataset as read alone."""
     return report(view, one, alone=True) if one.type == "Report" else dataset(view, one)
+
+
+def updated_at(view: View, one: Report) -> datetime:
+    """When a Report was last touched by a person or a run."""
+    good = view.world.last_good_run(one, view.now, view.world.last_run(one, view.now))
+    return _updated_at(one, None if good is None else good.completed_at(view.now))
 
 
 def _updated_at(one: Report, ended: datetime | None) -> datetime:
@@ -161,8 +163,9 @@ def _hypermedia(
     last: str | None,
     good: str | None,
     full_width: bool,
-) -> dict[str, Raw]:
-    """A Report's links and forms: most of its bytes, and seldom other ones, so they are kept as JSON."""
+) -> Body:
+    """A Report's links, forms and signatures: most of its bytes, and seldom other ones, so they are kept."""
+    signature = token_for("signature", token)
     path, web = f"/api/{workspace}/reports/{token}", f"/{workspace}/reports/{token}"
     links = {
         "self": link(path),
@@ -223,4 +226,9 @@ def _hypermedia(
         links["csv_export"] = link(f"{path}/results/content.csv")
         owner = {"owner_id": {"type": "text", "value": account}}
         forms["clone"] = {"method": "post", "action": f"{web}/runs/{good}/clone", "input": owner}
-    return {"_links": Raw(encode(links)), "_forms": Raw(encode(forms))}
+    return {
+        "web_preview_image": f"https://previews.example.com/{token}?signature={signature}",
+        "flamingo_signature": signature,
+        "_links": Raw(encode(links)),
+        "_forms": Raw(encode(forms)),
+    }

@@ -19,7 +19,7 @@ def run(view: View, one: Run) -> Body:
     ended, state = one.completed_at(now), one.state(now)
     last = world.last_run(report, now)
     good = world.last_good_run(report, now, last)
-    purged = one.is_good(now) and not world.has_results(one, now)
+    purged = world.purged_until_for(one) if one.is_good(now) and not world.has_results(one, now) else None
     links = {
         "self": link(path),
         "content": link(f"{path}/results/content"),
@@ -39,13 +39,13 @@ def run(view: View, one: Run) -> Body:
     return {
         "token": one.token,
         "state": state,
-        "python_state": "succeeded" if state == "completed" else "none",
+        "python_state": one.python_state(now),
         "parameters": one.parameters,
         "created_at": stamp(one.created_at),
         "updated_at": stamp(ended or one.created_at),
         "completed_at": stamp(ended),
-        "purge_started_at": stamp(world.purged_until) if purged else None,
-        "purge_completed_at": stamp(world.purged_until) if purged else None,
+        "purge_started_at": stamp(purged),
+        "purge_completed_at": stamp(purged),
         "form_fields": form_fields(view, report, one),
         "is_latest_report_run": last is not None and last.token == one.token,
         "is_latest_successful_report_run": good is not None and good.token == one.token,

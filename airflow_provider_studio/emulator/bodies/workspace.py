@@ -136,7 +136,7 @@ def collection(view: View, one: Collection) -> Body:
             "space_report_pins": link(f"{path}/report_pins"),
             "web": link(f"/{view.world.workspace}/spaces/{one.token}"),
             "reports": link(f"{path}/reports"),
-            "creator": link(f"/api/{one.owner or next(iter(view.world.people))}"),
+            "creator": link(f"/api/{one.owner or one.creator or next(iter(view.world.people))}"),
             "user_space_membership": link(f"{path}/memberships/{token_for(one.token, 'me')}"),
             "space_memberships": link(f"{path}/memberships"),
             "preview_space_memberships": link(f"{path}/memberships/preview"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from airflow_provider_studio.emulator.asked import Asked, bad_request, param_missing
 from airflow_provider_studio.emulator.bodies import reports as report_bodies
 from airflow_provider_studio.emulator.bodies import workspace as bodies
+from airflow_provider_studio.emulator.routes.choosing import chosen
 from airflow_provider_studio.emulator.routes.routing import Answer, Routes, no_content
 from airflow_provider_studio.emulator.things import Collection
 
@@ -22,8 +23,10 @@ def collections(asked: Asked) -> Answer:
         rows = seen
     elif wanted == "editable":
         rows = [one for one in seen if not one.restricted or asked.account.kind == "workspace"]
+    elif asked.world.quirks.unfiltered_collections == "but_others" and wanted != "mine":
+        rows = [one for one in seen if one.owner in (None, asked.account.username)]
     else:  # also an unknown filter: silently what the caller belongs to, which for a Workspace token is nothing
-        rows = [one for one in seen if asked.account.username and one.owner == asked.account.username]
+        rows = [one for one in seen if asked.belongs_to(one)]
     return asked.paged("spaces", rows, lambda one: bodies.collection(asked.view, one))
 
 
@@ -37,6 +40,7 @@ def create_collection(asked: Asked) -> Answer:
     made = Collection(asked.world.new_token("collection"), 1_950_000 + asked.world.made, values["name"])
     made.description = values.get("description")
     made.restricted = values.get("default_access_level") == "restricted"
+    made.creator = asked.account.username
     asked.world.collections[made.token] = made
     return bodies.collection(asked.view, made)
 
@@ -65,11 +69,11 @@ def delete_collection(asked: Asked) -> Answer:
 
 @routes.on("GET", "/spaces/{space}/reports")
 def collection_reports(asked: Asked) -> Answer:
-    rows = asked.world.reports_in(asked.collection().token)
+    rows = chosen(asked, asked.world.reports_in(asked.collection().token))
     return asked.paged("reports", rows, lambda one: report_bodies.report(asked.view, one), counters=False)
 
 
 @routes.on("GET", "/spaces/{space}/datasets")
 def collection_datasets(asked: Asked) -> Answer:
-    rows = asked.world.reports_in(asked.collection().token, "DatasetReport")
+    rows = chosen(asked, asked.world.reports_in(asked.collection().token, "DatasetReport"))
     return asked.paged("reports", rows, lambda one: report_bodies.dataset(asked.view, one), counters=False)

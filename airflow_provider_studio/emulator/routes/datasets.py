@@ -6,7 +6,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from airflow_provider_studio.emulator.answers import json_response
-from airflow_provider_studio.emulator.asked import Asked
+from airflow_provider_studio.emulator.asked import PER_PAGE, Asked
 from airflow_provider_studio.emulator.bodies import reports as report_bodies
 from airflow_provider_studio.emulator.bodies import runs as run_bodies
 from airflow_provider_studio.emulator.bodies.hal import Body, link
@@ -32,8 +32,7 @@ def reports_of_dataset(asked: Asked) -> Answer:
 
 @routes.on("GET", "/datasets/{dataset}/runs")
 def dataset_runs(asked: Asked) -> Answer:
-    rows = asked.world.recent_runs(asked.report(), asked.now)
-    return asked.paged("report_runs", rows, lambda one: run_bodies.run(asked.view, one))
+    return runs.listing_of(asked, asked.report(), PER_PAGE)
 
 
 @routes.on("POST", "/datasets/{dataset}/runs", 202)
@@ -78,8 +77,7 @@ def datasets_of_data_source(asked: Asked) -> Answer:
 @routes.on("POST", "/data_sources/{data_source}/purge")
 def purge_data_source(asked: Asked) -> Response:
     asked.need_admin()
-    asked.data_source()
-    asked.world.purged_until = asked.now
+    asked.world.purged_sources[asked.data_source().token] = asked.now
     return json_response({}, 202)
 
 

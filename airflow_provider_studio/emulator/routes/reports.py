@@ -10,6 +10,7 @@ from airflow_provider_studio.emulator.answers import json_response
 from airflow_provider_studio.emulator.asked import Asked, bad_request, not_found, param_missing
 from airflow_provider_studio.emulator.bodies import runs as run_bodies
 from airflow_provider_studio.emulator.bodies.reports import either, report
+from airflow_provider_studio.emulator.routes.choosing import chosen
 from airflow_provider_studio.emulator.routes.routing import Answer, Routes, no_content
 from airflow_provider_studio.emulator.things import Query
 
@@ -82,7 +83,7 @@ def archive(asked: Asked) -> Answer:
 @routes.on("PATCH", "/reports/{report}/unarchive")
 def unarchive(asked: Asked) -> Answer:
     found = asked.report()
-    asked.world.unarchive_report(found)
+    asked.world.unarchive_report(found, asked.now)
     return either(asked.view, found)
 
 
@@ -100,7 +101,7 @@ def reports_of_data_source(asked: Asked) -> Answer:
     source = asked.data_source().token
     rows = [
         one
-        for one in asked.visible_reports(lambda one: one.type == "Report")
+        for one in chosen(asked, asked.visible_reports(lambda one: one.type == "Report"))
         for query in asked.world.queries_of(one)
         if query.data_source == source
     ]

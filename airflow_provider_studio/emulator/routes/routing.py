@@ -27,10 +27,14 @@ class Routes(list[Route]):
         def register(endpoint: Endpoint) -> Endpoint:
             async def handle(request: Request) -> Response:
                 try:
-                    answer = endpoint(_asked(request, await request.body()))
+                    asked = _asked(request, await request.body())
+                    answer = endpoint(asked)
                 except ApiError as refusal:
                     return refusal.response()
-                return answer if isinstance(answer, Response) else json_response(answer, status)
+                documented = asked.world.quirks.statuses == "documented"
+                if not isinstance(answer, Response):
+                    return json_response(answer, _documented(path) if documented else status)
+                return Response() if documented and answer.status_code == 204 else answer
 
             self.append(Route(root + path, handle, methods=[method]))
             return endpoint
@@ -40,10 +44,16 @@ class Routes(list[Route]):
 
 def _asked(request: Request, body: bytes) -> Asked:
     asked = Asked(request, body)
-    workspace = asked.world.workspace
+    workspace, plan = asked.world.workspace, asked.world.quirks.plan
+    if plan == "free" or (plan == "business" and request.scope["path"].startswith("/batch/")):
+        raise ApiError(403, "forbidden", "The workspace's plan does not include this")
     if request.path_params.get("workspace", workspace) != workspace:
         raise ApiError(404, "not_found", "account not found")
     return asked
+
+
+def _documented(path: str) -> int:
+    return 202 if path.endswith(("/runs", "/purge")) else 200
 
 
 def no_content() -> Response:

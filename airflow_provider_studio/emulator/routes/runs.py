@@ -7,6 +7,7 @@ import csv
 import io
 import zipfile
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from starlette.responses import Response
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from airflow_provider_studio.emulator.answers import json_response
 from airflow_provider_studio.emulator.asked import ApiError, Asked, bad_request, not_found
 from airflow_provider_studio.emulator.bodies import runs as bodies
-from airflow_provider_studio.emulator.bodies.hal import Body, form, link
+from airflow_provider_studio.emulator.bodies.hal import Body, form, link, listing, pagination
 from airflow_provider_studio.emulator.bodies.reports import report as report_body
 from airflow_provider_studio.emulator.routes.routing import Answer, Routes
 from airflow_provider_studio.emulator.things import Query, Report, Run
@@ -30,8 +31,16 @@ routes = Routes()
 def runs(asked: Asked) -> Answer:
     if "filter" in asked.query:
         raise ApiError(500, "internal_server_error", "Internal server error")
-    rows = asked.world.recent_runs(asked.report(), asked.now)
-    return asked.paged("report_runs", rows, lambda one: bodies.run(asked.view, one), per_page=_RUNS_PER_PAGE)
+    return listing_of(asked, asked.report(), _RUNS_PER_PAGE)
+
+
+def listing_of(asked: Asked, report: Report, per_page: int) -> Body:
+    """One page of the runs of a Report or a dataset, newest first."""
+    world, start = asked.world, (asked.page - 1) * per_page
+    total = world.run_count(report, asked.now)
+    shown = islice(world.runs_of(report, asked.now), start, start + per_page) if start < total else ()
+    rows = [bodies.run(asked.view, one) for one in shown]
+    return listing(asked.path, "report_runs", rows, pagination(asked.page, per_page, len(rows), total))
 
 
 @routes.on("POST", "/reports/{report}/runs", 202)
@@ -45,7 +54,23 @@ def start(asked: Asked) -> Run:
     parameters = asked.body().get("parameters") or {}
     if not isinstance(parameters, dict):
         raise bad_request("parameters is invalid")
-    return asked.world.start_run(found, asked.now, parameters, asked.account.username or asked.world.workspace)
+    _refresh_datasets(asked, found)
+    return asked.world.start_run(found, asked.now, parameters, asked.who)
+
+
+def _refresh_datasets(asked: Asked, report: Report) -> None:
+    """Start a run of each imported dataset that the body names."""
+    wrapped = asked.body().get("report") or {}
+    wanted = wrapped.get("dataset_tokens") if isinstance(wrapped, dict) else None
+    if wanted is None:
+        return
+    if not isinstance(wanted, list) or not all(isinstance(one, dict) for one in wanted):
+        raise bad_request("report.dataset_tokens is invalid")
+    tokens = [one.get("token") for one in wanted]
+    if any(token not in report.imported_datasets for token in tokens):
+        raise not_found("dataset")
+    for token in tokens:
+        asked.world.start_run(asked.world.reports[str(token)], asked.now, {}, asked.who)
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}")

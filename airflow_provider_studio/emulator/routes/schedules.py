@@ -31,7 +31,7 @@ def schedules(asked: Asked) -> Answer:
 def create_schedule(asked: Asked) -> Answer:
     found, values = asked.report(), _values(asked)
     creator = asked.account.username or next(iter(asked.world.people))
-    cron = _checked_cron(values.get("cron"))
+    cron = _checked_cron(asked, values.get("cron"))
     made = Schedule(asked.world.new_token("schedule"), found.token, cron, asked.now, creator)
     _change(made, values)
     asked.world.add_schedule(made)
@@ -46,7 +46,8 @@ def get_schedule(asked: Asked) -> Answer:
 @routes.on("PATCH", "/reports/{report}/schedules/{schedule}", 202)
 def update_schedule(asked: Asked) -> Answer:
     found, values = asked.schedule(), _values(asked)
-    found.cron = _checked_cron(values["cron"]) if "cron" in values else found.cron
+    if "cron" in values:
+        asked.world.change_schedule(found, _checked_cron(asked, values["cron"]), asked.now)
     _change(found, values)
     found.updated_at = asked.now
     return schedule(asked.view, found)
@@ -62,9 +63,11 @@ def _values(asked: Asked) -> dict[str, Any]:
     return asked.values("report_schedule", cron=dict, name=str, timeout=int, params=dict)
 
 
-def _checked_cron(cron: dict[str, Any] | None) -> dict[str, Any]:
+def _checked_cron(asked: Asked, cron: dict[str, Any] | None) -> dict[str, Any]:
     if not cron or cron.get("freq") not in FREQUENCIES:
         raise bad_request("cron.freq is not a known frequency")
+    if asked.world.breaks_policy(cron):
+        raise bad_request("cron.freq is more frequent than the workspace's schedule policy allows")
     if cron.get("time_zone") not in {None, *ZONES}:
         raise bad_request("cron.time_zone is not a known time zone")
     for name, (least, most) in _RANGES.items():

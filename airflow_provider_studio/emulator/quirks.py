@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the emulated service behaves where sources disagree, nobody could look, or workspaces differ.
+
+Whoever relies on one answer can see here what becomes of it under the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+PERSONAL_TOKENS_END = datetime(2025, 2, 28, tzinfo=UTC)
+_COUNTERS = ("query_count", "max_query_count", "chart_count", "runs_count", "schedules_count", "view_count")
+Frequency = Literal["every_15_minutes", "every_30_minutes", "hourly", "daily", "weekly", "monthly"]
+
+
+@dataclass
+class Quirks:
+    """What the service does where it could be otherwise.
+
+    :param ids_as_text: whether numeric ids are decimal strings, as lately, or JSON numbers, as before.
+    :param counters_as_text: whether a Report's counters are decimal strings, as described, or JSON numbers, as seen.
+    :param missing_keys: keys that Reports and datasets lack; none is sure to be there.
+    :param alien_key: a key that every Report carries and nobody knows, as after a release of the service.
+    :param statuses: whether what is made, changed or deleted answers 201, 202 and 204 as `seen`, or as
+        `documented` 200.
+    :param results_as_zip: whether `content.csv` is a zip archive.
+    :param unfiltered_collections: what a listing of Collections without a filter shows: those that the caller belongs
+        to (none, for a Workspace token), or all `but_others` personal ones, as documented.
+    :param listing_filters: whether listings of Reports heed `filter`, `order` and `order_by`.
+    :param listing_order: how they are ordered otherwise; new Reports shift the pages of `newest_first`.
+    :param archived_schedules: whether a schedule goes on firing when its Report is archived.
+    :param archived_schedules_count: whether an archived Report still counts its schedules.
+    :param second_archive: the status of archiving an archived Report.
+    :param fastest_schedule: an admin's policy: what fires more often is refused from now on, when made or changed.
+    :param plan: the workspace's plan: `business` has no Discovery API, `free` no API at all.
+    :param personal_tokens: whether personal tokens are accepted for ever, or ended in February 2025.
+    """
+
+    ids_as_text: bool = False
+    counters_as_text: bool = False
+    missing_keys: list[str] = field(default_factory=list)
+    alien_key: bool = False
+    statuses: Literal["seen", "documented"] = "seen"
+    results_as_zip: bool = False
+    unfiltered_collections: Literal["own", "but_others"] = "own"
+    listing_filters: Literal["ignored", "documented"] = "ignored"
+    listing_order: Literal["oldest_first", "newest_first"] = "oldest_first"
+    archived_schedules: Literal["keep", "stop"] = "keep"
+    archived_schedules_count: Literal["kept", "zero"] = "kept"
+    second_archive: Literal[200, 400] = 200
+    fastest_schedule: Frequency | None = None
+    plan: Literal["enterprise", "business", "free"] = "enterprise"
+    personal_tokens: Literal["accepted", "ended"] = "accepted"
+
+    def changed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A Report's or dataset's body as it is told."""
+        if self.counters_as_text:
+            body |= {name: str(body[name]) for name in _COUNTERS if name in body}
+        if self.alien_key:
+            body["alien_key"] = {"nobody": "knows"}
+        for name in self.missing_keys:
+            body.pop(name, None)
+        return body

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -31,6 +31,10 @@ class Caller:
     def rows(self, path: str, key: str) -> list[dict[str, Any]]:
         return list(self("GET", path).json()["_embedded"][key])
 
+    def newest_run(self, report: str) -> str:
+        """The token of a Report's newest run."""
+        return str(self.rows(f"/reports/{report}/runs", "report_runs")[0]["token"])
+
 
 @pytest.fixture
 def emulator() -> Iterator[StudioEmulator]:
@@ -50,3 +54,16 @@ def busy(emulator: StudioEmulator, ask: Caller) -> str:
     for number in range(65):
         emulator.control.add_report(name=f"Report {number}", collection=collection)
     return collection
+
+
+@pytest.fixture
+def report(emulator: StudioEmulator) -> str:
+    """A Report of three queries that people view and run."""
+    return emulator.control.add_report(
+        name="Revenue",
+        created_at=(NOW - timedelta(days=10)).isoformat(),
+        edited_at=(NOW - timedelta(days=9)).isoformat(),
+        habit={"views_per_day": 2.0, "run_every_days": 3.0},
+        query_count=3,
+        expected_runtime=1.5,
+    )

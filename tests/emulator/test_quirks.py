@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
-import zipfile
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,22 +12,8 @@ import pytest
 import requests
 
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.emulator.firing import firings_before, firings_between
-from airflow_provider_studio.emulator.time_zones import ZONES
+from airflow_provider_studio.emulator.routes import NOT_EMULATED
 from tests.emulator.conftest import NOW, Caller
-
-
-@pytest.fixture
-def report(emulator: StudioEmulator) -> str:
-    """A Report of three queries that people view and run."""
-    return emulator.control.add_report(
-        name="Revenue",
-        created_at=(NOW - timedelta(days=10)).isoformat(),
-        edited_at=(NOW - timedelta(days=9)).isoformat(),
-        habit={"views_per_day": 2.0, "run_every_days": 3.0},
-        query_count=3,
-        expected_runtime=1.5,
-    )
 
 
 def test_the_audit_log_refuses_hal_and_member_tokens(emulator: StudioEmulator, ask: Caller) -> None:
@@ -42,16 +26,6 @@ def test_the_audit_log_refuses_hal_and_member_tokens(emulator: StudioEmulator, a
 def test_a_numeric_id_does_not_route(ask: Caller, report: str) -> None:
     number = ask("GET", f"/reports/{report}").json()["id"]
     assert ask("GET", f"/reports/{number}").json()["message"] == "report not found"
-
-
-@pytest.mark.parametrize(("as_text", "kind"), [(False, int), (True, str)])
-def test_ids_are_numbers_or_decimal_text(
-    emulator: StudioEmulator, ask: Caller, report: str, as_text: bool, kind: type
-) -> None:
-    emulator.control.set_quirks(ids_as_text=as_text)
-    body = ask("GET", f"/reports/{report}").json()
-    assert isinstance(body["id"], kind)
-    assert isinstance(body["view_count"], int)
 
 
 def test_times_end_in_z_but_planned_runs_in_an_offset(emulator: StudioEmulator, ask: Caller, report: str) -> None:
@@ -118,7 +92,7 @@ def test_memberships_of_a_private_collection_are_an_invalid_space(emulator: Stud
 
 
 def test_a_data_source_lists_a_report_once_for_each_of_its_queries(ask: Caller, report: str) -> None:
-    run = f"/reports/{report}/runs/{_newest_run(ask, report)}"
+    run = f"/reports/{report}/runs/{ask.newest_run(report)}"
     source = ask.rows(f"{run}/query_runs", "query_runs")[0]["data_source_token"]
     rows = []
     for page in range(1, 50):
@@ -127,10 +101,6 @@ def test_a_data_source_lists_a_report_once_for_each_of_its_queries(ask: Caller, 
         if not shown:
             break
     assert rows.count(report) == 3
-
-
-def _newest_run(ask: Caller, report: str) -> str:
-    return str(ask.rows(f"/reports/{report}/runs", "report_runs")[0]["token"])
 
 
 def test_posting_a_report_makes_an_empty_one_without_a_name(emulator: StudioEmulator) -> None:
@@ -147,7 +117,7 @@ def test_a_name_has_at_most_64_characters(ask: Caller, report: str, length: int,
 
 
 def test_purging_reports_purges_results_and_no_report(ask: Caller, report: str) -> None:
-    content = f"/reports/{report}/runs/{_newest_run(ask, report)}/results/content.csv"
+    content = f"/reports/{report}/runs/{ask.newest_run(report)}/results/content.csv"
     assert ask("GET", content).status_code == 200
     assert ask("POST", "/reports/purge").json()["id"] == "param_missing"
     assert ask("POST", "/reports/purge?time=2026-06-01").status_code == 202
@@ -156,7 +126,11 @@ def test_purging_reports_purges_results_and_no_report(ask: Caller, report: str) 
 
 
 def test_some_listings_ignore_the_page_and_repeat(ask: Caller, report: str) -> None:
-    for path, key in ((f"/reports/{report}/queries", "queries"), ("/data_sources", "data_sources")):
+    for path, key in (
+        (f"/reports/{report}/queries", "queries"),
+        ("/data_sources", "data_sources"),
+        ("/memberships/lite", "memberships"),
+    ):
         assert ask.rows(f"{path}?page=1", key) == ask.rows(f"{path}?page=9", key) != []
 
 
@@ -181,15 +155,6 @@ def test_datasets_are_listed_apart_and_have_schedules(emulator: StudioEmulator, 
     assert len(ask.rows(f"/datasets/{dataset}/schedules", "report_schedules")) == 1
 
 
-def test_runs_come_twenty_a_page_newest_first(emulator: StudioEmulator, ask: Caller, report: str) -> None:
-    emulator.control.add_schedule(report, cron={"freq": "hourly"})
-    body = ask("GET", f"/reports/{report}/runs").json()
-    times = [one["created_at"] for one in body["_embedded"]["report_runs"]]
-    assert len(times) == 20
-    assert times == sorted(times, reverse=True)
-    assert body["_links"]["next_page"]
-
-
 def test_the_next_page_is_linked_past_the_end(ask: Caller) -> None:
     body = ask("GET", "/spaces?filter=all&page=99").json()
     assert body["_embedded"]["spaces"] == []
@@ -201,72 +166,10 @@ def test_the_next_page_is_linked_past_the_end(ask: Caller) -> None:
 def test_keys_may_neither_clone_nor_invite(
     emulator: StudioEmulator, ask: Caller, report: str, kind: str, path: str
 ) -> None:
-    path = path.format(report=report, run=_newest_run(ask, report))
+    path = path.format(report=report, run=ask.newest_run(report))
     answer = Caller(emulator, kind)("POST", path, json={"invite": {"invitee": {"email": "a@example.com"}}})
     assert answer.status_code == 400
     assert "unsupported" in answer.json()["message"]
-
-
-def test_a_csv_may_be_a_zip_archive(emulator: StudioEmulator, ask: Caller, report: str) -> None:
-    content = f"/reports/{report}/runs/{_newest_run(ask, report)}/results/content.csv"
-    assert ask("GET", content).headers["content-type"].startswith("text/csv")
-    emulator.control.set_quirks(results_as_zip=True)
-    answer = ask("GET", content)
-    assert answer.headers["content-type"] == "application/zip"
-    assert len(zipfile.ZipFile(io.BytesIO(answer.content)).namelist()) == 3
-
-
-def test_json_results_are_the_first_querys_alone(ask: Caller, report: str) -> None:
-    run = f"/reports/{report}/runs/{_newest_run(ask, report)}"
-    each = [
-        ask("GET", f"{run}/query_runs/{one['token']}/results/content.json").json()
-        for one in ask.rows(f"{run}/query_runs", "query_runs")
-    ]
-    assert ask("GET", f"{run}/results/content.json").json() == each[0]
-    assert each[0] != each[1]
-
-
-def test_a_pdf_is_asked_for_then_made_then_fetched(emulator: StudioEmulator, ask: Caller, report: str) -> None:
-    pdf = f"/reports/{report}/exports/runs/{_newest_run(ask, report)}/pdf"
-    assert ask("GET", f"{pdf}/download").json()["message"] == "export not yet generated"
-    states = []
-    for _ in range(3):
-        states.append(ask("GET", f"{pdf}.pdf").json()["state"])
-        emulator.control.advance(timedelta(seconds=1))
-    assert states == ["new", "requested", "completed"]
-    assert ask("GET", f"{pdf}/download").content.startswith(b"%PDF-1.4")
-
-
-def test_a_failed_runs_reason_is_on_its_query_run(emulator: StudioEmulator, ask: Caller, report: str) -> None:
-    emulator.control.change_report(report, next_outcome="failed", next_runtime_seconds=0.0)
-    run = ask("POST", f"/reports/{report}/runs", json={}).json()
-    assert not any("error" in key for key in run)
-    failed, good, _ = ask.rows(f"/reports/{report}/runs/{run['token']}/query_runs", "query_runs")
-    assert (failed["state"], failed["error_type"], good["state"]) == ("failed", "generic", "succeeded")
-    assert failed["error_code"]
-
-
-def test_a_deleted_schedule_is_gone_for_good(emulator: StudioEmulator, ask: Caller, report: str) -> None:
-    path = f"/reports/{report}/schedules/{emulator.control.add_schedule(report)}"
-    assert ask("DELETE", path).status_code == 204
-    again = ask("DELETE", path)
-    assert (again.status_code, again.json()["message"]) == (404, "ReportSchedule not found")
-
-
-def test_a_weekly_schedule_names_its_days(ask: Caller, report: str) -> None:
-    cron = {"freq": "weekly", "hour": 14, "minute": 0, "day_of_week": "1,5", "time_zone": "Tokyo"}
-    made = ask("POST", f"/reports/{report}/schedules", json={"report_schedule": {"cron": cron}}).json()
-    assert (made["day_of_week"], made["hour"], made["minute"]) == ("Monday,Friday", "2:00 pm", "the top of the hour")
-
-
-@pytest.mark.parametrize(
-    "change", [{"time_zone": "Europe/Berlin"}, {"hour": 24}, {"minute": "x"}, {"day_of_month": 0}, {"day_of_week": [9]}]
-)
-def test_a_schedule_takes_rails_names_and_real_times(ask: Caller, report: str, change: dict[str, Any]) -> None:
-    cron = {"freq": "daily", "hour": 6, "minute": 0, "time_zone": "Berlin"} | change
-    answer = ask("POST", f"/reports/{report}/schedules", json={"report_schedule": {"cron": cron}})
-    assert answer.status_code == 400
-    assert next(iter(change)) in answer.json()["message"]
 
 
 def test_discovery_is_for_admins_keys_and_expires(emulator: StudioEmulator) -> None:
@@ -328,40 +231,64 @@ def test_listed_and_read_alone_a_report_tells_its_datasets_differently(ask: Call
     assert alone.keys() ^ listed.keys() == {"has_imported_datasets", "imported_datasets"}
 
 
-@pytest.mark.parametrize("how", ["keep", "stop"])
-def test_archiving_may_or_may_not_stop_schedules(emulator: StudioEmulator, ask: Caller, report: str, how: str) -> None:
-    emulator.control.set_quirks(archived_schedules=how)
-    emulator.control.change_report(report, habit={})
-    emulator.control.add_schedule(report)
-    ask("PATCH", f"/reports/{report}/archive")
-    before = ask("GET", f"/reports/{report}").json()["runs_count"]
-    emulator.control.advance(timedelta(days=5))
-    body = ask("GET", f"/reports/{report}").json()
-    assert body["runs_count"] - before == {"keep": 5, "stop": 0}[how]
-    assert body["schedules_count"] == 1
+def test_a_listing_of_reports_has_neither_counters_nor_a_next_page(ask: Caller, busy: str) -> None:
+    body = ask("GET", f"/spaces/{busy}/reports").json()
+    assert "pagination" not in body
+    assert set(body["_links"]) == {"self"}
+    assert len(ask.rows(f"/spaces/{busy}/reports?page=2", "reports")) == 30
 
 
-@pytest.mark.parametrize("status", [200, 400])
-def test_archiving_twice_may_or_may_not_be_refused(
-    emulator: StudioEmulator, ask: Caller, report: str, status: int
-) -> None:
-    emulator.control.set_quirks(second_archive=status)
-    assert ask("PATCH", f"/reports/{report}/archive").status_code == 200
-    assert ask("PATCH", f"/reports/{report}/archive").status_code == status
+def test_a_report_is_not_made_in_a_collection(ask: Caller, busy: str) -> None:
+    answer = ask("POST", f"/collections/{busy}/reports", json={"report": {"name": "Revenue"}})
+    assert (answer.status_code, answer.json()["message"]) == (404, "request path not recognized")
 
 
-@pytest.mark.parametrize("freq", ["every_15_minutes", "every_30_minutes", "hourly", "daily", "weekly", "monthly"])
-@pytest.mark.parametrize("zone", ["UTC", "Pacific Time (US & Canada)", "Kathmandu"])
-def test_as_many_firings_are_counted_as_there_are(freq: str, zone: str) -> None:
-    for day_of_month in (1, 31):
-        cron = {
-            "freq": freq,
-            "hour": 2,
-            "minute": 30,
-            "time_zone": zone,
-            "day_of_week": "0,3,6" if freq == "weekly" else None,
-            "day_of_month": day_of_month if freq == "monthly" else None,
-        }
-        since = NOW - timedelta(days=400, hours=5, minutes=7)
-        assert firings_between(cron, since, NOW) == sum(1 for _ in firings_before(cron, NOW, since=since)) > 0
-    assert len(ZONES) == 151
+def test_both_forms_of_the_archive_are_there_whatever_the_state(ask: Caller, report: str) -> None:
+    for how in ("archive", "unarchive"):
+        body = ask("PATCH", f"/reports/{report}/{how}").json()
+        assert {"archive", "unarchive"} <= set(body["_forms"])
+        assert "archive" in body["_forms"]["archive"]["action"]
+
+
+def test_an_untitled_report_has_no_name_and_one_that_never_ran_no_run(emulator: StudioEmulator, ask: Caller) -> None:
+    body = ask("GET", f"/reports/{emulator.control.add_report(name=None)}").json()
+    never = ("name", "last_run_at", "last_successfully_run_at", "last_successful_run_token")
+    assert [body[key] for key in never] == [None] * 4
+    assert not {"last_run", "last_successful_run", "csv_export"} & set(body["_links"])
+
+
+def test_no_permission_shows_as_403_or_as_404(emulator: StudioEmulator, ask: Caller, busy: str) -> None:
+    emulator.control.forbid_collection(busy)
+    assert ask("GET", f"/spaces/{busy}/reports").json()["id"] == "forbidden"
+    hidden = [
+        token
+        for token, one in emulator.control.state()["collections"].items()
+        if one["personal_of"] not in (None, "member1")
+    ]
+    assert Caller(emulator, "member")("GET", f"/spaces/{hidden[0]}/reports").json()["message"] == "space not found"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/reports/0123456789ab", "report not found"),
+        ("/data_sources/0123456789ab", "data source not found"),
+        ("/no/such/path", "request path not recognized"),
+    ],
+)
+def test_a_404_names_what_is_missing(ask: Caller, path: str, message: str) -> None:
+    body = ask("GET", path).json()
+    assert (body["id"], body["message"]) == ("not_found", message)
+    assert body["_links"]["help"]["href"]
+
+
+def test_a_422_may_carry_a_dict_for_a_message(emulator: StudioEmulator, ask: Caller) -> None:
+    emulator.control.add_fault("status", status=422)
+    assert isinstance(ask("GET", "/spaces?filter=custom").json()["message"], dict)
+
+
+@pytest.mark.parametrize(("method", "path"), NOT_EMULATED, ids=str)
+def test_what_is_only_linked_to_is_answered_501_with_what_is_missing(ask: Caller, method: str, path: str) -> None:
+    answer = ask(method, re.sub(r"\{\w+\}", "0123456789ab", path))
+    assert (answer.status_code, answer.json()["id"]) == (501, "not_implemented")
+    assert NOT_EMULATED[method, path] in answer.json()["message"]

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from airflow_provider_studio.emulator import StudioEmulator
+from tests.emulator.sample import Sample
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -67,3 +68,18 @@ def report(emulator: StudioEmulator) -> str:
         query_count=3,
         expected_runtime=1.5,
     )
+
+
+@pytest.fixture(scope="module")
+def filled() -> Iterator[tuple[Sample, bytes]]:
+    with StudioEmulator("acme", reports=60, seed=5, now=NOW, speed=0) as emulator:
+        sample = Sample(emulator)
+        yield sample, emulator.control.save()
+
+
+@pytest.fixture
+def sample(filled: tuple[Sample, bytes]) -> Sample:
+    """One of everything, as it was before any test."""
+    made, saved = filled
+    made.emulator.control.restore(saved)
+    return made

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import requests
@@ -84,6 +85,21 @@ class Sample:
         name = f"{row.method} {row.path}"
         kind = "personal" if name in _FOR_PERSONS else "workspace"
         return self.ask(row.method, row.path + _QUERIES.get(name, ""), BODIES.get(name), kind)
+
+    def mint(self) -> dict[str, str]:
+        """A signature token of the Discovery API."""
+        scope = {"authentication_for": "batch-api", "authorization_type": "read-only"}
+        wanted = {"name": "nightly", "expires_at": "2026-12-01T00:00:00Z", "auth_scope": scope}
+        address = f"{self.emulator.url}/batch/{self.emulator.workspace}/signature_tokens"
+        minted = self.session("workspace").post(address, json={"signature_token": wanted}, timeout=10)
+        return dict(minted.json())
+
+    def discover(self, path: str, minted: dict[str, str]) -> dict[str, Any]:
+        """What the Discovery API says, asked with a signature token."""
+        secret = f"{minted['token']}:{minted['access_key']}:{minted['access_secret']}"
+        headers = {"Authorization": f"Bearer {b64encode(secret.encode()).decode()}"}
+        address = f"{self.emulator.url}/batch/{self.emulator.workspace}/{path}"
+        return dict(requests.get(address, headers=headers, timeout=10).json())
 
     def filled(self, path: str) -> str:
         """A path with real tokens in it."""

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real and documented bodies held against the emulator's live answer for the same resource.
+
+`python -m tests.emulator.real_bodies` prints every difference in keys, links, forms and types, with its reason; a test
+allows no other. The bodies themselves are read where they are and are not part of this project.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_studio.emulator import StudioEmulator
+from tests.conftest import FIXTURES
+from tests.emulator.sample import Sample
+
+Body = dict[str, Any]
+
+
+def _one(path: str, key: str = "", kind: str = "workspace") -> Callable[[Sample], Body]:
+    """What a path answers, or the first of what it lists."""
+
+    def ask(sample: Sample) -> Body:
+        body = sample.ask("GET", path, kind=kind).json()
+        return dict(body["_embedded"][key][0] if key else body)
+
+    return ask
+
+
+def _failed_query_run(sample: Sample) -> Body:
+    report = sample.names["report"]
+    sample.emulator.control.change_report(report, next_outcome="failed", next_runtime_seconds=0.0)
+    run = sample.ask("POST", "/{ws}/reports/{report}/runs", {}).json()["token"]
+    return _one(f"/{{ws}}/reports/{report}/runs/{run}/query_runs", "query_runs")(sample)
+
+
+def _weekly_schedule(sample: Sample) -> Body:
+    cron = {"freq": "weekly", "hour": 20, "minute": 0, "time_zone": "UTC", "day_of_week": "1,3"}
+    path = "/{ws}/reports/{report}/schedules"
+    return dict(sample.ask("POST", path, {"report_schedule": {"cron": cron}}).json())
+
+
+def _discovery(name: str) -> Callable[[Sample], Body]:
+    return lambda sample: dict(sample.discover(name, sample.mint())[name][0])
+
+
+@dataclass(frozen=True)
+class Real:
+    """One body.
+
+    :param file: where it is.
+    :param key: under which key it lists what is held against ours; empty where it is one itself.
+    :param ours: asks the emulator for the same.
+    :param links: whether its links and forms are all there; some were left out when it was published.
+    """
+
+    file: str
+    key: str
+    ours: Callable[[Sample], Body]
+    links: bool = False
+
+    def theirs(self) -> list[Body]:
+        """The body, or what it lists."""
+        body = json.loads((FIXTURES / self.file).read_text(encoding="utf-8"))
+        return list(body.get("_embedded", body)[self.key]) if self.key else [body]
+
+
+REAL = (
+    Real("datahub/reports_list_page.json", "reports", _one("/{ws}/spaces/{space}/reports", "reports"), links=True),
+    Real("datahub/reports_list_empty_page.json", "", _one("/{ws}/spaces/{space}/reports?page=9"), links=True),
+    Real("datahub/datasets_list_2024.json", "reports", _one("/{ws}/spaces/{space}/datasets", "reports")),
+    Real("datahub/spaces_list.json", "spaces", _one("/{ws}/spaces?filter=custom", "spaces"), links=True),
+    Real("datahub/queries_list.json", "queries", _one("/{ws}/reports/{report}/queries", "queries"), links=True),
+    Real("datahub/account_user_redacted.json", "", _one("/account", kind="personal")),
+    Real("datahub/verify.json", "", _one("/verify", kind="personal"), links=True),
+    Real("odd_collector/data_sources_list_2023.json", "data_sources", _one("/{ws}/data_sources", "data_sources")),
+    Real("mode_docs/report_schedule.json", "", _one("/{ws}/reports/{report}/schedules/{schedule}"), links=True),
+    Real("mode_docs/signature_token.json", "", lambda sample: dict(sample.mint())),
+    Real("mode_docs/discovery_reports_page.json", "reports", _discovery("reports")),
+    Real("mode_docs/discovery_report_stats_page.json", "report_stats", _discovery("report_stats")),
+    Real("mode_sdk_synthetic/report.json", "", _one("/{ws}/reports/{report}")),
+    Real("mode_sdk_synthetic/report_run.json", "", _one("/{ws}/reports/{report}/runs/{run}")),
+    Real("mode_sdk_synthetic/report_schedule.json", "", _weekly_schedule),
+    Real("mode_sdk_synthetic/query_run_failed.json", "", _failed_query_run),
+    Real("mode_sdk_synthetic/space.json", "", _one("/{ws}/spaces/{space}")),
+    Real("mode_sdk_synthetic/spaces_page_envelope.json", "", _one("/{ws}/spaces?filter=all"), links=True),
+    Real("issues/openmetadata_14578_400_body.json", "", _one("/account"), links=True),
+)
+
+_SINCE_2021 = "came after 2021; newer bodies and the description have it"
+_CHOSEN = "whoever wrote this body chose some keys; fuller ones have it"
+_TEXT = "a decimal string lately, a number in older bodies: the switch ids_as_text"
+REASONS = (
+    (r"datahub/(reports|spaces|queries)_list.*", r"extra .*", _SINCE_2021),
+    (r"datahub/account.*", r"extra .*", "of the description, which knows accounts of workspaces as well as persons'"),
+    (r"odd_collector/.*", r"extra ssl_trusted_cert", "of the description, which is newer"),
+    (r"mode_docs/report_schedule.*", r"extra .*", "the documentation's example is of 2020; live answers have it"),
+    (r"mode_docs/discovery_reports.*", r"extra last_(run|viewed)_at", "documented in words, not in the example"),
+    (r"mode_docs/discovery_report_stats.*", r"(missing total_views_count|extra view_count)", "clients read view_count"),
+    (r"mode_sdk_synthetic/.*", r"extra .*", _CHOSEN),
+    (r"mode_sdk_synthetic/.*", r"type (id|account_id|data_source_id)\b.*", _TEXT),
+)
+"""Which body, which difference, and why it may be."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference, and the reason that it may be; None where there is none."""
+
+    file: str
+    what: str
+    reason: str | None
+
+
+def differences(real: Real, sample: Sample) -> Iterator[Difference]:
+    """Yield how the emulator's answer differs from a real body."""
+    theirs, ours = _parts(real.theirs(), real), _parts([real.ours(sample)], real)
+    found = [f"missing {name}" for name in theirs.keys() - ours.keys()]
+    found += [f"extra {name}" for name in ours.keys() - theirs.keys()]
+    for name in theirs.keys() & ours.keys():
+        told, said = theirs[name] - {"null"}, ours[name] - {"null"}
+        if told and said and not said <= told:
+            found.append(f"type {name}: {'/'.join(sorted(said))}, not {'/'.join(sorted(told))}")
+    for what in sorted(found):
+        reasons = (reason for files, whats, reason in REASONS if _is(files, real.file) and _is(whats, what))
+        yield Difference(real.file, what, next(reasons, None))
+
+
+def _is(pattern: str, text: str) -> bool:
+    return re.fullmatch(pattern, text) is not None
+
+
+_TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
+
+
+def _parts(bodies: list[Body], real: Real) -> dict[str, set[str]]:
+    """The types of every key, counter, link and form that any of the bodies has."""
+    parts: dict[str, set[str]] = {}
+    for body in bodies:
+        for name, value in body.items():
+            if name in {"_links", "_forms", "pagination", "_embedded"}:
+                if real.links or name == "pagination":
+                    for inner, one in value.items():
+                        parts.setdefault(f"{name}.{inner}", set()).add(_type(one))
+            else:
+                parts.setdefault(name, set()).add(_type(value))
+    return parts
+
+
+def _type(value: Any) -> str:
+    return _TYPES.get(type(value), "null")
+
+
+def main() -> None:
+    """Print the table."""
+    with StudioEmulator("acme", reports=60, seed=5, now=datetime(2026, 6, 1, 12, tzinfo=UTC), speed=0) as emulator:
+        sample = Sample(emulator)
+        print("| body | same | difference | reason |\n|---|---|---|---|")
+        for real in REAL:
+            found = list(differences(real, sample))
+            same = len(_parts([real.ours(sample)], real)) - sum(not one.what.startswith("missing") for one in found)
+            grouped: dict[str | None, list[str]] = {}
+            for one in found:
+                grouped.setdefault(one.reason, []).append(one.what)
+            for reason, whats in grouped.items() or [("", ["none"])]:
+                print(f"| {real.file} | {same} | {', '.join(whats)} | {reason} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The emulator's answers have the keys, links, forms and types of real ones, but for what has a reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import FIXTURES, needs_real_bodies
+from tests.emulator.real_bodies import REAL, REASONS, Real, differences
+from tests.emulator.sample import Sample
+
+
+@needs_real_bodies
+@pytest.mark.parametrize("real", REAL, ids=lambda real: real.file)
+def test_an_answer_differs_from_a_real_one_only_with_a_reason(sample: Sample, real: Real) -> None:
+    assert [one.what for one in differences(real, sample) if one.reason is None] == []
+
+
+@needs_real_bodies
+def test_every_real_body_is_held_against_an_answer() -> None:
+    assert {path.relative_to(FIXTURES).as_posix() for path in FIXTURES.rglob("*.json")} == {one.file for one in REAL}
+
+
+@needs_real_bodies
+def test_every_reason_is_needed(sample: Sample) -> None:
+    given = {one.reason for real in REAL for one in differences(real, sample)}
+    assert {reason for *_, reason in REASONS} <= given

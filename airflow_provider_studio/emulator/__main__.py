@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +25,11 @@ Beside a real Airflow, in two terminals; the second command is the first one's s
   export AIRFLOW_CONN_STUDIO_DEFAULT='…' && airflow standalone
 
 Control endpoints are under /_emulator: clock, requests, faults, rate_limit, quirks, tokens, reset, snapshot, state,
-reports, collections. A workspace is written down with  curl -o saved.json http://127.0.0.1:8181/_emulator/snapshot
+reports, collections. For example, a day passes, and a tenth of all requests fails from now on:
+  curl --json '{{"advance_seconds": 86400}}' http://127.0.0.1:8181/_emulator/clock
+  curl --json '{{"kind": "status", "status": 503, "rate": 0.1, "times": null}}' http://127.0.0.1:8181/_emulator/faults
+
+A workspace is written down with  curl -o saved.json http://127.0.0.1:8181/_emulator/snapshot
 and taken up again with  --restore saved.json
 """
 
@@ -107,7 +112,7 @@ def main() -> int:
         "password": SECRET,
     }
     print(f"Workspace {workspace!r}, {len(state.world.reports):,} Reports: {url}/api")
-    print(f"export AIRFLOW_CONN_STUDIO_DEFAULT='{json.dumps(connection)}'", flush=True)
+    print(f"export AIRFLOW_CONN_STUDIO_DEFAULT={shlex.quote(json.dumps(connection))}", flush=True)
     make_server(state).run(sockets=[bound])
     return 0
 

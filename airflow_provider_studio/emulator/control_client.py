@@ -81,7 +81,7 @@ class EmulatorControl:
         self._ask("POST", f"tokens/{token}", {"standing": standing})
 
     def reset(self) -> None:
-        """Begin again: the workspace as seeded, the clock where it began; no faults, no log, every token active."""
+        """Begin again: workspace as seeded, clock where it began; no faults, log or spent budget, tokens active."""
         self._ask("POST", "reset")
 
     def save(self) -> bytes:

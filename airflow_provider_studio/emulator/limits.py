@@ -142,6 +142,10 @@ class Limits:
         self.enabled, self.headers, self.retry_after = enabled, headers, retry_after
         self.limit, self.interval_seconds, self._model, self._per = limit, interval_seconds, model, per
         self._classes = [RequestClass(**one) for one in classes]
+        self.forget()
+
+    def forget(self) -> None:
+        """Start counting anew, as configured."""
         self._counted: dict[tuple[str, str], ServerLimit] = {}
 
     def of(self, token: str, username: str | None, path: str) -> tuple[ServerLimit, int]:

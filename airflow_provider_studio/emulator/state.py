@@ -120,9 +120,10 @@ class EmulatorState:
         self.signatures: dict[str, Signature] = {}
 
     def reset(self) -> None:
-        """Begin again: the world as seeded, the clock where it began; no faults, no log, every token active."""
+        """Begin again: world as seeded, clock where it began; no faults, log or spent budget, tokens active."""
         self.clock.set(self._start)
         self.log.requests.clear()
+        self.limits.forget()
         self._begin()
 
     def save(self) -> bytes:

@@ -208,7 +208,8 @@ def test_the_request_log_holds_no_secret_no_query_and_no_body(emulator: StudioEm
 
 def test_it_runs_as_a_program_and_says_where() -> None:
     argv = [sys.executable, "-m", "airflow_provider_studio.emulator", "--workspace", "acme", "--reports", "2000"]
-    with subprocess.Popen([*argv, "--seed", "7", "--port", "0"], stdout=subprocess.PIPE, text=True) as program:
+    argv += ["--seed", "7", "--port", "0"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         try:
             assert program.stdout is not None
             said = program.stdout.readline()
@@ -216,8 +217,13 @@ def test_it_runs_as_a_program_and_says_where() -> None:
             address = said.split(": ", 1)[1].strip()
             auth = ("emulator-workspace", "emulator-secret")
             assert requests.get(f"{address}/verify", auth=auth, timeout=10).json()["workspace"] == "acme"
+            strange = ("a1b2c3d4e5f6", "9f8e7d6c5b4a3f2e1d0c")
+            assert requests.get(f"{address}/verify", auth=strange, timeout=10).status_code == 401
         finally:
             program.terminate()
+        said = program.stdout.read() + (program.stderr.read() if program.stderr else "")
+        assert "points at an emulator" in said
+        assert not any(part in said for part in strange)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the models of the server's rate limit differ, on a clock moved by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_studio.emulator.limits import MODELS, Limits
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def _passed(limits: Limits, clock: Clock, at: float, requests: int = 50) -> int:
+    """How many of so many requests at a time pass."""
+    clock.seconds = at
+    return sum(limits.of("token", None, "/api/acme")[0].take() for _ in range(requests))
+
+
+@pytest.mark.parametrize(
+    ("model", "passed"),
+    [
+        ("sliding", [40, 0, 0, 40]),
+        ("fixed", [40, 40, 0, 0]),  # a slice begins at 106.3 and the next one at 116.3
+        ("token_bucket", [40, 5, 9, 26]),
+    ],
+)
+def test_each_model_lets_other_requests_pass(model: str, passed: list[int]) -> None:
+    clock = Clock()
+    limits = Limits(clock)
+    limits.configure(model=model)
+    assert [_passed(limits, clock, at) for at in (105.1, 106.35, 108.6, 115.2)] == passed
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_left_is_told_and_never_less_than_nothing(model: str) -> None:
+    limits = Limits(Clock())
+    limits.configure(model=model, limit=3)
+    left = []
+    for _ in range(5):
+        limit, most = limits.of("token", None, "/api/acme")
+        limit.take()
+        left.append(limit.remaining())
+    assert (left, most) == ([2, 1, 0, 0, 0], 3)
+
+
+def test_budgets_are_apart_by_token_and_begin_again_when_forgotten() -> None:
+    limits = Limits(Clock())
+    limits.configure(limit=1)
+    first, second = (limits.of(token, "member1", "/api/acme")[0] for token in ("a", "b"))
+    assert (first.take(), first.take(), second.take()) == (True, False, True)
+    limits.forget()
+    assert limits.of("a", "member1", "/api/acme")[0].take()

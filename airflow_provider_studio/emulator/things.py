@@ -203,10 +203,11 @@ class Report:
 
     def days_used(self, now: datetime) -> float:
         """For how many days people have used it by habit; nobody uses what is archived."""
-        end = now
-        for limit in (self.archived_at, self.habit.until):
-            if limit is not None and limit < end:
-                end = limit
+        end, left = now, self.habit.until
+        if left is not None and left < end:
+            end = left
+        if self.archived_at is not None and self.archived_at < end:
+            end = self.archived_at
         used = end - self.created_at
         for start, stop in self.archived_before:
             used -= max(_ZERO, min(stop, end) - start)

@@ -7,7 +7,7 @@ nothing, and moving it back gives the earlier counts again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import merge
@@ -154,6 +154,12 @@ class World:
         fastest = self.quirks.fastest_schedule
         return fastest is not None and FREQUENCIES.index(cron["freq"]) < FREQUENCIES.index(fastest)
 
+    def has_refused_schedules(self, report: Report) -> bool:
+        """Whether a Report has schedules that break the policy, from before it."""
+        if self.quirks.fastest_schedule is None:
+            return False
+        return any(self.breaks_policy(one.cron) for one in self.schedules_of(report))
+
     def remove_schedule(self, schedule: Schedule, now: datetime) -> None:
         """Delete a schedule; the runs that it made stay known."""
         self._keep_as_it_was(schedule, now)
@@ -188,15 +194,19 @@ class World:
         """A schedule's subscriptions."""
         return list(self._subscriptions_by_schedule.get(schedule, ()))
 
-    def _fired(self, report: Report) -> Iterator[Schedule]:
+    def _fired(self, report: Report) -> Sequence[Schedule]:
         """A Report's schedules, those included that are not so any more."""
-        return chain(self._schedules_by_report.get(report.token, ()), self.earlier_schedules.get(report.token, ()))
+        present, earlier = self._schedules_by_report.get(report.token, ()), self.earlier_schedules.get(report.token)
+        return [*present, *earlier] if earlier else present
 
     def run_count(self, report: Report, now: datetime) -> int:
         """All runs so far."""
-        scheduled = sum(one.firings(now) for one in self._fired(report))
-        asked = sum(run.created_at <= now for run in self.runs.get(report.token, ()))
-        return report.manual_runs(now)[0] + scheduled + asked
+        total = report.manual_runs(now)[0]
+        for one in self._fired(report):
+            total += one.firings(now)
+        for run in self.runs.get(report.token, ()):
+            total += run.created_at <= now
+        return total
 
     def runs_of(self, report: Report, now: datetime) -> Iterator[Run]:
         """Yield every run, newest first, whoever started it."""

@@ -61,7 +61,7 @@ def report(view: View, one: Report, *, alone: bool = False) -> Body:
         "chart_count": one.query_count // 2,
         "runs_count": world.run_count(one, now),
         "schedules_count": world.schedules_count(one),
-        "has_schedules_with_invalid_intervals": any(world.breaks_policy(each.cron) for each in world.schedules_of(one)),
+        "has_schedules_with_invalid_intervals": world.has_refused_schedules(one),
         "query_preview": "SELECT\n\tcount(*)\nFROM\n\torders\n",
         "view_count": one.view_count(now),
         "thoughtspot_published_at": None,

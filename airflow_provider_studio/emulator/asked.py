@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -57,6 +58,20 @@ def bad_request(message: str) -> ApiError:
 def param_missing(name: str) -> ApiError:
     """Return the 400 that names the parameter."""
     return ApiError(400, "param_missing", f"param is missing or the value is empty: {name}")
+
+
+def time_of(name: str, text: str) -> datetime:
+    """Return a time as a request writes it.
+
+    :raises ApiError: it is none, or has no time zone.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise bad_request(f"{name} is no time") from None
+    if time.tzinfo is None:
+        raise bad_request(f"{name} has no time zone")
+    return time
 
 
 class Asked:

@@ -3,7 +3,8 @@
 
     python -m tests.benchmarks.emulator
 
-Requests a second are the server's own: two clients ask it, and its CPU time is what is divided by.
+Requests a second are the server's own: two clients ask it, and its CPU time is what is divided by. The goals: 100,000
+Reports up within 5 s and in 500 MiB, more than 1,000 requests a second, a year of 5,000 Reports in 30 s.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ def main() -> None:
     """Measure and print."""
     for reports in (2_000, 100_000):
         with Served(reports) as served:
-            print(f"{reports:,} Reports: up after {served.start_seconds:.1f} s ({served.cpu():.1f} s CPU), {served.mib:.0f} MiB")
+            print(
+                f"{reports:,} Reports: up after {served.start_seconds:.1f} s ({served.cpu():.1f} s CPU), {served.mib:.0f} MiB"
+            )
             paths = walk(served)
             pages = [path for path in paths if "page=" in path]
             one = next(path.removesuffix("/schedules") for path in paths if path.endswith("/schedules"))

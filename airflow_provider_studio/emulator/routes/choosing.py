@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from airflow_provider_studio.emulator.asked import Asked, bad_request
+from airflow_provider_studio.emulator.asked import Asked, time_of
 from airflow_provider_studio.emulator.bodies.reports import updated_at
 from airflow_provider_studio.emulator.things import Report
 
@@ -20,7 +20,7 @@ def chosen(asked: Asked, reports: list[Report]) -> list[Report]:
     match = _FILTER.fullmatch(asked.query.get("filter", ""))
     if match:
         field, relation, text = match.groups()
-        limit = _time(text)
+        limit = time_of("filter", text)
         reports = [
             one
             for one in reports
@@ -35,13 +35,3 @@ def chosen(asked: Asked, reports: list[Report]) -> list[Report]:
 
 def _when(asked: Asked, report: Report, field: str) -> datetime:
     return report.created_at if field == "created_at" else updated_at(asked.view, report)
-
-
-def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise bad_request("filter is no time") from None
-    if time.tzinfo is None:
-        raise bad_request("filter has no time zone")
-    return time

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import Response
 
 from airflow_provider_studio.emulator.answers import json_response
-from airflow_provider_studio.emulator.asked import ApiError, Asked, bad_request, param_missing
+from airflow_provider_studio.emulator.asked import ApiError, Asked, bad_request, param_missing, time_of
 from airflow_provider_studio.emulator.bodies.hal import Body, link, pagination
 from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.routes.routing import Answer, Routes
@@ -54,13 +54,7 @@ def mint(asked: Asked) -> Response:
 def _expiry(text: str | None) -> datetime:
     if text is None:
         raise param_missing("signature_token.expires_at")
-    try:
-        expiry = datetime.fromisoformat(text)
-    except ValueError:
-        raise bad_request("signature_token.expires_at is no time") from None
-    if expiry.tzinfo is None:
-        raise bad_request("signature_token.expires_at has no time zone")
-    return expiry
+    return time_of("signature_token.expires_at", text)
 
 
 def _batch(name: str, rows: Callable[[Asked], list[Any]], row: Callable[[Asked, Any], Body]) -> None:

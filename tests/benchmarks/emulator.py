@@ -109,9 +109,8 @@ def main() -> None:
     """Measure and print."""
     for reports in (2_000, 100_000):
         with Served(reports) as served:
-            print(
-                f"{reports:,} Reports: up after {served.start_seconds:.1f} s ({served.cpu():.1f} s CPU), {served.mib:.0f} MiB"
-            )
+            start = f"up after {served.start_seconds:.1f} s ({served.cpu():.1f} s CPU), {served.mib:.0f} MiB"
+            print(f"{reports:,} Reports: {start}")
             paths = walk(served)
             pages = [path for path in paths if "page=" in path]
             one = next(path.removesuffix("/schedules") for path in paths if path.endswith("/schedules"))

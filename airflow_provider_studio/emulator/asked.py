@@ -135,15 +135,18 @@ class Asked:
             raise bad_request("The body is no JSON") from None
         return body if isinstance(body, dict) else {}
 
-    def values(self, wrapper: str, **types: Types) -> dict[str, Any]:
-        """What the body's wrapper holds under these names, each null or of its type; other names are passed over."""
-        wrapped = self.body().get(wrapper)
+    def values(self, wrapper: str | None, **types: Types) -> dict[str, Any]:
+        """What the body's wrapper holds under these names, each null or of its type; other names are passed over.
+
+        :param wrapper: None where the body itself holds them.
+        """
+        wrapped = self.body() if wrapper is None else self.body().get(wrapper)
         if not isinstance(wrapped, dict):
-            raise param_missing(wrapper)
+            raise param_missing(str(wrapper))
         values = {name: wrapped[name] for name in types if name in wrapped}
         for name, value in values.items():
             if value is not None and (not isinstance(value, types[name]) or _is_stray_bool(value, types[name])):
-                raise bad_request(f"{wrapper}.{name} is invalid")
+                raise bad_request(f"{wrapper}.{name} is invalid" if wrapper else f"{name} is invalid")
         return values
 
     def refuse_keys(self) -> None:

@@ -33,6 +33,7 @@ class Quirks:
     :param archived_schedules: whether a schedule goes on firing when its Report is archived.
     :param archived_schedules_count: whether an archived Report still counts its schedules.
     :param second_archive: the status of archiving an archived Report.
+    :param schedule_body: whether a schedule is written inside `report_schedule`, as seen, or `flat`, as documented.
     :param fastest_schedule: an admin's policy: what fires more often is refused from now on, when made or changed.
     :param plan: the workspace's plan: `business` has no Discovery API, `free` no API at all.
     :param personal_tokens: whether personal tokens are accepted for ever, or ended in February 2025.
@@ -50,6 +51,7 @@ class Quirks:
     archived_schedules: Literal["keep", "stop"] = "keep"
     archived_schedules_count: Literal["kept", "zero"] = "kept"
     second_archive: Literal[200, 400] = 200
+    schedule_body: Literal["wrapped", "flat"] = "wrapped"
     fastest_schedule: Frequency | None = None
     plan: Literal["enterprise", "business", "free"] = "enterprise"
     personal_tokens: Literal["accepted", "ended"] = "accepted"

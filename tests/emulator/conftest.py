@@ -27,7 +27,7 @@ class Caller:
 
     def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
         address = path if path.startswith("http") else f"{self._root}{path}"
-        return self._session.request(method, address, timeout=10, **options)
+        return self._session.request(method, address, timeout=60, **options)
 
     def rows(self, path: str, key: str) -> list[dict[str, Any]]:
         return list(self("GET", path).json()["_embedded"][key])

@@ -78,7 +78,7 @@ class Sample:
     def ask(self, method: str, path: str, body: Any = None, kind: str = "workspace") -> requests.Response:
         """Send a request to a path below `/api`, with the tokens filled in."""
         address = f"{self.emulator.url}/api{self.filled(path)}"
-        return self.session(kind).request(method, address, json=self._named(body), timeout=10, allow_redirects=False)
+        return self.session(kind).request(method, address, json=self._named(body), timeout=60, allow_redirects=False)
 
     def answer(self, row: Row) -> requests.Response:
         """Send a request in order for an endpoint."""
@@ -91,7 +91,7 @@ class Sample:
         scope = {"authentication_for": "batch-api", "authorization_type": "read-only"}
         wanted = {"name": "nightly", "expires_at": "2026-12-01T00:00:00Z", "auth_scope": scope}
         address = f"{self.emulator.url}/batch/{self.emulator.workspace}/signature_tokens"
-        minted = self.session("workspace").post(address, json={"signature_token": wanted}, timeout=10)
+        minted = self.session("workspace").post(address, json={"signature_token": wanted}, timeout=60)
         return dict(minted.json())
 
     def discover(self, path: str, minted: dict[str, str]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Sample:
         secret = f"{minted['token']}:{minted['access_key']}:{minted['access_secret']}"
         headers = {"Authorization": f"Bearer {b64encode(secret.encode()).decode()}"}
         address = f"{self.emulator.url}/batch/{self.emulator.workspace}/{path}"
-        return dict(requests.get(address, headers=headers, timeout=10).json())
+        return dict(requests.get(address, headers=headers, timeout=60).json())
 
     def filled(self, path: str) -> str:
         """A path with real tokens in it."""

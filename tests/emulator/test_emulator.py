@@ -237,6 +237,6 @@ def test_it_runs_as_a_program_and_says_where() -> None:
 )
 def test_as_a_program_it_refuses_what_makes_no_sense(options: list[str], message: str) -> None:
     argv = [sys.executable, "-m", "airflow_provider_studio.emulator", *options]
-    ended = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode != 0
     assert message in ended.stderr

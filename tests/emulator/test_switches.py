@@ -132,6 +132,17 @@ def test_an_archived_report_counts_its_schedules_or_not(
     assert len(ask.rows(f"/reports/{report}/schedules", "report_schedules")) == 1
 
 
+@pytest.mark.parametrize(("way", "statuses"), [("wrapped", [201, 400]), ("flat", [400, 201])])
+def test_a_schedule_is_written_inside_a_wrapper_or_flat(
+    emulator: StudioEmulator, ask: Caller, report: str, way: str, statuses: list[int]
+) -> None:
+    emulator.control.set_quirks(schedule_body=way)
+    flat = {"cron": {"freq": "daily", "hour": 6}, "name": "Mornings"}
+    answers = [ask("POST", f"/reports/{report}/schedules", json=body) for body in ({"report_schedule": flat}, flat)]
+    assert [one.status_code for one in answers] == statuses
+    assert [one["name"] for one in ask.rows(f"/reports/{report}/schedules", "report_schedules")] == ["Mornings"]
+
+
 def test_a_schedule_policy_refuses_edits_and_lets_old_schedules_run(
     emulator: StudioEmulator, ask: Caller, report: str
 ) -> None:

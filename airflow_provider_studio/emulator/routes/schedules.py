@@ -60,7 +60,8 @@ def delete_schedule(asked: Asked) -> Answer:
 
 
 def _values(asked: Asked) -> dict[str, Any]:
-    return asked.values("report_schedule", cron=dict, name=str, timeout=int, params=dict)
+    wrapper = None if asked.world.quirks.schedule_body == "flat" else "report_schedule"
+    return asked.values(wrapper, cron=dict, name=str, timeout=int, params=dict)
 
 
 def _checked_cron(asked: Asked, cron: dict[str, Any] | None) -> dict[str, Any]:

@@ -55,6 +55,12 @@ def client(emulator: StudioEmulator) -> Iterator[StudioClient]:
         yield made
 
 
+@pytest.fixture
+def sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request is sent once: what fails is not repeated below the caller, who need not wait for it."""
+    monkeypatch.setattr("airflow_provider_studio.client.transport.Transport._is_enough", lambda _self, _state: True)
+
+
 def client_of(emulator: StudioEmulator, kind: str = "workspace", **options: Any) -> StudioClient:
     """Return a client of an emulator that neither waits for permits nor between attempts."""
     declared = options.pop("declared", TokenKind(kind))

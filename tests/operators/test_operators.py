@@ -200,9 +200,8 @@ def test_nothing_that_changes_studio_has_a_default_that_acts() -> None:
 
 @pytest.mark.parametrize(("status", "tries"), [(403, 1), (503, 2)])
 def test_only_what_a_retry_may_mend_is_retried(
-    run: RunDag, emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch, status: int, tries: int
+    run: RunDag, emulator: StudioEmulator, sent_once: None, status: int, tries: int
 ) -> None:
-    monkeypatch.setattr("airflow_provider_studio.client.transport.RetryPolicy.attempts", 1)
     emulator.control.add_fault("status", path="/spaces", status=status, times=1)
     ran = run(lambda: StudioInventoryOperator(task_id="t", retries=1, retry_delay=timedelta(0)) and None)
     assert ran.state == ("success" if tries == 2 else "failed")

@@ -6,12 +6,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import RetryDecision, RetryPolicy
-
 from airflow_provider_studio.client import errors
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryDecision, RetryPolicy
+else:
+    try:
+        from airflow.sdk import RetryDecision, RetryPolicy
+    except ImportError:  # before Airflow 3.3
+        RetryDecision, RetryPolicy = None, object
 
 _AFTER_429 = timedelta(seconds=30)
 _AT_ONCE = timedelta(seconds=1)
@@ -24,7 +27,18 @@ class StudioRetryPolicy(RetryPolicy):
     * 429 to the end: retry after what `Retry-After` asked for, or 30 s.
     * A run that was not over in time: retry at once, which waits for the same run again.
     * Anything else: the task's own `retries` and `retry_delay`.
+
+    :raises StudioConfigurationError: this Airflow has no retry policies.
     """
+
+    def __init__(self) -> None:
+        if RetryPolicy is object:
+            from airflow import __version__
+
+            raise errors.StudioConfigurationError(
+                f"retry_policy needs Airflow 3.3 or later, and this is {__version__}; leave it out, and errors that no "
+                "retry can mend still fail a task at once."
+            )
 
     def evaluate(
         self,
@@ -36,11 +50,11 @@ class StudioRetryPolicy(RetryPolicy):
         """Decide by what went wrong."""
         if not isinstance(exception, errors.StudioError):
             return RetryDecision.default()
-        kind = type(exception).__name__
+        kind = getattr(exception, "kind", type(exception).__name__)  # in a trigger, where it had another type
         if not exception.retry_helps:
             return RetryDecision.fail(f"{kind}: no retry can mend it")
-        if isinstance(exception, errors.StudioRateLimitedError):
-            asked = exception.retry_after_seconds
+        if kind == errors.StudioRateLimitedError.__name__:
+            asked = getattr(exception, "retry_after_seconds", None)
             delay = _AFTER_429 if asked is None else timedelta(seconds=asked)
             return RetryDecision.retry(delay, f"{kind}: the token's budget is spent by others")
         if isinstance(exception, errors.StudioRunTimeoutError):

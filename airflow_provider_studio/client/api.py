@@ -13,7 +13,12 @@ from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 from airflow_provider_studio.client import models
-from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.errors import (
+    StudioCapabilityError,
+    StudioConfigurationError,
+    StudioForbiddenError,
+    StudioNotFoundError,
+)
 from airflow_provider_studio.client.pagination import rows_of, walk
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
 from airflow_provider_studio.client.tokens import (
@@ -144,7 +149,8 @@ class StudioClient:
         if not name:
             raise StudioConfigurationError("name is empty; a Collection needs one.")
         body = {"space": {"name": name, "description": description or ""}}
-        answer = self._send("POST", f"/api/{self.workspace}/spaces", body)
+        with self._as_its_member_may("make a Collection"):
+            answer = self._send("POST", f"/api/{self.workspace}/spaces", body)
         return models.Collection.parse(answer, what="the new Collection")
 
     def update_collection(
@@ -154,7 +160,9 @@ class StudioClient:
         changes = {key: value for key, value in {"name": name, "description": description}.items() if value is not None}
         if not changes:
             raise StudioConfigurationError("Nothing to update: give a name or a description.")
-        answer = self._send("PATCH", self._collection(collection), {"space": changes})
+        path = self._collection(collection)
+        with self._as_its_member_may(f"change the Collection {collection}"):
+            answer = self._send("PATCH", path, {"space": changes})
         return models.Collection.parse(answer, what=f"Collection {collection}")
 
     # Reports
@@ -184,7 +192,9 @@ class StudioClient:
         changes = {key: value for key, value in values.items() if value is not None}
         if not changes:
             raise StudioConfigurationError("Nothing to update: give a name, a description or a collection.")
-        answer = self._send("PATCH", self._report(report), {"report": changes})
+        path = self._report(report)
+        with self._as_its_member_may(f"change the Report {report}"):
+            answer = self._send("PATCH", path, {"report": changes})
         return models.Report.parse(answer, what=f"Report {report}")
 
     def archive_report(self, report: str) -> models.Report:
@@ -267,9 +277,8 @@ class StudioClient:
 
     @contextmanager
     def _download(self, path: str, chunk_bytes: int) -> Iterator[tuple[str, Iterator[bytes]]]:
-        with self._transport.stream(path, priority=self._priority) as response:
-            kind = response.headers.get("Content-Type", "").partition(";")[0]
-            yield kind, response.iter_content(chunk_bytes)
+        with self._transport.stream(path, chunk_bytes, priority=self._priority) as answer:
+            yield answer
 
     # Schedules
 
@@ -318,6 +327,19 @@ class StudioClient:
         self._send("DELETE", path)
 
     # Paths and parsing
+
+    @contextmanager
+    def _as_its_member_may(self, doing: str) -> Iterator[None]:
+        """Say of what a Member token was refused whose rights it has; Studio answers 403 and 404 alike."""
+        try:
+            yield
+        except (StudioForbiddenError, StudioNotFoundError) as error:
+            if self._kind is not TokenKind.MEMBER:
+                raise
+            raise StudioCapabilityError(
+                f"This Member token may not {doing}, or it does not exist: it has the rights of the member who made it "
+                f"({error}) Let that member edit it in Studio, or use a Workspace token."
+            ) from None
 
     def _collection(self, token: str) -> str:
         return f"/api/{self.workspace}/spaces/{check_identifier('collection', token)}"

@@ -167,20 +167,21 @@ class Transport:
         raise AssertionError("unreachable: tenacity returns or raises")
 
     @contextmanager
-    def stream(self, path: str, *, priority: Priority = Priority.WALK) -> Iterator[requests.Response]:
-        """Open a large answer and yield it unread; only opening it is retried."""
+    def stream(
+        self, path: str, chunk_bytes: int, *, priority: Priority = Priority.WALK
+    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Open a large answer and yield its content type and its bytes in chunks; only opening it is retried.
+
+        :raises StudioConnectionError: also from the chunks, where the answer is cut short.
+        """
         for attempt in self._attempts("GET"):
             with attempt:
                 response = self._opened("GET", path, priority=priority)
                 if response.status_code >= 300:
                     with response:
                         raise _api_error("GET", path, response)
-        try:
-            yield response
-        except requests.RequestException as error:
-            raise _connection_error("GET", path, error) from None
-        finally:
-            response.close()
+        with response:
+            yield response.headers.get("Content-Type", "").partition(";")[0], _chunks(path, response, chunk_bytes)
 
     def _attempts(self, method: str) -> tenacity.Retrying:
         return tenacity.Retrying(
@@ -245,6 +246,14 @@ class Transport:
         if status == 429:
             self.spending.rate_limited += 1
         return response
+
+
+def _chunks(path: str, response: requests.Response, size: int) -> Iterator[bytes]:
+    """Read on; what `requests` raises would pass for an error of the file that the bytes are written to."""
+    try:
+        yield from response.iter_content(size)
+    except requests.RequestException as error:
+        raise _connection_error("GET", path, error) from None
 
 
 def _may_repeat(method: str, error: BaseException) -> bool:

@@ -99,6 +99,7 @@ def wait_for_run(
     run: ReportRun,
     *,
     expected_seconds: float | None = None,
+    elapsed_seconds: float = 0.0,
     timeout_seconds: float,
     policy: PollPolicy | None = None,
     sleep: Callable[[float], None] = time.sleep,
@@ -107,12 +108,13 @@ def wait_for_run(
     """Wait until a run is over, and return it, good or not.
 
     :param expected_seconds: the Report's `expected_runtime`.
+    :param elapsed_seconds: how long the run has taken already, where an earlier try started it.
     :raises StudioRunTimeoutError: it was not over in time; it goes on in Studio, which has no way to cancel it.
     """
     policy = policy or PollPolicy()
     deadline = monotonic() + timeout_seconds
     failed_looks = 0
-    for interval in policy.intervals(expected_seconds):
+    for interval in policy.intervals(expected_seconds, elapsed_seconds):
         if run.run_state.is_over:
             return run
         left = deadline - monotonic()

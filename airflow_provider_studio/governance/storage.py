@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,17 +82,29 @@ def write_once(path: UPath, content: bytes) -> bool:
 
 
 def write_stream(path: UPath, chunks: Iterable[bytes]) -> None:
-    """Write a file of any size in constant memory; on a local path it appears whole or not at all.
+    """Write a file of any size in constant memory; it appears whole or not at all.
 
     :raises StorageError: names the path and the reason.
     """
     with explained("write", path):
         local = local_path(path)
         if local is None:
-            with path.open("wb") as file:
-                file.writelines(chunks)
+            _write_remote(path, chunks)
         else:
             _write_local(local, chunks)
+
+
+def _write_remote(path: UPath, chunks: Iterable[bytes]) -> None:
+    """Write under another name and rename: closing a half-written object makes it whole where it stands."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("wb") as file:
+            file.writelines(chunks)
+        path.fs.mv(temporary.path, path.path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def check_writable(folder: UPath) -> None:

@@ -9,6 +9,7 @@ would get its old result.
 from __future__ import annotations
 
 import json
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -18,6 +19,8 @@ from airflow_provider_studio import settings
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from upath import UPath
+
+log = logging.getLogger(__name__)
 
 _KEY = "studio_report_run"
 _CLAIMS_KEPT = timedelta(days=7)
@@ -35,11 +38,15 @@ class TaskRecord:
         ti = context["ti"]
         names = (ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index))
         self._owner = "/".join(names)
-        self._file = settings.storage() / "launches" / "/".join(quote(name, safe="") for name in names) / "launch.json"
+        self._clears = int(getattr(context.get("dag_run"), "clear_number", 0) or 0)
+        folder = settings.storage() / "launches" / "/".join(quote(name, safe="") for name in names)
+        self._file, self._kill = folder / "launch.json", folder / "killed.json"
         self._claims = settings.storage() / "claims" / f"workspace={workspace}"
 
     def read(self) -> dict[str, Any] | None:
-        """What was written last."""
+        """What was written last; nothing if a person cleared the task while it was running."""
+        if self._was_cleared():
+            return None
         if self._store is not None:
             found = self._store.get(_KEY)
             return dict(found) if found else None
@@ -56,6 +63,30 @@ class TaskRecord:
             self._store.set(_KEY, values)
         else:
             write_whole(self._file, json.dumps(values).encode())
+        self._kill.unlink(missing_ok=True)
+
+    def note_kill(self) -> None:
+        """Note that this try was told to end. Called in a signal handler: it must not ask Airflow for anything.
+
+        A task that is cleared while it runs keeps its `max_tries`; that it was told to end, and that its DAG run was
+        cleared since, is all that tells it from a retry.
+        """
+        from airflow_provider_studio.governance.storage import write_whole
+
+        try:
+            write_whole(self._kill, json.dumps({"clears": self._clears}).encode())
+        except Exception:  # a kill must not fail
+            log.warning("Could not note the kill; if the task was cleared, it goes on with its run", exc_info=True)
+
+    def _was_cleared(self) -> bool:
+        try:
+            killed = json.loads(self._kill.read_text())
+        except FileNotFoundError:
+            return False
+        if self._clears > killed["clears"]:
+            return True
+        self._kill.unlink(missing_ok=True)
+        return False
 
     def claim(self, run: str) -> bool:
         """Take a run for this task; False if another task has it. Claims are forgotten after a week."""
@@ -84,6 +115,7 @@ class TaskRecord:
 def epoch_of(context: Context) -> int:
     """Return a number that stays over the retries of a task and changes when a person clears it.
 
-    Airflow raises `max_tries` when a task is cleared, and at no other time.
+    Airflow raises `max_tries` when it clears a task that is not running, and at no other time; see `note_kill` for one
+    that is.
     """
     return int(context["ti"].max_tries)

@@ -4,28 +4,39 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio import settings
-from airflow_provider_studio.client.errors import StudioConfigurationError, StudioRunTimeoutError
+from airflow_provider_studio.client.errors import (
+    StudioConfigurationError,
+    StudioConnectionError,
+    StudioResponseError,
+    StudioRunTimeoutError,
+)
 
 if TYPE_CHECKING:
     from upath import UPath
 
     from airflow_provider_studio.client.api import StudioClient
 
+log = logging.getLogger(__name__)
+
 FORMATS = ("csv", "json", "pdf")
-_ENDINGS = {"application/zip": ".zip", "text/csv": ".csv"}
+_ENDINGS = {"application/zip": ".zip", "text/csv": ".csv", "application/json": ".json", "application/pdf": ".pdf"}
 _PDF_SECONDS = 600.0
-_PDF_INTERVAL_SECONDS = 2.0
+_PDF_FIRST_INTERVAL_SECONDS = 2.0
+_PDF_LONGEST_INTERVAL_SECONDS = 15.0
+_DOWNLOADS = 3
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
 
 File = dict[str, Any]
-Opened = AbstractContextManager[tuple[str, Iterator[bytes]]]
+Open = Callable[[], AbstractContextManager[tuple[str, Iterator[bytes]]]]
 
 
 def checked_exports(given: str | Mapping[str, str] | None) -> dict[str, str]:
@@ -52,36 +63,50 @@ def export_run(
 ) -> list[File]:
     """Write a run's results; return `{"path", "bytes", "sha256", "content_type"}` for each file.
 
-    :param exports: `csv` and `pdf` name a file; `json` names a folder, which gets one file for each query.
+    :param exports: `csv` and `pdf` name a file; `json` names a folder, which gets one file for each query. The run's
+        own JSON would tell of its first query alone.
+    :raises StudioResponseError: a web page came instead of results.
+    :raises StudioConnectionError: the download broke off each time.
     """
     files: list[File] = []
     if "csv" in exports:
-        files.append(_write(exports["csv"], client.download_run_results(report, run)))
+        files.append(_write(exports["csv"], partial(client.download_run_results, report, run)))
     if "json" in exports:
         for query in client.list_query_runs(report, run):
             name = _NOT_IN_NAMES.sub("_", query.query_name or query.token).strip("._") or query.token
             path = f"{exports['json'].rstrip('/')}/{name}-{query.token}.json"
-            opened = client.download_query_run_results(report, run, query.token, "json")
-            files.append(_write(path, opened, query=query.query_name))
+            download = partial(client.download_query_run_results, report, run, query.token, "json")
+            files.append({**_write(path, download), "query": query.query_name})
     if "pdf" in exports:
         _wait_for_pdf(client, report, run, sleep)
-        files.append(_write(exports["pdf"], client.download_pdf(report, run)))
+        files.append(_write(exports["pdf"], partial(client.download_pdf, report, run)))
     return files
 
 
 def _wait_for_pdf(client: StudioClient, report: str, run: str, sleep: Callable[[float], None]) -> None:
-    waited = 0.0
+    waited, interval = 0.0, _PDF_FIRST_INTERVAL_SECONDS
     while client.request_pdf(report, run) != "completed":
         if waited >= _PDF_SECONDS:
             raise StudioRunTimeoutError(
                 f"The PDF of Report run {run} of Report {report} was not made within {_PDF_SECONDS:.0f} s. "
                 "Ask for less, or retry: Studio goes on making it."
             )
-        sleep(_PDF_INTERVAL_SECONDS)
-        waited += _PDF_INTERVAL_SECONDS
+        sleep(interval)
+        waited += interval
+        interval = min(interval * 1.5, _PDF_LONGEST_INTERVAL_SECONDS)
 
 
-def _write(named: str, opened: Opened, **more: Any) -> File:
+def _write(named: str, download: Open) -> File:
+    """Download into a file; one that breaks off begins again, for nothing of it was kept."""
+    for attempt in range(1, _DOWNLOADS):
+        try:
+            return _write_once(named, download)
+        except StudioConnectionError as error:
+            log.warning("Download %d of %d broke off: %s", attempt, _DOWNLOADS, error)
+    return _write_once(named, download)
+
+
+def _write_once(named: str, download: Open) -> File:
     from airflow_provider_studio.governance.storage import write_stream
 
     digest, size = hashlib.sha256(), 0
@@ -93,12 +118,18 @@ def _write(named: str, opened: Opened, **more: Any) -> File:
             size += len(chunk)
             yield chunk
 
-    with opened as (content_type, chunks):
-        path = _with_ending(settings.in_storage(named), content_type)
+    with download() as (content_type, chunks):
+        if content_type == "text/html":
+            raise StudioResponseError(
+                f"A web page came instead of the results for {named}; is there a proxy that asks for a login?"
+            )
+        path = _with_ending(settings.in_storage(named), _ENDINGS.get(content_type, ""))
         write_stream(path, measured(chunks))
-    return {"path": str(path), "bytes": size, "sha256": digest.hexdigest(), "content_type": content_type, **more}
+    return {"path": str(path), "bytes": size, "sha256": digest.hexdigest(), "content_type": content_type}
 
 
-def _with_ending(path: UPath, content_type: str) -> UPath:
-    """A path without an ending gets the one of what Studio answered."""
-    return path if path.suffix else path.with_suffix(_ENDINGS.get(content_type, ""))
+def _with_ending(path: UPath, ending: str) -> UPath:
+    """A path with the ending of what Studio answered: a zip must not pass for a CSV."""
+    if ending in {"", path.suffix}:
+        return path
+    return path.with_suffix(ending) if path.suffix in _ENDINGS.values() else path.with_name(f"{path.name}{ending}")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -35,10 +36,11 @@ class StudioRunReportOperator(StudioOperator):
 
     Returns `{"report", "run", "state", "created_at", "completed_at", "url", "exports"}`, times in ISO 8601. A failed
     run fails the task with the query, the error code and the message; a cancelled one without a retry. A good one makes
-    an event of the asset `studio://<workspace>/reports/<token>`.
+    an event of the asset `studio://<workspace>/reports/<token>`, with run, state, times and address as its extra.
 
     :param report: the Report's token, the address of its page, or its `studio://` asset.
-    :param parameters: values for the Report's form, which are checked against it before anything is started.
+    :param parameters: values for the Report's form, which are checked against it before anything is started; a mapping,
+        or a template that renders to a JSON object.
     :param wait: whether to wait; without, the task ends when the run has been started.
     :param deferrable: whether a waiting task gives its worker free; by default `[operators] default_deferrable`.
     :param durable: whether retries go on with the run that an earlier try started.
@@ -58,7 +60,7 @@ class StudioRunReportOperator(StudioOperator):
         self,
         *,
         report: str,
-        parameters: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | str | None = None,
         wait: bool = True,
         deferrable: bool | None = None,
         durable: bool = True,
@@ -68,7 +70,7 @@ class StudioRunReportOperator(StudioOperator):
         export: str | Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("outlets", [REPORTS])
+        kwargs["outlets"] = _with_events(kwargs.get("outlets"))
         super().__init__(**kwargs)
         self.report = report
         self.parameters = parameters
@@ -79,26 +81,26 @@ class StudioRunReportOperator(StudioOperator):
         self.poll_policy = poll_policy
         self.check_parameters = check_parameters
         self.export = export
+        self._record: TaskRecord | None = None
 
     def run_with_studio(self, context: Context) -> dict[str, Any] | None:
         """Start the run, or find the one of an earlier try; then wait."""
         from airflow_provider_studio.client.watching import raise_unless_good, wait_for_run
 
-        deadline = self._deadline(context)
-        policy, _ = self._policy(), checked_exports(self.export)
+        deadline, policy, _ = self._deadline(context), self._policy(), checked_exports(self.export)
         report, run = self._launched(context)
         if not self.wait:
             return self._told(report.token, run)
-        if run.run_state.is_over:
-            return self._finish(context, self._told(report.token, run))
-        if self.deferrable:
-            self._defer(report, run, deadline, policy)
+        began = min(run.created_at or datetime.now(UTC), datetime.now(UTC))
+        if self.deferrable and not run.run_state.is_over:
+            self._defer(report, run, began, deadline, policy)
         watcher = self._watcher
         run = wait_for_run(
             watcher,
             report.token,
             run,
             expected_seconds=report.expected_runtime,
+            elapsed_seconds=(datetime.now(UTC) - began).total_seconds(),
             timeout_seconds=(deadline - datetime.now(UTC)).total_seconds(),
             policy=policy,
         )
@@ -110,19 +112,21 @@ class StudioRunReportOperator(StudioOperator):
         from airflow_provider_studio.client.launching import NoRecord, check_parameters, launch
         from airflow_provider_studio.client.ratelimit import Priority
 
+        parameters = self._parameters()
         client = self.hook.client.with_priority(Priority.ACT)
         report = client.get_report(report_token(self.report, client.workspace))
         StudioReportLink.persist(context, report.web_url)
         if self.check_parameters:
-            check_parameters(client, report, self.parameters)
-        record = TaskRecord(context, client.workspace) if self.durable else NoRecord()
-        run = launch(client, report, self.parameters, record, epoch=epoch_of(context))
+            check_parameters(client, report, parameters)
+        if self.durable:
+            self._record = TaskRecord(context, client.workspace)
+        run = launch(client, report, parameters, self._record or NoRecord(), epoch=epoch_of(context))
         context["ti"].xcom_push(key="run", value=run.token)
         StudioReportRunLink.persist(context, run.link("web_external_url"))
-        self.log.info("Report %s (%s): waiting for run %s", report.token, report.name, run.token)
+        self.log.info("Report %s (%s): run %s is %s", report.token, report.name, run.token, run.state)
         return report, run
 
-    def _defer(self, report: Report, run: ReportRun, deadline: datetime, policy: PollPolicy) -> None:
+    def _defer(self, report: Report, run: ReportRun, began: datetime, deadline: datetime, policy: PollPolicy) -> None:
         from airflow_provider_studio.triggers.reports import StudioReportRunTrigger
 
         trigger = StudioReportRunTrigger(
@@ -130,6 +134,7 @@ class StudioRunReportOperator(StudioOperator):
             report=report.token,
             run=run.token,
             deadline=deadline.isoformat(),
+            began=began.isoformat(),
             expected_seconds=report.expected_runtime,
             poll_policy=asdict(policy),
         )
@@ -151,10 +156,9 @@ class StudioRunReportOperator(StudioOperator):
             told["exports"] = export_run(self._watcher, told["report"], told["run"], exports)
             for file in told["exports"]:
                 self.log.info("Wrote %d bytes to %s", file["bytes"], file["path"])
-        if REPORTS in self.outlets:
-            asset = create_asset(workspace=self.hook.client.workspace, report=told["report"])
-            extra = {name: told[name] for name in ("run", "state", "created_at", "completed_at", "url")}
-            context["outlet_events"][REPORTS].add(asset, extra=extra)
+        asset = create_asset(workspace=self.hook.client.workspace, report=told["report"])
+        extra = {name: told[name] for name in ("run", "state", "created_at", "completed_at", "url")}
+        context["outlet_events"][REPORTS].add(asset, extra=extra)
         return told
 
     @property
@@ -174,13 +178,34 @@ class StudioRunReportOperator(StudioOperator):
 
         return PollPolicy.of(self.poll_policy)
 
+    def _parameters(self) -> dict[str, Any]:
+        """The parameters as the API takes them.
+
+        :raises StudioConfigurationError: no JSON object.
+        """
+        given = self.parameters or {}
+        try:
+            parameters = json.loads(given if isinstance(given, str) else json.dumps(given))
+        except (TypeError, ValueError) as error:
+            raise StudioConfigurationError(f"parameters: {error}; give values that JSON can hold.") from None
+        if not isinstance(parameters, dict):
+            raise StudioConfigurationError(
+                f"parameters is a {type(parameters).__name__}; give a mapping from the form's names to values."
+            )
+        return parameters
+
     def _seconds(self) -> float:
-        return self.timeout.total_seconds() if isinstance(self.timeout, timedelta) else float(self.timeout)
+        given = self.timeout
+        try:
+            seconds = given.total_seconds() if isinstance(given, timedelta) else float(given)
+        except (TypeError, ValueError):
+            seconds = 0.0
+        if not 0 < seconds < timedelta.max.total_seconds():
+            raise StudioConfigurationError(f"timeout is {given!r}; it must be seconds above 0, or a timedelta.")
+        return seconds
 
     def _deadline(self, context: Context) -> datetime:
         """When this try gives up: whatever comes first, `timeout` from now or `execution_timeout` from its start."""
-        if not self._seconds() > 0:
-            raise StudioConfigurationError(f"timeout is {self.timeout}; it must be above 0.")
         now = datetime.now(UTC)
         ends = [now + timedelta(seconds=self._seconds())]
         if self.execution_timeout is not None:
@@ -190,6 +215,14 @@ class StudioRunReportOperator(StudioOperator):
     def on_kill(self) -> None:
         """Say what a kill cannot do: the API has no way to cancel a run."""
         self.log.warning("A run that was started goes on in Studio: its API has no way to cancel it")
+        if self._record is not None:
+            self._record.note_kill()
+
+
+def _with_events(outlets: Any) -> list[Any]:
+    """A task's outlets, and the alias that its Report's events go to."""
+    given = list(outlets) if isinstance(outlets, list | tuple) else [outlets] if outlets else []
+    return given if REPORTS in given else [*given, REPORTS]
 
 
 class StudioExportReportRunOperator(StudioOperator):
@@ -197,11 +230,11 @@ class StudioExportReportRunOperator(StudioOperator):
 
     Returns `{"path", "bytes", "sha256", "content_type"}`; for `json`, a list of such, one for each query.
 
-    :param report: the Report's token, or the address of its page.
     :param run: the run's token, or what `StudioRunReportOperator` returned.
-    :param path: where to write, as Airflow's object storage names it, or relative to the storage root. A CSV without an
-        ending gets `.csv`, or `.zip` where Studio answers an archive with one CSV a query. For `json` it is a folder.
-        A retry replaces the files.
+    :param path: where to write, as Airflow's object storage names it, or relative to the storage root. The file gets
+        the ending of what Studio answers: a CSV `.csv`, or `.zip` where it is an archive with one CSV a query. For
+        `json` it is a folder. A retry replaces the files.
+    :param report: the Report's token, the address of its page, or its asset; not needed where `run` tells it.
     :param format: `csv`, `json` or `pdf`.
     """
 
@@ -210,9 +243,9 @@ class StudioExportReportRunOperator(StudioOperator):
     def __init__(
         self,
         *,
-        report: str,
         run: str | Mapping[str, Any],
         path: str,
+        report: str | None = None,
         format: str = "csv",  # noqa: A002  what everybody calls it
         **kwargs: Any,
     ) -> None:
@@ -227,9 +260,14 @@ class StudioExportReportRunOperator(StudioOperator):
         from airflow_provider_studio.client.addresses import report_token
 
         exports = checked_exports({self.format: self.path})
-        run = self.run["run"] if isinstance(self.run, Mapping) else self.run
+        told = self.run if isinstance(self.run, Mapping) else {"run": self.run}
+        report = self.report or told.get("report")
+        if report is None or not told.get("run"):
+            raise StudioConfigurationError(
+                f"run is {self.run!r}; give what StudioRunReportOperator returned, or the run's token and its report."
+            )
         client = self.hook.client
-        files = export_run(client, report_token(self.report, client.workspace), run, exports)
+        files = export_run(client, report_token(report, client.workspace), told["run"], exports)
         for file in files:
             self.log.info("Wrote %d bytes to %s", file["bytes"], file["path"])
         return files if self.format == "json" else files[0]
@@ -240,7 +278,9 @@ class StudioUpdateReportOperator(StudioOperator):
 
     Returns `{"report", "name", "description", "collection"}`.
 
-    :param report: the Report's token, or the address of its page.
+    A Member token may change what its member may edit; anything else fails with what to ask for.
+
+    :param report: the Report's token, the address of its page, or its asset.
     :param name: 1 to 64 characters.
     :param collection: the Collection's token.
     """

@@ -52,6 +52,7 @@ class StudioSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.studio_conn_id = studio_conn_id
         self.deferrable = conf.getboolean("operators", "default_deferrable") if deferrable is None else deferrable
+        self._failed_looks = 0
 
     @cached_property
     def hook(self) -> StudioHook:
@@ -78,8 +79,20 @@ class StudioSensor(BaseSensorOperator):
         return None
 
     def poke(self, context: Context) -> bool:
-        """Look once; what cannot come right any more fails the task at once."""
-        return self._failing(lambda: self.look(context))
+        """Look once; what cannot come right any more fails the task at once, and what may is forgiven for a while."""
+        from airflow_provider_studio.client.watching import TRANSIENT, PollPolicy
+
+        try:
+            found = self._failing(lambda: self.look(context))
+        except TRANSIENT as error:
+            self._failed_looks += 1
+            most = PollPolicy().failed_looks
+            self.log.warning("Look %d of %d failed: %s", self._failed_looks, most, error)
+            if self._failed_looks >= most or self.reschedule:  # a task that comes back cannot count; its retries do
+                raise
+            return False
+        self._failed_looks = 0
+        return found
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
         """Go on after the trigger's event."""

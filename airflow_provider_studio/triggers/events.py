@@ -32,6 +32,7 @@ def failure(error: errors.StudioError) -> dict[str, Any]:
         "kind": type(error).__name__,
         "message": str(error),
         "retry_helps": error.retry_helps,
+        "retry_after_seconds": getattr(error, "retry_after_seconds", None),
     }
 
 
@@ -62,8 +63,13 @@ def run_of(event: dict[str, Any], seconds: float) -> dict[str, Any]:
 
 
 class TriggerError(errors.StudioError):
-    """What went wrong in a trigger, with the words and the kind that it had there."""
+    """What went wrong in a trigger, with the words and the kind that it had there.
+
+    :param event: what `failure` made.
+    """
 
     def __init__(self, event: dict[str, Any]) -> None:
         super().__init__(f"{event['kind']}: {event['message']}")
+        self.kind: str = event["kind"]
         self.retry_helps = bool(event["retry_helps"])
+        self.retry_after_seconds: float | None = event.get("retry_after_seconds")

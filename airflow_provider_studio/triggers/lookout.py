@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looks at Report runs for all triggers of a process.
 
-Those that wait for runs of one Report share a look: one page of its runs tells of twenty. Looks are sent from threads
-of their own, so that waiting for a permit holds up neither the event loop nor anybody else's threads.
+Those that wait for runs of one Report share a look: one page of its runs tells of twenty. Looks are sent from a
+connection's own threads, so that waiting for its permits holds up neither the event loop nor anybody else's threads.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from airflow_provider_studio.client.errors import StudioAuthenticationError
 from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.hooks.studio import StudioHook
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_studio.client.models import ReportRun
 
 Answer = TypeVar("Answer")
-_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="studio-look")
+_LOOKS_AT_ONCE = 4
 
 
 class Workspace:
@@ -34,6 +35,7 @@ class Workspace:
         self.conn_id = conn_id
         self._opening = asyncio.Lock()
         self._client: StudioClient | None = None
+        self._threads = ThreadPoolExecutor(_LOOKS_AT_ONCE, thread_name_prefix=f"studio-look-{conn_id}")
         self._lookouts: dict[str, Lookout] = {}
 
     @classmethod
@@ -46,12 +48,22 @@ class Workspace:
         return found
 
     async def ask(self, question: Callable[[StudioClient], Answer]) -> Answer:
-        """Send requests from a thread."""
+        """Send requests from a thread. A refused token is looked up again, once: somebody may have replaced it."""
+        client = await self._opened(None)
+        try:
+            return await self._asked(question, client)
+        except StudioAuthenticationError:
+            return await self._asked(question, await self._opened(client))
+
+    async def _asked(self, question: Callable[[StudioClient], Answer], client: StudioClient) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, question, client)
+
+    async def _opened(self, refused: StudioClient | None) -> StudioClient:
         async with self._opening:
-            if self._client is None:
+            if self._client is None or self._client is refused:
                 client = await StudioHook(self.conn_id).aget_client()
                 self._client = client.with_priority(Priority.POLL)
-        return await asyncio.get_running_loop().run_in_executor(_THREADS, question, self._client)
+            return self._client
 
     def lookout(self, report: str) -> Lookout:
         """Return who looks at one Report's runs."""
@@ -96,6 +108,7 @@ class Lookout:
             return await wait.answer
         finally:
             self._waits.discard(wait)
+            self._sooner.set()  # what is awaited now may be due later, or nobody may wait any more
 
     async def _look_while_awaited(self) -> None:
         loop = asyncio.get_running_loop()

@@ -27,12 +27,14 @@ class StudioReportRunTrigger(BaseTrigger):
     """Waits until a Report run is over.
 
     Fires one event: `{"event": "over", …}` with what `described` tells and the `reason` of a failure,
-    `{"event": "timeout", "report", "run", "state"}`, or `{"event": "error", "kind", "message", "retry_helps"}`.
+    `{"event": "timeout", "report", "run", "state"}`, or
+    `{"event": "error", "kind", "message", "retry_helps", "retry_after_seconds"}`.
 
     :param studio_conn_id: the Airflow connection.
     :param report: the Report's token.
     :param run: the run's token.
     :param deadline: when to give up, ISO 8601 with a zone.
+    :param began: when the run began, ISO 8601 with a zone, so that another triggerer goes on where one died.
     :param expected_seconds: the Report's expected runtime, where it is known.
     :param poll_policy: when to look; see `client.watching.PollPolicy`.
     """
@@ -44,6 +46,7 @@ class StudioReportRunTrigger(BaseTrigger):
         report: str,
         run: str,
         deadline: str,
+        began: str | None = None,
         expected_seconds: float | None = None,
         poll_policy: dict[str, Any] | None = None,
     ) -> None:
@@ -52,6 +55,7 @@ class StudioReportRunTrigger(BaseTrigger):
         self.report = report
         self.run_token = run
         self.deadline = deadline
+        self.began = began
         self.expected_seconds = expected_seconds
         self.poll_policy = poll_policy
 
@@ -62,6 +66,7 @@ class StudioReportRunTrigger(BaseTrigger):
             "report": self.report,
             "run": self.run_token,
             "deadline": self.deadline,
+            "began": self.began,
             "expected_seconds": self.expected_seconds,
             "poll_policy": self.poll_policy,
         }
@@ -83,7 +88,7 @@ class StudioReportRunTrigger(BaseTrigger):
         policy = PollPolicy.of(self.poll_policy)
         lookout, failed_looks, state = workspace.lookout(self.report), 0, None
         deadline = datetime.fromisoformat(self.deadline)
-        for interval in policy.intervals(self.expected_seconds):
+        for interval in policy.intervals(self.expected_seconds, self._elapsed_seconds()):
             left = (deadline - datetime.now(UTC)).total_seconds()
             if left <= 0:
                 return {"event": "timeout", "report": self.report, "run": self.run_token, "state": state}
@@ -102,6 +107,11 @@ class StudioReportRunTrigger(BaseTrigger):
                     event["reason"] = await workspace.ask(partial(reason_of, report=self.report, run=run))
                 return event
         raise AssertionError("unreachable: the intervals do not end")
+
+    def _elapsed_seconds(self) -> float:
+        if self.began is None:
+            return 0.0
+        return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(self.began)).total_seconds())
 
     async def on_kill(self) -> None:
         """Say what a kill cannot do."""
@@ -137,18 +147,17 @@ class StudioReportFreshnessTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until the Report is fresh."""
         newer_than, deadline = datetime.fromisoformat(self.newer_than), datetime.fromisoformat(self.deadline)
+        event: dict[str, Any] = {"event": "timeout"}
         try:
-            async for report in _reports(self.studio_conn_id, self.report, self.interval_seconds, self.log.warning):
+            async for report in _looks(self, until=deadline):
                 at = report.last_successfully_run_at
                 if at is not None and at > newer_than:
-                    event = {"last_successfully_run_at": at.isoformat(), "run": report.last_successful_run_token}
-                    yield TriggerEvent({"event": "fresh", **event})
-                    return
-                if datetime.now(UTC) >= deadline:
-                    yield TriggerEvent({"event": "timeout"})
-                    return
+                    run = report.last_successful_run_token
+                    event = {"event": "fresh", "last_successfully_run_at": at.isoformat(), "run": run}
+                    break
         except StudioError as error:
-            yield TriggerEvent(failure(error))
+            event = failure(error)
+        yield TriggerEvent(event)
 
 
 class StudioReportRanTrigger(BaseEventTrigger):
@@ -175,11 +184,8 @@ class StudioReportRanTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look for ever."""
-        from airflow_provider_studio.client.addresses import report_token
-
-        token = report_token(self.report)
         seen = await self._remembered()
-        async for report in _reports(self.studio_conn_id, token, self.interval_seconds, self.log.warning):
+        async for report in _looks(self):
             newest, at = report.last_successful_run_token, report.last_successfully_run_at
             if newest is None or newest == seen:
                 seen = seen or ""
@@ -187,7 +193,8 @@ class StudioReportRanTrigger(BaseEventTrigger):
             first_look, seen = seen is None, newest
             await self._remember(newest)
             if not first_look:
-                yield TriggerEvent({"report": token, "run": newest, "last_successfully_run_at": at and at.isoformat()})
+                event = {"report": report.token, "run": newest, "last_successfully_run_at": at and at.isoformat()}
+                yield TriggerEvent(event)
 
     async def _remembered(self) -> str | None:
         found = await self._memory("aget", "seen")
@@ -206,25 +213,39 @@ class StudioReportRanTrigger(BaseEventTrigger):
         return None
 
 
-async def _reports(conn_id: str, token: str, interval_seconds: float, warn: Any) -> AsyncIterator[Report]:
-    """Yield a Report as it is now, and then after each interval; looks that fail are passed over, for a while."""
+async def _looks(
+    trigger: StudioReportFreshnessTrigger | StudioReportRanTrigger,
+    *,
+    until: datetime | None = None,
+) -> AsyncIterator[Report]:
+    """Yield a trigger's Report as it is now, and after each interval.
+
+    :param until: when to look for the last time; too many failed looks in a row fail this as well. Without it this goes
+        on whatever happens: nobody would start a watcher again that an outage had ended.
+    """
+    from airflow_provider_studio.client.addresses import report_token
     from airflow_provider_studio.client.watching import TRANSIENT, PollPolicy
     from airflow_provider_studio.triggers.lookout import Workspace
 
-    workspace, failed_looks, most = Workspace.of(conn_id), 0, int(PollPolicy().failed_looks)
+    workspace, failed_looks, most = Workspace.of(trigger.studio_conn_id), 0, PollPolicy().failed_looks
 
     def look(client: StudioClient) -> Report:
-        return client.get_report(token)
+        return client.get_report(report_token(trigger.report, client.workspace))
 
     while True:
         try:
             report = await workspace.ask(look)
-        except TRANSIENT as error:
+        except StudioError as error:
             failed_looks += 1
-            warn("Look %d of %d failed: %s", failed_looks, most, error)
-            if failed_looks >= most:
+            trigger.log.warning("Look %d in a row failed: %s", failed_looks, error)
+            if until is not None and (failed_looks >= most or not isinstance(error, TRANSIENT)):
                 raise
         else:
             failed_looks = 0
             yield report
-        await asyncio.sleep(interval_seconds)
+        pause = trigger.interval_seconds
+        if until is not None:
+            pause = min(pause, (until - datetime.now(UTC)).total_seconds())
+            if pause <= 0:
+                return
+        await asyncio.sleep(pause)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a task remembers between its tries: in Airflow's store where there is one, else in a file."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_studio.operators.durable import TaskRecord, epoch_of
+
+STORES = ["store", "file"]
+
+
+class Store:
+    """Stands in for Airflow's store of a task, which only a task's supervisor can reach."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def get(self, key: str) -> Any:
+        return json.loads(self.values[key]) if key in self.values else None
+
+    def set(self, key: str, value: Any) -> None:
+        self.values[key] = json.dumps(value)
+
+
+class Task:
+    """One task instance, of which each try gets a context."""
+
+    def __init__(self, store: str = "file", task: str = "refresh", map_index: int = -1) -> None:
+        self.store = Store() if store == "store" else None
+        self.clears = 0
+        self.names = {"dag_id": "night", "run_id": "manual__2026-01-01T00:00:00+00:00", "task_id": task}
+        self.map_index = map_index
+
+    def next_try(self, **ti: Any) -> TaskRecord:
+        return TaskRecord(self.context(**ti), "acme")
+
+    def context(self, **ti: Any) -> Any:
+        found: dict[str, Any] = {"ti": SimpleNamespace(**self.names, map_index=self.map_index, **ti)}
+        found["dag_run"] = SimpleNamespace(clear_number=self.clears)
+        return found if self.store is None else {**found, "task_state_store": self.store}
+
+
+@pytest.fixture(autouse=True)
+def _storage(studio_connection: str) -> None:
+    """Each test has a storage of its own."""
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_the_next_try_reads_what_the_last_one_wrote(store: str) -> None:
+    task = Task(store)
+    assert task.next_try().read() is None
+    task.next_try().write({"run": "0a1b2c3d4e5f"})
+    assert task.next_try().read() == {"run": "0a1b2c3d4e5f"}
+
+
+def test_mapped_tasks_remember_apart() -> None:
+    first, second = Task(map_index=0), Task(map_index=1)
+    first.next_try().write({"run": "0a1b2c3d4e5f"})
+    assert second.next_try().read() is None
+
+
+def test_a_run_belongs_to_the_task_that_claimed_it_first() -> None:
+    first, second = Task(task="a"), Task(task="b")
+    assert first.next_try().claim("0a1b2c3d4e5f")
+    assert not second.next_try().claim("0a1b2c3d4e5f")
+    assert first.next_try().claim("0a1b2c3d4e5f"), "and to all its tries"
+
+
+def test_claims_are_forgotten_after_a_week(monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import UTC, datetime
+
+    def today(day: int) -> None:
+        monkeypatch.setattr(
+            "airflow_provider_studio.governance.storage.utcnow", lambda: datetime(2026, 1, day, tzinfo=UTC)
+        )
+
+    first, second = Task(task="a"), Task(task="b")
+    today(1)
+    assert first.next_try().claim("0a1b2c3d4e5f")
+    today(7)
+    assert not second.next_try().claim("0a1b2c3d4e5f")
+    today(20)
+    assert second.next_try().claim("ffffffffffff")
+    assert second.next_try().claim("0a1b2c3d4e5f")
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_task_that_is_cleared_while_it_runs_forgets_its_run(store: str) -> None:
+    task = Task(store)
+    running = task.next_try()
+    running.write({"run": "0a1b2c3d4e5f"})
+    task.clears += 1
+    running.note_kill()
+    cleared = task.next_try()
+    assert cleared.read() is None
+    assert task.next_try().read() is None, "also if it was killed before it started another"
+    cleared.write({"run": "ffffffffffff"})
+    assert task.next_try().read() == {"run": "ffffffffffff"}
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_task_that_was_told_to_end_but_not_cleared_goes_on_with_its_run(store: str) -> None:
+    task = Task(store)
+    running = task.next_try()
+    running.write({"run": "0a1b2c3d4e5f"})
+    running.note_kill()
+    assert task.next_try().read() == {"run": "0a1b2c3d4e5f"}
+    task.clears += 1  # another task of the DAG run, later
+    assert task.next_try().read() == {"run": "0a1b2c3d4e5f"}
+
+
+def test_a_kill_that_cannot_be_noted_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", "file:///proc/studio")
+    Task().next_try().note_kill()
+    assert "Could not note the kill" in caplog.text
+
+
+def test_a_clear_is_told_from_a_retry_by_the_tries_that_are_allowed() -> None:
+    assert epoch_of(Task().context(max_tries=2, try_number=2)) == epoch_of(Task().context(max_tries=2, try_number=3))
+    assert epoch_of(Task().context(max_tries=2)) != epoch_of(Task().context(max_tries=5))

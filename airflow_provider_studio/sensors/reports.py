@@ -169,8 +169,15 @@ class StudioReportRunSensor(StudioSensor):
             report=report_token(self.report, self.client.workspace),
             run=self._run_token,
             deadline=deadline,
-            poll_policy={"longest_seconds": max(self.poke_interval, 4.0)},
+            poll_policy=self._poll_policy(),
         )
+
+    def _poll_policy(self) -> dict[str, float]:
+        """Looks that are never further apart than `poke_interval`."""
+        from airflow_provider_studio.client.watching import PollPolicy
+
+        longest = max(self.poke_interval, 0.1)
+        return {"shortest_seconds": min(PollPolicy().shortest_seconds, longest), "longest_seconds": longest}
 
     def after(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002
         """Return if the run is good."""

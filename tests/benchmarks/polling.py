@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it costs to wait for 1, 50 and 500 Report runs at once with one token, and how late their ends are learned.
+
+`python -m tests.benchmarks.polling` (about 5 minutes). Our triggers, all in one event loop as in one triggerer, beside
+a look every 5 seconds: once with permits from the same budget, once by callers who know of no budget. Each row has an
+emulator, a process and a token of its own; those that keep to the budget run at the same time, then the others. The row
+of one run is of several, each by itself.
+
+A run takes 1 to 8 minutes; how long a Report is expected to take is off by a random 10 % (one standard deviation). All
+times are divided by `--hurry`, those of the rate limit as well; lags are multiplied by it again. The margin that the
+limiter keeps for the network is not divided, so hurrying makes the budget smaller than it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import http.client
+import json
+import logging
+import multiprocessing
+import os
+import random
+import statistics
+import tempfile
+import time
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+CONTEXT = multiprocessing.get_context("spawn")
+SHORTEST_SECONDS, LONGEST_SECONDS, OFF_BY = 60.0, 480.0, 0.1
+FIXED_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    :param runs: how many run at once.
+    :param reports: how many Reports they are of.
+    :param how: `ours`, `fixed` in our budget, or `fixed alone`, which knows of none.
+    :param number: tells rows apart that are measured several times.
+    """
+
+    runs: int
+    reports: int
+    how: str
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One run that is waited for; seconds as they pass here."""
+
+    report: str
+    run: str
+    seconds: float
+    expected_seconds: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of a row: for each run its looks, and how late its end was learned, as if nobody had hurried."""
+
+    row: Row
+    looks: list[float]
+    lags: list[float]
+    runtimes: list[float]
+    requests: int
+    throttled: int
+
+
+def start_runs(emulator: Any, row: Row, hurry: float) -> list[Waiting]:
+    """Start all runs at once, behind the API's back: only waiting is measured."""
+    chance, world, now = random.Random(f"{row.runs}/{row.number}"), emulator._state.world, emulator._state.clock.now()
+    tokens = [emulator.control.add_report() for _ in range(row.reports)]
+    waiting = []
+    for number in range(row.runs):
+        report = world.reports[tokens[number % row.reports]]
+        expected = chance.uniform(SHORTEST_SECONDS, LONGEST_SECONDS) / hurry
+        seconds = expected * chance.lognormvariate(0.0, OFF_BY)
+        report.next_outcome, report.next_runtime_seconds = "succeeded", seconds
+        run = world.start_run(report, now, {}, world.workspace)
+        waiting.append(Waiting(report.token, run.token, seconds, expected))
+    return waiting
+
+
+Heard = dict[str, datetime]
+
+
+def wait_with_triggers(url: str, waiting: list[Waiting], hurry: float) -> Heard:
+    """Wait as one triggerer does."""
+    from airflow_provider_studio.client.watching import PollPolicy
+    from airflow_provider_studio.triggers.reports import StudioReportRunTrigger
+
+    usual = PollPolicy()
+    policy = asdict(usual) | {
+        "shortest_seconds": usual.shortest_seconds / hurry,
+        "longest_seconds": usual.longest_seconds / hurry,
+    }
+    now = datetime.now(UTC)
+    heard: Heard = {}
+
+    async def wait(one: Waiting) -> None:
+        trigger = StudioReportRunTrigger(
+            studio_conn_id="studio_default",
+            report=one.report,
+            run=one.run,
+            deadline=(now + timedelta(hours=1)).isoformat(),
+            began=now.isoformat(),
+            expected_seconds=one.expected_seconds,
+            poll_policy=policy,
+        )
+        async for event in trigger.run():
+            assert event.payload["event"] == "over", event
+            heard[one.run] = datetime.now(UTC)
+
+    async def wait_for_all() -> None:
+        await asyncio.gather(*(wait(one) for one in waiting))
+
+    asyncio.run(wait_for_all())
+    return heard
+
+
+def look_every(interval: float, waiting: list[Waiting], look: Callable[[Waiting], bool], threads: int) -> Heard:
+    """Wait as a loop does that looks at each run at a fixed interval."""
+    heard: Heard = {}
+
+    def follow(one: Waiting) -> float | None:
+        """Look; return when to look again."""
+        if look(one):
+            heard[one.run] = datetime.now(UTC)
+            return None
+        return time.monotonic() + interval
+
+    due = [(time.monotonic() + interval * random.random(), one) for one in waiting]
+    with ThreadPoolExecutor(threads) as pool:
+        looking: dict[Any, Waiting] = {}
+        while due or looking:
+            now = time.monotonic()
+            for _, one in [pair for pair in due if pair[0] <= now]:
+                looking[pool.submit(follow, one)] = one
+            due = [pair for pair in due if pair[0] > now]
+            for done in [future for future in looking if future.done()]:
+                one, again = looking.pop(done), done.result()
+                if again is not None:
+                    due.append((again, one))
+            time.sleep(0.01)
+    return heard
+
+
+def wait_within_budget(url: str, waiting: list[Waiting], hurry: float) -> Heard:
+    """Look at a fixed interval with the client and its budget."""
+    from airflow_provider_studio.hooks.studio import StudioHook
+
+    client = StudioHook().client
+
+    def look(one: Waiting) -> bool:
+        return client.get_report_run(one.report, one.run).is_seen_over
+
+    return look_every(FIXED_SECONDS / hurry, waiting, look, threads=8)
+
+
+def wait_alone(url: str, waiting: list[Waiting], hurry: float) -> Heard:
+    """Look at a fixed interval without any budget; a refused look is taken for one that saw nothing new."""
+    from airflow_provider_studio.emulator import StudioEmulator
+
+    credentials = b64encode(":".join(StudioEmulator.credentials()).encode()).decode()
+    headers = {"Authorization": f"Basic {credentials}", "Accept": "application/hal+json"}
+    free: list[http.client.HTTPConnection] = []
+
+    def look(one: Waiting) -> bool:
+        connection = free.pop() if free else http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+        connection.request("GET", f"/api/acme/reports/{one.report}/runs/{one.run}", headers=headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        free.append(connection)
+        return answer.status == 200 and json.loads(body)["state"] == "succeeded"
+
+    return look_every(FIXED_SECONDS / hurry, waiting, look, threads=8)
+
+
+WAYS = {"ours": wait_with_triggers, "fixed": wait_within_budget, "fixed alone": wait_alone}
+
+
+def measure(row: Row, hurry: float, results: Any) -> None:
+    """Measure a row in a process of its own."""
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {
+            "AIRFLOW_HOME": folder,
+            "AIRFLOW__STUDIO__RATE_LIMIT_URL": f"sqlite:///{folder}/ratelimit.db",
+        }
+        import airflow_provider_studio.triggers.reports  # noqa: F401  it takes long, and must not while runs run
+        from airflow_provider_studio.emulator import StudioEmulator
+
+        with StudioEmulator("acme", reports=1) as emulator:
+            emulator.control.set_rate_limit(enabled=True, interval_seconds=10.0 / hurry)
+            token, secret = emulator.credentials()
+            connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret}
+            extra = {"token_kind": "workspace", "rate_limit_seconds": 10.0 / hurry}
+            os.environ["AIRFLOW_CONN_STUDIO_DEFAULT"] = json.dumps({**connection, "schema": "acme", "extra": extra})
+
+            began = datetime.now(UTC)
+            waiting = start_runs(emulator, row, hurry)
+            heard = WAYS[row.how](emulator.url, waiting, hurry)
+            results.put(_measured(row, waiting, heard, began, emulator.control.requests_summary(), hurry))
+
+
+def _measured(
+    row: Row, waiting: list[Waiting], heard: Heard, began: datetime, log: dict[str, Any], hurry: float
+) -> Measured:
+    asked = Counter(one["path"] for one in log["requests"])
+    of_report = Counter(one.report for one in waiting)
+    looks, lags = [], []
+    for one in waiting:
+        runs = f"/api/acme/reports/{one.report}/runs"
+        looks.append(asked[f"{runs}/{one.run}"] + asked[runs] / of_report[one.report])
+        lags.append(((heard[one.run] - began).total_seconds() - one.seconds) * hurry)
+    runtimes = [one.seconds * hurry for one in waiting]
+    return Measured(row, looks, lags, runtimes, log["total"], log["by_status"].get("429", 0))
+
+
+def all_measured(rows: list[Row], hurry: float) -> list[Measured]:
+    """Measure rows at the same time, each in a process of its own."""
+    results = CONTEXT.Queue()
+    processes = [CONTEXT.Process(target=measure, args=(row, hurry, results)) for row in rows]
+    for process in processes:
+        process.start()
+    measured = [results.get(timeout=1800) for _ in rows]
+    for process in processes:
+        process.join()
+    return measured
+
+
+def line(group: list[Measured]) -> str:
+    """Return a line of the table."""
+    row = group[0].row
+    looks = [number for one in group for number in one.looks]
+    lags = [seconds for one in group for seconds in one.lags]
+    runtimes = [seconds for one in group for seconds in one.runtimes]
+    shares = [100 * lag / runtime for lag, runtime in zip(lags, runtimes, strict=True)]
+    late = sum(lag >= max(5.0, 0.1 * runtime) for lag, runtime in zip(lags, runtimes, strict=True))
+    return (
+        f"{row.runs:>5}{row.reports:>9}  {row.how:<13}{statistics.median(looks):>9.2f}{max(looks):>7.1f}"
+        f"{statistics.median(lags):>8.1f}{statistics.median(shares):>7.1f}{100 * late / len(lags):>8.1f}"
+        f"{sum(one.requests for one in group):>10}{sum(one.throttled for one in group):>7}"
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--hurry", type=float, default=2.0, help="how much faster everything happens")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    arguments = parser.parse_args()
+    sizes = [(1, 1, number) for number in range(4)] + [(50, 50, 0), (500, 500, 0), (500, 25, 0)]
+    rows = [Row(runs, reports, how, number) for how in arguments.ways for runs, reports, number in sizes]
+    kept = [row for row in rows if row.how != "fixed alone"]
+    groups: dict[tuple[int, int, int], list[Measured]] = {}
+    for rows_at_once in (kept, [row for row in rows if row not in kept]):
+        for one in all_measured(rows_at_once, arguments.hurry):
+            key = (one.row.runs, -one.row.reports, list(WAYS).index(one.row.how))
+            groups.setdefault(key, []).append(one)
+    print(
+        f"{'runs':>5}{'Reports':>9}  {'looks':<13}{'median':>9}{'most':>7}{'lag s':>8}{'lag %':>7}{'late %':>8}", end=""
+    )
+    print(f"{'requests':>10}{'429':>7}")
+    for _, group in sorted(groups.items()):
+        print(line(group))
+    print(
+        "looks: requests for each run; lag: median; late: learned later than the larger of 5 s and 10 % of the runtime"
+    )
+
+
+if __name__ == "__main__":
+    main()

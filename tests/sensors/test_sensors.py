@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sensors wait for a run and for a fresh Report: poking, coming back, and deferred."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+
+from airflow_provider_studio.client.errors import StudioServerError
+from airflow_provider_studio.sensors.reports import StudioReportFreshnessSensor, StudioReportRunSensor, StudioSensor
+from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
+from tests.triggers.test_triggers import started
+
+MODES = ["poke", "reschedule", "deferrable"]
+
+
+class Task:
+    """A sensor's task instance without an Airflow around it, which comes back as often as it is told to."""
+
+    def __init__(self) -> None:
+        self.xcoms: dict[str, Any] = {}
+        self.start = datetime.now(UTC)
+
+    def _push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+    @property
+    def context(self) -> Any:
+        ti = SimpleNamespace(
+            start_date=self.start,
+            max_tries=0,
+            try_number=1,
+            xcom_push=self._push,
+            get_first_reschedule_date=lambda _context: self.start,
+        )
+        return {"ti": ti, "task_reschedule_count": 0}
+
+    def end(self, sensor: StudioSensor) -> Any:
+        """Run a sensor to its end, whatever it waits with."""
+        while True:
+            try:
+                return sensor.execute(self.context)
+            except AirflowRescheduleException:
+                continue
+            except TaskDeferred as sent:
+                return sensor.execute_complete(self.context, fired(sent.trigger))
+
+
+def fired(trigger: Any) -> dict[str, Any]:
+    _, arguments = trigger.serialize()
+    again = type(trigger)(**json.loads(json.dumps(arguments)))
+
+    async def first() -> dict[str, Any]:
+        async for event in again.run():
+            return dict(event.payload)
+        raise AssertionError("it ended without an event")
+
+    return asyncio.run(first())
+
+
+@pytest.fixture(autouse=True)
+def _outside_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow's own sensor asks the database since when it waits; these have no database."""
+    from airflow.sdk.bases.operator import ExecutorSafeguard
+
+    monkeypatch.setattr(ExecutorSafeguard, "test_mode", True)
+
+
+@pytest.fixture
+def task() -> Task:
+    return Task()
+
+
+@pytest.fixture
+def report(studio_workspace: StudioTestWorkspace, studio_connection: str) -> StudioTestReport:
+    return studio_workspace.report("Revenue")
+
+
+def options(mode: str, **more: Any) -> dict[str, Any]:
+    waiting = {"deferrable": True} if mode == "deferrable" else {"deferrable": False, "mode": mode}
+    return {"task_id": "sensor", "poke_interval": 0.2, "timeout": 30, **waiting, **more}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_is_waited_for(task: Task, report: StudioTestReport, mode: str) -> None:
+    run = {"report": report.token, "run": started(report, 0.6)}
+    task.end(StudioReportRunSensor(report=f"studio://acme/reports/{report}", run=run, **options(mode)))
+    assert report.runs[0]["state"] == "succeeded"
+    assert task.xcoms["_link_StudioReportRunLink"].endswith(run["run"])
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("outcome", "words"), [("failed", "Query 1: "), ("cancelled", "was cancelled")])
+def test_a_run_that_ends_badly_fails_the_task_at_once_with_its_reason(
+    task: Task, report: StudioTestReport, mode: str, outcome: str, words: str
+) -> None:
+    run = started(report, 0.3, outcome)
+    with pytest.raises(AirflowFailException, match=words):
+        task.end(StudioReportRunSensor(report=report.token, run=run, **options(mode)))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_report_becomes_fresh(
+    task: Task, report: StudioTestReport, studio_workspace: StudioTestWorkspace, mode: str
+) -> None:
+    before = studio_workspace.ago(0).isoformat()
+    started(report, 0.5)
+    task.end(StudioReportFreshnessSensor(report=report.token, newer_than=before, **options(mode)))
+    assert report.runs[0]["state"] == "succeeded"
+    assert task.xcoms["_link_StudioReportLink"].endswith(report.token)
+
+
+@pytest.mark.parametrize("newer_than", [timedelta(hours=1), datetime(2020, 1, 1, tzinfo=UTC), "2020-01-01T00:00:00Z"])
+def test_fresh_is_newer_than_a_duration_or_a_time(task: Task, report: StudioTestReport, newer_than: Any) -> None:
+    run = started(report, 0.0)
+    assert StudioReportFreshnessSensor(report=report.token, newer_than=newer_than, **options("poke")).poke(task.context)
+    assert run
+
+
+def test_a_run_from_before_is_not_fresh(
+    task: Task, report: StudioTestReport, studio_workspace: StudioTestWorkspace
+) -> None:
+    started(report, 0.0)
+    studio_workspace.days_pass(1)
+    late = StudioReportFreshnessSensor(
+        report=report.token, newer_than=studio_workspace.ago(0.5).isoformat(), **options("poke")
+    )
+    assert not late.poke(task.context)
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+@pytest.mark.parametrize(("soft", "error"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
+def test_what_never_comes_times_out(
+    task: Task, report: StudioTestReport, mode: str, soft: bool, error: type[Exception]
+) -> None:
+    more = {"timeout": 0.5, "soft_fail": soft}
+    with pytest.raises(error):
+        task.end(StudioReportRunSensor(report=report.token, run=started(report, 600), **options(mode, **more)))
+    with pytest.raises(error):
+        task.end(StudioReportFreshnessSensor(report=report.token, newer_than=timedelta(0), **options(mode, **more)))
+
+
+def test_execution_timeout_holds_while_deferred(task: Task, report: StudioTestReport) -> None:
+    sensor = StudioReportRunSensor(
+        report=report.token, run=started(report, 600), execution_timeout=timedelta(seconds=1), **options("deferrable")
+    )
+    with pytest.raises(AirflowSensorTimeout):
+        task.end(sensor)
+
+
+@pytest.mark.parametrize("newer_than", ["yesterday", "2026-01-01T00:00:00", datetime(2026, 1, 1)])  # noqa: DTZ001
+def test_a_time_that_is_none_fails_with_what_to_give(task: Task, report: StudioTestReport, newer_than: Any) -> None:
+    sensor = StudioReportFreshnessSensor(report=report.token, newer_than=newer_than, **options("poke"))
+    with pytest.raises(AirflowFailException, match="a time with a zone such as 2026"):
+        sensor.poke(task.context)
+
+
+def test_looks_that_fail_are_forgiven_for_a_while(
+    task: Task, report: StudioTestReport, studio_workspace: StudioTestWorkspace, sent_once: None
+) -> None:
+    run = started(report, 0.0)
+    studio_workspace.control.add_fault("status", status=503, path="/runs/", times=4)
+    task.end(StudioReportRunSensor(report=report.token, run=run, **options("poke")))
+    studio_workspace.control.add_fault("status", status=503, path="/runs/", times=None)
+    with pytest.raises(StudioServerError):
+        task.end(StudioReportRunSensor(report=report.token, run=run, **options("poke")))
+
+
+def test_a_refused_token_fails_the_task_at_once(task: Task, report: StudioTestReport, studio_workspace: Any) -> None:
+    studio_workspace.control.set_token("emulator-workspace", "revoked")
+    with pytest.raises(AirflowFailException, match="StudioAuthenticationError"):
+        task.end(StudioReportRunSensor(report=report.token, run="0a1b2c3d4e5f", **options("poke")))

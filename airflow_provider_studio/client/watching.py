@@ -44,11 +44,11 @@ class PollPolicy:
     :param failed_looks: so many looks in a row may fail before the wait does.
     """
 
-    first_share: float = 0.85
+    first_share: float = 0.92
     shortest_seconds: float = 4.0
     share: float = 0.09
     longest_seconds: float = 300.0
-    jitter: float = 0.1
+    jitter: float = 0.05
     failed_looks: int = 5
 
     def __post_init__(self) -> None:

@@ -73,7 +73,7 @@ def test_the_first_look_comes_when_the_run_may_be_over() -> None:
 
 @pytest.mark.parametrize("seconds", [3.0, 50.0, 700.0, 9000.0])
 def test_what_is_learned_late_is_late_by_a_share_of_the_runtime(seconds: float) -> None:
-    for expected in (None, seconds * 0.3, seconds * 0.95, seconds, seconds * 1.15):
+    for expected in (None, seconds * 0.3, seconds * 0.95, seconds, seconds * 1.1):
         at = 0.0
         for interval in PollPolicy().intervals(expected, chance=Random(1)):
             at += interval
@@ -85,8 +85,8 @@ def test_what_is_learned_late_is_late_by_a_share_of_the_runtime(seconds: float) 
 def test_many_waiters_spread() -> None:
     firsts = {next(PollPolicy().intervals(100.0, chance=Random(seed))) for seed in range(50)}
     assert len(firsts) == 50
-    assert 85.0 <= min(firsts) < 87.0
-    assert 92.0 < max(firsts) <= 93.5
+    assert 92.0 <= min(firsts) < 93.0
+    assert 96.0 < max(firsts) <= 96.6
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_policy_that_makes_no_sense_is_refused(given: dict[str, Any], message:
         PollPolicy.of(given)
 
 
-@pytest.mark.parametrize(("seconds", "most"), [(80.0, 1), (95.0, 2), (100.0, 3)])
+@pytest.mark.parametrize(("seconds", "most"), [(90.0, 1), (100.0, 2), (110.0, 3)])
 def test_a_run_about_as_long_as_expected_takes_few_looks(
     run_and_wait: Wait, time: Time, seconds: float, most: int
 ) -> None:

@@ -209,10 +209,14 @@ def test_a_trigger_looks_its_connection_up_without_blocking_the_event_loop(
     report.next_run("succeeded", 0.3)
     trigger = deferred(task, report=report.token).trigger
 
-    def refuse(*_: Any) -> None:
-        raise AssertionError("a blocking look-up")
+    look_up = BaseHook.get_connection
 
-    monkeypatch.setattr(BaseHook, "get_connection", refuse)
+    def elsewhere(*arguments: Any, **options: Any) -> Any:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        return look_up(*arguments, **options)
+
+    monkeypatch.setattr(BaseHook, "get_connection", elsewhere)
     assert fired(trigger)["state"] == "succeeded"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -271,6 +272,43 @@ def test_each_new_good_run_is_fired_once_and_over_restarts(report: StudioTestRep
         await asyncio.sleep(0.1)
 
     assert [event["run"] for event in _events_of(watcher(), nothing)] == [missed]
+
+
+def test_a_watcher_outlives_an_outage(
+    studio_workspace: StudioTestWorkspace, report: StudioTestReport, sent_once: None
+) -> None:
+    watcher = StudioReportRanTrigger(report=report.token, interval_seconds=0.1)
+
+    async def go_out(events: list[Any]) -> None:
+        studio_workspace.control.add_fault("status", status=503, path=report.token, times=12)
+        await asyncio.sleep(2.5)
+        await asyncio.to_thread(started, report, 0.0)
+        await asyncio.sleep(1.0)
+
+    (event,) = _events_of(watcher, go_out)
+    assert event["run"] == report.runs[0]["token"]
+
+
+def test_a_token_that_was_replaced_is_looked_up_again(
+    report: StudioTestReport, studio_emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, old = started(report, 1.5), json.loads(os.environ["AIRFLOW_CONN_STUDIO_DEFAULT"])
+
+    async def replace() -> dict[str, Any]:
+        waiting = asyncio.create_task(first_event(watching(report.token, run)))
+        await asyncio.sleep(0.7)
+        studio_emulator.control.set_token("emulator-workspace", "revoked")
+        token, secret = studio_emulator.credentials("member")
+        monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", json.dumps({**old, "login": token, "password": secret}))
+        return await waiting
+
+    assert asyncio.run(replace())["state"] == "succeeded"
+
+
+def test_another_triggerer_does_not_wait_for_the_expected_runtime_again(report: StudioTestReport) -> None:
+    run = started(report, 0.0)
+    (event,) = fired(watching(report.token, run, began=in_seconds(-600), expected_seconds=600.0))
+    assert event["state"] == "succeeded"
 
 
 def test_lookouts_are_shared_within_a_loop_and_not_between_loops(studio_connection: str) -> None:

@@ -140,9 +140,10 @@ def timed_out(report: str, run: str, state: str | None, seconds: float) -> str:
     )
 
 
-def raise_unless_good(client: StudioClient, report: str, run: ReportRun) -> None:
+def raise_unless_good(client: StudioClient, report: str, run: ReportRun, *, detail: bool = True) -> None:
     """Return if a run that is over has results.
 
+    :param detail: whether to ask a failed run's queries why; one request.
     :raises StudioRunCancelledError: someone cancelled it.
     :raises StudioRunFailedError: it failed; names the query, the error code and the message.
     """
@@ -150,7 +151,7 @@ def raise_unless_good(client: StudioClient, report: str, run: ReportRun) -> None
     if state is RunState.CANCELLED:
         raise StudioRunCancelledError(f"Report run {run.token} of Report {report} was cancelled in Studio.")
     if not state.is_good:
-        reason = reason_of(client, report, run)
+        reason = reason_of(client, report, run) if detail else ""
         raise StudioRunFailedError(f"Report run {run.token} of Report {report} ended as {state}. {reason}")
 
 

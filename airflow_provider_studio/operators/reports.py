@@ -17,6 +17,7 @@ from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.operators.durable import TaskRecord, epoch_of
 from airflow_provider_studio.operators.exports import checked_exports, export_run
+from airflow_provider_studio.triggers.events import ToldRun, described, run_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -48,6 +49,7 @@ class StudioRunReportOperator(StudioOperator):
         `execution_timeout` holds as well, deferred or not.
     :param poll_policy: when to look; a mapping with fields of `client.watching.PollPolicy`.
     :param check_parameters: whether to check them; one request.
+    :param failure_detail: whether to ask a failed run's queries why it failed; one request.
     :param export: where to write the results: a path for the CSV, or a mapping from `csv`, `json`, `pdf` to paths, as
         `StudioExportReportRunOperator` takes them.
     """
@@ -67,6 +69,7 @@ class StudioRunReportOperator(StudioOperator):
         timeout: float | timedelta = 3600.0,
         poll_policy: PollPolicy | Mapping[str, Any] | None = None,
         check_parameters: bool = True,
+        failure_detail: bool = True,
         export: str | Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -80,17 +83,18 @@ class StudioRunReportOperator(StudioOperator):
         self.timeout = timeout
         self.poll_policy = poll_policy
         self.check_parameters = check_parameters
+        self.failure_detail = failure_detail
         self.export = export
         self._record: TaskRecord | None = None
 
-    def run_with_studio(self, context: Context) -> dict[str, Any] | None:
+    def run_with_studio(self, context: Context) -> ToldRun:
         """Start the run, or find the one of an earlier try; then wait."""
         from airflow_provider_studio.client.watching import raise_unless_good, wait_for_run
 
         deadline, policy, _ = self._deadline(context), self._policy(), checked_exports(self.export)
         report, run = self._launched(context)
         if not self.wait:
-            return self._told(report.token, run)
+            return described(report.token, run)
         began = min(run.created_at or datetime.now(UTC), datetime.now(UTC))
         if self.deferrable and not run.run_state.is_over:
             self._defer(report, run, began, deadline, policy)
@@ -104,8 +108,8 @@ class StudioRunReportOperator(StudioOperator):
             timeout_seconds=(deadline - datetime.now(UTC)).total_seconds(),
             policy=policy,
         )
-        raise_unless_good(watcher, report.token, run)
-        return self._finish(context, self._told(report.token, run))
+        raise_unless_good(watcher, report.token, run, detail=self.failure_detail)
+        return self._finish(context, described(report.token, run))
 
     def _launched(self, context: Context) -> tuple[Report, ReportRun]:
         from airflow_provider_studio.client.addresses import report_token
@@ -137,19 +141,18 @@ class StudioRunReportOperator(StudioOperator):
             began=began.isoformat(),
             expected_seconds=report.expected_runtime,
             poll_policy=asdict(policy),
+            failure_detail=self.failure_detail,
         )
         self.defer(trigger=trigger, method_name="execute_complete")
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> ToldRun:
         """Go on after the trigger's event."""
         return self.failing_at_once(lambda: self._after(context, event))
 
-    def _after(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        from airflow_provider_studio.triggers.events import run_of
-
+    def _after(self, context: Context, event: dict[str, Any]) -> ToldRun:
         return self._finish(context, run_of(event, self._seconds()))
 
-    def _finish(self, context: Context, told: dict[str, Any]) -> dict[str, Any]:
+    def _finish(self, context: Context, told: ToldRun) -> ToldRun:
         """Export a good run's results and tell the world of it."""
         exports = checked_exports(self.export)
         if exports:
@@ -157,7 +160,7 @@ class StudioRunReportOperator(StudioOperator):
             for file in told["exports"]:
                 self.log.info("Wrote %d bytes to %s", file["bytes"], file["path"])
         asset = create_asset(workspace=self.hook.client.workspace, report=told["report"])
-        extra = {name: told[name] for name in ("run", "state", "created_at", "completed_at", "url")}
+        extra: dict[str, Any] = {name: value for name, value in told.items() if name not in {"report", "exports"}}
         context["outlet_events"][REPORTS].add(asset, extra=extra)
         return told
 
@@ -166,12 +169,6 @@ class StudioRunReportOperator(StudioOperator):
         from airflow_provider_studio.client.ratelimit import Priority
 
         return self.hook.client.with_priority(Priority.POLL)
-
-    @staticmethod
-    def _told(report: str, run: ReportRun) -> dict[str, Any]:
-        from airflow_provider_studio.triggers.events import described
-
-        return {**described(report, run), "exports": []}
 
     def _policy(self) -> PollPolicy:
         from airflow_provider_studio.client.watching import PollPolicy

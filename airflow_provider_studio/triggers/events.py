@@ -3,26 +3,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from airflow_provider_studio.client import errors
 
 if TYPE_CHECKING:
     from airflow_provider_studio.client.models import ReportRun
 
-_TOLD = ("report", "run", "state", "created_at", "completed_at", "url")
+
+class ToldRun(TypedDict):
+    """What is told of a run in events and XComs; times in ISO 8601."""
+
+    report: str
+    run: str
+    state: str | None
+    created_at: str | None
+    completed_at: str | None
+    url: str | None
+    exports: list[dict[str, Any]]
 
 
-def described(report: str, run: ReportRun) -> dict[str, Any]:
-    """Return what is told of a run: `report`, `run`, `state`, `created_at`, `completed_at` (ISO 8601), `url`."""
-    times = {name: getattr(run, name) for name in ("created_at", "completed_at")}
-    return {
-        "report": report,
-        "run": run.token,
-        "state": run.state,
-        **{name: time and time.isoformat() for name, time in times.items()},
-        "url": run.link("web_external_url"),
-    }
+def described(report: str, run: ReportRun) -> ToldRun:
+    """Return what is told of a run."""
+    return ToldRun(
+        report=report,
+        run=run.token,
+        state=run.state,
+        created_at=_text(run.created_at),
+        completed_at=_text(run.completed_at),
+        url=run.link("web_external_url"),
+        exports=[],
+    )
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
 
 
 def failure(error: errors.StudioError) -> dict[str, Any]:
@@ -36,7 +52,7 @@ def failure(error: errors.StudioError) -> dict[str, Any]:
     }
 
 
-def run_of(event: dict[str, Any], seconds: float) -> dict[str, Any]:
+def run_of(event: dict[str, Any], seconds: float) -> ToldRun:
     """Return what an event tells of a good run.
 
     :param seconds: how long was waited at most, for the words of a timeout.
@@ -56,7 +72,7 @@ def run_of(event: dict[str, Any], seconds: float) -> dict[str, Any]:
         raise errors.StudioResponseError(f"The trigger fired an event that nobody knows: {what!r}.")
     name = f"Report run {event['run']} of Report {event['report']}"
     if event["state"] in {"succeeded", "completed"}:
-        return {**{key: event[key] for key in _TOLD}, "exports": []}
+        return cast("ToldRun", {key: event[key] for key in ToldRun.__annotations__})
     if event["state"] == "cancelled":
         raise errors.StudioRunCancelledError(f"{name} was cancelled in Studio.")
     raise errors.StudioRunFailedError(f"{name} ended as {event['state']}. {event.get('reason') or ''}")

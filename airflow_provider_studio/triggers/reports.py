@@ -37,6 +37,7 @@ class StudioReportRunTrigger(BaseTrigger):
     :param began: when the run began, ISO 8601 with a zone, so that another triggerer goes on where one died.
     :param expected_seconds: the Report's expected runtime, where it is known.
     :param poll_policy: when to look; see `client.watching.PollPolicy`.
+    :param failure_detail: whether to ask a failed run's queries why.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class StudioReportRunTrigger(BaseTrigger):
         began: str | None = None,
         expected_seconds: float | None = None,
         poll_policy: dict[str, Any] | None = None,
+        failure_detail: bool = True,
     ) -> None:
         super().__init__()
         self.studio_conn_id = studio_conn_id
@@ -58,6 +60,7 @@ class StudioReportRunTrigger(BaseTrigger):
         self.began = began
         self.expected_seconds = expected_seconds
         self.poll_policy = poll_policy
+        self.failure_detail = failure_detail
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the path and the arguments, all plain JSON."""
@@ -69,6 +72,7 @@ class StudioReportRunTrigger(BaseTrigger):
             "began": self.began,
             "expected_seconds": self.expected_seconds,
             "poll_policy": self.poll_policy,
+            "failure_detail": self.failure_detail,
         }
         return f"{_PATH}.{type(self).__name__}", arguments
 
@@ -102,8 +106,8 @@ class StudioReportRunTrigger(BaseTrigger):
                 continue
             failed_looks, state = 0, run.state
             if run.run_state.is_over:
-                event = {"event": "over", **described(self.report, run)}
-                if run.run_state == "failed":
+                event: dict[str, Any] = {"event": "over", **described(self.report, run)}
+                if run.run_state == "failed" and self.failure_detail:
                     event["reason"] = await workspace.ask(partial(reason_of, report=self.report, run=run))
                 return event
         raise AssertionError("unreachable: the intervals do not end")

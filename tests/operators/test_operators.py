@@ -166,7 +166,7 @@ def failing(run: RunDag, make: Callable[[], Any], capsys: pytest.CaptureFixture[
     [
         (lambda: StudioRunReportOperator(task_id="t", report="0123456789ab"), "answered 404"),
         (lambda: StudioRunReportOperator(task_id="t", report="https://app.mode.com/acme"), "report is"),
-        (lambda: StudioRunReportOperator(task_id="t", report="0123456789ab", timeout=0), "must be above 0"),
+        (lambda: StudioRunReportOperator(task_id="t", report="0123456789ab", timeout=0), "must be seconds above 0"),
         (lambda: StudioInventoryOperator(task_id="t", studio_conn_id="nowhere"), "There is no connection 'nowhere'"),
         (lambda: StudioInventoryOperator(task_id="t", collection_filter="mine"), "collection filter is 'mine'"),
         (lambda: StudioInventoryOperator(task_id="t", storage_path="file:///proc/studio"), "storage_path"),

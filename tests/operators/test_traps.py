@@ -189,6 +189,17 @@ def test_a_failure_has_the_same_words_deferred_and_not(
     assert task.events.added == []
 
 
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_reason_that_nobody_wants_costs_no_request(
+    task: Task, report: StudioTestReport, studio_workspace: StudioTestWorkspace, deferrable: bool
+) -> None:
+    report.next_run("failed", 0.3)
+    with pytest.raises(StudioRunFailedError, match="ended as failed"):
+        ended(task, task.next_try(report=report.token, deferrable=deferrable, failure_detail=False))
+    sent = studio_workspace.control.requests_summary()["requests"]
+    assert not [one for one in sent if "query_runs" in one["path"]]
+
+
 def test_a_run_that_is_over_at_once_and_failed_is_no_success(task: Task, report: StudioTestReport) -> None:
     report.next_run("failed", 0.0)
     with pytest.raises(StudioRunFailedError):

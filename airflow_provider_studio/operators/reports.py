@@ -86,6 +86,7 @@ class StudioRunReportOperator(StudioOperator):
         self.failure_detail = failure_detail
         self.export = export
         self._record: TaskRecord | None = None
+        self._run: str | None = None
 
     def run_with_studio(self, context: Context) -> ToldRun:
         """Start the run, or find the one of an earlier try; then wait."""
@@ -125,6 +126,7 @@ class StudioRunReportOperator(StudioOperator):
         if self.durable:
             self._record = TaskRecord(context, client.workspace)
         run = launch(client, report, parameters, self._record or NoRecord(), epoch=epoch_of(context))
+        self._run = run.token
         context["ti"].xcom_push(key="run", value=run.token)
         StudioReportRunLink.persist(context, run.link("web_external_url"))
         self.log.info("Report %s (%s): run %s is %s", report.token, report.name, run.token, run.state)
@@ -211,7 +213,8 @@ class StudioRunReportOperator(StudioOperator):
 
     def on_kill(self) -> None:
         """Say what a kill cannot do: the API has no way to cancel a run."""
-        self.log.warning("A run that was started goes on in Studio: its API has no way to cancel it")
+        if self._run is not None:
+            self.log.warning("Report run %s goes on in Studio: its API has no way to cancel it", self._run)
         if self._record is not None:
             self._record.note_kill()
 

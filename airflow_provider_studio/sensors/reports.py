@@ -246,7 +246,7 @@ class StudioReportFreshnessSensor(StudioSensor):
         """Return if the Report is fresh."""
         from airflow_provider_studio.triggers.events import TriggerError
 
-        match event.get("event"):
+        match (event or {}).get("event"):
             case "fresh":
                 return
             case "timeout":

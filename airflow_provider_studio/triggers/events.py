@@ -52,7 +52,7 @@ def failure(error: errors.StudioError) -> dict[str, Any]:
     }
 
 
-def run_of(event: dict[str, Any], seconds: float) -> ToldRun:
+def run_of(event: dict[str, Any] | None, seconds: float) -> ToldRun:
     """Return what an event tells of a good run.
 
     :param seconds: how long was waited at most, for the words of a timeout.
@@ -61,6 +61,7 @@ def run_of(event: dict[str, Any], seconds: float) -> ToldRun:
     :raises StudioRunTimeoutError: it was not over in time.
     :raises StudioError: the trigger could not look, or the event is none that we know.
     """
+    event = event or {}
     what = event.get("event")
     if what == "timeout":
         from airflow_provider_studio.client.watching import timed_out

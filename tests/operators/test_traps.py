@@ -25,6 +25,7 @@ from airflow_provider_studio.client.errors import (
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.operators.reports import REPORTS, StudioExportReportRunOperator, StudioRunReportOperator
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
+from tests.triggers_by_hand import fired
 
 QUICK = {"shortest_seconds": 0.1, "longest_seconds": 0.1}
 
@@ -89,20 +90,7 @@ def ended(task: Task, operator: StudioRunReportOperator) -> Any:
     try:
         return operator.run_with_studio(task.context)
     except TaskDeferred as sent:
-        return operator._after(task.context, fired(sent.trigger))
-
-
-def fired(trigger: Any) -> dict[str, Any]:
-    """Run a trigger, made anew from what is stored of it, as a triggerer does."""
-    _, arguments = trigger.serialize()
-    again = type(trigger)(**json.loads(json.dumps(arguments)))
-
-    async def first() -> dict[str, Any]:
-        async for event in again.run():
-            return dict(event.payload)
-        raise AssertionError("it ended without an event")
-
-    return asyncio.run(first())
+        return operator._after(task.context, fired(sent.trigger)[0])
 
 
 def test_durable_a_retry_of_a_deferred_task_waits_for_the_same_run(task: Task, report: StudioTestReport) -> None:
@@ -168,7 +156,7 @@ def test_timeout_in_the_trigger_is_told_apart_from_a_failure(task: Task, report:
     report.next_run("succeeded", 600)
     trigger = deferred(task, report=report.token, timeout=0.5).trigger
     with pytest.raises(StudioRunTimeoutError, match="It goes on in Studio"):
-        task.next_try(report=report.token)._after(task.context, fired(trigger))
+        task.next_try(report=report.token)._after(task.context, fired(trigger)[0])
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
@@ -228,7 +216,7 @@ def test_a_trigger_looks_its_connection_up_without_blocking_the_event_loop(
         return look_up(*arguments, **options)
 
     monkeypatch.setattr(BaseHook, "get_connection", elsewhere)
-    assert fired(trigger)["state"] == "succeeded"
+    assert fired(trigger)[0]["state"] == "succeeded"
 
 
 def test_links_are_there_while_the_task_runs(task: Task, report: StudioTestReport) -> None:
@@ -334,8 +322,12 @@ def test_parameters_may_be_a_template_that_renders_to_json(
 def test_a_kill_says_that_the_run_goes_on(
     task: Task, report: StudioTestReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    task.next_try(report=report.token).on_kill()
-    assert "goes on in Studio" in capsys.readouterr().out
+    operator = task.next_try(report=report.token)
+    operator.on_kill()
+    assert "goes on" not in capsys.readouterr().out, "nothing was started"
+    told = operator.run_with_studio(task.context)
+    operator.on_kill()
+    assert f"Report run {told['run']} goes on in Studio" in capsys.readouterr().out
 
 
 def test_default_args_reach_what_is_switched(task: Task) -> None:

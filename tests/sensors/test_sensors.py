@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +19,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_studio.client.errors import StudioServerError
 from airflow_provider_studio.sensors.reports import StudioReportFreshnessSensor, StudioReportRunSensor, StudioSensor
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
-from tests.triggers.test_triggers import started
+from tests.triggers_by_hand import fired, started
 
 MODES = ["poke", "reschedule", "deferrable"]
 
@@ -55,19 +53,7 @@ class Task:
             except AirflowRescheduleException:
                 continue
             except TaskDeferred as sent:
-                return sensor.execute_complete(self.context, fired(sent.trigger))
-
-
-def fired(trigger: Any) -> dict[str, Any]:
-    _, arguments = trigger.serialize()
-    again = type(trigger)(**json.loads(json.dumps(arguments)))
-
-    async def first() -> dict[str, Any]:
-        async for event in again.run():
-            return dict(event.payload)
-        raise AssertionError("it ended without an event")
-
-    return asyncio.run(first())
+                return sensor.execute_complete(self.context, fired(sent.trigger)[0])
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_studio.client.errors import (
     StudioError,
@@ -29,6 +28,7 @@ from airflow_provider_studio.triggers.reports import (
     StudioReportRanTrigger,
     StudioReportRunTrigger,
 )
+from tests.triggers_by_hand import fired, first_event, started
 
 QUICK = {"shortest_seconds": 0.2, "longest_seconds": 0.2, "jitter": 0.0}
 
@@ -37,37 +37,9 @@ def in_seconds(seconds: float) -> str:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
-def started(report: StudioTestReport, seconds: float, outcome: str = "succeeded") -> str:
-    """Start a run, as another task would have."""
-    import requests
-
-    report.next_run(outcome, seconds)  # type: ignore[arg-type]
-    workspace = report._workspace.emulator
-    address = f"{workspace.url}/api/acme/reports/{report.token}/runs"
-    answer = requests.post(address, json={}, auth=workspace.credentials(), timeout=10)
-    return str(answer.json()["token"])
-
-
 def watching(report: str, run: str, **options: Any) -> StudioReportRunTrigger:
     options = {"deadline": in_seconds(30), "poll_policy": QUICK, **options}
     return StudioReportRunTrigger(studio_conn_id="studio_default", report=report, run=run, **options)
-
-
-async def first_event(trigger: BaseTrigger) -> dict[str, Any]:
-    """Run a trigger as the triggerer does, made anew from what it serializes to, until it fires."""
-    path, arguments = trigger.serialize()
-    assert path.rsplit(".", 1)[1] == type(trigger).__name__
-    again = type(trigger)(**json.loads(json.dumps(arguments)))
-    async for event in again.run():
-        return dict(event.payload)
-    raise AssertionError("it ended without an event")
-
-
-def fired(*triggers: BaseTrigger) -> list[dict[str, Any]]:
-    async def gather() -> list[dict[str, Any]]:
-        return list(await asyncio.gather(*(first_event(trigger) for trigger in triggers)))
-
-    return asyncio.run(gather())
 
 
 @pytest.fixture
@@ -137,8 +109,8 @@ def test_a_refused_token_is_told_as_something_that_no_retry_mends(
     assert not caught.value.retry_helps
 
 
-@pytest.mark.parametrize("event", [{}, {"event": "party"}])
-def test_an_unknown_event_raises(event: dict[str, Any]) -> None:
+@pytest.mark.parametrize("event", [None, {}, {"event": "party"}])
+def test_an_unknown_event_raises(event: dict[str, Any] | None) -> None:
     with pytest.raises(StudioResponseError, match="nobody knows"):
         run_of(event, 30)
 
@@ -307,7 +279,8 @@ def test_a_token_that_was_replaced_is_looked_up_again(
 
 def test_another_triggerer_does_not_wait_for_the_expected_runtime_again(report: StudioTestReport) -> None:
     run = started(report, 0.0)
-    (event,) = fired(watching(report.token, run, began=in_seconds(-600), expected_seconds=600.0))
+    options = {"deadline": in_seconds(600), "began": in_seconds(-600), "expected_seconds": 600.0}
+    event = asyncio.run(asyncio.wait_for(first_event(watching(report.token, run, **options)), timeout=30))
     assert event["state"] == "succeeded"
 
 

@@ -36,7 +36,7 @@ class Reports:
     def __init__(self, live: Live, keeper: ProcessKeeper, watched: str) -> None:
         self.airflow, self.control, self.storage = live.airflow, live.emulator.control, live.storage
         self.watched = watched
-        self.finish = live.finish
+        self.finish = live.airflow.wait_for_run
         self._keeper = keeper
 
     def report(self, seconds: float) -> str:
@@ -58,7 +58,7 @@ class Reports:
 
     def wait(self, until: Callable[[], Any], what: str) -> None:
         """Wait until something is so."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while not until():
             assert time.monotonic() < deadline, f"waited in vain until {what}"
             time.sleep(0.3)
@@ -105,7 +105,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reports]:
                 "AIRFLOW__STUDIO__STORAGE_PATH": f"file://{folder / 'studio'}",
                 "AIRFLOW__CORE__PARALLELISM": "6",
                 "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",
-                "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+                "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
                 "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
                 "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
                 "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
@@ -114,7 +114,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reports]:
         )
         airflow.start()
         for dag in ("kill_matrix", "interventions", "orphans", REFRESH, RAN):
-            airflow.wait_until_ready(dag)
+            airflow.wait_until_ready(dag, timeout_seconds=300)
         yield Reports(Live(airflow, emulator, UPath(folder / "studio")), keeper, watched)
 
 

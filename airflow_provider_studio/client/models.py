@@ -57,6 +57,10 @@ class Resource(BaseModel):
         return [(name, getattr(self, name)) for name in ("token", "name", "state") if name in type(self).model_fields]
 
 
+def _last_part(href: str | None) -> str | None:
+    return href.rstrip("/").rsplit("/", 1)[-1] if href else None
+
+
 class Verification(Resource):
     """The answer of `/verify`: whose workspace a credential opens."""
 
@@ -109,8 +113,7 @@ class Report(Resource):
     @property
     def creator(self) -> str | None:
         """The owner's user name, which only the link tells."""
-        href = self.link("creator")
-        return href.rstrip("/").rsplit("/", 1)[-1] if href else None
+        return _last_part(self.link("creator"))
 
     @property
     def web_url(self) -> str | None:
@@ -264,6 +267,11 @@ class Schedule(Resource):
     retry_state: str | None = None
     timeout: int | None = None
     subscriber_count: int | None = None
+
+    @property
+    def creator(self) -> str | None:
+        """The user name of who made it, which only the link tells."""
+        return _last_part(self.link("creator"))
 
     def machine_values(self) -> ScheduleInput:
         """Return what would create this schedule again, from `_forms.edit`.

@@ -17,8 +17,12 @@ from typing import Any
 from upath import UPath
 
 from airflow_provider_studio.client.api import CollectionFilter, StudioClient
-from airflow_provider_studio.client.errors import StudioForbiddenError, StudioNotFoundError
-from airflow_provider_studio.client.models import Collection, Report, Schedule
+from airflow_provider_studio.client.errors import (
+    StudioForbiddenError,
+    StudioNotFoundError,
+    StudioResponseError,
+)
+from airflow_provider_studio.client.models import Collection, Report, Resource, Schedule
 from airflow_provider_studio.governance.errors import InventoryError
 from airflow_provider_studio.governance.snapshots import SnapshotStore, SnapshotWriter
 from airflow_provider_studio.governance.storage import utcnow
@@ -27,6 +31,8 @@ log = logging.getLogger(__name__)
 
 SAME_RUN = timedelta(minutes=2)
 """A schedule's and its Report's `last_run_at` that are no further apart speak of the same run."""
+RUNNING_STILL = timedelta(minutes=10)
+"""A run that began no longer ago and has not succeeded is not called failed yet."""
 
 
 @dataclass
@@ -138,9 +144,9 @@ class _Walk:
         self._summary.archived += report.archived is True
         self._summary.scheduled_reports += bool(schedules)
         self._summary.schedules += len(schedules)
-        self._writer.add("reports", report_row(report, collection, schedules))
+        self._writer.add("reports", report_row(report, collection, schedules, self._summary.taken_at))
         for schedule in schedules:
-            self._writer.add("schedules", schedule_row(schedule, report))
+            self._writer.add("schedules", schedule_row(schedule, report, self._summary.taken_at))
 
     def _schedules(self, report: Report) -> list[Schedule]:
         """The Report's schedules: not asked for where it says it has none, and no page further than it says."""
@@ -159,7 +165,24 @@ def ran_by_schedule(report: Report, schedules: Sequence[Schedule]) -> bool | Non
     )
 
 
-def report_row(report: Report, collection: Collection, schedules: Sequence[Schedule]) -> dict[str, Any]:
+def last_run_failed(
+    told: Resource, last_run_at: datetime | None, succeeded_at: datetime | None, seen_at: datetime
+) -> bool | None:
+    """Return whether the last run of a Report or schedule failed.
+
+    None where it never ran, where an answer lacks its last success, and while it may still be on its way.
+    """
+    success = "last_successfully_run_at" if isinstance(told, Report) else "last_succeeded_at"
+    if last_run_at is None or success not in told.model_fields_set:
+        return None
+    if succeeded_at is not None and succeeded_at >= last_run_at:
+        return False
+    return True if last_run_at <= seen_at - RUNNING_STILL else None
+
+
+def report_row(
+    report: Report, collection: Collection, schedules: Sequence[Schedule], seen_at: datetime
+) -> dict[str, Any]:
     """Return a Report as a row of a snapshot."""
     return {
         "token": report.token,
@@ -180,10 +203,16 @@ def report_row(report: Report, collection: Collection, schedules: Sequence[Sched
         "expected_runtime_seconds": report.expected_runtime,
         "query_count": report.query_count,
         "web_url": report.web_url,
+        "description": report.description,
+        "source": "rest",
+        "unknown": False,
+        "seen_at": seen_at,
+        "verified_at": seen_at,
+        "last_run_failed": last_run_failed(report, report.last_run_at, report.last_successfully_run_at, seen_at),
     }
 
 
-def schedule_row(schedule: Schedule, report: Report) -> dict[str, Any]:
+def schedule_row(schedule: Schedule, report: Report, seen_at: datetime) -> dict[str, Any]:
     """Return a schedule as a row of a snapshot."""
     return {
         "token": schedule.token,
@@ -195,4 +224,24 @@ def schedule_row(schedule: Schedule, report: Report) -> dict[str, Any]:
         "last_run_at": schedule.last_run_at,
         "last_succeeded_at": schedule.last_succeeded_at,
         "subscriber_count": schedule.subscriber_count,
+        "verified_at": seen_at,
+        **_cron_values(schedule),
+        "retry_state": schedule.retry_state,
+        "creator": schedule.creator,
+        "last_run_failed": last_run_failed(schedule, schedule.last_run_at, schedule.last_succeeded_at, seen_at),
+    }
+
+
+def _cron_values(schedule: Schedule) -> dict[str, Any]:
+    """Return a schedule's cron in the machine's values; nothing where the answer has none."""
+    try:
+        cron = schedule.machine_values().cron
+    except StudioResponseError:
+        return {}
+    return {
+        "freq": cron.freq.value,
+        "hour": cron.hour,
+        "minute": cron.minute,
+        "day_of_week": None if cron.day_of_week is None else str(cron.day_of_week),
+        "day_of_month": cron.day_of_month,
     }

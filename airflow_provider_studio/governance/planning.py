@@ -14,6 +14,7 @@ from typing import Any
 
 from upath import UPath
 
+from airflow_provider_studio.governance import history
 from airflow_provider_studio.governance.errors import PlanError
 from airflow_provider_studio.governance.plan import (
     Action,
@@ -26,28 +27,8 @@ from airflow_provider_studio.governance.plan import (
     SpareReason,
 )
 from airflow_provider_studio.governance.policy import StalenessPolicy
-from airflow_provider_studio.governance.snapshots import Snapshot, SnapshotStore, open_history
+from airflow_provider_studio.governance.snapshots import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.storage import utcnow
-
-_FACTS = """
-WITH current_night AS (SELECT * FROM reports WHERE taken_at = $newest),
-anchors AS (
-    SELECT token, max(taken_at) AS anchored_at FROM reports WHERE taken_at <= $viewed_since GROUP BY token
-),
-views AS (
-    SELECT token, any_value(anchored_at) AS anchored_at,
-           min(view_count) = max(view_count) AND count(view_count) = count(*) AS views_unchanged
-    FROM reports JOIN anchors USING (token) WHERE taken_at >= anchored_at GROUP BY token
-),
-runs AS (
-    SELECT token, min(taken_at) AS first_seen_at,
-           max(last_run_at) FILTER (NOT last_run_by_schedule) AS last_run_by_person_at
-    FROM reports GROUP BY token
-)
-SELECT current_night.*, anchored_at, views_unchanged, first_seen_at, last_run_by_person_at
-FROM current_night LEFT JOIN views USING (token) LEFT JOIN runs USING (token)
-ORDER BY token
-"""
 
 
 @dataclass(frozen=True)
@@ -119,16 +100,24 @@ def _facts(
     nights: list[Snapshot], policy: StalenessPolicy
 ) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
     """Return the newest night's Reports with what history adds to each, and its schedules by Report."""
-    newest = nights[-1].taken_at.astimezone(UTC).replace(tzinfo=None)
-    since = newest - timedelta(days=policy.unviewed_days)
-    with open_history(nights) as connection:
-        reports = _rows(connection.execute(_FACTS, {"newest": newest, "viewed_since": since}))
-    with open_history(nights[-1:], ["schedules"]) as connection:
+    since = nights[-1].taken_at - timedelta(days=policy.unviewed_days)
+    with history.facts(nights) as connection:
+        reports = _rows(connection.execute("SELECT * FROM facts ORDER BY token"))
         rows = _rows(connection.execute("SELECT * FROM schedules ORDER BY report, token"))
+    for report in reports:
+        unchanged_since = report["views_unchanged_since"]
+        report["views_unchanged"] = unchanged_since is not None and unchanged_since <= since
+        report["anchored_at"] = unchanged_since if report["views_unchanged"] else _anchor(report, nights, since)
     schedules: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         schedules.setdefault(row["report"], []).append(row)
     return reports, schedules
+
+
+def _anchor(report: dict[str, Any], nights: list[Snapshot], since: datetime) -> datetime | None:
+    """Return the last night at least as old as the window, if the Report was there already."""
+    old = [night.taken_at for night in nights if report["first_seen_at"] <= night.taken_at <= since]
+    return old[-1] if old else None
 
 
 def _rows(result: Any) -> list[dict[str, Any]]:

@@ -2,7 +2,22 @@
 """Nightly snapshots of a workspace in Parquet, and their history through DuckDB.
 
 A snapshot is a folder; `summary.json` is written last, and a folder without it is no snapshot. Absent facts are NULL,
-never 0. All times are UTC, stored without a zone.
+never 0. All times are UTC, stored without a zone. Nights of an older version lack some columns, which read as NULL.
+
+What the columns of `reports` say beyond their names (times of runs as the API tells them):
+
+* `description`; `creator_email`, where the source tells it.
+* `source`: `rest`, `discovery_api` or `discovery_db`.
+* `unknown`: the Report's Collection could not be read this night; who it is was carried from the night before, and
+  what may have changed since is NULL.
+* `seen_at`: when the Report was last really read; `taken_at` unless `unknown`.
+* `verified_at`: when its schedules were last really read; what was known then is carried until they change.
+* `last_run_by_schedule`, `last_run_failed`: of the last run that is over; NULL where it cannot be told.
+* `last_viewed_at`: dated views, which Discovery alone tells.
+
+And those of `schedules`: `verified_at` and `last_run_failed` as above; `frequency` and `time_zone` as the API words
+them; `freq`, `hour` (0-23), `minute` (0-59), `day_of_week` (as it came) and `day_of_month`: its cron in the machine's
+values, where told; `retry_state`; `creator`, a user name.
 """
 
 from __future__ import annotations
@@ -50,6 +65,14 @@ REPORT_COLUMNS = {
     "expected_runtime_seconds": "DOUBLE",
     "query_count": "BIGINT",
     "web_url": "VARCHAR",
+    "description": "VARCHAR",
+    "creator_email": "VARCHAR",
+    "source": "VARCHAR",
+    "unknown": "BOOLEAN",
+    "seen_at": "TIMESTAMP",
+    "verified_at": "TIMESTAMP",
+    "last_run_failed": "BOOLEAN",
+    "last_viewed_at": "TIMESTAMP",
 }
 SCHEDULE_COLUMNS = {
     "taken_at": "TIMESTAMP",
@@ -62,6 +85,15 @@ SCHEDULE_COLUMNS = {
     "last_run_at": "TIMESTAMP",
     "last_succeeded_at": "TIMESTAMP",
     "subscriber_count": "BIGINT",
+    "verified_at": "TIMESTAMP",
+    "freq": "VARCHAR",
+    "hour": "BIGINT",
+    "minute": "BIGINT",
+    "day_of_week": "VARCHAR",
+    "day_of_month": "BIGINT",
+    "retry_state": "VARCHAR",
+    "creator": "VARCHAR",
+    "last_run_failed": "BOOLEAN",
 }
 _TABLES = {"reports": REPORT_COLUMNS, "schedules": SCHEDULE_COLUMNS}
 
@@ -184,7 +216,11 @@ def open_history(snapshots: Sequence[Snapshot], tables: Sequence[str] = ("report
         listed = ", ".join("'{}'".format(name.replace("'", "''")) for name in files)
         # The folders' names tell `taken_at` too, as a text that would stand before the column.
         options = "union_by_name = true, hive_partitioning = false"
-        connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet([{listed}], {options})")
+        nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in _TABLES[table].items())
+        connection.execute(
+            f"CREATE VIEW {table} AS SELECT {nothing} WHERE false "
+            f"UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], {options})"
+        )
     return connection
 
 

@@ -139,6 +139,10 @@ def test_what_studio_does_not_tell_is_null_and_not_zero(governed: Governed) -> N
         "token",
         "collection",
         "collection_name",
+        "source",
+        "unknown",
+        "seen_at",
+        "verified_at",
     }
 
 

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the nights together say of each Report, as tables to hold a policy against.
+
+View and run counts are totals, so what happened within a window is a difference between nights. What the nights cannot
+prove is NULL, never 0: the history is too short, or a count is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from airflow_provider_studio.governance.snapshots import Snapshot, open_history, plain_time
+
+if TYPE_CHECKING:
+    import duckdb
+
+WINDOWS = (30, 90, 180)
+"""Days back from the newest night."""
+
+
+def facts(nights: Sequence[Snapshot]) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB with what these nights say. A context manager; times are UTC without a zone.
+
+    `facts`: one row a Report or dataset of the newest of the nights: all columns of its snapshot (`snapshots`), and
+
+    * `first_seen_at`: the first night that has it.
+    * `views_unchanged_since`: the earliest night from which on the view count is known to be the same up to the newest;
+      NULL where the newest count is unknown. Between two nights with one count nobody viewed it, whatever is not known
+      of the nights between.
+    * `views_30d`, `views_90d`, `views_180d`: views since the last night that is at least so old and knows the count;
+      all views, where it was made since or never viewed. Dated views (`last_viewed_at`) prove a 0 without
+      history. NULL where nothing is proven; where the count fell within the window, the views that are told, never 0.
+    * `runs_30d`, …: the like for runs.
+    * `failures_30d`, …: last runs that failed, as the nights saw them: at most one a night, so at least so many. NULL
+      where no night that old tells.
+    * `last_run_by_person_at`: the newest run that no schedule made, as the nights saw them.
+    * `counter_fell_at`: the newest night whose view count was lower than the one before: the Report was restored or
+      reset.
+
+    `schedules`: the newest night's schedules, and `failures_in_a_row`: failed last runs since the last night that saw a
+    good one, as the nights saw them; NULL where no night tells how a run of it ended.
+
+    `disappeared`: `token`, `name`, `collection` and `last_seen_at` of what earlier nights had and the newest has not.
+
+    :param nights: oldest first; at least one.
+    """
+    if not nights:
+        raise ValueError("nights is empty; facts need at least one snapshot.")
+    connection = open_history(nights, ["reports", "schedules"])
+    newest = f"TIMESTAMP '{plain_time(nights[-1].taken_at)}'"
+    connection.execute("ALTER VIEW schedules RENAME TO every_schedule")
+    for statement in (_facts_sql(), _SCHEDULES, _DISAPPEARED):
+        connection.execute(statement.replace("$newest", newest))
+    return connection
+
+
+def _facts_sql() -> str:
+    """Return the statement that makes `facts`."""
+    totals, columns = [], []
+    for days in WINDOWS:
+        start = f"$newest - INTERVAL {days} DAY"
+        totals += [
+            f"sum({what}_gained) FILTER (taken_at > {start})::BIGINT AS {what}_gained_{days}"
+            for what in ("views", "runs", "failures")
+        ]
+        columns += [
+            f"{_views(days, start)} AS views_{days}d",
+            f"{_runs(days, start)} AS runs_{days}d",
+            f"CASE WHEN failures_told_at <= {start} THEN coalesce(failures_gained_{days}, 0) END AS failures_{days}d",
+        ]
+    return _FACTS.format(totals=", ".join(totals), columns=", ".join(columns))
+
+
+def _views(days: int, start: str) -> str:
+    return f"""
+    CASE WHEN counter_fell_at > {start} THEN nullif(coalesce(views_gained_{days}, 0), 0)
+         WHEN view_count IS NOT NULL AND views_told_at <= {start}
+             THEN greatest(coalesce(views_gained_{days}, 0), (coalesce(last_viewed_at > {start}, false))::BIGINT)
+         WHEN view_count = 0 OR created_at > {start} THEN view_count
+         WHEN last_viewed_at <= {start} THEN 0
+    END"""
+
+
+def _runs(days: int, start: str) -> str:
+    return f"""
+    CASE WHEN runs_fell_at > {start} THEN nullif(coalesce(runs_gained_{days}, 0), 0)
+         WHEN runs_count IS NOT NULL AND runs_told_at <= {start} THEN coalesce(runs_gained_{days}, 0)
+         WHEN runs_count = 0 OR created_at > {start} THEN runs_count
+    END"""
+
+
+_FACTS = """
+CREATE TEMP TABLE facts AS
+WITH views AS (
+    SELECT token, taken_at, view_count AS total, lag(view_count) OVER nights AS before
+    FROM reports WHERE view_count IS NOT NULL WINDOW nights AS (PARTITION BY token ORDER BY taken_at)
+),
+runs AS (
+    SELECT token, taken_at, runs_count AS total, lag(runs_count) OVER nights AS before
+    FROM reports WHERE runs_count IS NOT NULL WINDOW nights AS (PARTITION BY token ORDER BY taken_at)
+),
+failures AS (
+    SELECT token, taken_at, last_run_at AS run, lag(last_run_at) OVER nights AS before
+    FROM reports WHERE last_run_failed WINDOW nights AS (PARTITION BY token ORDER BY taken_at)
+),
+steps AS (
+    SELECT token, taken_at, greatest(total - before, 0) AS views_gained FROM views
+    UNION ALL BY NAME SELECT token, taken_at, greatest(total - before, 0) AS runs_gained FROM runs
+    UNION ALL BY NAME
+    SELECT token, taken_at, (run IS DISTINCT FROM before)::BIGINT AS failures_gained FROM failures
+),
+totals AS (SELECT token, {totals} FROM steps GROUP BY token),
+viewed AS (
+    SELECT token, min(taken_at) AS views_told_at,
+           max(taken_at) FILTER (total IS DISTINCT FROM before) AS unchanged_since,
+           max(taken_at) FILTER (total < before) AS counter_fell_at
+    FROM views GROUP BY token
+),
+ran AS (
+    SELECT token, min(taken_at) AS runs_told_at, max(taken_at) FILTER (total < before) AS runs_fell_at
+    FROM runs GROUP BY token
+),
+seen AS (
+    SELECT token, min(taken_at) AS first_seen_at, max(last_run_at) FILTER (NOT last_run_by_schedule) AS by_person,
+           min(taken_at) FILTER (last_run_failed IS NOT NULL) AS failures_told_at
+    FROM reports GROUP BY token
+)
+SELECT newest.*, first_seen_at,
+       CASE WHEN view_count IS NOT NULL THEN unchanged_since END AS views_unchanged_since,
+       {columns},
+       by_person AS last_run_by_person_at, counter_fell_at
+FROM reports AS newest
+     LEFT JOIN seen USING (token) LEFT JOIN viewed USING (token) LEFT JOIN ran USING (token)
+     LEFT JOIN totals USING (token)
+WHERE newest.taken_at = $newest
+"""
+
+_SCHEDULES = """
+CREATE TEMP TABLE schedules AS
+WITH told AS (
+    SELECT token, taken_at, last_run_at, last_run_failed FROM every_schedule WHERE last_run_failed IS NOT NULL
+),
+good AS (SELECT token, max(taken_at) AS good_at FROM told WHERE NOT last_run_failed GROUP BY token),
+failing AS (
+    SELECT token, count(DISTINCT last_run_at)
+                  FILTER (last_run_failed AND (good_at IS NULL OR taken_at > good_at)) AS in_a_row
+    FROM told LEFT JOIN good USING (token) GROUP BY token
+)
+SELECT newest.*, in_a_row AS failures_in_a_row
+FROM every_schedule AS newest LEFT JOIN failing USING (token) WHERE newest.taken_at = $newest
+"""
+
+_DISAPPEARED = """
+CREATE TEMP TABLE disappeared AS
+SELECT token, arg_max(name, taken_at) AS name, arg_max(collection, taken_at) AS collection,
+       max(coalesce(seen_at, taken_at)) AS last_seen_at
+FROM reports GROUP BY token HAVING max(taken_at) < $newest
+"""

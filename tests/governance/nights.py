@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nights written by hand: a Report a token, a row a night, with what a test cares about and nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from upath import UPath
+
+from airflow_provider_studio.governance import history
+from airflow_provider_studio.governance.snapshots import Snapshot, SnapshotStore
+
+NOW = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
+
+
+def ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+def write_night(
+    storage: UPath,
+    days_ago: float,
+    reports: dict[str, dict[str, Any]],
+    schedules: dict[str, dict[str, Any]] | None = None,
+    *,
+    workspace: str = "acme",
+) -> Snapshot:
+    """Write a finished night of these rows, by token."""
+    store, taken_at = SnapshotStore(storage, workspace), ago(days_ago)
+    with store.writer(taken_at) as writer:
+        for table, rows in (("reports", reports), ("schedules", schedules or {})):
+            for token, row in rows.items():
+                writer.add(table, {"token": token, **row})
+        writer.finish({"workspace": workspace, "reports": len(reports)})
+    return Snapshot(writer.folder, taken_at)
+
+
+def rows(storage: UPath, table: str = "facts", *, workspace: str = "acme") -> dict[str, dict[str, Any]]:
+    """What all nights say, by token."""
+    with history.facts(SnapshotStore(storage, workspace).all()) as connection:
+        result = connection.execute(f"SELECT * FROM {table} ORDER BY token")
+        names = [column[0] for column in result.description]
+        return {row[names.index("token")]: dict(zip(names, row, strict=True)) for row in result.fetchall()}

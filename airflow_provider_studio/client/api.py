@@ -19,7 +19,7 @@ from airflow_provider_studio.client.errors import (
     StudioForbiddenError,
     StudioNotFoundError,
 )
-from airflow_provider_studio.client.pagination import rows_of, walk
+from airflow_provider_studio.client.pagination import Page, PageSizes, pages, rows_of, walk
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
 from airflow_provider_studio.client.tokens import (
     Credentials,
@@ -32,6 +32,7 @@ from airflow_provider_studio.client.tokens import (
 from airflow_provider_studio.client.transport import RetryPolicy, Sent, Spending, Transport
 
 CollectionFilter = Literal["custom", "all"]
+ListingKind = Literal["reports", "datasets"]
 _LONGEST_REPORT_NAME = 64
 
 ResourceT = TypeVar("ResourceT", bound=models.Resource)
@@ -144,6 +145,25 @@ class StudioClient:
         """List a Collection's datasets, which are Reports of the type `DatasetReport` and listed apart."""
         return self._list(f"{self._collection(collection)}/datasets", "reports", models.Report)
 
+    def collection_pages(
+        self, collection: str, kind: ListingKind, *, sizes: PageSizes, after: Page | None = None
+    ) -> Iterator[Page]:
+        """List a Collection's Reports or datasets by whole pages, for a walk that keeps its progress.
+
+        :param sizes: what the walk knows of the server's page sizes; it spares asking for a page that is known to bring
+            nothing.
+        :param after: go on after this page.
+        """
+        path = f"{self._collection(collection)}/{kind}"
+        return pages(
+            lambda page: self._get(path, {"page": page}),
+            "reports",
+            what=f"GET {path}",
+            sizes=sizes,
+            kind=kind,
+            after=after,
+        )
+
     def create_collection(self, name: str, description: str | None = None) -> models.Collection:
         """Make a Collection."""
         if not name:
@@ -170,6 +190,11 @@ class StudioClient:
     def get_report(self, report: str) -> models.Report:
         """Read one Report."""
         return models.Report.parse(self._get(self._report(report)), what=f"Report {report}")
+
+    def get_dataset(self, dataset: str) -> models.Report:
+        """Read one dataset."""
+        path = f"/api/{self.workspace}/datasets/{check_identifier('dataset', dataset)}"
+        return models.Report.parse(self._get(path), what=f"dataset {dataset}")
 
     def update_report(
         self,
@@ -285,6 +310,11 @@ class StudioClient:
     def list_schedules(self, report: str) -> Iterator[models.Schedule]:
         """List a Report's schedules."""
         return self._list(f"{self._report(report)}/schedules", "report_schedules", models.Schedule)
+
+    def list_dataset_schedules(self, dataset: str) -> Iterator[models.Schedule]:
+        """List a dataset's schedules."""
+        path = f"/api/{self.workspace}/datasets/{check_identifier('dataset', dataset)}/schedules"
+        return self._list(path, "report_schedules", models.Schedule)
 
     def get_schedule(self, report: str, schedule: str) -> models.Schedule:
         """Read one schedule."""

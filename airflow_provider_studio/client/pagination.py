@@ -3,12 +3,15 @@
 
 Studio serves fixed pages, ignores `per_page`, sometimes tells no counters, emits `next_page` past the end, and answers
 some listings in one piece whatever `page` says. A walk ends at an empty page, at the last page of a pagination block,
-or where a page repeats the one before it; and it never ends silently anywhere else.
+where a page repeats the one before it, or at a page that is shorter than the server's pages are known to be; and it
+never ends silently anywhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_studio.client.errors import StudioResponseError
@@ -17,30 +20,105 @@ MOST_PAGES = 20_000
 """600,000 rows: far beyond any workspace, so reaching it means a server that never ends."""
 
 
-def walk(fetch: Callable[[int], Mapping[str, Any]], key: str, *, what: str) -> Iterator[dict[str, Any]]:
-    """Yield each row of a listing once, in the order in which the pages came.
+class PageSizes:
+    """What has been seen of the server's page sizes, so that nothing is asked for after a page known to be the last.
+
+    Of each kind of listing apart: its longest page so far. The server's pages are at least so long, so a shorter one is
+    short for want of rows. The first such page is proven by asking on; a kind of listing whose short page was once
+    followed by rows is never believed again. Forget it after the walk: the next release may page differently.
+    """
+
+    def __init__(self) -> None:
+        self._longest: dict[str, int] = {}
+        self._proven: set[str] = set()
+        self._irregular: set[str] = set()
+        self._lock = threading.Lock()
+
+    def saw(self, kind: str, rows: int, *, ended: bool | None = None) -> None:
+        """Take notice of a page.
+
+        :param ended: whether the listing was found to end after it; None where nobody asked on.
+        """
+        with self._lock:
+            short = rows < self._longest.get(kind, 0)
+            self._longest[kind] = max(rows, self._longest.get(kind, 0))
+            if short and ended is True:
+                self._proven.add(kind)
+            if short and ended is False:
+                self._irregular.add(kind)
+
+    def is_last(self, kind: str, rows: int) -> bool:
+        """Whether a page of so many rows is known to be the last of its listing."""
+        with self._lock:
+            trusted = kind in self._proven and kind not in self._irregular
+            return trusted and rows < self._longest.get(kind, 0)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a listing.
+
+    :param rows: none where it only showed that the page before was the last.
+    """
+
+    number: int
+    rows: Sequence[dict[str, Any]]
+    is_last: bool
+
+
+def pages(
+    fetch: Callable[[int], Mapping[str, Any]],
+    key: str,
+    *,
+    what: str,
+    sizes: PageSizes | None = None,
+    kind: str = "",
+    after: Page | None = None,
+) -> Iterator[Page]:
+    """Yield the pages of a listing; rows may come twice where they shift between pages.
 
     :param fetch: returns the decoded page of a number, from 1.
     :param key: where the rows are under `_embedded`.
     :param what: the listing in words, for errors.
+    :param sizes: what is known of the server's page sizes, and learns from this listing.
+    :param kind: which kind of listing this is, for `sizes`.
+    :param after: go on after this page.
     :raises StudioResponseError: a page without its rows, a row without its token, or no end.
     """
-    seen: set[str] = set()
-    before: list[str] = []
-    for number in range(1, MOST_PAGES + 1):
+    sizes = PageSizes() if sizes is None else sizes
+    before = [row["token"] for row in after.rows] if after else []
+    for number in range(after.number + 1 if after else 1, MOST_PAGES + 1):
         page = fetch(number)
         rows = rows_of(page, key, what=f"{what}, page {number}")
         tokens = [row["token"] for row in rows]
-        if not rows or tokens == before:
+        ended = not rows or tokens == before
+        if before:
+            sizes.saw(kind, len(before), ended=ended)
+        if ended:
+            yield Page(number, [], is_last=True)
             return
-        for row in rows:
-            if row["token"] not in seen:  # rows shift between pages while others create and archive
-                seen.add(row["token"])
-                yield row
-        if number >= _total_pages(page):
+        sizes.saw(kind, len(rows))
+        is_last = number >= _total_pages(page) or sizes.is_last(kind, len(rows))
+        yield Page(number, rows, is_last)
+        if is_last:
             return
         before = tokens
     raise StudioResponseError(f"{what} did not end within {MOST_PAGES:,} pages.")
+
+
+def walk(
+    fetch: Callable[[int], Mapping[str, Any]],
+    key: str,
+    *,
+    what: str,
+) -> Iterator[dict[str, Any]]:
+    """Yield each row of a listing once, in the order in which the pages came; parameters and errors as of `pages`."""
+    seen: set[str] = set()
+    for page in pages(fetch, key, what=what):
+        for row in page.rows:
+            if row["token"] not in seen:  # rows shift between pages while others create and archive
+                seen.add(row["token"])
+                yield row
 
 
 def rows_of(page: Mapping[str, Any], key: str, *, what: str) -> list[dict[str, Any]]:

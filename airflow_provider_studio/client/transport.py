@@ -8,6 +8,7 @@ the same effect once or twice and are repeated. No exception of `requests` leave
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,7 +44,9 @@ _RESOURCES = frozenset(
         "content.csv",
         "datasets",
         "invites",
+        "members",
         "query_runs",
+        "report_stats",
         "reports",
         "results",
         "runs",
@@ -97,6 +100,17 @@ class Spending:
     rate_limited: int = 0
 
 
+class _Bearer(requests.auth.AuthBase):
+    """Authorizes with a bearer token."""
+
+    def __init__(self, bearer: str) -> None:
+        self._bearer = bearer
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._bearer}"
+        return request
+
+
 class Transport:
     """Sends requests for one credential.
 
@@ -106,6 +120,7 @@ class Transport:
     :param retries: how often and how patiently to repeat.
     :param sleep: how to wait between attempts.
     :param on_sent: is told of each send.
+    :param bearer: authorizes instead of token and secret, for the Discovery API, which answers plain JSON.
     """
 
     def __init__(
@@ -113,6 +128,7 @@ class Transport:
         credentials: Credentials,
         limiter: RateLimiter,
         *,
+        bearer: str | None = None,
         timeout_seconds: float = 30.0,
         retries: RetryPolicy | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -127,11 +143,16 @@ class Transport:
         self._sleep = sleep
         self._on_sent = on_sent or (lambda _sent: None)
         self.spending = Spending()
+        self._counting = threading.Lock()
         self._session = requests.Session()
         # Proxies and certificates of the environment hold for Studio, not for an emulator on this machine.
         self._session.trust_env = not is_loopback(urlsplit(credentials.host).hostname or "")
-        self._session.auth = HTTPBasicAuth(credentials.token.encode(), credentials.secret.encode())
-        self._session.headers["Accept"] = "application/hal+json"
+        self._session.auth = (
+            HTTPBasicAuth(credentials.token.encode(), credentials.secret.encode())
+            if bearer is None
+            else _Bearer(bearer)
+        )
+        self._session.headers["Accept"] = "application/hal+json" if bearer is None else "application/json"
         self._session.headers["User-Agent"] = f"airflow-provider-studio/{__version__}"
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=_POOL_SIZE)
         self._session.mount("https://", adapter)
@@ -232,8 +253,9 @@ class Transport:
         endpoint = endpoint_of(path)
         # The permit comes last: what lies between it and the send eats into the budget's margin.
         waited = self._limiter.acquire(priority, endpoint).waited_seconds
-        self.spending.seconds_waited += waited
-        self.spending.requests += 1
+        with self._counting:
+            self.spending.seconds_waited += waited
+            self.spending.requests += 1
         status: int | None = None
         try:
             response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
@@ -244,7 +266,8 @@ class Transport:
             self._on_sent(Sent(method, endpoint, status, waited))
         self._limiter.observe(_feedback(response, endpoint))
         if status == 429:
-            self.spending.rate_limited += 1
+            with self._counting:
+                self.spending.rate_limited += 1
         return response
 
 

@@ -29,6 +29,21 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         "description": "In how many seconds; 10 by default.",
         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": None},
     },
+    "discovery_token": {
+        "label": "Discovery API: token",
+        "description": "Of a signature token for the Discovery API (Enterprise plan), if there is one.",
+        "schema": {"type": ["string", "null"], "default": None},
+    },
+    "discovery_access_key": {
+        "label": "Discovery API: access key",
+        "description": "Its access key.",
+        "schema": {"type": ["string", "null"], "format": "password", "default": None},
+    },
+    "discovery_access_secret": {
+        "label": "Discovery API: access secret",
+        "description": "Its access secret, which Studio showed once.",
+        "schema": {"type": ["string", "null"], "format": "password", "default": None},
+    },
 }
 FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["port"],
@@ -51,13 +66,20 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "hooks": [{"integration-name": integration, "python-modules": [f"{package}.hooks.studio"]}],
+        "hooks": [
+            {
+                "integration-name": integration,
+                "python-modules": [f"{package}.hooks.discovery", f"{package}.hooks.studio"],
+            }
+        ],
         "operators": [
             {
                 "integration-name": integration,
                 "python-modules": [
                     f"{package}.operators.governance",
                     f"{package}.operators.inventory",
+                    f"{package}.operators.inventory_parts",
+                    f"{package}.operators.retention",
                     f"{package}.operators.reports",
                 ],
             }

@@ -2,14 +2,17 @@
 """What the nights together say of each Report, as tables to hold a policy against.
 
 View and run counts are totals, so what happened within a window is a difference between nights. What the nights cannot
-prove is NULL, never 0: the history is too short, or a count is unknown.
+prove is NULL, never 0: the history is too short, or a count is unknown. Facts come from what each night remembers of
+those before it; where that is missing, from all rows of all nights, with the same result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from airflow_provider_studio.governance.remembered import is_remembered, view
 from airflow_provider_studio.governance.snapshots import Snapshot, open_history, plain_time
 
 if TYPE_CHECKING:
@@ -47,36 +50,77 @@ def facts(nights: Sequence[Snapshot]) -> duckdb.DuckDBPyConnection:
     """
     if not nights:
         raise ValueError("nights is empty; facts need at least one snapshot.")
-    connection = open_history(nights, ["reports", "schedules"])
+    starts = {days: nights[-1].taken_at - timedelta(days=days) for days in WINDOWS}
+    anchors = {days: [one for one in nights if one.taken_at <= start][-1:] for days, start in starts.items()}
+    if is_remembered(nights) and all(is_remembered(_up_to(nights, one)) for found in anchors.values() for one in found):
+        connection = _remembered(nights, {days: found[0] for days, found in anchors.items() if found})
+    else:
+        connection = _recomputed(nights)
     newest = f"TIMESTAMP '{plain_time(nights[-1].taken_at)}'"
-    connection.execute("ALTER VIEW schedules RENAME TO every_schedule")
     for statement in (_facts_sql(), _SCHEDULES, _DISAPPEARED):
+        connection.execute(statement.replace("$newest", newest))
+    return connection
+
+
+def _up_to(nights: Sequence[Snapshot], night: Snapshot) -> list[Snapshot]:
+    return [one for one in nights if one.taken_at <= night.taken_at]
+
+
+def _remembered(nights: Sequence[Snapshot], anchors: Mapping[int, Snapshot]) -> duckdb.DuckDBPyConnection:
+    """Open the newest night with `state` and `schedule_state` from the files that nights keep."""
+    connection = open_history(nights[-1:], ["reports", "schedules"])
+    connection.execute("ALTER VIEW schedules RENAME TO every_schedule")
+    view(connection, "history", nights[-1])
+    view(connection, "schedule_state", nights[-1], "schedule_history")
+    columns, joins = [], []
+    for days in WINDOWS:
+        if days in anchors:
+            view(connection, f"history_{days}", anchors[days])
+            joins.append(f"LEFT JOIN history_{days} AS a{days} ON a{days}.token = history.token")
+        for what in ("views", "runs", "failures"):
+            # Without a night that old, nights that were since dropped may have told of it; how much, nobody knows.
+            gained = (
+                f"history.{what}_gained - coalesce(a{days}.{what}_gained, 0)" if days in anchors else "NULL::BIGINT"
+            )
+            columns.append(f"{gained} AS {what}_gained_{days}")
+    connection.execute(f"CREATE VIEW state AS SELECT history.*, {', '.join(columns)} FROM history {' '.join(joins)}")
+    return connection
+
+
+def _recomputed(nights: Sequence[Snapshot]) -> duckdb.DuckDBPyConnection:
+    """Open all nights with `state` and `schedule_state` made of all their rows."""
+    connection = open_history(nights, ["reports", "schedules"])
+    connection.execute("ALTER VIEW schedules RENAME TO every_schedule")
+    newest = f"TIMESTAMP '{plain_time(nights[-1].taken_at)}'"
+    gained = [
+        f"coalesce(sum({what}_gained) FILTER (taken_at > $newest - INTERVAL {days} DAY), 0)::BIGINT "
+        f"AS {what}_gained_{days}"
+        for days in WINDOWS
+        for what in ("views", "runs", "failures")
+    ]
+    for statement in (_STATE.format(totals=", ".join(gained)), _SCHEDULE_STATE):
         connection.execute(statement.replace("$newest", newest))
     return connection
 
 
 def _facts_sql() -> str:
     """Return the statement that makes `facts`."""
-    totals, columns = [], []
+    columns = []
     for days in WINDOWS:
         start = f"$newest - INTERVAL {days} DAY"
-        totals += [
-            f"sum({what}_gained) FILTER (taken_at > {start})::BIGINT AS {what}_gained_{days}"
-            for what in ("views", "runs", "failures")
-        ]
         columns += [
             f"{_views(days, start)} AS views_{days}d",
             f"{_runs(days, start)} AS runs_{days}d",
-            f"CASE WHEN failures_told_at <= {start} THEN coalesce(failures_gained_{days}, 0) END AS failures_{days}d",
+            f"CASE WHEN failures_told_at <= {start} THEN failures_gained_{days} END AS failures_{days}d",
         ]
-    return _FACTS.format(totals=", ".join(totals), columns=", ".join(columns))
+    return _FACTS.format(columns=", ".join(columns))
 
 
 def _views(days: int, start: str) -> str:
     return f"""
-    CASE WHEN counter_fell_at > {start} THEN nullif(coalesce(views_gained_{days}, 0), 0)
-         WHEN view_count IS NOT NULL AND views_told_at <= {start}
-             THEN greatest(coalesce(views_gained_{days}, 0), (coalesce(last_viewed_at > {start}, false))::BIGINT)
+    CASE WHEN counter_fell_at > {start} THEN nullif(views_gained_{days}, 0)
+         WHEN view_count IS NOT NULL AND views_told_at <= {start} AND views_gained_{days} IS NOT NULL
+             THEN greatest(views_gained_{days}, coalesce(last_viewed_at > {start}, false)::BIGINT)
          WHEN view_count = 0 OR created_at > {start} THEN view_count
          WHEN last_viewed_at <= {start} THEN 0
     END"""
@@ -84,14 +128,34 @@ def _views(days: int, start: str) -> str:
 
 def _runs(days: int, start: str) -> str:
     return f"""
-    CASE WHEN runs_fell_at > {start} THEN nullif(coalesce(runs_gained_{days}, 0), 0)
-         WHEN runs_count IS NOT NULL AND runs_told_at <= {start} THEN coalesce(runs_gained_{days}, 0)
+    CASE WHEN runs_fell_at > {start} THEN nullif(runs_gained_{days}, 0)
+         WHEN runs_count IS NOT NULL AND runs_told_at <= {start} AND runs_gained_{days} IS NOT NULL
+             THEN runs_gained_{days}
          WHEN runs_count = 0 OR created_at > {start} THEN runs_count
     END"""
 
 
 _FACTS = """
 CREATE TEMP TABLE facts AS
+SELECT newest.*, first_seen_at,
+       CASE WHEN view_count IS NOT NULL THEN unchanged_since END AS views_unchanged_since,
+       {columns},
+       by_person AS last_run_by_person_at, counter_fell_at
+FROM reports AS newest LEFT JOIN state USING (token)
+WHERE newest.taken_at = $newest
+"""
+_SCHEDULES = """
+CREATE TEMP TABLE schedules AS
+SELECT newest.*, in_a_row AS failures_in_a_row
+FROM every_schedule AS newest LEFT JOIN schedule_state USING (token) WHERE newest.taken_at = $newest
+"""
+_DISAPPEARED = """
+CREATE TEMP TABLE disappeared AS
+SELECT token, name, collection, last_seen_at FROM state ANTI JOIN facts USING (token)
+"""
+
+_STATE = """
+CREATE TEMP TABLE state AS
 WITH views AS (
     SELECT token, taken_at, view_count AS total, lag(view_count) OVER nights AS before
     FROM reports WHERE view_count IS NOT NULL WINDOW nights AS (PARTITION BY token ORDER BY taken_at)
@@ -122,38 +186,26 @@ ran AS (
     FROM runs GROUP BY token
 ),
 seen AS (
-    SELECT token, min(taken_at) AS first_seen_at, max(last_run_at) FILTER (NOT last_run_by_schedule) AS by_person,
+    SELECT token, arg_max(struct_pack(it := name), taken_at).it AS name,
+           arg_max(struct_pack(it := collection), taken_at).it AS collection,
+           min(taken_at) AS first_seen_at, max(coalesce(seen_at, taken_at)) AS last_seen_at,
+           max(last_run_at) FILTER (NOT last_run_by_schedule) AS by_person,
            min(taken_at) FILTER (last_run_failed IS NOT NULL) AS failures_told_at
     FROM reports GROUP BY token
 )
-SELECT newest.*, first_seen_at,
-       CASE WHEN view_count IS NOT NULL THEN unchanged_since END AS views_unchanged_since,
-       {columns},
-       by_person AS last_run_by_person_at, counter_fell_at
-FROM reports AS newest
-     LEFT JOIN seen USING (token) LEFT JOIN viewed USING (token) LEFT JOIN ran USING (token)
-     LEFT JOIN totals USING (token)
-WHERE newest.taken_at = $newest
+SELECT seen.*, viewed.* EXCLUDE (token), ran.* EXCLUDE (token), totals.* EXCLUDE (token)
+FROM seen LEFT JOIN viewed USING (token) LEFT JOIN ran USING (token) LEFT JOIN totals USING (token)
 """
-
-_SCHEDULES = """
-CREATE TEMP TABLE schedules AS
+_SCHEDULE_STATE = """
+CREATE TEMP TABLE schedule_state AS
 WITH told AS (
     SELECT token, taken_at, last_run_at, last_run_failed FROM every_schedule WHERE last_run_failed IS NOT NULL
 ),
 good AS (SELECT token, max(taken_at) AS good_at FROM told WHERE NOT last_run_failed GROUP BY token),
-failing AS (
-    SELECT token, count(DISTINCT last_run_at)
-                  FILTER (last_run_failed AND (good_at IS NULL OR taken_at > good_at)) AS in_a_row
-    FROM told LEFT JOIN good USING (token) GROUP BY token
-)
-SELECT newest.*, in_a_row AS failures_in_a_row
-FROM every_schedule AS newest LEFT JOIN failing USING (token) WHERE newest.taken_at = $newest
-"""
-
-_DISAPPEARED = """
-CREATE TEMP TABLE disappeared AS
-SELECT token, arg_max(name, taken_at) AS name, arg_max(collection, taken_at) AS collection,
-       max(coalesce(seen_at, taken_at)) AS last_seen_at
-FROM reports GROUP BY token HAVING max(taken_at) < $newest
+failed AS (
+    SELECT token, last_run_at, lag(last_run_at) OVER (PARTITION BY token ORDER BY taken_at) AS before
+    FROM told LEFT JOIN good USING (token) WHERE last_run_failed AND (good_at IS NULL OR taken_at > good_at)
+),
+rows AS (SELECT token, count(*) AS in_a_row FROM failed WHERE last_run_at IS DISTINCT FROM before GROUP BY token)
+SELECT token, coalesce(in_a_row, 0) AS in_a_row FROM (SELECT DISTINCT token FROM told) LEFT JOIN rows USING (token)
 """

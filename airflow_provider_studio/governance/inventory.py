@@ -1,38 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Walk a workspace into a snapshot: every Collection that may be read, its Reports, their schedules.
+"""Take an inventory: every Report of a workspace becomes a row of a snapshot, or is named as unknown.
 
-What could not be read is named, never guessed: a forbidden or vanished Collection is listed and leaves no row, an
-absent key is NULL, and a walk that found no Collection at all is no inventory.
+What could not be read is named, never guessed: an absent key is NULL; the Reports of a Collection that is forbidden or
+vanished stay as unknown; and a night that found no Collection, or far fewer Reports than the night before, is no
+snapshot. A try that was killed goes on where it ended, and the finished snapshot appears at once.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from upath import UPath
 
 from airflow_provider_studio.client.api import CollectionFilter, StudioClient
-from airflow_provider_studio.client.errors import (
-    StudioForbiddenError,
-    StudioNotFoundError,
-    StudioResponseError,
-)
-from airflow_provider_studio.client.models import Collection, Report, Resource, Schedule
+from airflow_provider_studio.governance import remembered
+from airflow_provider_studio.governance.before import NightBefore, reports_acted_on
 from airflow_provider_studio.governance.errors import InventoryError
-from airflow_provider_studio.governance.snapshots import SnapshotStore, SnapshotWriter
+from airflow_provider_studio.governance.estimate import Estimate
+from airflow_provider_studio.governance.progress import Progress
+from airflow_provider_studio.governance.rows import DATASET, SAME_RUN, Row, unknown_row, with_schedules
+from airflow_provider_studio.governance.snapshots import Snapshot, SnapshotStore, SnapshotWriter
 from airflow_provider_studio.governance.storage import utcnow
+from airflow_provider_studio.governance.walk import RestWalk, rows_once
+
+__all__ = ["SAME_RUN", "Inventory", "InventorySummary", "Source", "take_inventory"]
 
 log = logging.getLogger(__name__)
 
-SAME_RUN = timedelta(minutes=2)
-"""A schedule's and its Report's `last_run_at` that are no further apart speak of the same run."""
-RUNNING_STILL = timedelta(minutes=10)
-"""A run that began no longer ago and has not succeeded is not called failed yet."""
+VERIFY_WITHIN = timedelta(days=14)
+MAX_SHRINK = 0.2
+_MAX_UNKNOWN = 0.5
+_SMALL = 20
+"""So few Reports may go in one night, whatever share they are."""
+
+
+class Source(Protocol):
+    """Where the Reports come from, other than the walk over the REST API."""
+
+    name: str
+
+    def list_collections(self) -> list[Row]:
+        """Return the Collections that it knows, each with `token` and `name`."""
+
+    def read(self, progress: Progress, begun_at: datetime) -> None:
+        """Read its Reports into pages of the progress."""
+
+    def rows(self, progress: Progress) -> Iterator[Row]:
+        """Return what it read, each Report once."""
 
 
 @dataclass
@@ -42,20 +60,35 @@ class InventorySummary:
     :param snapshot: the snapshot's folder, relative to the storage root.
     :param path: the same in full.
     :param taken_at: when the walk began.
-    :param unreadable_collections: tokens of Collections that were forbidden or vanished during the walk.
-    :param seconds: how long it took.
+    :param source: `rest`, `discovery_api` or `discovery_db`.
+    :param collections: Collections that were read.
+    :param reports: Reports that were read, datasets not among them.
+    :param unknown: Reports and datasets that could not be read, and are known of from the night before.
+    :param schedules_read: Reports whose schedules were asked for; those of the others are carried over.
+    :param disappeared: Reports and datasets of the night before that are gone.
+    :param unreadable_collections: tokens of Collections that were forbidden or vanished.
+    :param unreadable_datasets: tokens of Collections whose datasets alone could not be read.
+    :param requests_spent: by all tries and tasks of this inventory.
+    :param seconds: from its begin to its end.
     """
 
     workspace: str
     snapshot: str
     path: str
     taken_at: datetime
+    source: str = "rest"
+    collection_filter: str = "custom"
     collections: int = 0
     reports: int = 0
+    datasets: int = 0
+    unknown: int = 0
     archived: int = 0
     scheduled_reports: int = 0
     schedules: int = 0
+    schedules_read: int = 0
+    disappeared: int = 0
     unreadable_collections: list[str] = field(default_factory=list)
+    unreadable_datasets: list[str] = field(default_factory=list)
     requests_spent: int = 0
     seconds: float = 0.0
 
@@ -64,184 +97,256 @@ class InventorySummary:
         return {**asdict(self), "taken_at": self.taken_at.isoformat(), "seconds": round(self.seconds, 1)}
 
 
-def take_inventory(
-    client: StudioClient,
-    storage: UPath,
-    *,
-    collection_filter: CollectionFilter = "custom",
-    now: Callable[[], datetime] = utcnow,
-    progress: Callable[[str], None] = log.info,
-) -> InventorySummary:
-    """Walk the workspace and write a snapshot.
+def take_inventory(client: StudioClient, storage: UPath, **options: Any) -> InventorySummary:
+    """Walk the workspace and write a snapshot; the options are those of `Inventory`.
+
+    :raises StorageError: the storage cannot be written; found out before the first request.
+    :raises InventoryError: too little was read to be a snapshot.
+    """
+    inventory = Inventory(client, storage, **options)
+    inventory.begin()
+    inventory.read()
+    return inventory.finish()
+
+
+class Inventory:
+    """An inventory in steps, which several tasks may share: one begins, any number read a part each, one finishes.
 
     :param collection_filter: `custom` leaves other members' personal Collections out.
-    :param progress: is told in a sentence how far the walk is.
-    :raises StorageError: the storage cannot be written; found out before the first request.
-    :raises InventoryError: the token sees no Collection.
+    :param source: where the Reports come from, if not from the REST API. Schedules always come from there.
+    :param walk: names this inventory; what was begun under the same name and not finished is gone on with.
+    :param verify_within: how old a fact may be that is carried over instead of read again.
+    :param max_shrink: which share of the night before's Reports may be gone.
+    :param threads: how many requests may be on their way at once.
+    :param with_schedules: whether to read schedules; without them nobody can be told by whom a Report was run.
+    :param progress: is told in a sentence how far the walk is, and how long it will take.
     """
-    store = SnapshotStore(storage, client.workspace)
-    store.check_writable()
-    taken_at, spent_before = now(), client.spending.requests
-    with store.writer(taken_at) as writer:
-        snapshot = f"snapshots/{store.root.name}/{writer.folder.name}"
-        summary = InventorySummary(client.workspace, snapshot, str(writer.folder), taken_at)
-        _Walk(client, writer, summary, progress).run(collection_filter)
-        summary.requests_spent = client.spending.requests - spent_before
-        summary.seconds = (now() - taken_at).total_seconds()
-        writer.finish(summary.to_dict())
-    progress(f"Snapshot {snapshot}: {summary.reports:,} Reports, {summary.requests_spent:,} requests")
-    return summary
-
-
-class _Walk:
-    """One walk on its way."""
 
     def __init__(
-        self, client: StudioClient, writer: SnapshotWriter, summary: InventorySummary, progress: Callable[[str], None]
+        self,
+        client: StudioClient,
+        storage: UPath,
+        *,
+        collection_filter: CollectionFilter = "custom",
+        source: Source | None = None,
+        walk: str = "manual",
+        verify_within: timedelta = VERIFY_WITHIN,
+        max_shrink: float = MAX_SHRINK,
+        threads: int = 8,
+        with_schedules: bool = True,
+        now: Callable[[], datetime] = utcnow,
+        progress: Callable[[str], None] = log.info,
     ) -> None:
+        if not 0 <= max_shrink <= 1:
+            raise InventoryError(f"max_shrink is {max_shrink!r}; it must be a share from 0 to 1, such as {MAX_SHRINK}.")
+        if verify_within < timedelta(days=1):
+            raise InventoryError(f"verify_within is {verify_within}; it must be at least a day.")
         self._client = client
-        self._writer = writer
-        self._summary = summary
-        self._progress = progress
-        self._seen: set[str] = set()
+        self._store = SnapshotStore(storage, client.workspace)
+        self._filter = collection_filter
+        self._source = source
+        self._verify_within = verify_within
+        self._max_shrink = max_shrink
+        self._threads = threads
+        self._with_schedules = with_schedules
+        self._now = now
+        self._tell = progress
         self._spent_before = client.spending.requests
+        self._folder = Progress.folder_of(storage, client.workspace, walk)
+        self._progress = Progress(self._folder, spent=lambda: client.spending.requests)
 
-    def run(self, collection_filter: CollectionFilter) -> None:
-        collections = list(self._client.list_collections(collection_filter))
-        if not collections:
+    def begin(self) -> int:
+        """Begin, or go on with what was begun. Returns how many Collections there are."""
+        self._store.check_writable()
+        source = self._source.name if self._source else "rest"
+        began_at = self._progress.begin({"collection_filter": self._filter, "source": source}, self._now())
+        self._set_up(began_at)
+        if self._source is None:
+            return len(self._walk.list_collections(self._filter))
+        if self._progress.collections() is None:
+            self._progress.keep_collections(self._source.list_collections())
+        return len(self._progress.collections() or [])
+
+    def read(self, part: int = 0, parts: int = 1) -> None:
+        """Read every `parts`-th Collection, from the one numbered `part`, and its Reports' schedules."""
+        if not 0 <= part < parts:
+            raise InventoryError(f"part is {part} of {parts}; parts are numbered from 0.")
+        collections = self._collections()[part::parts]
+        if self._source is None:
+            self._walk.read_reports(collections)
+        else:
+            self._source.read(self._progress, self._began_at)
+        rows = (row for row, _ in self._rows(collections))
+        self._walk.read_schedules([row for row in rows if self._must_read(row)])
+
+    def finish(self) -> InventorySummary:
+        """Write the snapshot of what was read.
+
+        :raises InventoryError: too little was read to be one; the next try reads everything anew.
+        """
+        self._progress.refresh()
+        collections = self._collections()
+        self._check_complete(collections)
+        snapshot = Snapshot(self._store.folder_of(self._began_at), self._began_at)
+        summary = InventorySummary(
+            self._client.workspace,
+            self._store.relative(snapshot),
+            str(snapshot.folder),
+            self._began_at,
+            source=self._source.name if self._source else "rest",
+            collection_filter=self._filter,
+            unreadable_collections=list(self._progress.unreadable()),
+            unreadable_datasets=list(self._progress.unreadable("datasets")),
+        )
+        summary.collections = len(collections) - len(summary.unreadable_collections)
+        with self._store.writer(self._began_at) as writer:
+            gone = self._write_rows(writer, summary, collections)
+            self._check_not_shrunk(summary, gone)
+            summary.requests_spent = self._progress.requests_spent()
+            summary.seconds = (self._now() - self._began_at).total_seconds()
+            writer.finish(summary.to_dict())
+        remembered.remember(self._store, snapshot)
+        self._progress.discard()
+        self._tell(f"Snapshot {summary.snapshot}: {summary.reports:,} Reports, {summary.requests_spent:,} requests")
+        return summary
+
+    # What each step needs
+
+    def _set_up(self, began_at: datetime) -> None:
+        nights = [one for one in self._store.all() if one.taken_at < began_at]
+        self._began_at = began_at
+        self._before = NightBefore(
+            nights[-1] if nights else None,
+            began_at,
+            verify_within=self._verify_within,
+            acted_on=reports_acted_on(self._store.storage, self._client.workspace),
+        )
+        estimate = Estimate(self._tell, lambda: self._client.spending.requests, reread_share=0.2 if nights else 1.0)
+        self._walk = RestWalk(
+            self._client, self._progress, self._before, began_at, estimate=estimate, threads=self._threads
+        )
+
+    def _collections(self) -> list[Row]:
+        """The Collections, where an inventory was begun, be it by another task."""
+        began_at, rows = self._progress.begun_at, self._progress.collections()
+        if began_at is None or rows is None:
+            raise InventoryError(f"No inventory was begun in {self._folder}. Run the task that begins it first.")
+        if not hasattr(self, "_walk"):
+            self._set_up(began_at)
+        return rows
+
+    def _rows(self, collections: list[Row]) -> Iterator[tuple[Row, Row | None]]:
+        """Every Report that was read once, with its Collection."""
+        if self._source is None:
+            yield from rows_once(self._progress, collections)
+            return
+        places = {one["token"]: one for one in collections}
+        for row in self._source.rows(self._progress):
+            yield self._before.completed(row), places.get(row["collection"])
+
+    def _must_read(self, row: Row) -> bool:
+        return self._with_schedules and row["schedules_count"] != 0 and self._before.schedules_of(row) is None
+
+    # Finishing
+
+    def _check_complete(self, collections: list[Row]) -> None:
+        if self._source is not None:
+            return
+        kept, unreadable = self._progress.kept(), self._progress.unreadable()
+        without = self._progress.unreadable("datasets")
+        for one in collections:
+            kinds = [] if one["token"] in unreadable else ["reports"]
+            kinds += [] if one["token"] in without or one["token"] in unreadable else ["datasets"]
+            for kind in kinds:
+                pages = kept.get((one["token"], kind), [])
+                if not pages or not pages[-1].is_last:
+                    raise InventoryError(
+                        f"The {kind} of Collection {one['token']} were not read to their end. "
+                        "Run the tasks that read the parts of this inventory again."
+                    )
+
+    def _write_rows(self, writer: SnapshotWriter, summary: InventorySummary, collections: list[Row]) -> int:
+        """Write all rows, and return how many Reports of the night before are gone from where they could be seen."""
+        met: set[str] = set()
+        schedules = self._progress.schedules()
+        summary.schedules_read = len(schedules)
+        for row, collection in self._rows(collections):
+            met.add(row["token"])
+            self._write(writer, summary, row, collection, schedules)
+        missing = [token for token in self._before.reports if token not in met]
+        places = {one["token"]: one for one in collections}
+        hidden = self._hidden(missing, places)
+        asked_for = self._walk.ask_for_missing([one for one in missing if one not in hidden], places)
+        self._walk.read_schedules([row for row in asked_for if self._must_read(row)])
+        schedules = self._progress.schedules() if asked_for else {}
+        for row in asked_for:
+            self._write(writer, summary, row, places.get(row["collection"]), schedules)
+        unknown = self._before.rows_of(sorted(hidden))
+        for row in unknown:
+            writer.add("reports", unknown_row(row))
+        summary.unknown = len(unknown)
+        summary.disappeared = len(missing) - len(asked_for) - len(unknown)
+        vanished = {row["collection"] for row in unknown} - places.keys() - {None}
+        summary.unreadable_collections = sorted({*summary.unreadable_collections, *vanished})
+        return len(missing) - len(asked_for) - len(hidden)
+
+    def _write(
+        self,
+        writer: SnapshotWriter,
+        summary: InventorySummary,
+        row: Row,
+        collection: Row | None,
+        read: dict[str, list[Row] | None],
+    ) -> None:
+        token = row["token"]
+        schedules: list[Row] | None = []
+        if token in read:
+            schedules = read[token]
+            if schedules is None:
+                return  # it vanished during the walk
+        elif row["schedules_count"] != 0:
+            schedules = self._before.schedules_of(row)
+        writer.add("reports", with_schedules(row, collection, schedules))
+        for schedule in schedules or ():
+            writer.add("schedules", schedule)
+        is_dataset = row["type"] == DATASET
+        summary.reports += not is_dataset
+        summary.datasets += is_dataset
+        summary.archived += row["archived"] is True
+        summary.scheduled_reports += bool(schedules)
+        summary.schedules += len(schedules or ())
+
+    def _hidden(self, missing: list[str], places: dict[str, Row]) -> set[str]:
+        """Return which of the missing Reports are where nobody could look, rather than gone."""
+        unreadable = {"Report": set(self._progress.unreadable())}
+        unreadable[DATASET] = unreadable["Report"] | set(self._progress.unreadable("datasets"))
+        same_scope = self._before.collection_filter in (None, self._filter)
+        found = set()
+        for token in missing:
+            collection, kind, _ = self._before.reports[token]
+            is_dataset = kind == DATASET
+            if (
+                collection in unreadable[DATASET if is_dataset else "Report"]
+                or (collection not in places and same_scope and bool(places))
+                or (is_dataset and self._source is not None)  # Discovery does not tell of datasets
+            ):
+                found.add(token)
+        return found
+
+    def _check_not_shrunk(self, summary: InventorySummary, gone: int) -> None:
+        before = len(self._before.reports)
+        read, unknown = summary.reports + summary.datasets, summary.unknown
+        if gone > max(_SMALL, self._max_shrink * before):
+            self._progress.discard()
             raise InventoryError(
-                f"The token sees no Collection of workspace {self._client.workspace!r}, so there is nothing to "
-                "inventory. Use a Workspace token, or have the member added to the Collections that matter."
+                f"{gone:,} of the {before:,} Reports of the night before are gone, more than {self._max_shrink:.0%}; "
+                f"{read:,} were read. This is no snapshot: the token may see less than it did. If they were really "
+                "deleted, run once with a larger max_shrink."
             )
-        for number, collection in enumerate(collections, start=1):
-            self._collection(collection)
-            self._progress(
-                f"Collections {number}/{len(collections)}, {self._summary.reports:,} Reports, "
-                f"{self._client.spending.requests - self._spent_before:,} requests"
+        if unknown > max(_SMALL, _MAX_UNKNOWN * (read + unknown)):
+            self._progress.discard()
+            raise InventoryError(
+                f"{unknown:,} of {read + unknown:,} Reports could not be read, because "
+                f"{len(summary.unreadable_collections)} Collections are forbidden or vanished "
+                f"({', '.join(summary.unreadable_collections[:5])}, …). This is no snapshot; use a Workspace token."
             )
-
-    def _collection(self, collection: Collection) -> None:
-        try:
-            # Whole or not at all: half a Collection would look like Reports that are gone.
-            reports = list(self._client.list_collection_reports(collection.token))
-        except (StudioForbiddenError, StudioNotFoundError) as error:
-            log.warning("Collection %s cannot be read and is left out: %s", collection.token, error)
-            self._summary.unreadable_collections.append(collection.token)
-            return
-        self._summary.collections += 1
-        for report in reports:
-            if report.token not in self._seen:  # moved to another Collection during the walk
-                self._seen.add(report.token)
-                self._report(report, collection)
-
-    def _report(self, report: Report, collection: Collection) -> None:
-        try:
-            schedules = self._schedules(report)
-        except StudioNotFoundError:
-            log.warning("Report %s vanished during the walk and is left out", report.token)
-            return
-        self._summary.reports += 1
-        self._summary.archived += report.archived is True
-        self._summary.scheduled_reports += bool(schedules)
-        self._summary.schedules += len(schedules)
-        self._writer.add("reports", report_row(report, collection, schedules, self._summary.taken_at))
-        for schedule in schedules:
-            self._writer.add("schedules", schedule_row(schedule, report, self._summary.taken_at))
-
-    def _schedules(self, report: Report) -> list[Schedule]:
-        """The Report's schedules: not asked for where it says it has none, and no page further than it says."""
-        if report.schedules_count == 0:
-            return []
-        return list(islice(self._client.list_schedules(report.token), report.schedules_count))
-
-
-def ran_by_schedule(report: Report, schedules: Sequence[Schedule]) -> bool | None:
-    """Return whether a Report's last run is one of its schedules'; None where it never ran."""
-    if report.last_run_at is None:
-        return None
-    return any(
-        schedule.last_run_at is not None and abs(schedule.last_run_at - report.last_run_at) <= SAME_RUN
-        for schedule in schedules
-    )
-
-
-def last_run_failed(
-    told: Resource, last_run_at: datetime | None, succeeded_at: datetime | None, seen_at: datetime
-) -> bool | None:
-    """Return whether the last run of a Report or schedule failed.
-
-    None where it never ran, where an answer lacks its last success, and while it may still be on its way.
-    """
-    success = "last_successfully_run_at" if isinstance(told, Report) else "last_succeeded_at"
-    if last_run_at is None or success not in told.model_fields_set:
-        return None
-    if succeeded_at is not None and succeeded_at >= last_run_at:
-        return False
-    return True if last_run_at <= seen_at - RUNNING_STILL else None
-
-
-def report_row(
-    report: Report, collection: Collection, schedules: Sequence[Schedule], seen_at: datetime
-) -> dict[str, Any]:
-    """Return a Report as a row of a snapshot."""
-    return {
-        "token": report.token,
-        "name": report.name,
-        "type": report.type,
-        "collection": collection.token,
-        "collection_name": collection.name,
-        "creator": report.creator,
-        "archived": report.archived,
-        "created_at": report.created_at,
-        "edited_at": report.edited_at,
-        "last_run_at": report.last_run_at,
-        "last_successfully_run_at": report.last_successfully_run_at,
-        "last_run_by_schedule": ran_by_schedule(report, schedules),
-        "view_count": report.view_count,
-        "runs_count": report.runs_count,
-        "schedules_count": report.schedules_count,
-        "expected_runtime_seconds": report.expected_runtime,
-        "query_count": report.query_count,
-        "web_url": report.web_url,
-        "description": report.description,
-        "source": "rest",
-        "unknown": False,
-        "seen_at": seen_at,
-        "verified_at": seen_at,
-        "last_run_failed": last_run_failed(report, report.last_run_at, report.last_successfully_run_at, seen_at),
-    }
-
-
-def schedule_row(schedule: Schedule, report: Report, seen_at: datetime) -> dict[str, Any]:
-    """Return a schedule as a row of a snapshot."""
-    return {
-        "token": schedule.token,
-        "report": report.token,
-        "name": schedule.name,
-        "frequency": schedule.frequency,
-        "time_zone": schedule.time_zone,
-        "next_scheduled_run": schedule.next_scheduled_run,
-        "last_run_at": schedule.last_run_at,
-        "last_succeeded_at": schedule.last_succeeded_at,
-        "subscriber_count": schedule.subscriber_count,
-        "verified_at": seen_at,
-        **_cron_values(schedule),
-        "retry_state": schedule.retry_state,
-        "creator": schedule.creator,
-        "last_run_failed": last_run_failed(schedule, schedule.last_run_at, schedule.last_succeeded_at, seen_at),
-    }
-
-
-def _cron_values(schedule: Schedule) -> dict[str, Any]:
-    """Return a schedule's cron in the machine's values; nothing where the answer has none."""
-    try:
-        cron = schedule.machine_values().cron
-    except StudioResponseError:
-        return {}
-    return {
-        "freq": cron.freq.value,
-        "hour": cron.hour,
-        "minute": cron.minute,
-        "day_of_week": None if cron.day_of_week is None else str(cron.day_of_week),
-        "day_of_month": cron.day_of_month,
-    }

@@ -6,7 +6,7 @@ never 0. All times are UTC, stored without a zone. Nights of an older version la
 
 What the columns of `reports` say beyond their names (times of runs as the API tells them):
 
-* `description`; `creator_email`, where the source tells it.
+* `id`, which the Discovery Database knows Reports by; `description`; `creator_email`, where the source tells it.
 * `source`: `rest`, `discovery_api` or `discovery_db`.
 * `unknown`: the Report's Collection could not be read this night; who it is was carried from the night before, and
   what may have changed since is NULL.
@@ -65,6 +65,7 @@ REPORT_COLUMNS = {
     "expected_runtime_seconds": "DOUBLE",
     "query_count": "BIGINT",
     "web_url": "VARCHAR",
+    "id": "VARCHAR",
     "description": "VARCHAR",
     "creator_email": "VARCHAR",
     "source": "VARCHAR",
@@ -95,6 +96,10 @@ SCHEDULE_COLUMNS = {
     "creator": "VARCHAR",
     "last_run_failed": "BOOLEAN",
 }
+_MEMORY = "1500MB"
+"""A worker's other tasks need theirs; what is larger goes through a temporary folder."""
+SMALL_MEMORY = "200MB"
+"""What is enough for one night."""
 _TABLES = {"reports": REPORT_COLUMNS, "schedules": SCHEDULE_COLUMNS}
 
 
@@ -140,13 +145,22 @@ class SnapshotStore:
         """Return the newest finished snapshot."""
         return next(reversed(self.all()), None)
 
+    def up_to(self, relative: str) -> list[Snapshot]:
+        """Return the finished snapshots up to and with the one of this name, oldest first; none if it is not there."""
+        nights = self.all()
+        return next((nights[: at + 1] for at, one in enumerate(nights) if self.relative(one) == relative), [])
+
     def relative(self, snapshot: Snapshot) -> str:
         """Return a snapshot's folder as plans name it: relative to the storage root."""
         return f"snapshots/{self.root.name}/{snapshot.folder.name}"
 
+    def folder_of(self, taken_at: datetime) -> UPath:
+        """Return where the snapshot of this time is, or will be."""
+        return self.root / f"taken_at={file_stamp(taken_at)}"
+
     def writer(self, taken_at: datetime) -> SnapshotWriter:
         """Return a writer of a new snapshot."""
-        return SnapshotWriter(self.root / f"taken_at={file_stamp(taken_at)}", taken_at)
+        return SnapshotWriter(self.folder_of(taken_at), taken_at)
 
     def check_writable(self) -> None:
         """Raise StorageError now if nothing can be written here."""
@@ -181,9 +195,7 @@ class SnapshotWriter:
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the tables, then the summary that makes the folder a snapshot."""
-        import duckdb
-
-        with duckdb.connect() as connection:
+        with connect(SMALL_MEMORY) as connection:
             for table, columns in _TABLES.items():
                 self._files[table].close()
                 parquet = self._to_parquet(connection, table, columns)
@@ -203,16 +215,26 @@ class SnapshotWriter:
         return target
 
 
-def open_history(snapshots: Sequence[Snapshot], tables: Sequence[str] = ("reports",)) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB with a view a table over all rows of these nights; `taken_at` tells the nights apart."""
+def connect(memory: str) -> duckdb.DuckDBPyConnection:
+    """Open an empty DuckDB that takes no more memory than this, and prints nothing."""
     import duckdb
 
-    connection = duckdb.connect()
+    config: dict[str, Any] = {"temp_directory": tempfile.gettempdir(), "memory_limit": memory, "threads": 2}
+    connection = duckdb.connect(config=config)
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
+def open_history(
+    snapshots: Sequence[Snapshot], tables: Sequence[str] = ("reports",), *, memory: str = _MEMORY
+) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB with a view a table over all rows of these nights; `taken_at` tells the nights apart."""
+    connection = connect(memory)
     remote = next((one.folder for one in snapshots if local_path(one.folder) is None), None)
     if remote is not None:
         connection.register_filesystem(remote.fs)
     for table in tables:
-        files = [_file_name(one.folder / f"{table}.parquet") for one in snapshots]
+        files = [file_name(one.folder / f"{table}.parquet") for one in snapshots]
         listed = ", ".join("'{}'".format(name.replace("'", "''")) for name in files)
         # The folders' names tell `taken_at` too, as a text that would stand before the column.
         options = "union_by_name = true, hive_partitioning = false"
@@ -224,7 +246,14 @@ def open_history(snapshots: Sequence[Snapshot], tables: Sequence[str] = ("report
     return connection
 
 
-def _file_name(path: UPath) -> str:
+def tokens_by_id(snapshot: Snapshot) -> dict[str, str]:
+    """Return the tokens of a snapshot's Reports by their ids, as far as the ids are known."""
+    with open_history([snapshot]) as connection:
+        return dict(connection.execute("SELECT id, token FROM reports WHERE id IS NOT NULL").fetchall())
+
+
+def file_name(path: UPath) -> str:
+    """Return a file's name as DuckDB opens it."""
     local = local_path(path)
     return str(path) if local is None else str(local)
 

@@ -8,6 +8,7 @@ the connection, the field and the mend.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_provider_studio.client.api import StudioClient
+    from airflow_provider_studio.client.discovery import DiscoveryClient
     from airflow_provider_studio.client.ratelimit import Budget
     from airflow_provider_studio.client.tokens import Credentials
 
@@ -32,7 +34,8 @@ class StudioHook(BaseHook):
 
     The connection: login is the token, password the secret, schema the workspace, host the address (by default
     `https://app.mode.com`); the extras are `token_kind` (workspace, member, personal), `timeout_seconds`,
-    `rate_limit_requests` and `rate_limit_seconds`.
+    `rate_limit_requests` and `rate_limit_seconds`, and `discovery_token`, `discovery_access_key` and
+    `discovery_access_secret` of a signature token for the Discovery API.
 
     :param studio_conn_id: the Airflow connection.
     """
@@ -49,9 +52,12 @@ class StudioHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's own fields, for Airflow 3.1; later versions read the provider's metadata."""
-        from wtforms import StringField
+        from wtforms import PasswordField, StringField
 
-        return {name: StringField(field["label"]) for name, field in CONNECTION_FIELDS.items()}
+        return {
+            name: (PasswordField if field["schema"].get("format") == "password" else StringField)(field["label"])
+            for name, field in CONNECTION_FIELDS.items()
+        }
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -78,6 +84,40 @@ class StudioHook(BaseHook):
             connection = await get_async_connection(self.studio_conn_id)
             self.__dict__["client"] = await asyncio.to_thread(self._client_of, connection)
         return self.client
+
+    @property
+    def has_discovery(self) -> bool:
+        """Whether the connection has a signature token for the Discovery API."""
+        return bool(self._connection().extra_dejson.get("discovery_token"))
+
+    @cached_property
+    def discovery_client(self) -> DiscoveryClient:
+        """The client of the Discovery API.
+
+        :raises StudioConfigurationError: the connection has no signature token, or half of one.
+        """
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        from airflow_provider_studio.client.discovery import DiscoveryClient, SignatureToken
+        from airflow_provider_studio.client.ratelimit import RateLimiter, store_from_url
+
+        connection = self._connection()
+        extra = connection.extra_dejson
+        names = ("token", "access_key", "access_secret")
+        parts = {name: str(extra.get(f"discovery_{name}") or "") for name in names}
+        for name in names[1:]:
+            if parts[name]:
+                mask_secret(parts[name])
+        try:
+            signature = SignatureToken(**parts)
+            mask_secret(signature.bearer)
+            host = _address(connection.host, connection.port)
+            store = store_from_url(settings.rate_limit_url(), local=settings.rate_limit_file())
+            budget_key = hashlib.sha256(f"{host}\nbatch\n{signature.token}".encode()).hexdigest()
+            limiter = RateLimiter(store, budget_key, self._budget(extra))
+            return DiscoveryClient(connection.schema or "", signature, limiter=limiter, host=host, on_sent=count)
+        except StudioConfigurationError as error:
+            raise StudioConfigurationError(f"Connection {self.studio_conn_id!r}: {error}") from None
 
     def test_connection(self) -> tuple[bool, str]:
         """Say which workspace and which kind of token answered, or what to mend."""

@@ -1,85 +1,215 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An inventory beside the loop that asks for the schedules of every Report, both at the true rate limit.
+"""What an inventory costs in requests, seconds and memory: first night, later nights, Discovery, a kill, a naive loop.
 
-`python -m tests.benchmarks.inventory` (about 8 minutes at 2,000 Reports). Both run at the same time, each against an
-emulator of its own, so that their ratio holds whatever else the machine is doing.
+`python -m tests.benchmarks.inventory --reports 1000 10000` counts requests against emulators without a limit;
+`--true-limit 1000` walks at the true limit, beside the loop that asks for the schedules of every Report, at the same
+time; `--kill 2000` kills a walk at 80 % and lets another go on. Each walk is a process of its own, so that its peak of
+memory is its own. The naive loop at other sizes is counted, not run: its requests follow from the workspace.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
+import signal
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from upath import UPath
+import requests
 
 from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.client.ratelimit.stores import MemoryStore
 from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
+
+LATER_NIGHTS = 3
+_WALK = """
+import json, resource, sys, time
+from datetime import datetime
+from upath import UPath
+from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.discovery import DiscoveryClient, SignatureToken
+from airflow_provider_studio.client.ratelimit import RateLimiter
+from airflow_provider_studio.client.ratelimit.stores import MemoryStore
+from airflow_provider_studio.client.tokens import Credentials, TokenKind
+from airflow_provider_studio.governance.discovery import DiscoveryAPI
 from airflow_provider_studio.governance.inventory import take_inventory
+url, token, secret, storage, now, limited, signature = json.loads(sys.argv[1])
+credentials = Credentials("acme", token, secret, url, TokenKind.WORKSPACE)
+limiter = RateLimiter(MemoryStore(), credentials.budget_key) if limited else RateLimiter.unlimited()
+source = None
+if signature:
+    parts = SignatureToken(*signature)
+    source = DiscoveryAPI(DiscoveryClient("acme", parts, limiter=RateLimiter.unlimited(), host=url))
+began = time.monotonic()
+with StudioClient(credentials, limiter=limiter) as client:
+    summary = take_inventory(
+        client, UPath(storage), source=source, now=lambda: datetime.fromisoformat(now), progress=lambda _: None
+    )
+seconds = time.monotonic() - began
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({**summary.to_dict(), "wall_seconds": seconds, "mib": memory}))
+"""
 
 
-@dataclass
-class Result:
-    """What a walk cost."""
-
-    reports: int
-    schedules: int
-    requests: int
-    throttled: int
-    seconds: float
+def command(
+    emulator: StudioEmulator, storage: str, *, limited: bool = False, signature: Sequence[str] | None = None
+) -> list[str]:
+    """Return what walks, at the emulator's time."""
+    now = emulator.control.clock().isoformat()
+    arguments = [emulator.url, *emulator.credentials(), storage, now, limited, signature]
+    return [sys.executable, "-c", _WALK, json.dumps(arguments)]
 
 
-def inventory(client: StudioClient) -> tuple[int, int]:
-    """Walk as the provider does."""
-    with tempfile.TemporaryDirectory() as folder:
-        summary = take_inventory(client, UPath(Path(folder)), progress=lambda _sentence: None)
-    return summary.reports, summary.schedules
+def walked(emulator: StudioEmulator, storage: str, **options: Any) -> dict[str, Any]:
+    """Walk in a process of its own; returns its summary, with the requests that the emulator counted."""
+    emulator.control.clear_requests()
+    ran = subprocess.run(command(emulator, storage, **options), check=True, capture_output=True, text=True)
+    return {**json.loads(ran.stdout), "counted": emulator.control.requests_spent()}
 
 
-def loop(client: StudioClient) -> tuple[int, int]:
+def floor_and_naive(emulator: StudioEmulator) -> tuple[int, int]:
+    """Return the fewest requests that can tell everything, and those of the loop."""
+    state = emulator.control.state()
+    shared = {token for token, one in state["collections"].items() if one["personal_of"] is None}
+    reports = [one for one in state["reports"].values() if one["collection"] in shared]
+    counts = Counter((one["collection"], one["type"] == "DatasetReport") for one in reports)
+    lists = math.ceil(len(shared) / 30)
+    pages = sum(max(1, math.ceil(counts[place, kind] / 30)) for place in shared for kind in (False, True))
+    scheduled = sum(bool(one["schedules"]) for one in reports)
+    # To an empty page, as every client does that knows no counters; datasets are not looked at; then each Report.
+    naive = lists + sum(math.ceil(counts[place, False] / 30) + 1 for place in shared)
+    return lists + pages + scheduled, naive + sum(one["type"] != "DatasetReport" for one in reports)
+
+
+def minted(emulator: StudioEmulator) -> list[str]:
+    """Mint a signature token."""
+    expires_at = (emulator.control.clock() + timedelta(days=30)).isoformat()
+    scope = {"authentication_for": "batch-api", "authorization_type": "read-only"}
+    body = {"signature_token": {"name": "airflow", "expires_at": expires_at, "auth_scope": scope}}
+    url = f"{emulator.url}/batch/acme/signature_tokens"
+    told = requests.post(url, json=body, auth=emulator.credentials(), timeout=30).json()
+    return [told["token"], told["access_key"], told["access_secret"]]
+
+
+def count(reports: int) -> None:
+    """Count the requests of each kind of night at one size of workspace, and print a line each."""
+    with StudioEmulator("acme", reports=reports, seed=7) as emulator, tempfile.TemporaryDirectory() as storage:
+        floor, naive = floor_and_naive(emulator)
+        first = walked(emulator, storage)
+        found = first["reports"] + first["datasets"]
+        print(f"{found:>8,} rows, {first['collections']:,} Collections, {first['scheduled_reports']:,} scheduled")
+        line("naive loop (counted)", naive, found)
+        line("floor of a first night", floor, found)
+        line("first night", first["counted"], found, first, f"{first['counted'] / floor:.3f} x floor")
+        for night in range(1, LATER_NIGHTS + 1):
+            emulator.control.advance(timedelta(days=1))
+            later = walked(emulator, storage)
+            line(f"night {night + 1}", later["counted"], found, later, f"{later['schedules_read']} schedules read")
+        signature = minted(emulator)
+        emulator.control.advance(timedelta(days=1))
+        fresh = walked(emulator, f"{storage}/fresh", signature=signature)
+        line("Discovery API, first night", fresh["counted"], found, fresh)
+        later = walked(emulator, storage, signature=signature)
+        line("Discovery API, a later night", later["counted"], found, later)
+
+
+def line(name: str, spent: int, found: int, walk: dict[str, Any] | None = None, note: str = "") -> None:
+    """Print one line of the table."""
+    cost = "" if walk is None else f"{walk['wall_seconds']:>8.1f} s{walk['mib']:>6.0f} MiB"
+    print(f"  {name:<30}{spent:>9,}{spent / found:>8.4f} a row{cost:>20}  {note}", flush=True)
+
+
+def kill(reports: int) -> None:
+    """Kill a walk at 80 % of its requests, let another go on, and print what each spent."""
+    with StudioEmulator("acme", reports=reports, seed=7) as emulator, tempfile.TemporaryDirectory() as storage:
+        emulator.control.set_speed(0)
+        whole = walked(emulator, f"{storage}/whole")
+        emulator.control.clear_requests()
+        victim = subprocess.Popen(command(emulator, f"{storage}/killed"), stdout=subprocess.DEVNULL)
+        while emulator.control.requests_spent() < 0.8 * whole["counted"]:
+            time.sleep(0.01)
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+        spent = emulator.control.requests_spent()
+        resumed = walked(emulator, f"{storage}/killed")
+        files = [sorted(Path(storage).glob(f"{name}/snapshots/*/*/reports.parquet")) for name in ("whole", "killed")]
+        import duckdb
+
+        kept = [duckdb.sql(f"FROM read_parquet('{one[0]}', hive_partitioning=false)").fetchall() for one in files]
+    more = spent + resumed["counted"] - whole["counted"]
+    print(
+        f"undisturbed {whole['counted']:,} requests; killed after {spent:,}, the next try spent "
+        f"{resumed['counted']:,}, {more} more in all; the same rows: {kept[0] == kept[1]}"
+    )
+
+
+def loop(client: StudioClient) -> None:
     """Walk as a script does: for each Collection, for each Report, ask for its schedules."""
-    reports = schedules = 0
     for collection in client.list_collections():
         for report in client.list_collection_reports(collection.token):
-            reports += 1
-            path = f"/api/{client.workspace}/reports/{report.token}/schedules"
-            schedules += len(client._get(path)["_embedded"]["report_schedules"])
-    return reports, schedules
+            client._get(f"/api/{client.workspace}/reports/{report.token}/schedules")
 
 
-def measured(walk: Callable[[StudioClient], tuple[int, int]], reports: int) -> Result:
-    """Run a walk against an emulator of its own."""
-    with StudioEmulator("acme", reports=reports, seed=7, rate_limit=True) as emulator:
-        credentials = Credentials("acme", *emulator.credentials(), emulator.url, TokenKind.WORKSPACE)
-        with StudioClient(credentials, limiter=RateLimiter(MemoryStore(), credentials.budget_key)) as client:
-            begun = time.monotonic()
-            found = walk(client)
-            seconds = time.monotonic() - begun
+def at_true_limit(reports: int, name: str) -> tuple[int, int, float]:
+    """Walk (two nights) or loop at the true limit; returns requests, 429s and seconds."""
+    with (
+        StudioEmulator("acme", reports=reports, seed=7, rate_limit=True) as emulator,
+        tempfile.TemporaryDirectory() as storage,
+    ):
+        if name == "later night":
+            emulator.control.set_rate_limit(enabled=False)
+            walked(emulator, storage)
+            emulator.control.advance(timedelta(days=1))
+            emulator.control.set_rate_limit(enabled=True)
+        emulator.control.clear_requests()
+        began = time.monotonic()
+        if name == "naive loop":
+            credentials = Credentials("acme", *emulator.credentials(), emulator.url, TokenKind.WORKSPACE)
+            with StudioClient(credentials, limiter=RateLimiter(MemoryStore(), credentials.budget_key)) as client:
+                loop(client)
+        else:
+            walked(emulator, storage, limited=True)
+        seconds = time.monotonic() - began
         spent = emulator.control.requests_summary(after=10**9)
-        return Result(*found, spent["total"], spent["by_status"].get("429", 0), seconds)
+        return spent["total"], spent["by_status"].get("429", 0), seconds
+
+
+def true_limit(reports: int, names: Sequence[str]) -> None:
+    """Print what each walk takes at 40 requests in 10 seconds, all at the same time, each with a token of its own."""
+    with ThreadPoolExecutor() as pool:
+        running = {name: pool.submit(at_true_limit, reports, name) for name in names}
+        print(f"{'at 40 requests in 10 s':<24}{'requests':>10}{'429':>5}{'seconds':>9}{'of the budget':>16}")
+        for name, one in running.items():
+            spent, refused, seconds = one.result()
+            print(f"{name:<24}{spent:>10,}{refused:>5}{seconds:>9.1f}{seconds / (spent / 4):>15.3f}x")
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--reports", type=int, default=2000)
-    reports = parser.parse_args().reports
-    walks = {"inventory": inventory, "loop over Reports": loop}
-    with ThreadPoolExecutor() as pool:
-        running = {name: pool.submit(measured, walk, reports) for name, walk in walks.items()}
-        results = {name: one.result() for name, one in running.items()}
-    print(f"{'':<20}{'Reports':>9}{'schedules':>11}{'requests':>10}{'429':>5}{'seconds':>9}")
-    for name, one in results.items():
-        print(f"{name:<20}{one.reports:>9}{one.schedules:>11}{one.requests:>10}{one.throttled:>5}{one.seconds:>9.1f}")
-    ours, theirs = results["inventory"], results["loop over Reports"]
-    print(f"{'ratio':<40}{theirs.requests / ours.requests:>10.2f}{'':>5}{theirs.seconds / ours.seconds:>9.2f}")
+    parser.add_argument("--reports", type=int, nargs="*", default=[])
+    parser.add_argument("--kill", type=int)
+    parser.add_argument("--true-limit", type=int)
+    parser.add_argument("--without-naive", action="store_true", help="leave the loop out of --true-limit")
+    options = parser.parse_args()
+    for reports in options.reports:
+        count(reports)
+    if options.kill:
+        kill(options.kill)
+    if options.true_limit:
+        names = ["first night", "later night", "naive loop"]
+        true_limit(options.true_limit, names[:2] if options.without_naive else names)
 
 
 if __name__ == "__main__":

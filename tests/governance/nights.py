@@ -9,6 +9,7 @@ from typing import Any
 from upath import UPath
 
 from airflow_provider_studio.governance import history
+from airflow_provider_studio.governance.remembered import remember
 from airflow_provider_studio.governance.snapshots import Snapshot, SnapshotStore
 
 NOW = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
@@ -25,20 +26,33 @@ def write_night(
     schedules: dict[str, dict[str, Any]] | None = None,
     *,
     workspace: str = "acme",
+    remembered: bool = False,
 ) -> Snapshot:
-    """Write a finished night of these rows, by token."""
+    """Write a finished night of these rows, by token, and what it remembers if asked to."""
     store, taken_at = SnapshotStore(storage, workspace), ago(days_ago)
     with store.writer(taken_at) as writer:
         for table, rows in (("reports", reports), ("schedules", schedules or {})):
             for token, row in rows.items():
                 writer.add(table, {"token": token, **row})
         writer.finish({"workspace": workspace, "reports": len(reports)})
-    return Snapshot(writer.folder, taken_at)
+    night = Snapshot(writer.folder, taken_at)
+    if remembered:
+        remember(store, night)
+    return night
 
 
-def rows(storage: UPath, table: str = "facts", *, workspace: str = "acme") -> dict[str, dict[str, Any]]:
-    """What all nights say, by token."""
+def everything(storage: UPath, workspace: str = "acme") -> dict[str, dict[str, dict[str, Any]]]:
+    """What all nights say: each table, by token."""
+    tables = {}
     with history.facts(SnapshotStore(storage, workspace).all()) as connection:
-        result = connection.execute(f"SELECT * FROM {table} ORDER BY token")
-        names = [column[0] for column in result.description]
-        return {row[names.index("token")]: dict(zip(names, row, strict=True)) for row in result.fetchall()}
+        for table in ("facts", "schedules", "disappeared"):
+            result = connection.execute(f"SELECT * FROM {table} ORDER BY token")
+            names = [column[0] for column in result.description]
+            found = (dict(zip(names, row, strict=True)) for row in result.fetchall())
+            tables[table] = {row["token"]: row for row in found}
+    return tables
+
+
+def rows(storage: UPath, table: str = "facts") -> dict[str, dict[str, Any]]:
+    """What all nights say in one table, by token."""
+    return everything(storage)[table]

@@ -4,13 +4,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from upath import UPath
 
 from airflow_provider_studio.governance import history
-from tests.governance.nights import ago, rows, write_night
+from airflow_provider_studio.governance.snapshots import SnapshotStore
+from tests.governance.nights import ago, everything, rows, write_night
 
 
 def told(days: float) -> datetime:
@@ -137,3 +143,68 @@ def test_what_earlier_nights_had_and_the_newest_has_not_disappeared(storage: UPa
 def test_facts_need_a_night() -> None:
     with pytest.raises(ValueError, match="nights is empty"):
         history.facts([])
+
+
+NIGHT = st.fixed_dictionaries(
+    {
+        "view_count": st.none() | st.integers(0, 3),
+        "runs_count": st.none() | st.integers(0, 3),
+        "last_run_at": st.none() | st.sampled_from([ago(200), ago(95), ago(31), ago(2)]),
+        "last_run_failed": st.none() | st.booleans(),
+        "last_run_by_schedule": st.none() | st.booleans(),
+        "last_viewed_at": st.none() | st.just(ago(100)),
+        "name": st.none() | st.sampled_from(["a", "b"]),
+    }
+).map(lambda row: {**row, "last_run_failed": row["last_run_at"] and row["last_run_failed"]})
+NIGHTS = st.lists(
+    st.tuples(
+        st.sampled_from([200, 181, 180, 120, 90, 89, 60, 30, 29, 7]),
+        st.dictionaries(st.sampled_from("xyz"), NIGHT, max_size=3),
+    ),
+    max_size=4,
+    unique_by=lambda night: night[0],
+)
+
+
+@settings(
+    max_examples=10,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(NIGHTS, st.dictionaries(st.sampled_from("xyz"), NIGHT, min_size=1))
+def test_what_nights_remember_says_what_all_their_rows_say(
+    nights: list[tuple[int, dict[str, dict[str, Any]]]], newest: dict[str, dict[str, Any]]
+) -> None:
+    with TemporaryDirectory() as folder:
+        storage = UPath(folder)
+        for days, reports in [*sorted(nights, key=lambda night: -night[0]), (0, newest)]:
+            schedules = {
+                f"s{token}": {
+                    "report": token,
+                    "last_run_at": row["last_run_at"],
+                    "last_run_failed": row["last_run_failed"],
+                }
+                for token, row in reports.items()
+            }
+            write_night(storage, days, reports, schedules, remembered=True)
+        remembered = everything(storage)
+        for file in Path(folder).rglob("history.json"):
+            file.unlink()
+        assert everything(storage) == remembered
+
+
+def test_a_night_added_later_is_no_part_of_what_was_remembered_and_counts_all_the_same(storage: UPath) -> None:
+    for days, count in ((60, 5), (0, 5)):
+        write_night(storage, days, {"report": {"view_count": count}}, remembered=True)
+    write_night(storage, 100, {"report": {"view_count": 4}}, remembered=True)
+    assert rows(storage)["report"]["views_90d"] == 1
+
+
+def test_dropped_nights_are_remembered(storage: UPath) -> None:
+    for days, count in ((200, 3), (100, 4), (50, 4), (0, 5)):
+        write_night(storage, days, {"report": {"view_count": count}}, remembered=True)
+    store = SnapshotStore(storage, "acme")
+    rmtree(str(store.all()[0].folder))
+    facts = rows(storage)["report"]
+    assert (facts["first_seen_at"], facts["views_90d"], facts["views_180d"]) == (told(200), 1, None)

@@ -12,7 +12,7 @@ import pytest
 from upath import UPath
 
 from airflow_provider_studio.client.errors import StudioAuthenticationError, StudioServerError
-from airflow_provider_studio.client.models import Report
+from airflow_provider_studio.client.pagination import Page
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.errors import InventoryError, StorageError
 from airflow_provider_studio.governance.inventory import take_inventory
@@ -28,24 +28,24 @@ def table(path: str, name: str, select: str = "*") -> list[dict[str, Any]]:
 
 def test_a_workspace_is_read_whole_and_no_personal_collection_is_touched(storage: UPath) -> None:
     with StudioEmulator("acme", reports=300, seed=3) as emulator:
+        emulator.control.set_speed(0)
         summary = take_inventory(client_of(emulator), storage)
         truth, asked = emulator.control.state(), emulator.control.requests_summary()["requests"]
-    shared = {
-        token: one
-        for token, one in truth["reports"].items()
-        if one["personal_of"] is None and one["type"] != "DatasetReport"
-    }
+    shared = {token: one for token, one in truth["reports"].items() if one["personal_of"] is None}
     rows = {row["token"]: row for row in table(summary.path, "reports")}
     assert set(rows) == set(shared)
     for token, row in rows.items():
-        assert (row["name"], row["archived"]) == (shared[token]["name"], shared[token]["archived"])
+        is_dataset = shared[token]["type"] == "DatasetReport"
+        assert (row["name"], row["type"]) == (shared[token]["name"], shared[token]["type"])
+        assert row["archived"] is (None if is_dataset else shared[token]["archived"])
         assert row["view_count"] == shared[token]["view_count"]
     schedules = {row["token"]: row["report"] for row in table(summary.path, "schedules")}
     assert schedules == {token: one["report"] for token, one in truth["schedules"].items() if one["report"] in shared}
     personal = [token for token, one in truth["collections"].items() if one["personal_of"] is not None]
     assert personal
     assert not [one for one in asked if any(token in one["path"] for token in personal)]
-    assert summary.reports == len(shared)
+    assert summary.datasets == sum(one["type"] == "DatasetReport" for one in shared.values()) > 0
+    assert summary.reports == len(shared) - summary.datasets
     assert summary.requests_spent == len(asked)
 
 
@@ -73,15 +73,15 @@ def test_a_collection_removed_during_the_walk_is_named_and_leaves_no_half(
 ) -> None:
     for number in range(65):
         governed.report(f"Old {number}")
-    listed = governed.client.list_collection_reports
+    listed = governed.client.collection_pages
 
-    def remove_after_the_first_page(collection: str) -> Iterator[Report]:
-        for number, report in enumerate(listed(collection), start=1):
-            if collection == governed.collection and number == 30:
+    def remove_after_the_first_page(collection: str, kind: str, **options: Any) -> Iterator[Page]:
+        for page in listed(collection, kind, **options):
+            yield page
+            if collection == governed.collection and page.number == 1:
                 governed.control.remove_collection(collection)
-            yield report
 
-    monkeypatch.setattr(governed.client, "list_collection_reports", remove_after_the_first_page)
+    monkeypatch.setattr(governed.client, "collection_pages", remove_after_the_first_page)
     summary = governed.night()
     assert summary.unreadable_collections == [governed.collection]
     assert summary.reports == 0

@@ -31,7 +31,7 @@ __all__ = ["SAME_RUN", "Inventory", "InventorySummary", "Source", "take_inventor
 
 log = logging.getLogger(__name__)
 
-VERIFY_WITHIN = timedelta(days=14)
+VERIFY_WITHIN = timedelta(days=28)
 MAX_SHRINK = 0.2
 _MAX_UNKNOWN = 0.5
 _SMALL = 20

@@ -57,7 +57,7 @@ class StudioInventoryBase(StudioOperator):
         discovery_sql_conn_id: str | None = None,
         discovery_schema: str | None = None,
         discovery_query: str | None = None,
-        verify_within_days: int = 14,
+        verify_within_days: int = 28,
         max_shrink: float | str = 0.2,
         storage_path: str | None = None,
         **kwargs: Any,

@@ -55,7 +55,7 @@ def test_no_carried_fact_is_older_than_it_may_be(governed: Governed) -> None:
     for number in range(12):
         governed.report(f"Old {number}", schedules=1)
     for days in (120, 119, 113, 106, 105, 104):
-        path = governed.night(days).path
+        path = governed.night(days, verify_within=timedelta(days=14)).path
         oldest = min(row["verified_at"] for row in table(path, "schedules"))
         assert oldest > ago(days + 14).replace(tzinfo=None)
 

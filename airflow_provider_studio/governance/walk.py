@@ -23,7 +23,7 @@ from airflow_provider_studio.client.pagination import Page, PageSizes
 from airflow_provider_studio.governance.before import NightBefore
 from airflow_provider_studio.governance.errors import InventoryError
 from airflow_provider_studio.governance.estimate import Estimate
-from airflow_provider_studio.governance.progress import Kept, Progress, batches
+from airflow_provider_studio.governance.progress import Kept, Progress
 from airflow_provider_studio.governance.rows import DATASET, Row, report_row, schedule_row
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ KINDS: tuple[ListingKind, ...] = ("reports", "datasets")
 MOST_MISSING_SHARE = 0.02
 """Of the night before's Reports; if more are missing, they are not asked for one by one."""
 _MISSING_ALWAYS = 50
-_BATCH = 20
+_KEPT_TOGETHER = 8
+"""A file for so many Reports' schedules: a kill loses fewer."""
 
 ItemT = TypeVar("ItemT")
 
@@ -139,22 +140,29 @@ class RestWalk:
         wanted = [one for one in reports if one["token"] not in kept]
         self._estimate.expect_schedules(len(wanted))
 
-        def read(batch: Sequence[Row]) -> None:
-            found: dict[str, list[Row] | None] = {}
-            try:
-                for report in batch:
-                    if self._stop.is_set():
-                        break
-                    try:
-                        found[report["token"]] = self._schedules(report)
-                    except StudioForbiddenError as error:
-                        log.warning("The schedules of Report %s are unknown: %s", report["token"], error)
-                    self._estimate.schedules_read()
-            finally:
-                if found:
-                    self._progress.keep_schedules(found)
+        found: dict[str, list[Row] | None] = {}
+        lock = threading.Lock()
 
-        self._at_once(read, list(batches(wanted, _BATCH)))
+        def read(report: Row) -> None:
+            if self._stop.is_set():
+                return
+            try:
+                schedules = self._schedules(report)
+            except StudioForbiddenError as error:
+                log.warning("The schedules of Report %s are unknown: %s", report["token"], error)
+                return
+            self._estimate.schedules_read()
+            with lock:
+                found[report["token"]] = schedules
+                if len(found) >= _KEPT_TOGETHER:
+                    self._progress.keep_schedules(found)
+                    found.clear()
+
+        try:
+            self._at_once(read, wanted)
+        finally:
+            if found:
+                self._progress.keep_schedules(found)
 
     def _schedules(self, report: Row) -> list[Row] | None:
         """Read a Report's schedules; no page further than it says. None if the Report is gone."""

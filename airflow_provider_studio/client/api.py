@@ -19,7 +19,7 @@ from airflow_provider_studio.client.errors import (
     StudioForbiddenError,
     StudioNotFoundError,
 )
-from airflow_provider_studio.client.pagination import Page, PageSizes, pages, rows_of, walk
+from airflow_provider_studio.client.pagination import Page, PageSizes, embedded, pages, rows_of, walk
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
 from airflow_provider_studio.client.tokens import (
     Credentials,
@@ -74,6 +74,11 @@ class StudioClient:
         return self._transport.spending
 
     @property
+    def last_status(self) -> int | None:
+        """HTTP status of this thread's last request; None where no answer came."""
+        return self._transport.last_status
+
+    @property
     def token_kind(self) -> TokenKind:
         """The token's kind: declared, or discovered with one request."""
         if self._kind is None:
@@ -125,6 +130,15 @@ class StudioClient:
         body = {"invite": {"invitee": {"email": email}, "message": message}}
         return self._send("POST", f"/api/{self.workspace}/invites", body)
 
+    def list_members(self) -> list[models.Member]:
+        """List the workspace's members, with one request: `/memberships/lite`, which is not paged.
+
+        The documented `/memberships` was seen to answer 404 to tokens; this one is what live clients read.
+        """
+        path = f"/api/{self.workspace}/memberships/lite"
+        rows = embedded(self._get(path), "memberships", what=f"GET {path}")
+        return [models.Member.parse(row, what=f"GET {path}") for row in rows]
+
     # Collections
 
     def list_collections(self, filter: CollectionFilter = "custom") -> Iterator[models.Collection]:  # noqa: A002
@@ -140,6 +154,11 @@ class StudioClient:
     def list_collection_reports(self, collection: str) -> Iterator[models.Report]:
         """List a Collection's Reports, archived ones included (`archived` tells)."""
         return self._list(f"{self._collection(collection)}/reports", "reports", models.Report)
+
+    def list_dataset_reports(self, dataset: str) -> Iterator[models.Report]:
+        """List the Reports that a dataset feeds."""
+        path = f"/api/{self.workspace}/datasets/{check_identifier('dataset', dataset)}/reports"
+        return self._list(path, "reports", models.Report)
 
     def list_collection_datasets(self, collection: str) -> Iterator[models.Report]:
         """List a Collection's datasets, which are Reports of the type `DatasetReport` and listed apart."""
@@ -355,6 +374,23 @@ class StudioClient:
         """Delete a subscription."""
         path = f"{self._report(report)}/subscriptions/{check_identifier('subscription', subscription)}"
         self._send("DELETE", path)
+
+    def list_subscribers(self, subscription: models.Subscription) -> dict[str, list[dict[str, Any]]]:
+        """Read who is behind a subscription, as Studio tells it: by link relation, e-mail and Slack.
+
+        The addresses come from the subscription's own links; the API description names no path for them. A link that
+        leaves this workspace is not followed.
+        """
+        found: dict[str, list[dict[str, Any]]] = {}
+        for relation in ("email_subscription_memberships", "slack_subscription_memberships"):
+            path = subscription.link(relation)
+            if path is not None and path.startswith(f"/api/{self.workspace}/"):
+                found[relation] = embedded(self._get(path), "memberships", what=f"GET {path}")
+        return found
+
+    def list_report_filters(self, report: str) -> Iterator[models.ReportFilter]:
+        """List a Report's filters."""
+        return self._list(f"{self._report(report)}/filters", "report_filters", models.ReportFilter)
 
     # Paths and parsing
 

@@ -315,10 +315,20 @@ class Subscription(Resource):
     created_at: datetime | None = None
 
 
-class Membership(Resource):
-    """Someone or something that a subscription delivers to."""
+class Member(Resource):
+    """A person of the workspace, as `/memberships/lite` tells."""
 
-    token: str | None = None
+    username: str | None = None
+    name: str | None = None
+    email: str | None = None
+    state: str | None = None
+
+
+class ReportFilter(Resource):
+    """A filter of a Report."""
+
+    token: str
+    name: str | None = None
 
 
 class Query(Resource):

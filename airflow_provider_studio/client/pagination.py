@@ -126,13 +126,24 @@ def rows_of(page: Mapping[str, Any], key: str, *, what: str) -> list[dict[str, A
 
     :raises StudioResponseError: a page without its rows, or a row without its token.
     """
-    embedded = page.get("_embedded")
-    rows = embedded.get(key) if isinstance(embedded, Mapping) else None
+    rows = embedded(page, key, what=what)
+    for row in rows:
+        if not isinstance(row.get("token"), str):
+            raise StudioResponseError(f"{what}: a row has no token.")
+    return rows
+
+
+def embedded(page: Mapping[str, Any], key: str, *, what: str) -> list[dict[str, Any]]:
+    """Return the objects of one page, whatever is in them.
+
+    :raises StudioResponseError: a page without them, or one that is no object.
+    """
+    block = page.get("_embedded")
+    rows = block.get(key) if isinstance(block, Mapping) else None
     if not isinstance(rows, list):
         raise StudioResponseError(f"{what}: the answer has no list _embedded.{key}.")
-    for row in rows:
-        if not isinstance(row, dict) or not isinstance(row.get("token"), str):
-            raise StudioResponseError(f"{what}: a row has no token.")
+    if not all(isinstance(row, dict) for row in rows):
+        raise StudioResponseError(f"{what}: a row has no token.")
     return rows
 
 

@@ -43,14 +43,18 @@ _RESOURCES = frozenset(
         "clone",
         "content.csv",
         "datasets",
+        "email_report_subscription_memberships",
+        "filters",
         "invites",
         "members",
+        "memberships",
         "query_runs",
         "report_stats",
         "reports",
         "results",
         "runs",
         "schedules",
+        "slack_report_subscription_memberships",
         "spaces",
         "subscriptions",
         "unarchive",
@@ -144,6 +148,7 @@ class Transport:
         self._on_sent = on_sent or (lambda _sent: None)
         self.spending = Spending()
         self._counting = threading.Lock()
+        self._last = threading.local()
         self._session = requests.Session()
         # Proxies and certificates of the environment hold for Studio, not for an emulator on this machine.
         self._session.trust_env = not is_loopback(urlsplit(credentials.host).hostname or "")
@@ -161,6 +166,11 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    @property
+    def last_status(self) -> int | None:
+        """HTTP status of this thread's last send; None where no answer came."""
+        return getattr(self._last, "status", None)
 
     def request(
         self,
@@ -263,6 +273,7 @@ class Transport:
         except requests.RequestException as error:
             raise _connection_error(method, path, error) from None
         finally:
+            self._last.status = status
             self._on_sent(Sent(method, endpoint, status, waited))
         self._limiter.observe(_feedback(response, endpoint))
         if status == 429:

@@ -1,126 +1,73 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan: what would be done, each action with its evidence, and what was spared and why. Immutable once written.
 
-A file of JSON lines: the header first, with a hash of everything else; then actions; then spared Reports.
+A file of JSON lines: the header first, with a hash of everything else; then actions; then spared Reports. Beside it
+lies the same in Markdown, for people.
 """
 
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import PlanError, PlanTamperedError, WrongWorkspaceError
+from airflow_provider_studio.governance.plan_text import PlanText
+from airflow_provider_studio.governance.records import (
+    Action,
+    ActionKind,
+    Baseline,
+    Evidence,
+    PlanHeader,
+    Rule,
+    Saving,
+    Spared,
+    SpareReason,
+)
 from airflow_provider_studio.governance.storage import explained, write_once
 
+__all__ = [
+    "Action",
+    "ActionKind",
+    "Baseline",
+    "Evidence",
+    "Plan",
+    "PlanDiff",
+    "PlanHeader",
+    "Rule",
+    "Saving",
+    "SpareReason",
+    "Spared",
+]
+
 FORMAT_VERSION = 1
-_ROWS_IN_MARKDOWN = 50
-_LONGEST_NAME = 80
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def line(self) -> str:
-        """Return the record as one canonical line of JSON."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+def plans_folder(storage: UPath, workspace: str) -> UPath:
+    """Return where the plans of a workspace are."""
+    return storage / "plans" / f"workspace={workspace}"
 
 
-class ActionKind(StrEnum):
-    """What an action does."""
+@dataclass(frozen=True)
+class PlanDiff:
+    """What changed against an earlier plan.
 
-    DELETE_SCHEDULE = "delete_schedule"
-    ARCHIVE_REPORT = "archive_report"
-
-
-class SpareReason(StrEnum):
-    """Why a Report is left alone."""
-
-    YOUNG = "young"
-    EDITED = "edited"
-    VIEWED = "viewed"
-    RUN = "run"
-    UNPROVEN = "unproven"
-    PROTECTED_COLLECTION = "protected_collection"
-    PROTECTED_REPORT = "protected_report"
-    PROTECTED_NAME = "protected_name"
-
-
-class Evidence(_Record):
-    """One fact that made an action.
-
-    :param meaning: the fact in words.
-    :param source: where it was read, such as `rest`.
+    :param new: actions that it had not.
+    :param gone: actions that it had and this one has not, each with the reason: why the Report is spared now, or
+        `settled` where the snapshot says that there is nothing left to do.
+    :param kept: how many are in both.
     """
 
-    field: str
-    value: Any
-    observed_at: AwareDatetime
-    source: str = "rest"
-    meaning: str
-
-
-class Baseline(_Record):
-    """The Report as the plan saw it; whoever applies the plan holds the Report against it once more."""
-
-    view_count: int
-    edited_at: AwareDatetime
-    last_run_at: AwareDatetime | None
-    collection: str
-    schedules: tuple[str, ...]
-
-
-class Action(_Record):
-    """One thing to do."""
-
-    kind: ActionKind
-    report: str
-    report_name: str | None
-    schedule: str | None = None
-    schedule_name: str | None = None
-    baseline: Baseline
-    evidence: tuple[Evidence, ...]
-
-    @property
-    def action_id(self) -> str:
-        """What the journal knows it by."""
-        return "-".join(filter(None, [self.kind.value, self.report, self.schedule]))
-
-
-class Spared(_Record):
-    """A Report that the policy's windows alone would not have spoken for, and why it is left alone."""
-
-    report: str
-    report_name: str | None
-    reason: SpareReason
-    detail: str
-
-
-class PlanHeader(_Record):
-    """What the plan was made from.
-
-    :param snapshot: the snapshot's folder, relative to the storage root.
-    :param sha256: of every line but this one, and of this one without the hash and the id.
-    """
-
-    format_version: int = FORMAT_VERSION
-    plan_id: str = ""
-    sha256: str = ""
-    workspace: str
-    snapshot: str
-    taken_at: AwareDatetime
-    created_at: AwareDatetime
-    policy: dict[str, Any]
-    policy_in_words: str
-    reports_in_snapshot: int
+    previous: str
+    new: tuple[Action, ...]
+    gone: tuple[tuple[Action, str], ...]
+    kept: int
 
 
 class Plan:
@@ -157,14 +104,30 @@ class Plan:
         """The Reports that the plan touches, in order."""
         return tuple(dict.fromkeys(action.report for action in self.actions))
 
-    def write(self, storage: UPath) -> UPath:
-        """Write the plan for machines (`.jsonl`) and for people (`.md`), and return the former's path."""
-        folder = storage / "plans" / f"workspace={self.workspace}"
+    def write(self, storage: UPath, *, previous: Plan | None = None) -> UPath:
+        """Write the plan for machines (`.jsonl`) and for people (`.md`), and return the former's path.
+
+        :param previous: the plan of the night before, for what changed since.
+        """
+        folder = plans_folder(storage, self.workspace)
         path = folder / f"{self.plan_id}.jsonl"
         lines = [record.line() for record in (self.header, *self.actions, *self.spared)]
-        write_once(folder / f"{self.plan_id}.md", self.to_markdown().encode())
+        write_once(folder / f"{self.plan_id}.md", self.to_markdown(previous=previous).encode())
         write_once(path, ("\n".join(lines) + "\n").encode())
         return path
+
+    @staticmethod
+    def read_header(path: UPath) -> PlanHeader:
+        """Read what a plan was made from, without proving it whole.
+
+        :raises PlanTamperedError: it is no plan.
+        """
+        with explained("read the plan", path), path.open(encoding="utf-8") as file:
+            first = file.readline()
+        try:
+            return PlanHeader.model_validate_json(first)
+        except ValidationError:
+            raise PlanTamperedError(f"{path} is no plan. It was changed or cut short; make a new plan.") from None
 
     @classmethod
     def read(cls, path: UPath, *, workspace: str) -> Self:
@@ -197,62 +160,43 @@ class Plan:
             raise PlanTamperedError(f"{path} carries no hash. It was changed; make a new plan.")
         return cls(header, actions, spared)
 
+    def diff(self, previous: Plan) -> PlanDiff:
+        """Return what changed against an earlier plan."""
+        before = {one.action_id: one for one in previous.actions}
+        now = {one.action_id: one for one in self.actions}
+        spared = {one.report: one.reason.value for one in self.spared}
+        return PlanDiff(
+            previous=previous.plan_id,
+            new=tuple(one for action_id, one in now.items() if action_id not in before),
+            gone=tuple(
+                (one, spared.get(one.report, "settled")) for action_id, one in before.items() if action_id not in now
+            ),
+            kept=len(before.keys() & now.keys()),
+        )
+
     def summary(self) -> dict[str, Any]:
         """Return the plan in numbers, as plain JSON."""
         kinds = Counter(action.kind for action in self.actions)
+        savings = [action.saving for action in self.actions if action.saving is not None]
         return {
             "plan_id": self.plan_id,
             "workspace": self.workspace,
             "snapshot": self.header.snapshot,
             "reports": self.header.reports_in_snapshot,
-            "stale": len(self.reports),
+            "stale": len({one.report for one in self.actions if one.kind is ActionKind.ARCHIVE_REPORT}),
             "reports_to_archive": kinds[ActionKind.ARCHIVE_REPORT],
+            "reports_to_unarchive": kinds[ActionKind.UNARCHIVE_REPORT],
             "schedules_to_delete": kinds[ActionKind.DELETE_SCHEDULE],
+            "due_later": sum(one.reason is SpareReason.GRACE for one in self.spared),
+            "runs_saved_a_week": round(sum(one.runs_a_week for one in savings), 1),
+            "hours_saved_a_week": round(sum(one.seconds_a_week or 0 for one in savings) / 3600, 2),
             "spared": dict(sorted(Counter(one.reason.value for one in self.spared).items())),
         }
 
-    def to_markdown(self, *, rows: int = _ROWS_IN_MARKDOWN) -> str:
-        """Return the plan for a person: what would be done, to what, and why; at most so many rows."""
-        numbers = self.summary()
-        lines = [
-            f"## Plan {self.plan_id} for workspace {_shown(self.workspace)}",
-            "",
-            (
-                f"{numbers['stale']} of {numbers['reports']} Reports are stale: "
-                f"archive {numbers['reports_to_archive']}, delete {numbers['schedules_to_delete']} schedules. "
-                f"Snapshot of {_day(self.header.taken_at)}."
-            ),
-            "",
-            f"Policy: {_shown(self.header.policy_in_words, longest=1000)}",
-            "",
-        ]
-        if self.actions:
-            lines += ["| Report | what | why |", "|---|---|---|"]
-            lines += [_row(action) for action in self.actions[:rows]]
-            if len(self.actions) > rows:
-                lines.append(f"| … | and {len(self.actions) - rows} more actions | see the plan's file |")
-            lines.append("")
-        if numbers["spared"]:
-            spared = ", ".join(f"{count} {reason}" for reason, count in numbers["spared"].items())
-            lines += [f"Spared: {spared}.", ""]
-        return "\n".join(lines)
+    def to_markdown(self, *, rows: int = 50, previous: Plan | None = None) -> str:
+        """Return the plan for a person: what would be done, to what, and why; at most so many rows.
 
-
-def _row(action: Action) -> str:
-    what = "archive"
-    if action.kind is ActionKind.DELETE_SCHEDULE:
-        what = f"delete schedule {_shown(action.schedule_name or action.schedule or '')}"
-    why = "; ".join(_shown(one.meaning) for one in action.evidence)
-    return f"| {_shown(action.report_name or 'untitled')} ({action.report}) | {what} | {why} |"
-
-
-def _day(time: datetime) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _shown(text: str, *, longest: int = _LONGEST_NAME) -> str:
-    """Make a name that people chose harmless in Markdown and HTML, and short."""
-    plain = " ".join(text.split())
-    plain = plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
-    escaped = html.escape(plain, quote=False)
-    return "".join(f"\\{one}" if one in "\\`*_[]|#~!" else one for one in escaped)
+        :param previous: an earlier plan, for what changed since.
+        """
+        diff = self.diff(previous) if previous is not None else None
+        return PlanText(self.header, self.summary(), self.actions, self.spared).render(rows=rows, diff=diff)

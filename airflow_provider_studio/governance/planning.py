@@ -214,6 +214,7 @@ def _actions(report: dict[str, Any], schedules: list[dict[str, Any]], evidence: 
         "report_name": report["name"],
         "evidence": evidence,
         "baseline": Baseline(
+            archived=False,
             view_count=report["view_count"],
             edited_at=report["edited_at"],
             last_run_at=report["last_run_at"],

@@ -69,7 +69,8 @@ def write_whole(path: UPath, content: bytes) -> None:
 def write_once(path: UPath, content: bytes) -> bool:
     """Write a file unless it exists. Returns whether it was written by this call.
 
-    On a local path this is exact even for two writers at once; object stores without conditional writes leave a gap.
+    On a local path this is exact even for two writers at once, and in object stores that write conditionally (S3, GCS);
+    others leave a gap.
     """
     with explained("write", path):
         local = local_path(path)
@@ -77,7 +78,12 @@ def write_once(path: UPath, content: bytes) -> bool:
             return _write_local(local, [content], replace=False)
         if path.exists():
             return False
-        path.write_bytes(content)
+        try:
+            path.fs.pipe_file(path.path, content, mode="create")
+        except FileExistsError:
+            return False
+        except (NotImplementedError, TypeError):  # a file system that knows no conditional write
+            path.write_bytes(content)
         return True
 
 

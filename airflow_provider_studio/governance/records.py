@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plan is made of: actions with their evidence, and what was spared. Immutable, each one line of JSON."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+
+class Record(BaseModel):
+    """One line of a plan."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def line(self) -> str:
+        """Return the record as one canonical line of JSON."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+class ActionKind(StrEnum):
+    """What an action does."""
+
+    DELETE_SCHEDULE = "delete_schedule"
+    ARCHIVE_REPORT = "archive_report"
+    UNARCHIVE_REPORT = "unarchive_report"
+
+
+class Rule(StrEnum):
+    """Which part of a policy made an action; `named` is nobody's but that of the person who named the Report."""
+
+    STALE = "stale"
+    FAILING_SCHEDULE = "failing_schedule"
+    SCHEDULE_OF_ARCHIVED = "schedule_of_archived"
+    NAMED = "named"
+
+
+class SpareReason(StrEnum):
+    """Why a Report is left alone."""
+
+    YOUNG = "young"
+    EDITED = "edited"
+    VIEWED = "viewed"
+    RUN = "run"
+    UNPROVEN = "unproven"
+    UNMATCHED = "unmatched"
+    GRACE = "grace"
+    DATASET = "dataset"
+    FEEDS = "feeds"
+    KEEP_MARK = "keep_mark"
+    PROTECTED_COLLECTION = "protected_collection"
+    PROTECTED_REPORT = "protected_report"
+    PROTECTED_OWNER = "protected_owner"
+    PROTECTED_NAME = "protected_name"
+    ALREADY_ARCHIVED = "already_archived"
+    NOT_ARCHIVED = "not_archived"
+    GONE = "gone"
+
+
+class Evidence(Record):
+    """One fact that made an action.
+
+    :param field: the fact's name in the `facts` of a night, such as `view_count`.
+    :param meaning: the fact in words.
+    :param source: where it was read: `rest`, `discovery_api`, `discovery_db`, `memberships`, or `person`.
+    :param observed_at: when it was read there.
+    :param age_days: how old it was when the snapshot was taken.
+    """
+
+    field: str
+    value: Any
+    observed_at: AwareDatetime
+    source: str = "rest"
+    age_days: float = 0.0
+    meaning: str
+
+
+class Saving(Record):
+    """What an action is expected to save.
+
+    :param runs_a_week: scheduled runs.
+    :param seconds_a_week: the same times the Report's mean runtime; None where that is not known.
+    """
+
+    runs_a_week: float
+    seconds_a_week: float | None
+
+
+class Baseline(Record):
+    """The Report as the plan saw it; whoever applies the plan holds the Report against it once more."""
+
+    archived: bool
+    view_count: int | None
+    edited_at: AwareDatetime | None
+    last_run_at: AwareDatetime | None
+    collection: str | None
+    schedules: tuple[str, ...]
+
+
+class Action(Record):
+    """One thing to do.
+
+    :param schedule_cron: when the schedule fires, in the machine's values, as far as the snapshot knows them.
+    :param schedule_last_succeeded_at: of the schedule.
+    """
+
+    kind: ActionKind
+    rule: Rule = Rule.STALE
+    report: str
+    report_name: str | None
+    owner: str | None = None
+    owner_email: str | None = None
+    schedule: str | None = None
+    schedule_name: str | None = None
+    schedule_cron: dict[str, Any] | None = None
+    schedule_last_succeeded_at: AwareDatetime | None = None
+    baseline: Baseline
+    evidence: tuple[Evidence, ...]
+    saving: Saving | None = None
+
+    @property
+    def action_id(self) -> str:
+        """What the journal knows it by."""
+        return "-".join(filter(None, [self.kind.value, self.report, self.schedule]))
+
+
+class Spared(Record):
+    """A Report that is left alone, and why.
+
+    :param nights_left: after how many more nights it is due, for one in its grace.
+    """
+
+    report: str
+    report_name: str | None
+    reason: SpareReason
+    detail: str
+    owner: str | None = None
+    owner_email: str | None = None
+    nights_left: int | None = None
+
+
+class PlanHeader(Record):
+    """What the plan was made from.
+
+    :param snapshot: the snapshot's folder, relative to the storage root; None for a plan that a person named.
+    :param policy: the policy's fields; empty for a plan that a person named.
+    :param previous_plan: the id of the plan of the night before.
+    :param reports_by_collection: how many Reports that are not archived each touched Collection has.
+    :param sha256: of every line but this one, and of this one without the hash and the id.
+    """
+
+    format_version: int = 1
+    plan_id: str = ""
+    sha256: str = ""
+    workspace: str
+    snapshot: str | None
+    taken_at: AwareDatetime
+    created_at: AwareDatetime
+    policy: dict[str, Any]
+    policy_in_words: str
+    previous_plan: str | None = None
+    reports_in_snapshot: int
+    reports_by_collection: dict[str, int] = {}

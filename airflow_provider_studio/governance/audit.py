@@ -7,6 +7,7 @@ alone. The command line and the page in Airflow's UI read the same.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from upath import UPath
 
-from airflow_provider_studio.governance.errors import JournalError
+from airflow_provider_studio.governance.errors import JournalError, PlanTamperedError
 from airflow_provider_studio.governance.journal import PLAN, Event, folder_of, parsed_name, read_event
 from airflow_provider_studio.governance.plan import Action, Plan, PlanHeader, plans_folder
 from airflow_provider_studio.governance.storage import explained
+
+log = logging.getLogger(__name__)
 
 
 class ActionState(StrEnum):
@@ -122,11 +125,17 @@ class Audit:
         self._workspace = workspace
 
     def headers(self) -> list[PlanHeader]:
-        """Return the headers of all plans, the newest first."""
+        """Return the headers of all plans, the newest first; a file that is no plan is logged and left out."""
         folder = plans_folder(self._storage, self._workspace)
         with explained("list", folder):
             paths = [one for one in folder.iterdir() if one.name.endswith(".jsonl")] if folder.exists() else []
-        return sorted((Plan.read_header(path) for path in paths), key=lambda one: one.created_at, reverse=True)
+        found = []
+        for path in paths:
+            try:
+                found.append(Plan.read_header(path))
+            except PlanTamperedError as error:
+                log.warning("%s", error)
+        return sorted(found, key=lambda one: one.created_at, reverse=True)
 
     def plan(self, plan_id: str) -> Plan:
         """Read a plan.
@@ -179,7 +188,9 @@ class Audit:
             for name, (action_id, _) in self._names(one).items()
             if report is None or report in action_id.split("-")
         )
-        return sorted((one for one in found if since is None or one.at >= since), key=lambda one: one.at)
+        order = list(Event)  # of events that a clock put at one time
+        kept = (one for one in found if since is None or one.at >= since)
+        return sorted(kept, key=lambda one: (one.at, order.index(one.event)))
 
     def _journaled(self) -> list[str]:
         folder = folder_of(self._storage, self._workspace)

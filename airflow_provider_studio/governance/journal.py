@@ -2,8 +2,8 @@
 """The write-ahead journal of a plan: one immutable JSON object per event, because object stores cannot append.
 
 Most names are fixed (`<action>.intent.json`, `<action>.done.json`, …), so that writing the same event twice is
-impossible and reading the folder's names tells what is settled; what may happen often carries a stamp. The backup stands
-in the intent. Every event says who, when, what, before, after and with which HTTP status.
+impossible and reading the folder's names tells what is settled; what may happen often carries a stamp. The backup
+stands in the intent. Every event says who, when, what, before, after and with which HTTP status.
 """
 
 from __future__ import annotations
@@ -105,6 +105,12 @@ class Journal:
     def has(self, action_id: str, *events: Event) -> bool:
         """Whether any of these events is journaled for an action."""
         return not self._known.get(action_id, set()).isdisjoint(events)
+
+    def has_by_now(self, action_id: str, event: Event) -> bool:
+        """Whether anybody has journaled an event that happens once, since this journal was opened or before."""
+        path = self.folder / f"{action_id}.{event.value}.json"
+        with explained("read the journal", path):
+            return self.has(action_id, event) or path.exists()
 
     def action_ids(self, event: Event) -> list[str]:
         """Return the actions that have this event."""

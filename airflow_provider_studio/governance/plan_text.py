@@ -71,13 +71,9 @@ class PlanText:
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
         new = ", ".join(dict.fromkeys(shown(one.report_name or "untitled", longest=40) for one in diff.new[:10]))
         more = f", and {len(diff.new) - 10} more" if len(diff.new) > 10 else ""
-        return [
-            (
-                f"Since last night's plan {diff.previous}: "
-                f"{len(diff.new)} new actions{f' ({new}{more})' if new else ''}, {len(diff.gone)} gone{f' ({why})' if why else ''}, {diff.kept} as before."
-            ),
-            "",
-        ]
+        added = f"{len(diff.new)} new actions{f' ({new}{more})' if new else ''}"
+        gone = f"{len(diff.gone)} gone{f' ({why})' if why else ''}"
+        return [f"Since last night's plan {diff.previous}: {added}, {gone}, {diff.kept} as before.", ""]
 
     def _table(self, rows: int) -> list[str]:
         by_report = [list(each) for _, each in groupby(self.actions, key=lambda action: action.report)]

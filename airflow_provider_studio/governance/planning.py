@@ -1,43 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hold the newest snapshot and the nights before it against a policy, and make a plan. Nothing is changed by it.
-
-Views are totals, so "not viewed for 90 days" is the same count in every snapshot from at least 90 days ago until now.
-What cannot be proven is spared.
-"""
+"""Hold the newest snapshot and the nights before it against a policy, and make a plan. Nothing is changed by it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from upath import UPath
 
+from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.errors import StudioForbiddenError, StudioNotFoundError, StudioResponseError
 from airflow_provider_studio.governance import history
+from airflow_provider_studio.governance.earlier import EarlierPlans, Flag
 from airflow_provider_studio.governance.errors import PlanError
-from airflow_provider_studio.governance.plan import (
+from airflow_provider_studio.governance.judging import Around, Facts, Judge
+from airflow_provider_studio.governance.plan import Plan
+from airflow_provider_studio.governance.policy import StalenessPolicy
+from airflow_provider_studio.governance.records import (
     Action,
     ActionKind,
     Baseline,
     Evidence,
-    Plan,
     PlanHeader,
+    Rule,
     Spared,
     SpareReason,
 )
-from airflow_provider_studio.governance.policy import StalenessPolicy
+from airflow_provider_studio.governance.savings import saving_of
 from airflow_provider_studio.governance.snapshots import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.storage import utcnow
+from airflow_provider_studio.governance.where import matching
 
+log = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class _Verdict:
-    """Either evidence that a Report is stale, or a reason to leave it alone."""
-
-    evidence: tuple[Evidence, ...] = ()
-    reason: SpareReason | None = None
-    detail: str = ""
+_CLOCKS_DIFFER_BY = timedelta(hours=1)
+_CRON = ("freq", "hour", "minute", "day_of_week", "day_of_month")
 
 
 def make_plan(
@@ -46,41 +46,47 @@ def make_plan(
     policy: StalenessPolicy,
     *,
     snapshot: str | None = None,
+    client: StudioClient | None = None,
     now: Callable[[], datetime] = utcnow,
 ) -> Plan:
     """Make a plan; `Plan.write` keeps it.
 
     :param snapshot: the snapshot's folder relative to the storage root, as the inventory's summary names it; the newest
         by default.
-    :raises PlanError: there is no such snapshot.
+    :param client: asks what no snapshot tells: who is a member still, and which live Reports a dataset feeds. Without
+        it nobody counts as having left.
+    :raises PlanError: there is no such snapshot, or it is from the future.
+    :raises PolicyError: the policy's own condition is none.
     """
     store = SnapshotStore(storage, workspace)
     nights = _nights(store, snapshot)
     newest = nights[-1]
-    judge = _Judge(policy, newest)
-    actions: list[Action] = []
-    spared: list[Spared] = []
-    reports, schedules = _facts(nights, policy)
+    made_at = now()
+    if newest.taken_at > made_at + _CLOCKS_DIFFER_BY:
+        raise PlanError(
+            f"The snapshot {store.relative(newest)} was taken at {newest.taken_at:%Y-%m-%d %H:%M UTC}, but it is "
+            f"{made_at:%Y-%m-%d %H:%M UTC} now: a clock was wrong, then or now. Mend the clock, or remove that folder."
+        )
+    earlier = EarlierPlans(storage, workspace, newest.taken_at)
+    reports, schedules, tokens = _facts(nights, policy)
+    around = Around(_members(client, policy), tokens, _FedBy(client))
+    work = _Planning(policy, Judge(policy, newest.taken_at, around), earlier.flagged(policy.grace_nights))
     for report in reports:
-        if report["archived"]:
-            continue
-        verdict = judge.verdict(report)
-        if verdict.reason is not None:
-            spared.append(
-                Spared(report=report["token"], report_name=report["name"], reason=verdict.reason, detail=verdict.detail)
-            )
-            continue
-        actions += _actions(report, schedules.get(report["token"], []), verdict.evidence)
+        work.add(report, schedules.get(report["token"], []))
+    touched = {one.baseline.collection for one in work.actions}
+    live = Counter(one["collection"] for one in reports if not one["archived"] and one["collection"] in touched)
     header = PlanHeader(
         workspace=workspace,
         snapshot=store.relative(newest),
         taken_at=newest.taken_at,
-        created_at=now(),
+        created_at=made_at,
         policy=policy.model_dump(mode="json"),
         policy_in_words=policy.describe(),
+        previous_plan=earlier.newest,
         reports_in_snapshot=len(reports),
+        reports_by_collection=dict(sorted(live.items())),
     )
-    return Plan(header, actions, spared)
+    return Plan(header, work.actions, work.spared)
 
 
 def _nights(store: SnapshotStore, snapshot: str | None) -> list[Snapshot]:
@@ -98,26 +104,16 @@ def _nights(store: SnapshotStore, snapshot: str | None) -> list[Snapshot]:
 
 def _facts(
     nights: list[Snapshot], policy: StalenessPolicy
-) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
-    """Return the newest night's Reports with what history adds to each, and its schedules by Report."""
-    since = nights[-1].taken_at - timedelta(days=policy.unviewed_days)
+) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]], set[str] | None]:
+    """Return the night's Reports, their schedules by Report, and the tokens that the policy's condition is true of."""
     with history.facts(nights) as connection:
         reports = _rows(connection.execute("SELECT * FROM facts ORDER BY token"))
         rows = _rows(connection.execute("SELECT * FROM schedules ORDER BY report, token"))
-    for report in reports:
-        unchanged_since = report["views_unchanged_since"]
-        report["views_unchanged"] = unchanged_since is not None and unchanged_since <= since
-        report["anchored_at"] = unchanged_since if report["views_unchanged"] else _anchor(report, nights, since)
+        tokens = None if policy.where is None else matching(connection, policy.where)
     schedules: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         schedules.setdefault(row["report"], []).append(row)
-    return reports, schedules
-
-
-def _anchor(report: dict[str, Any], nights: list[Snapshot], since: datetime) -> datetime | None:
-    """Return the last night at least as old as the window, if the Report was there already."""
-    old = [night.taken_at for night in nights if report["first_seen_at"] <= night.taken_at <= since]
-    return old[-1] if old else None
+    return reports, schedules, tokens
 
 
 def _rows(result: Any) -> list[dict[str, Any]]:
@@ -129,92 +125,125 @@ def _aware(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
-class _Judge:
-    """The policy at the time of one snapshot."""
+def _members(client: StudioClient | None, policy: StalenessPolicy) -> set[str] | None:
+    """Who is a member of the workspace, with one request where the policy asks."""
+    if client is None or policy.owner_left_days is None:
+        return None
+    try:
+        members = client.list_members()
+    except (StudioForbiddenError, StudioNotFoundError, StudioResponseError) as error:
+        log.warning("Nobody counts as having left the workspace, for its members cannot be read: %s", error)
+        return None
+    # Whoever has a state at all is a member: an invited or suspended person may come back.
+    return {one.username for one in members if one.username} or None
 
-    def __init__(self, policy: StalenessPolicy, newest: Snapshot) -> None:
+
+class _FedBy:
+    """Asks which live Report a dataset feeds."""
+
+    def __init__(self, client: StudioClient | None) -> None:
+        self._client = client
+
+    def __call__(self, dataset: str) -> str | None:
+        if self._client is None:
+            return None
+        try:
+            fed = (one for one in self._client.list_dataset_reports(dataset) if not one.archived)
+            return next((one.name or one.token for one in fed), None)
+        except (StudioForbiddenError, StudioNotFoundError, StudioResponseError) as error:
+            log.warning("What dataset %s feeds cannot be read: %s", dataset, error)
+            return None
+
+
+class _Planning:
+    """One plan on its way."""
+
+    def __init__(self, policy: StalenessPolicy, judge: Judge, flagged: Mapping[Flag, int]) -> None:
         self._policy = policy
-        self._taken_at = newest.taken_at
-        self._viewed_since = newest.taken_at - timedelta(days=policy.unviewed_days)
+        self._judge = judge
+        self._flagged = flagged
+        self.actions: list[Action] = []
+        self.spared: list[Spared] = []
 
-    def verdict(self, report: dict[str, Any]) -> _Verdict:
-        """Decide on one Report that is not known to be archived."""
-        unknown = [name for name in ("archived", "created_at", "edited_at", "view_count") if report[name] is None]
-        if unknown:
-            return _Verdict(reason=SpareReason.UNPROVEN, detail=f"Studio did not tell {', '.join(unknown)}")
-        return self._alive(report) or self._protected(report) or _Verdict(evidence=self._evidence(report))
+    def add(self, report: Facts, schedules: list[dict[str, Any]]) -> None:
+        """Decide on a Report and its schedules."""
+        if report["archived"]:
+            self._schedules(Rule.SCHEDULE_OF_ARCHIVED, report, schedules)
+            return
+        if self._policy.archives:
+            verdict = self._judge.report(report)
+            if verdict.reason is not None:
+                self._spare(report, verdict.reason, verdict.detail)
+            elif self._in_grace(report, None):
+                return
+            else:
+                # Schedules first: whether archiving stops them nobody knows.
+                self.actions += [_deletion(Rule.STALE, report, schedules, one, verdict.evidence) for one in schedules]
+                archive = Action(kind=ActionKind.ARCHIVE_REPORT, **_about(report, schedules, verdict.evidence))
+                self.actions.append(archive)
+                return
+        self._schedules(Rule.FAILING_SCHEDULE, report, schedules)
 
-    def _alive(self, report: dict[str, Any]) -> _Verdict | None:
-        if report["created_at"] > self._taken_at - timedelta(days=self._policy.minimum_age_days):
-            return _Verdict(reason=SpareReason.YOUNG, detail=f"created {_day(report['created_at'])}")
-        if report["edited_at"] > self._viewed_since:
-            return _Verdict(reason=SpareReason.EDITED, detail=f"edited {_day(report['edited_at'])}")
-        return self._viewed(report) or self._run(report)
+    def _schedules(self, rule: Rule, report: Facts, schedules: list[dict[str, Any]]) -> None:
+        """Decide on the schedules of a Report that stays as it is."""
+        proof = self._judge.failing if rule is Rule.FAILING_SCHEDULE else self._judge.of_archived
+        wanted = self._policy.schedules_of_archived if rule is Rule.SCHEDULE_OF_ARCHIVED else True
+        if not wanted or report["unknown"] or self._judge.protection(report) is not None:
+            return
+        for schedule in schedules:
+            evidence = proof(report, schedule)
+            if evidence and not self._in_grace(report, schedule):
+                self.actions.append(_deletion(rule, report, schedules, schedule, evidence))
 
-    def _viewed(self, report: dict[str, Any]) -> _Verdict | None:
-        if self._never_viewed(report):
-            return None
-        if report["anchored_at"] is None:
-            first = _day(report["first_seen_at"])
-            detail = f"snapshots go back to {first}, not {self._policy.unviewed_days} days"
-            return _Verdict(reason=SpareReason.UNPROVEN, detail=detail)
-        if not report["views_unchanged"]:
-            return _Verdict(reason=SpareReason.VIEWED, detail=f"view count moved since {_day(report['anchored_at'])}")
-        return None
+    def _in_grace(self, report: Facts, schedule: Facts | None) -> bool:
+        """Flag what was not flagged often enough yet."""
+        token = None if schedule is None else schedule["token"]
+        left = self._policy.grace_nights - self._flagged.get((report["token"], token), 0)
+        if left <= 0:
+            return False
+        detail = f"flagged; due in {left} {'night' if left == 1 else 'nights'}"
+        self._spare(report, SpareReason.GRACE, detail, schedule=token, nights_left=left)
+        return True
 
-    def _never_viewed(self, report: dict[str, Any]) -> bool:
-        return bool(report["view_count"] == 0 and report["created_at"] <= self._viewed_since)
-
-    def _run(self, report: dict[str, Any]) -> _Verdict | None:
-        if self._policy.unrun_days is None:
-            return None
-        since = self._taken_at - timedelta(days=self._policy.unrun_days)
-        by_person = report["last_run_by_person_at"]
-        if by_person is not None and by_person > since:
-            return _Verdict(reason=SpareReason.RUN, detail=f"run by a person {_day(by_person)}")
-        # Behind a schedule's last run an earlier one by a person may hide; only history can rule that out.
-        if report["last_run_by_schedule"] and report["first_seen_at"] > since:
-            detail = f"snapshots do not go back {self._policy.unrun_days} days, and a schedule's runs hide others"
-            return _Verdict(reason=SpareReason.UNPROVEN, detail=detail)
-        return None
-
-    def _protected(self, report: dict[str, Any]) -> _Verdict | None:
-        policy = self._policy
-        if report["token"] in policy.protected_reports:
-            return _Verdict(reason=SpareReason.PROTECTED_REPORT, detail="named by the policy")
-        if policy.protects_collection(report["collection"], report["collection_name"]):
-            detail = f"Collection {report['collection_name'] or report['collection']}"
-            return _Verdict(reason=SpareReason.PROTECTED_COLLECTION, detail=detail)
-        pattern = policy.protecting_pattern(report["name"])
-        if pattern is not None:
-            return _Verdict(reason=SpareReason.PROTECTED_NAME, detail=f"matches {pattern}")
-        return None
-
-    def _evidence(self, report: dict[str, Any]) -> tuple[Evidence, ...]:
-        since = report["created_at"] if self._never_viewed(report) else report["anchored_at"]
-        count = report["view_count"]
-        facts = [
-            ("view_count", count, f"not viewed since {_day(since)} ({count} views then and now)"),
-            ("edited_at", report["edited_at"].isoformat(), f"last edited {_day(report['edited_at'])}"),
-        ]
-        if self._policy.unrun_days is not None:
-            by_person = report["last_run_by_person_at"]
-            when = "never" if by_person is None else f"last {_day(by_person)}"
-            facts.append(("last_run_at", by_person and by_person.isoformat(), f"run by a person: {when}"))
-        return tuple(
-            Evidence(field=name, value=value, observed_at=self._taken_at, meaning=meaning)
-            for name, value, meaning in facts
+    def _spare(self, report: Facts, reason: SpareReason, detail: str, **more: Any) -> None:
+        self.spared.append(
+            Spared(
+                report=report["token"],
+                report_name=report["name"],
+                reason=reason,
+                detail=detail,
+                owner=report["creator"],
+                owner_email=report["creator_email"],
+                **more,
+            )
         )
 
 
-def _actions(report: dict[str, Any], schedules: list[dict[str, Any]], evidence: tuple[Evidence, ...]) -> list[Action]:
-    """Return a stale Report's actions: its schedules first, which would otherwise go on firing."""
-    about = {
+def _deletion(
+    rule: Rule, report: Facts, schedules: list[dict[str, Any]], schedule: Facts, evidence: tuple[Evidence, ...]
+) -> Action:
+    cron = {name: schedule[name] for name in _CRON} if schedule["freq"] is not None else None
+    return Action(
+        kind=ActionKind.DELETE_SCHEDULE,
+        rule=rule,
+        schedule=schedule["token"],
+        schedule_name=schedule["name"],
+        schedule_cron=cron,
+        schedule_last_succeeded_at=schedule["last_succeeded_at"],
+        saving=saving_of(schedule, report["expected_runtime_seconds"]),
+        **_about(report, schedules, evidence),
+    )
+
+
+def _about(report: Facts, schedules: list[dict[str, Any]], evidence: tuple[Evidence, ...]) -> dict[str, Any]:
+    return {
         "report": report["token"],
         "report_name": report["name"],
+        "owner": report["creator"],
+        "owner_email": report["creator_email"],
         "evidence": evidence,
         "baseline": Baseline(
-            archived=False,
+            archived=bool(report["archived"]),
             view_count=report["view_count"],
             edited_at=report["edited_at"],
             last_run_at=report["last_run_at"],
@@ -222,12 +251,3 @@ def _actions(report: dict[str, Any], schedules: list[dict[str, Any]], evidence: 
             schedules=tuple(one["token"] for one in schedules),
         ),
     }
-    deletions = [
-        Action(kind=ActionKind.DELETE_SCHEDULE, schedule=one["token"], schedule_name=one["name"], **about)
-        for one in schedules
-    ]
-    return [*deletions, Action(kind=ActionKind.ARCHIVE_REPORT, **about)]
-
-
-def _day(time: datetime) -> str:
-    return time.strftime("%Y-%m-%d")

@@ -127,7 +127,7 @@ class Action(Record):
 
 
 class Spared(Record):
-    """A Report that is left alone, and why.
+    """A Report, or one schedule of it, that is left alone, and why.
 
     :param nights_left: after how many more nights it is due, for one in its grace.
     """
@@ -136,6 +136,7 @@ class Spared(Record):
     report_name: str | None
     reason: SpareReason
     detail: str
+    schedule: str | None = None
     owner: str | None = None
     owner_email: str | None = None
     nights_left: int | None = None

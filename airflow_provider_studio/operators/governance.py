@@ -103,10 +103,11 @@ class StudioApplyPlanOperator(StudioOperator):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Apply the plan."""
-        from airflow_provider_studio.governance.apply import GuardRails, apply_plan
+        from airflow_provider_studio.governance.apply import apply_plan
+        from airflow_provider_studio.governance.guard_rails import GuardRails
         from airflow_provider_studio.governance.plan import Plan
 
-        rails = GuardRails.of(self.max_actions, self.max_share)
+        rails = GuardRails.of(max_actions=self.max_actions, max_share=self.max_share)
         path = self.plan["path"] if isinstance(self.plan, Mapping) else self.plan
         client = self.hook.client
         plan = Plan.read(settings.in_storage(path), workspace=client.workspace)

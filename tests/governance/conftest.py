@@ -12,7 +12,8 @@ from upath import UPath
 
 from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.apply import ApplySummary, GuardRails, apply_plan
+from airflow_provider_studio.governance.apply import ApplySummary, apply_plan
+from airflow_provider_studio.governance.guard_rails import GuardRails
 from airflow_provider_studio.governance.inventory import InventorySummary, take_inventory
 from airflow_provider_studio.governance.plan import Plan
 from airflow_provider_studio.governance.planning import make_plan
@@ -37,6 +38,13 @@ class Governed:
         self.control = emulator.control
         self.client: StudioClient = client_of(emulator)
         self.collection = next(iter(self.client.list_collections())).token
+        self.now = NOW
+        self._ticks = 0
+
+    def clock(self) -> datetime:
+        """Tonight, and a second later each time that somebody looks."""
+        self._ticks += 1
+        return self.now + timedelta(seconds=self._ticks)
 
     def report(self, name: str = "Old", *, schedules: int = 0, **fields: Any) -> str:
         """Add a Report that is dead: two years old, edited a year ago, 5 views long ago."""
@@ -56,6 +64,7 @@ class Governed:
 
     def night(self, days_ago: float = 0, **options: Any) -> InventorySummary:
         self.control.set_clock(ago(days_ago))
+        self.now = max(self.now, ago(days_ago))
         return take_inventory(self.client, self.storage, now=lambda: ago(days_ago), **options)
 
     def nights(self, *days_ago: float) -> None:
@@ -63,14 +72,15 @@ class Governed:
             self.night(days)
 
     def plan(self, **policy: Any) -> Plan:
-        return make_plan(self.storage, "acme", StalenessPolicy(**policy), now=lambda: NOW)
+        """Make tonight's plan, as a plan that was made at the same time would be."""
+        return make_plan(self.storage, "acme", StalenessPolicy(**policy), client=self.client, now=lambda: self.now)
 
     def apply(self, plan: Plan, **options: Any) -> ApplySummary:
-        options = {"guard_rails": GENEROUS, "actor": ACTOR, **options}
+        options = {"guard_rails": GENEROUS, "actor": ACTOR, "concurrency": 1, "now": self.clock, **options}
         return apply_plan(options.pop("client", self.client), plan, self.storage, **options)
 
     def undo(self, plan: Plan, **options: Any) -> UndoSummary:
-        options = {"actor": ACTOR, **options}
+        options = {"actor": ACTOR, "concurrency": 1, "now": self.clock, **options}
         return undo_plan(options.pop("client", self.client), self.storage, plan.plan_id, **options)
 
     def state(self) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import pytest
 
 from airflow_provider_studio.client.errors import StudioServerError
 from airflow_provider_studio.governance import journal as journal_module
-from airflow_provider_studio.governance.apply import GuardRails
 from airflow_provider_studio.governance.errors import GuardRailError, StorageError, WrongWorkspaceError
+from airflow_provider_studio.governance.guard_rails import GuardRails
 from airflow_provider_studio.governance.plan import Plan
 from tests.conftest import client_of
 from tests.governance.conftest import ACTOR, Governed, ago
@@ -66,10 +66,10 @@ def test_schedules_go_before_their_report(governed: Governed, plan: Plan) -> Non
     assert [one.split()[0] for one in changes] == ["DELETE", "DELETE", "PATCH"]
 
 
-def test_a_stale_report_costs_two_requests_and_one_with_schedules_four_and_three_for_each(
+def test_a_stale_report_costs_three_requests_and_one_with_schedules_four_and_five_for_each(
     governed: Governed, plan: Plan
 ) -> None:
-    assert governed.apply(plan).requests_spent == 2 + 2 + (4 + 2 * 3)
+    assert governed.apply(plan).requests_spent == 3 + 3 + (4 + 2 * 5)
 
 
 def test_nothing_is_touched_that_has_no_durable_backup(
@@ -94,9 +94,14 @@ def test_the_backup_holds_everything_that_an_undo_needs_and_no_presigned_address
     backup = read(governed, plan, f"{action.action_id}.intent.json")["backup"]
     assert backup["schedule"]["token"] == action.schedule
     assert backup["machine_values"] == live.machine_values().model_dump(mode="json")
-    assert backup["subscriptions"][0]["csv_attachments_enabled"] is True
+    assert backup["subscriptions"][0]["subscription"]["csv_attachments_enabled"] is True
+    assert backup["subscriptions"][0]["subscribers"] == {
+        "email_subscription_memberships": [],
+        "slack_subscription_memberships": [],
+    }
     record = read(governed, plan, f"archive_report-{scheduled}.intent.json")
     assert record["backup"]["report"]["view_count"] == 5
+    assert record["backup"]["filters"] == []
     assert record["actor"] == ACTOR
     everything = "".join(json.dumps(read(governed, plan, name)) for name in events(governed, plan))
     assert "flamingo_signature" not in everything

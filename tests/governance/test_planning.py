@@ -27,7 +27,7 @@ def test_a_report_unviewed_for_the_window_is_stale_with_its_evidence(governed: G
     meanings = {one.field: one.meaning for one in action.evidence}
     assert meanings["view_count"] == f"not viewed since {ago(100):%Y-%m-%d} (5 views then and now)"
     assert meanings["edited_at"] == f"last edited {ago(365):%Y-%m-%d}"
-    assert meanings["last_run_at"] == "run by a person: never"
+    assert meanings["last_run_by_person_at"] == "run by a person: never"
     assert governed.changes() == []
 
 

@@ -36,8 +36,8 @@ def test_bad_input_is_named(values: dict[str, Any], match: str) -> None:
 def test_a_policy_says_itself() -> None:
     policy = StalenessPolicy(unrun_days=60, protected_names=["*keep*"], protected_collections=["Board"])
     assert policy.describe() == (
-        "A Report is stale when it was not viewed or edited for 90 days, nor run by a person for 60 days, and is at "
-        "least 30 days old; never touched: Collections Board; names like *keep*."
+        "A Report is stale when it was not viewed or edited for 90 days, was not run by a person for 60 days, and is "
+        "at least 30 days old; never touched: Collections Board; names like *keep*; descriptions with #keep."
     )
 
 

@@ -76,6 +76,8 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": integration,
                 "python-modules": [
+                    f"{package}.operators.approval",
+                    f"{package}.operators.direct",
                     f"{package}.operators.governance",
                     f"{package}.operators.inventory",
                     f"{package}.operators.inventory_parts",
@@ -94,6 +96,10 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": CONNECTION_FIELDS,
                 "ui-field-behaviour": FIELD_BEHAVIOUR,
             }
+        ],
+        "notifications": [
+            f"{package}.notifications.StudioOwnersNotifier",
+            f"{package}.notifications.StudioPlanNotifier",
         ],
         "extra-links": [f"{package}.links.StudioReportLink", f"{package}.links.StudioReportRunLink"],
         "asset-uris": [

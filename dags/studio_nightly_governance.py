@@ -7,6 +7,9 @@ journal, and refreshes one Report and exports its results.
 
 Nothing is changed before the task `apply`, and what it did can be taken back with the DAG `studio_undo`. A workspace's
 first nights change nothing: views are totals, so *not viewed for 90 days* takes snapshots 90 days apart to prove.
+
+The approval waits in the UI under *Required Actions*: approve all, approve schedules only, or reject; no answer in 20
+hours is a rejection. While the Airflow Variable `studio_stop` is set, nothing is changed.
 """
 
 from __future__ import annotations
@@ -15,9 +18,9 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Param, task
 
+from airflow_provider_studio.operators.approval import StudioApprovePlanOperator
 from airflow_provider_studio.operators.governance import StudioApplyPlanOperator, StudioPlanOperator
 from airflow_provider_studio.operators.inventory import StudioInventoryOperator
 from airflow_provider_studio.operators.reports import StudioExportReportRunOperator, StudioRunReportOperator
@@ -28,10 +31,30 @@ POLICY = {
         90, type=["integer", "null"], minimum=1, description="Stale: nor run by a person. Empty does not look at runs."
     ),
     "minimum_age_days": Param(30, type="integer", minimum=0, description="Younger Reports are left alone."),
+    "owner_left_days": Param(
+        None, type=["integer", "null"], minimum=1, description="Fewer days, where the owner left the workspace."
+    ),
+    "empty_days": Param(None, type=["integer", "null"], minimum=1, description="Fewer days, where there is no query."),
+    "never_run_days": Param(None, type=["integer", "null"], minimum=1, description="Fewer days, where it never ran."),
+    "where": Param(
+        None, type=["string", "null"], description="A condition in SQL that must hold too, such as views_90d = 0."
+    ),
+    "failing_schedule_runs": Param(
+        None,
+        type=["integer", "null"],
+        minimum=1,
+        description="Delete a schedule after so many failed runs in a row; its Report stays.",
+    ),
+    "schedules_of_archived": Param(False, type="boolean", description="Delete the schedules of archived Reports."),
+    "grace_nights": Param(0, type="integer", minimum=0, description="Act on what so many nights before flagged too."),
     "protected_collections": Param([], type="array", description="Tokens or names of Collections to leave alone."),
     "protected_reports": Param([], type="array", description="Tokens of Reports to leave alone."),
+    "protected_owners": Param([], type="array", description="User names whose Reports to leave alone."),
     "protected_names": Param(
         ["*do not archive*"], type="array", description="Patterns of Reports' names to leave alone."
+    ),
+    "keep_mark": Param(
+        "#keep", type=["string", "null"], description="Leave alone what has this text in its description."
     ),
 }
 
@@ -62,6 +85,13 @@ with DAG(
             maximum=1,
             description="Share of the Reports that a plan may touch.",
         ),
+        "max_collection_share": Param(
+            1.0,
+            type="number",
+            exclusiveMinimum=0,
+            maximum=1,
+            description="The same within each Collection.",
+        ),
         "refresh_report": Param(
             None,
             type=["string", "null"],
@@ -82,12 +112,10 @@ with DAG(
             return None
         return "approve" if params["approval"] else "apply"
 
-    approve = ApprovalOperator(
+    # To tell people, hang notifiers on it: StudioPlanNotifier(SmtpNotifier(to=…)); see docs/governance.md.
+    approve = StudioApprovePlanOperator(
         task_id="approve",
-        subject="Archive {{ ti.xcom_pull(task_ids='plan')['reports_to_archive'] }} stale Reports of "
-        "{{ ti.xcom_pull(task_ids='plan')['workspace'] }}?",
-        body="{{ ti.xcom_pull(task_ids='plan')['markdown'] }}",
-        defaults=ApprovalOperator.REJECT,
+        plan=plan.output,
         response_timeout=timedelta(hours=20),
         retry_delay=timedelta(seconds=10),  # asks again soon where Airflow lost the first answer
     )
@@ -97,7 +125,8 @@ with DAG(
         plan=plan.output,
         max_actions="{{ params.max_actions }}",
         max_share="{{ params.max_share }}",
-        approver="{{ ((ti.xcom_pull(task_ids='approve') or {}).get('responded_by_user') or {}).get('name', '') }}",
+        max_collection_share="{{ params.max_collection_share }}",
+        approval=approve.output,
         trigger_rule="none_failed_min_one_success",
         execution_timeout=timedelta(hours=6),
     )

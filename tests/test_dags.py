@@ -14,7 +14,15 @@ DAGS = Path(__file__).parents[1] / "dags"
 HEAVY = {"requests", "urllib3.connectionpool", "duckdb", "fastapi", "redis", "tenacity"}
 MODULES = [
     f"airflow_provider_studio.{name}"
-    for name in ("operators.reports", "operators.governance", "operators.inventory", "sensors.reports", "links")
+    for name in (
+        "operators.reports",
+        "operators.governance",
+        "operators.direct",
+        "operators.inventory",
+        "sensors.reports",
+        "notifications",
+        "links",
+    )
 ] + ["airflow_provider_studio.hooks.studio", "airflow_provider_studio.assets"]
 
 
@@ -48,6 +56,7 @@ def test_nothing_destructive_happens_before_the_approval(bag: Any) -> None:
     assert dag.params["approval"] is True
     assert dag.get_task("approve").downstream_task_ids == {"apply"}
     assert dag.get_task("approve").defaults == ["Reject"]
+    assert dag.get_task("approve").options == ["Approve all", "Approve schedules only", "Reject"]
     assert "approve" in dag.get_task("decide").downstream_task_ids
 
 
@@ -66,7 +75,7 @@ def of_airflow() -> set[str]:
 
 USED_OF_AIRFLOW = (
     "s.BaseHook, s.BaseOperator, s.BaseSensorOperator, s.BaseOperatorLink, s.XCom, s.Asset, s.AssetAlias, s.conf,"
-    "s.AirflowFailException, s.AirflowNotFoundException"
+    "s.AirflowFailException, s.AirflowNotFoundException, s.Variable"
 )
 
 

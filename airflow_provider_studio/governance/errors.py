@@ -40,6 +40,12 @@ class GuardRailError(GovernanceError):
     retry_helps = False
 
 
+class StoppedError(GovernanceError):
+    """Somebody or something stopped the work; what was done is in the journal."""
+
+    retry_helps = False
+
+
 class StorageError(GovernanceError):
     """The storage cannot be read or written."""
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,8 +11,8 @@ from typing import Any
 from upath import UPath
 
 from airflow_provider_studio.client.api import StudioClient
-from airflow_provider_studio.client.errors import StudioForbiddenError, StudioNotFoundError, StudioResponseError
 from airflow_provider_studio.governance import history
+from airflow_provider_studio.governance.asking import FedBy, Members
 from airflow_provider_studio.governance.earlier import EarlierPlans, Flag
 from airflow_provider_studio.governance.errors import PlanError
 from airflow_provider_studio.governance.judging import Around, Facts, Judge
@@ -34,8 +33,6 @@ from airflow_provider_studio.governance.snapshots import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.storage import utcnow
 from airflow_provider_studio.governance.where import matching
 
-log = logging.getLogger(__name__)
-
 _CLOCKS_DIFFER_BY = timedelta(hours=1)
 _CRON = ("freq", "hour", "minute", "day_of_week", "day_of_month")
 
@@ -53,8 +50,8 @@ def make_plan(
 
     :param snapshot: the snapshot's folder relative to the storage root, as the inventory's summary names it; the newest
         by default.
-    :param client: asks what no snapshot tells: who is a member still, and which live Reports a dataset feeds. Without
-        it nobody counts as having left.
+    :param client: asks what no snapshot tells: the members of the workspace, and which live Reports a dataset feeds.
+        Without it nobody counts as having left.
     :raises PlanError: there is no such snapshot, or it is from the future.
     :raises PolicyError: the policy's own condition is none.
     """
@@ -69,8 +66,10 @@ def make_plan(
         )
     earlier = EarlierPlans(storage, workspace, newest.taken_at)
     reports, schedules, tokens = _facts(nights, policy)
-    around = Around(_members(client, policy), tokens, _FedBy(client))
-    work = _Planning(policy, Judge(policy, newest.taken_at, around), earlier.flagged(policy.grace_nights))
+    members = Members(client)
+    around = Around(members.usernames if policy.owner_left_days is not None else None, tokens, FedBy(client))
+    judge = Judge(policy, newest.taken_at, around)
+    work = _Planning(policy, judge, members, earlier.flagged(policy.grace_nights))
     for report in reports:
         work.add(report, schedules.get(report["token"], []))
     touched = {one.baseline.collection for one in work.actions}
@@ -125,42 +124,13 @@ def _aware(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
-def _members(client: StudioClient | None, policy: StalenessPolicy) -> set[str] | None:
-    """Who is a member of the workspace, with one request where the policy asks."""
-    if client is None or policy.owner_left_days is None:
-        return None
-    try:
-        members = client.list_members()
-    except (StudioForbiddenError, StudioNotFoundError, StudioResponseError) as error:
-        log.warning("Nobody counts as having left the workspace, for its members cannot be read: %s", error)
-        return None
-    # Whoever has a state at all is a member: an invited or suspended person may come back.
-    return {one.username for one in members if one.username} or None
-
-
-class _FedBy:
-    """Asks which live Report a dataset feeds."""
-
-    def __init__(self, client: StudioClient | None) -> None:
-        self._client = client
-
-    def __call__(self, dataset: str) -> str | None:
-        if self._client is None:
-            return None
-        try:
-            fed = (one for one in self._client.list_dataset_reports(dataset) if not one.archived)
-            return next((one.name or one.token for one in fed), None)
-        except (StudioForbiddenError, StudioNotFoundError, StudioResponseError) as error:
-            log.warning("What dataset %s feeds cannot be read: %s", dataset, error)
-            return None
-
-
 class _Planning:
     """One plan on its way."""
 
-    def __init__(self, policy: StalenessPolicy, judge: Judge, flagged: Mapping[Flag, int]) -> None:
+    def __init__(self, policy: StalenessPolicy, judge: Judge, members: Members, flagged: Mapping[Flag, int]) -> None:
         self._policy = policy
         self._judge = judge
+        self._members = members
         self._flagged = flagged
         self.actions: list[Action] = []
         self.spared: list[Spared] = []
@@ -178,9 +148,9 @@ class _Planning:
                 return
             else:
                 # Schedules first: whether archiving stops them nobody knows.
-                self.actions += [_deletion(Rule.STALE, report, schedules, one, verdict.evidence) for one in schedules]
-                archive = Action(kind=ActionKind.ARCHIVE_REPORT, **_about(report, schedules, verdict.evidence))
-                self.actions.append(archive)
+                about = self._about(report, schedules, verdict.evidence)
+                self.actions += [_deletion(Rule.STALE, report, one, about) for one in schedules]
+                self.actions.append(Action(kind=ActionKind.ARCHIVE_REPORT, **about))
                 return
         self._schedules(Rule.FAILING_SCHEDULE, report, schedules)
 
@@ -193,7 +163,7 @@ class _Planning:
         for schedule in schedules:
             evidence = proof(report, schedule)
             if evidence and not self._in_grace(report, schedule):
-                self.actions.append(_deletion(rule, report, schedules, schedule, evidence))
+                self.actions.append(_deletion(rule, report, schedule, self._about(report, schedules, evidence)))
 
     def _in_grace(self, report: Facts, schedule: Facts | None) -> bool:
         """Flag what was not flagged often enough yet."""
@@ -202,8 +172,12 @@ class _Planning:
         if left <= 0:
             return False
         detail = f"flagged; due in {left} {'night' if left == 1 else 'nights'}"
-        self._spare(report, SpareReason.GRACE, detail, schedule=token, nights_left=left)
+        email = self._email(report)
+        self._spare(report, SpareReason.GRACE, detail, schedule=token, nights_left=left, owner_email=email)
         return True
+
+    def _email(self, report: Facts) -> str | None:
+        return report["creator_email"] or self._members.email(report["creator"])
 
     def _spare(self, report: Facts, reason: SpareReason, detail: str, **more: Any) -> None:
         self.spared.append(
@@ -213,15 +187,29 @@ class _Planning:
                 reason=reason,
                 detail=detail,
                 owner=report["creator"],
-                owner_email=report["creator_email"],
                 **more,
             )
         )
 
+    def _about(self, report: Facts, schedules: list[dict[str, Any]], evidence: tuple[Evidence, ...]) -> dict[str, Any]:
+        return {
+            "report": report["token"],
+            "report_name": report["name"],
+            "owner": report["creator"],
+            "owner_email": self._email(report),
+            "evidence": evidence,
+            "baseline": Baseline(
+                archived=bool(report["archived"]),
+                view_count=report["view_count"],
+                edited_at=report["edited_at"],
+                last_run_at=report["last_run_at"],
+                collection=report["collection"],
+                schedules=tuple(one["token"] for one in schedules),
+            ),
+        }
 
-def _deletion(
-    rule: Rule, report: Facts, schedules: list[dict[str, Any]], schedule: Facts, evidence: tuple[Evidence, ...]
-) -> Action:
+
+def _deletion(rule: Rule, report: Facts, schedule: Facts, about: dict[str, Any]) -> Action:
     cron = {name: schedule[name] for name in _CRON} if schedule["freq"] is not None else None
     return Action(
         kind=ActionKind.DELETE_SCHEDULE,
@@ -231,23 +219,5 @@ def _deletion(
         schedule_cron=cron,
         schedule_last_succeeded_at=schedule["last_succeeded_at"],
         saving=saving_of(schedule, report["expected_runtime_seconds"]),
-        **_about(report, schedules, evidence),
+        **about,
     )
-
-
-def _about(report: Facts, schedules: list[dict[str, Any]], evidence: tuple[Evidence, ...]) -> dict[str, Any]:
-    return {
-        "report": report["token"],
-        "report_name": report["name"],
-        "owner": report["creator"],
-        "owner_email": report["creator_email"],
-        "evidence": evidence,
-        "baseline": Baseline(
-            archived=bool(report["archived"]),
-            view_count=report["view_count"],
-            edited_at=report["edited_at"],
-            last_run_at=report["last_run_at"],
-            collection=report["collection"],
-            schedules=tuple(one["token"] for one in schedules),
-        ),
-    }

@@ -60,4 +60,6 @@ class StudioOperator(BaseOperator):
 def actor_of(context: Context) -> dict[str, str]:
     """Return who acts, for the journal."""
     ti = context["ti"]
-    return {"dag": ti.dag_id, "run": ti.run_id, "task": ti.task_id, "try": str(ti.try_number)}
+    actor = {"dag": ti.dag_id, "run": ti.run_id, "task": ti.task_id, "try": str(ti.try_number)}
+    mapped = getattr(ti, "map_index", -1)
+    return actor if mapped is None or mapped < 0 else {**actor, "map_index": str(mapped)}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio import settings
-from airflow_provider_studio.governance.errors import GovernanceError
+from airflow_provider_studio.operators.acting import StudioActingOperator
 from airflow_provider_studio.operators.base import StudioOperator, actor_of
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class StudioPlanOperator(StudioOperator):
     """Hold the snapshots against a staleness policy and write a plan. Changes nothing in Studio.
 
-    Returns the plan in numbers (`plan_id`, `stale`, `reports_to_archive`, `schedules_to_delete`, `spared`), its `path`,
-    and its `markdown` for an approval.
+    Returns the plan in numbers (`plan_id`, `stale`, `reports_to_archive`, `schedules_to_delete`, `due_later`,
+    `runs_saved_a_week`, `hours_saved_a_week`, `spared`), its `path`, and its `markdown` for an approval. Asks Studio
+    for the workspace's members where it needs to know an owner, and for what each stale dataset feeds.
 
     :param policy: a StalenessPolicy or its fields; checked when the DAG is parsed, unless it is templated.
     :param snapshot: the snapshot as the inventory's summary names it; the newest by default.
@@ -48,104 +49,119 @@ class StudioPlanOperator(StudioOperator):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Make the plan."""
+        from airflow_provider_studio.governance.earlier import last_night
         from airflow_provider_studio.governance.planning import make_plan
         from airflow_provider_studio.governance.policy import StalenessPolicy
 
-        storage = settings.storage(self.storage_path)
+        storage, client = settings.storage(self.storage_path), self.hook.client
         policy = StalenessPolicy.of(self.policy)
         self.log.info("%s", policy.describe())
-        plan = make_plan(storage, self.hook.client.workspace, policy, snapshot=self.snapshot)
-        path = plan.write(storage)
+        plan = make_plan(storage, client.workspace, policy, snapshot=self.snapshot, client=client)
+        previous = last_night(storage, plan)
+        path = plan.write(storage, previous=previous)
         summary = plan.summary()
         self.log.info("Plan %s: %s", path, summary)
-        return {**summary, "path": str(path), "markdown": plan.to_markdown()}
+        return {**summary, "path": str(path), "markdown": plan.to_markdown(previous=previous)}
 
 
-class StudioApplyPlanOperator(StudioOperator):
+class StudioApplyPlanOperator(StudioActingOperator):
     """Carry a plan out: delete stale Reports' schedules, archive the Reports. A retry goes on where a try ended.
 
-    Returns what came of it: `archived`, `schedules_deleted`, `skipped` by reason, `already_done`. Fails if any action
-    did, or if the plan is larger than the guard rails allow, in which case nothing is touched.
+    Returns what came of it: `archived`, `schedules_deleted`, `skipped` by reason, `already_done`, `warnings`. Fails if
+    any action did; at once, and without touching anything, if the plan is larger or older than the guard rails allow;
+    and at once where the stop switch ends it.
 
     :param plan: what `StudioPlanOperator` returned, or the path of a plan. There is no default: nothing is ever done
         that no plan names.
-    :param max_actions: how many actions a plan may have at most.
-    :param max_share: which share of the workspace's Reports it may touch at most; 0.05 is 5 %.
-    :param approver: who approved the plan, for the journal.
-    :param storage_path: another place than `[studio] storage_path`.
+    :param approval: what `StudioApprovePlanOperator` returned: which part of the plan was approved, and by whom. None,
+        or nothing where no approval was asked for, carries the whole plan out.
+    :param approver: who approved the plan, for the journal, where `approval` does not tell.
     """
 
-    template_fields: Sequence[str] = (
-        *StudioOperator.template_fields,
-        "plan",
-        "max_actions",
-        "max_share",
-        "approver",
-        "storage_path",
-    )
+    template_fields: Sequence[str] = (*StudioActingOperator.template_fields, "plan", "approval", "approver")
 
     def __init__(
         self,
         *,
         plan: str | Mapping[str, Any],
-        max_actions: int | str = 100,
-        max_share: float | str = 0.05,
+        approval: Mapping[str, Any] | None = None,
         approver: str | None = None,
-        storage_path: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.plan = plan
-        self.max_actions = max_actions
-        self.max_share = max_share
+        self.approval = approval
         self.approver = approver
-        self.storage_path = storage_path
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Apply the plan."""
-        from airflow_provider_studio.governance.apply import apply_plan
-        from airflow_provider_studio.governance.guard_rails import GuardRails
         from airflow_provider_studio.governance.plan import Plan
 
-        rails = GuardRails.of(max_actions=self.max_actions, max_share=self.max_share)
+        rails = self.guard_rails()
         path = self.plan["path"] if isinstance(self.plan, Mapping) else self.plan
-        client = self.hook.client
-        plan = Plan.read(settings.in_storage(path), workspace=client.workspace)
-        actor = actor_of(context) | ({"approver": str(self.approver)} if self.approver else {})
-        summary = apply_plan(client, plan, settings.storage(self.storage_path), guard_rails=rails, actor=actor)
-        if summary.failures:
-            context["ti"].xcom_push(key="return_value", value=summary.to_dict())
-            raise GovernanceError(
-                f"{len(summary.failures)} actions of plan {plan.plan_id} failed"
-                f"{f', and it stopped: {summary.stopped}' if summary.stopped else ''}. A retry tries them again. "
-                f"First: {summary.failures[0]}"
+        plan = Plan.read(settings.in_storage(path), workspace=self.hook.client.workspace)
+        approval = self.approval or {}
+        approver = approval.get("approver") or self.approver
+        actor = actor_of(context) | ({"approver": str(approver)} if approver else {})
+        return self.carry_out(context, plan, rails=rails, actor=actor, kinds=self._approved(plan.plan_id, approval))
+
+    @staticmethod
+    def _approved(plan_id: str, approval: Mapping[str, Any]) -> frozenset[Any]:
+        """Return the kinds of actions that were approved."""
+        from airflow_provider_studio.governance.errors import PlanError
+        from airflow_provider_studio.governance.plan import ActionKind
+
+        decisions = {"all": frozenset(ActionKind), "schedules": frozenset({ActionKind.DELETE_SCHEDULE})}
+        if not approval:
+            return decisions["all"]
+        if approval.get("plan_id") != plan_id:
+            raise PlanError(
+                f"The approval is for plan {approval.get('plan_id')!r}, but the plan to carry out is {plan_id}. "
+                "Ask for approval of this plan. Nothing was touched."
             )
-        return summary.to_dict()
+        if approval.get("decision") not in decisions:
+            raise PlanError(f"Plan {plan_id} was not approved ({approval.get('decision')!r}). Nothing was touched.")
+        return decisions[approval["decision"]]
 
 
 class StudioUndoPlanOperator(StudioOperator):
     """Take a plan back from its journal: unarchive Reports, recreate schedules with their subscriptions.
 
     Returns what came of it: `unarchived`, `schedules_recreated` (new token by old), `subscribers_to_add`. Fails if
-    anything could not be restored.
+    anything could not be restored, with the reason.
 
     :param plan_id: the plan's id.
     :param only: action ids or Report tokens to undo; everything by default.
+    :param concurrency: how many Reports are worked on at once, within the token's budget.
     :param storage_path: another place than `[studio] storage_path`.
     """
 
-    template_fields: Sequence[str] = (*StudioOperator.template_fields, "plan_id", "only", "storage_path")
+    template_fields: Sequence[str] = (
+        *StudioOperator.template_fields,
+        "plan_id",
+        "only",
+        "concurrency",
+        "storage_path",
+    )
 
     def __init__(
-        self, *, plan_id: str, only: Sequence[str] | str | None = None, storage_path: str | None = None, **kwargs: Any
+        self,
+        *,
+        plan_id: str,
+        only: Sequence[str] | str | None = None,
+        concurrency: int | str = 4,
+        storage_path: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.plan_id = plan_id
         self.only = only
+        self.concurrency = concurrency
         self.storage_path = storage_path
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Undo the plan."""
+        from airflow_provider_studio.governance.errors import GovernanceError
         from airflow_provider_studio.governance.undo import undo_plan
 
         summary = undo_plan(
@@ -153,6 +169,7 @@ class StudioUndoPlanOperator(StudioOperator):
             settings.storage(self.storage_path),
             self.plan_id,
             only=list(self.only) if self.only else None,
+            concurrency=int(self.concurrency),
             actor=actor_of(context),
         )
         if summary.failures:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_studio.governance.audit import ActionState, Audit
+from airflow_provider_studio.governance.journal import Event
 from tests.system.conftest import NIGHTLY, Live
 
 pytestmark = pytest.mark.system
@@ -57,6 +59,8 @@ def test_a_rejected_plan_changes_nothing_and_the_refresh_goes_on(live: Live) -> 
     assert live.finish(NIGHTLY, run_id) == "success"
     states = live.airflow.task_states(NIGHTLY, run_id)
     assert (states["apply"], states["refresh"], states["export"]) == ("skipped", "success", "success")
+    (rejection,) = Audit(live.storage, "acme").events(plan_id=live.airflow.xcom(NIGHTLY, run_id, "plan")["plan_id"])
+    assert (rejection.event, rejection.actor["approver"]) == (Event.REJECTED, "admin")
     after = control.state()
     assert archived(after) == archived(before)
     assert set(after["schedules"]) == set(before["schedules"])
@@ -73,7 +77,7 @@ def test_an_approved_plan_is_carried_out_to_the_letter_and_taken_back(live: Live
     before = control.state()
     control.clear_requests()
     run_id = live.airflow.trigger(NIGHTLY, CONF)
-    answer(live, run_id, "Approve")
+    answer(live, run_id, "Approve all")
     assert live.finish(NIGHTLY, run_id) == "success"
     reports, schedules = planned(live, run_id)
     assert reports
@@ -90,8 +94,13 @@ def test_an_approved_plan_is_carried_out_to_the_letter_and_taken_back(live: Live
     assert live.airflow.task_states(NIGHTLY, run_id)["refresh"] == "skipped"
 
     applied = live.airflow.xcom(NIGHTLY, run_id, "apply")
-    journal = next(live.storage.glob(f"journals/workspace=acme/plan={applied['plan_id']}/*.done.json"))
-    assert json.loads(journal.read_text())["actor"]["approver"] == "admin"
+    audit = Audit(live.storage, "acme")
+    fates = audit.fates(applied["plan_id"])
+    assert {one.state for one in fates} == {ActionState.DONE}
+    assert all(one.last and one.last.actor["approver"] == "admin" and one.last.http_status for one in fates)
+    approval = audit.plan_fate(applied["plan_id"]).approval
+    assert approval is not None
+    assert (approval.event, approval.actor["task"], approval.actor["approver"]) == (Event.APPROVED, "approve", "admin")
     for task in ("inventory", "plan", "apply"):
         assert "emulator-secret" not in live.airflow.task_log(NIGHTLY, run_id, task)
 
@@ -102,6 +111,32 @@ def test_an_approved_plan_is_carried_out_to_the_letter_and_taken_back(live: Live
     assert sorted((one["report"], str(one["cron"])) for one in undone["schedules"].values()) == sorted(
         (one["report"], str(one["cron"])) for one in before["schedules"].values()
     )
+
+
+def test_of_an_approval_of_schedules_alone_no_report_is_archived(live: Live) -> None:
+    control = live.emulator.control
+    before = control.state()
+    run_id = live.airflow.trigger(NIGHTLY, CONF)
+    answer(live, run_id, "Approve schedules only")
+    assert live.finish(NIGHTLY, run_id) == "success"
+    _, schedules = planned(live, run_id)
+    after = control.state()
+    assert archived(after) == archived(before)
+    assert set(before["schedules"]) - set(after["schedules"]) == schedules
+    applied = live.airflow.xcom(NIGHTLY, run_id, "apply")
+    assert set(applied["skipped"]) == {"not_approved"}
+    assert live.run("studio_undo", {"plan_id": applied["plan_id"]})[0] == "success"
+
+
+def test_the_stop_switch_is_an_airflow_variable(live: Live) -> None:
+    control = live.emulator.control
+    control.clear_requests()
+    live.airflow.api("POST", "/variables", json={"key": "studio_stop", "value": "holiday freeze"})
+    run_id = live.airflow.trigger(NIGHTLY, {**CONF, "approval": False})
+    assert live.finish(NIGHTLY, run_id) == "failed"
+    live.airflow.api("DELETE", "/variables/studio_stop")
+    assert "the Airflow Variable studio_stop is 'holiday freeze'" in live.airflow.task_log(NIGHTLY, run_id, "apply")
+    assert not [one for one in control.requests_summary()["requests"] if one["method"] != "GET"]
 
 
 def test_a_plan_beyond_the_guard_rails_fails_at_once_and_touches_nothing(live: Live) -> None:

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tell people of a plan before it happens, through whatever Airflow can notify with already: SMTP, Slack, others.
+
+A notifier of ours sends nothing itself. It reads the plan, and calls the notifiers it was given with one more name in
+their templates.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.notifier import BaseNotifier
+
+from airflow_provider_studio import settings
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_studio.governance.plan import Plan
+
+_FILLED = ("subject", "html_content")
+"""What an e-mail notifier leaves to a template of its own where it is not given; ours then say it."""
+
+
+class _StudioNotifier(BaseNotifier):
+    """Calls other notifiers with what a plan says.
+
+    :param notifiers: Airflow's notifiers.
+    :param plan: what `StudioPlanOperator` returned, the path of a plan, or a template of either; by default what the
+        task that this notifier hangs on returned.
+    """
+
+    template_fields: Sequence[str] = ("plan",)
+    name = "studio_plan"
+
+    def __init__(self, *notifiers: BaseNotifier, plan: Mapping[str, Any] | str | None = None) -> None:
+        super().__init__()
+        if not notifiers:
+            raise ValueError(f"{type(self).__name__} needs a notifier that sends, such as SmtpNotifier(to=…).")
+        self.notifiers = notifiers
+        self.plan = plan
+
+    def notify(self, context: Context) -> None:
+        """Send."""
+        raise NotImplementedError
+
+    def _read(self, context: Context) -> Plan:
+        from airflow_provider_studio.governance.plan import Plan
+
+        plan = self.plan or context["ti"].xcom_pull(task_ids=context["ti"].task_id)
+        if not plan:
+            raise ValueError(f"{type(self).__name__}: there is no plan; give plan=… or hang it on the task that plans.")
+        path = settings.in_storage(plan if isinstance(plan, str) else plan["path"])
+        return Plan.read(path, workspace=Plan.read_header(path).workspace)
+
+    def _send(self, context: Context, notice: Any) -> None:
+        """Call each notifier, a fresh copy of it: what it renders stays in it."""
+        for notifier in self.notifiers:
+            one = copy.copy(notifier)
+            for field, source in zip(_FILLED, ("subject", "html"), strict=True):
+                if field in one.template_fields and getattr(one, field, "") is None:
+                    setattr(one, field, f"{{{{ {self.name}.{source} }}}}")
+            one({**context, self.name: notice})
+
+
+class StudioPlanNotifier(_StudioNotifier):
+    """Tell whoever watches the workspace what a plan would do.
+
+    The notifiers' templates know `studio_plan.subject`, `studio_plan.text` and `studio_plan.html`; an `SmtpNotifier`
+    without a subject and content gets them by itself.
+
+    For `on_success_callback` of the task that plans, or for `notifiers=` of `StudioApprovePlanOperator` with
+    `plan="{{ ti.xcom_pull(task_ids='plan')['path'] }}"`.
+    """
+
+    def notify(self, context: Context) -> None:
+        """Send."""
+        from airflow_provider_studio.governance.notices import plan_notice
+
+        plan = self._read(context)
+        if plan.actions:
+            self._send(context, plan_notice(plan))
+        else:
+            self.log.info("Plan %s has no action; nobody is told", plan.plan_id)
+
+
+class StudioOwnersNotifier(_StudioNotifier):
+    """Tell each owner which of their Reports are due now, or after their grace, before it happens.
+
+    The notifiers' templates know `studio_owner.owner` (the user name), `.email`, `.subject`, `.text`, `.html` and
+    `.reports`. An owner without a known e-mail address is told nothing, and named in the log.
+
+    For `on_success_callback` of the task that plans, such as
+    `StudioOwnersNotifier(SmtpNotifier(to="{{ studio_owner.email }}"))`.
+    """
+
+    name = "studio_owner"
+
+    def notify(self, context: Context) -> None:
+        """Send."""
+        from airflow_provider_studio.governance.notices import owner_notices
+
+        for notice in owner_notices(self._read(context)):
+            if notice.email is None:
+                self.log.warning("No e-mail address of %s is known: %d Reports", notice.owner, len(notice.reports))
+            else:
+                self._send(context, notice)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every operator that changes a workspace shares: guard rails, the stop switch, one journaled path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import Variable
+
+from airflow_provider_studio import settings
+from airflow_provider_studio.operators.base import StudioOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_studio.governance.guard_rails import GuardRails
+    from airflow_provider_studio.governance.plan import Plan
+
+GUARD_RAILS = ("max_actions", "max_share", "max_collection_share", "max_failures_in_a_row", "max_age_days")
+_OFF = {"", "0", "false", "no", "off"}
+
+
+class StudioActingOperator(StudioOperator):
+    """Carries a plan out, and nothing else can.
+
+    :param max_actions: how many actions a plan may have at most.
+    :param max_share: which share of the workspace's Reports it may touch at most; 0.05 is 5 %.
+    :param max_collection_share: the same within each Collection, of its Reports that are not archived.
+    :param max_failures_in_a_row: after so many failures nothing more is tried.
+    :param max_age_days: an older plan is refused.
+    :param stop_variable: an Airflow Variable that is read before each action; while it is set (to anything but `false`,
+        `no`, `off` or `0`), nothing is done. Where it cannot be read, nothing is done either.
+    :param concurrency: how many Reports are worked on at once, within the token's budget.
+    :param storage_path: another place than `[studio] storage_path`.
+    """
+
+    template_fields: Sequence[str] = (
+        *StudioOperator.template_fields,
+        *GUARD_RAILS,
+        "stop_variable",
+        "concurrency",
+        "storage_path",
+    )
+
+    def __init__(
+        self,
+        *,
+        max_actions: int | str = 100,
+        max_share: float | str = 0.05,
+        max_collection_share: float | str = 1.0,
+        max_failures_in_a_row: int | str = 5,
+        max_age_days: float | str = 7.0,
+        stop_variable: str = "studio_stop",
+        concurrency: int | str = 4,
+        storage_path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_actions = max_actions
+        self.max_share = max_share
+        self.max_collection_share = max_collection_share
+        self.max_failures_in_a_row = max_failures_in_a_row
+        self.max_age_days = max_age_days
+        self.stop_variable = stop_variable
+        self.concurrency = concurrency
+        self.storage_path = storage_path
+
+    def guard_rails(self) -> GuardRails:
+        """Return the guard rails.
+
+        :raises GuardRailError: a value that makes no sense.
+        """
+        from airflow_provider_studio.governance.guard_rails import GuardRails
+
+        return GuardRails.of(**{name: getattr(self, name) for name in GUARD_RAILS})
+
+    def carry_out(
+        self,
+        context: Context,
+        plan: Plan,
+        *,
+        rails: GuardRails,
+        actor: Mapping[str, str],
+        kinds: frozenset[Any] | None = None,
+    ) -> dict[str, Any]:
+        """Carry a plan out, or go on with it.
+
+        :raises GovernanceError: an action failed, or the work was stopped.
+        """
+        from airflow_provider_studio.governance.apply import apply_plan
+        from airflow_provider_studio.governance.errors import GovernanceError, StoppedError
+        from airflow_provider_studio.governance.plan import ActionKind
+
+        summary = apply_plan(
+            self.hook.client,
+            plan,
+            settings.storage(self.storage_path),
+            guard_rails=rails,
+            actor=actor,
+            kinds=frozenset(ActionKind) if kinds is None else kinds,
+            stop=self._stop_reason,
+            concurrency=int(self.concurrency),
+        )
+        result = {**summary.to_dict(), "path": str(self._path(plan))}
+        if not summary.failures and summary.stopped is None:
+            return result
+        context["ti"].xcom_push(key="return_value", value=result)
+        if not summary.failures:
+            raise StoppedError(
+                f"Plan {plan.plan_id} was stopped: {summary.stopped}. What was done is in the journal; once nothing "
+                "stops it, clear this task and it goes on."
+            )
+        raise GovernanceError(
+            f"{len(summary.failures)} actions of plan {plan.plan_id} failed"
+            f"{f', and it stopped: {summary.stopped}' if summary.stopped else ''}. A retry tries them again. "
+            f"First: {summary.failures[0]}"
+        )
+
+    def _path(self, plan: Plan) -> Any:
+        from airflow_provider_studio.governance.plan import plans_folder
+
+        return plans_folder(settings.storage(self.storage_path), plan.workspace) / f"{plan.plan_id}.jsonl"
+
+    def _stop_reason(self) -> str | None:
+        value = str(Variable.get(self.stop_variable, default="")).strip()
+        return None if value.casefold() in _OFF else f"the Airflow Variable {self.stop_variable} is {value!r}"

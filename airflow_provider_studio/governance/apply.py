@@ -39,6 +39,9 @@ from airflow_provider_studio.governance.storage import utcnow
 
 log = logging.getLogger(__name__)
 
+SCHEDULE_FAILED = "schedule_failed"
+"""Why a Report is not archived yet, unjournaled: a retry may delete its schedule, and then archive it."""
+
 
 @dataclass
 class ApplySummary:
@@ -157,7 +160,8 @@ class _Apply:
         except StudioError as error:
             self._fail(pending[0], error)
         else:
-            self._act([one for one in pending if not self._settled(one, live)], live)
+            kept = any(one.schedule in live.schedules for one in actions if one not in pending)
+            self._act([one for one in pending if not self._settled(one, live)], live, kept=kept)
 
     def _read_again(self, pending: list[Action]) -> Live:
         """Read the Report and, unless it surely has none, its schedules as they are now."""
@@ -183,8 +187,12 @@ class _Apply:
         self._done(action, Outcome(after=self._acts.effect(action), http_status=None), resumed=True)
         return True
 
-    def _act(self, pending: list[Action], live: Live) -> None:
-        schedules_gone = True
+    def _act(self, pending: list[Action], live: Live, *, kept: bool) -> None:
+        """Act in order; a Report that keeps a schedule is not archived.
+
+        :param kept: whether an earlier try decided to keep one.
+        """
+        schedules_gone, failed = not kept, False
         reasons = {one.action_id: reason_to_skip(one, live, self._policy) for one in pending}
         # A sign of life in one schedule is one for the whole Report.
         alive = next(
@@ -193,14 +201,14 @@ class _Apply:
         for action in pending:
             reason = alive if action.rule is Rule.STALE else reasons[action.action_id]
             if reason is None and action.kind is ActionKind.ARCHIVE_REPORT and not schedules_gone:
-                reason = "schedule_kept"
+                reason = SCHEDULE_FAILED if failed else "schedule_kept"
             if reason is not None and self._acts.has_effect(action, live):
                 reason = self._acts.whose_effect(action, reason)
             if reason is None and self._stopped():
                 return
             outcome = self._try(action, live) if reason is None else Outcome(skipped=reason)
             if outcome is None:
-                schedules_gone = False
+                schedules_gone, failed = False, True
             elif outcome.skipped is None:
                 self._done(action, outcome)
             else:
@@ -242,7 +250,7 @@ class _Apply:
 
     def _skip(self, action: Action, reason: str, **facts: Any) -> None:
         log.info("%s is skipped: %s", action.action_id, reason)
-        if reason != ANOTHER_APPLY:
+        if reason not in {ANOTHER_APPLY, SCHEDULE_FAILED}:
             self._journal.write(action, Event.SKIPPED, reason=reason, **facts)
         with self._lock:
             self._summary.skipped[reason] += 1

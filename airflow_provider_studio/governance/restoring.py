@@ -120,12 +120,16 @@ class Restoring:
             return (), []
         present = list(self._client.list_schedule_subscriptions(report, schedule))
         missing = _missing(wanted, present)
+        refusal = ""
         for options in missing:
-            self._client.create_subscription(report, options)
+            try:
+                self._client.create_subscription(report, options)
+            except _REFUSALS as error:
+                refusal = f" ({error})"
         if missing:
             present = list(self._client.list_schedule_subscriptions(report, schedule))
             missing = _missing(wanted, present)
-        said = [f"a subscription with {_said(one)} is missing" for one in missing]
+        said = [f"a subscription with {_said(one)} is missing{refusal}" for one in missing]
         return tuple(one.token for one in present), said
 
 

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from airflow_provider_studio.governance import journal as journal_module
+from airflow_provider_studio.governance.audit import Audit
 from airflow_provider_studio.governance.errors import JournalError
-from airflow_provider_studio.governance.plan import Plan
+from airflow_provider_studio.governance.journal import Event, Journal
+from airflow_provider_studio.governance.one_off import plan_named
+from airflow_provider_studio.governance.plan import ActionKind, Plan
+from airflow_provider_studio.governance.storage import utcnow
 from tests.conftest import client_of
-from tests.governance.conftest import Governed
+from tests.governance.conftest import ACTOR, Governed, ago
 from tests.governance.test_apply import Killed, killing
 
 
@@ -102,10 +106,56 @@ def test_people_whom_the_api_cannot_subscribe_are_counted(governed: Governed) ->
     plan = governed.plan()
     subscription = next(iter(governed.client.list_report_subscriptions(report))).to_json()
     body = {"_embedded": {"report_subscriptions": [subscription | {"email_subscriber_count": 4}]}}
+    people = {"_embedded": {"memberships": [{"email": "ada@example.com"}]}}
+    governed.control.add_fault("status", path="email_report_subscription", status=200, body=people, times=None)
     governed.control.add_fault("status", path=r"schedules/\w+/subscriptions$", status=200, body=body, times=2)
     governed.apply(plan)
     summary = governed.undo(plan)
     assert list(summary.subscribers_to_add.values()) == [4]
+    intent = next(one for one in Audit(governed.storage, "acme").events() if one.action_id.startswith("delete"))
+    assert intent.backup is not None
+    kept = intent.backup["subscriptions"][0]["subscribers"]
+    assert kept["email_subscription_memberships"] == [{"email": "ada@example.com"}], "for whoever adds them again"
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_a_schedule_that_an_admins_policy_refuses_is_reported_with_the_reason(
+    governed: Governed, plan: Plan, status: int
+) -> None:
+    body = {"id": "bad_request", "message": "This frequency is not allowed in your workspace"}
+    governed.control.add_fault("status", method="POST", path="/schedules$", status=status, body=body, times=1)
+    summary = governed.undo(plan)
+    assert len(summary.failures) == 1
+    assert "an admin's frequency policy or missing rights may be why" in summary.failures[0]
+    assert "This frequency is not allowed" in summary.failures[0]
+    assert (summary.unarchived, len(summary.schedules_recreated)) == (3, 1)
+    (failed,) = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.UNDO_FAILED]
+    assert failed.http_status == status
+    assert governed.undo(plan).failures == [], "once it is allowed"
+
+
+def test_what_comes_back_otherwise_than_it_was_is_told_field_by_field(governed: Governed, plan: Plan) -> None:
+    action = next(one for one in plan.actions if one.schedule)
+    backup = Journal(governed.storage, "acme", plan.plan_id, actor={}).read(action.action_id, Event.INTENT)["backup"]
+    other = backup["schedule"] | {"token": "feedfacecafe"}
+    form = other["_forms"]["edit"]["input"]["report_schedule"]
+    form["cron"]["hour"]["value"], form["timeout"]["value"] = 5, 60
+    governed.control.add_fault("status", method="POST", path="/schedules$", status=201, body=other, times=1)
+    rows = {"_embedded": {"report_subscriptions": []}}
+    governed.control.add_fault("status", path="feedfacecafe/subscriptions", status=200, body=rows, times=None)
+    summary = governed.undo(plan, only=[action.action_id])
+    assert (
+        "cron.hour was 6 and is 5; timeout was 86100 and is 60; a subscription with csv_attach" in summary.failures[0]
+    )
+    assert governed.undo(plan, only=[action.action_id]).already == 1, "it is back, and a person is told to mend it"
+
+
+def test_an_unarchived_report_is_archived_again_by_its_undo(governed: Governed) -> None:
+    report = governed.report(archived_at=ago(3).isoformat())
+    plan = plan_named(governed.client, governed.storage, [report], kind=ActionKind.UNARCHIVE_REPORT, actor=ACTOR)
+    assert governed.apply(plan, now=utcnow).unarchived == 1
+    assert governed.undo(plan).archived_again == 1
+    assert governed.control.state()["reports"][report]["archived"]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

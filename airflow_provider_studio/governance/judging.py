@@ -174,7 +174,8 @@ class Judge:
         facts = []
         if window is not None:
             since, count = self._unviewed_since(report, window), report["view_count"]
-            views = f"not viewed since {_day(since or self._ago(window))} ({count} views then and now)"
+            day = _day(since or self._ago(window))
+            views = f"not viewed since {day} ({count} views then and now)" if count else "never viewed"
             facts.append(self._fact(report, "view_count", count, views))
         edited = report["edited_at"]
         facts.append(self._fact(report, "edited_at", edited.isoformat(), f"last edited {_day(edited)}"))

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from airflow_provider_studio.governance.plan import Plan
+from airflow_provider_studio.governance.plan_text import saving_in_words
 from airflow_provider_studio.governance.records import ActionKind, SpareReason
+from airflow_provider_studio.governance.words import counted
 
 _LONGEST_LIST = 50
 _LONGEST_NAME = 80
@@ -45,7 +47,7 @@ class DueReport:
         """When it happens, in words."""
         if self.nights_left == 0:
             return "once the plan is approved"
-        return f"in {self.nights_left} {'night' if self.nights_left == 1 else 'nights'}"
+        return f"in {counted(self.nights_left, 'night')}"
 
 
 @dataclass(frozen=True)
@@ -101,16 +103,12 @@ def plan_notice(plan: Plan) -> Notice:
     """Return what whoever watches the workspace is told."""
     numbers, due = plan.summary(), due_reports(plan)
     subject = (
-        f"Studio workspace {plan.workspace}: archive {numbers['reports_to_archive']} Reports, "
-        f"delete {numbers['schedules_to_delete']} schedules"
-    )
-    saving = (
-        f"That saves {numbers['runs_saved_a_week']:,.0f} scheduled runs and {numbers['hours_saved_a_week']:,.1f} hours "
-        "of query time a week."
+        f"Studio workspace {plan.workspace}: archive {counted(numbers['reports_to_archive'], 'Report')}, "
+        f"delete {counted(numbers['schedules_to_delete'], 'schedule')}"
     )
     head = [
         f"Plan {plan.plan_id}, from the snapshot of {plan.header.taken_at:%Y-%m-%d %H:%M UTC}.",
-        *([saving] if numbers["runs_saved_a_week"] else []),
+        *filter(None, [saving_in_words(plan.actions)]),
         plan.header.policy_in_words,
     ]
     return Notice(subject, _text(head, due, []), _html(subject, head, due, []))

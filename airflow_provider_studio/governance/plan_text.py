@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio.governance.records import Action, ActionKind, PlanHeader, Spared, SpareReason
+from airflow_provider_studio.governance.words import counted, duration
 
 if TYPE_CHECKING:
     from airflow_provider_studio.governance.plan import PlanDiff
@@ -39,7 +40,7 @@ class PlanText:
         lines = [f"## Plan {self.header.plan_id} for workspace {shown(self.header.workspace)}", ""]
         lines += [self.proposal(), "", *self._saving(), *self._since(diff)]
         lines += [f"Policy: {shown(self.header.policy_in_words, longest=2000)}", ""]
-        lines += [*self._table(rows), *self._due_later(), *self._spared()]
+        lines += [*self._due_later(), *self._spared(), *self._table(rows)]
         return "\n".join(lines)
 
     def proposal(self) -> str:
@@ -48,20 +49,13 @@ class PlanText:
         if self.header.snapshot is None:
             return f"Named by a person: {_done_to(self.actions) or 'nothing to do'}."
         return (
-            f"{numbers['stale']} of {numbers['reports']} Reports are stale: archive {numbers['reports_to_archive']}, "
-            f"delete {numbers['schedules_to_delete']} schedules. Snapshot of {_minute(self.header.taken_at)}."
+            f"**{numbers['stale']:,} of {numbers['reports']:,} Reports are stale: archive "
+            f"{numbers['reports_to_archive']:,}, delete {counted(numbers['schedules_to_delete'], 'schedule')}.** "
+            f"Snapshot of {_minute(self.header.taken_at)}."
         )
 
     def _saving(self) -> list[str]:
-        if not self.numbers["runs_saved_a_week"]:
-            return []
-        return [
-            (
-                f"That saves {self.numbers['runs_saved_a_week']:,.0f} scheduled runs and "
-                f"{self.numbers['hours_saved_a_week']:,.1f} hours of query time a week."
-            ),
-            "",
-        ]
+        return [saved, ""] if (saved := saving_in_words(self.actions)) else []
 
     @staticmethod
     def _since(diff: PlanDiff | None) -> list[str]:
@@ -71,7 +65,7 @@ class PlanText:
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
         new = ", ".join(dict.fromkeys(shown(one.report_name or "untitled", longest=40) for one in diff.new[:10]))
         more = f", and {len(diff.new) - 10} more" if len(diff.new) > 10 else ""
-        added = f"{len(diff.new)} new actions{f' ({new}{more})' if new else ''}"
+        added = f"{counted(len(diff.new), 'new action')}{f' ({new}{more})' if new else ''}"
         gone = f"{len(diff.gone)} gone{f' ({why})' if why else ''}"
         return [f"Since last night's plan {diff.previous}: {added}, {gone}, {diff.kept} as before.", ""]
 
@@ -79,6 +73,7 @@ class PlanText:
         by_report = [list(each) for _, each in groupby(self.actions, key=lambda action: action.report)]
         if not by_report:
             return []
+        by_report.sort(key=_runs, reverse=True)  # what saves most comes first, and is not cut off
         lines = ["| Report | Owner | What | Why | Saves a week |", "|---|---|---|---|---|"]
         lines += [_row(actions) for actions in by_report[:rows]]
         if len(by_report) > rows:
@@ -93,8 +88,8 @@ class PlanText:
         if not waiting:
             return []
         soonest = min(one.nights_left or 0 for one in waiting)
-        nights = "night" if soonest == 1 else "nights"
-        return [f"Due later: {len(waiting)} Reports in their grace, the first in {soonest} {nights}.", ""]
+        first = f"the first in {counted(soonest, 'night')}"
+        return [f"Due later: {counted(len(waiting), 'Report')} in their grace, {first}.", ""]
 
     def _spared(self) -> list[str]:
         if not self.numbers["spared"]:
@@ -106,11 +101,11 @@ class PlanText:
 def _done_to(actions: Iterable[Action]) -> str:
     kinds = Counter(one.kind for one in actions)
     words = {
-        ActionKind.DELETE_SCHEDULE: "delete {} schedules",
-        ActionKind.ARCHIVE_REPORT: "archive {}",
-        ActionKind.UNARCHIVE_REPORT: "unarchive {}",
+        ActionKind.DELETE_SCHEDULE: ("delete", "schedule"),
+        ActionKind.ARCHIVE_REPORT: ("archive", "Report"),
+        ActionKind.UNARCHIVE_REPORT: ("unarchive", "Report"),
     }
-    return ", ".join(word.format(kinds[kind]) for kind, word in words.items() if kinds[kind])
+    return ", ".join(f"{verb} {counted(kinds[kind], thing)}" for kind, (verb, thing) in words.items() if kinds[kind])
 
 
 def _row(actions: Sequence[Action]) -> str:
@@ -124,16 +119,27 @@ def _row(actions: Sequence[Action]) -> str:
     origins = {origin for _, origin in reasons}
     why = "; ".join(meaning if len(origins) == 1 else f"{meaning} ({origin})" for meaning, origin in reasons)
     why += f" ({origins.pop()})" if len(origins) == 1 else ""
-    runs = sum(one.saving.runs_a_week for one in actions if one.saving)
-    minutes = sum(one.saving.seconds_a_week or 0 for one in actions if one.saving) / 60
-    saves = f"{runs:,.1f} runs, {minutes:,.1f} min" if runs else ""
+    seconds = sum(one.saving.seconds_a_week or 0 for one in actions if one.saving)
+    runs = _runs(actions)
+    saves = f"{runs:,.3g} runs, {duration(seconds)}" if runs else ""
     name = f"{shown(first.report_name or 'untitled')} ({first.report})"
     return f"| {name} | {shown(first.owner or 'unknown')} | {', '.join(what)} | {why} | {saves} |"
 
 
+def _runs(actions: Sequence[Action]) -> float:
+    return sum(one.saving.runs_a_week for one in actions if one.saving)
+
+
+def saving_in_words(actions: Sequence[Action]) -> str:
+    """Return what actions save a week, as a sentence; empty where that is nothing."""
+    runs = _runs(actions)
+    seconds = sum(one.saving.seconds_a_week or 0 for one in actions if one.saving)
+    return f"That saves {runs:,.0f} scheduled runs and {duration(seconds)} of query time a week." if runs else ""
+
+
 def _origin(fact: Any) -> str:
     age = "" if fact.age_days < 1 else f", {fact.age_days:.0f} days old"
-    return f"{fact.source}{age}"
+    return f"source: {fact.source}{age}"
 
 
 def _minute(time: datetime) -> str:

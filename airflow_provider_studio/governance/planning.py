@@ -32,6 +32,7 @@ from airflow_provider_studio.governance.savings import saving_of
 from airflow_provider_studio.governance.snapshots import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.storage import utcnow
 from airflow_provider_studio.governance.where import matching
+from airflow_provider_studio.governance.words import counted
 
 _CLOCKS_DIFFER_BY = timedelta(hours=1)
 _CRON = ("freq", "hour", "minute", "day_of_week", "day_of_month")
@@ -171,7 +172,7 @@ class _Planning:
         left = self._policy.grace_nights - self._flagged.get((report["token"], token), 0)
         if left <= 0:
             return False
-        detail = f"flagged; due in {left} {'night' if left == 1 else 'nights'}"
+        detail = f"flagged; due in {counted(left, 'night')}"
         email = self._email(report)
         self._spare(report, SpareReason.GRACE, detail, schedule=token, nights_left=left, owner_email=email)
         return True

@@ -60,10 +60,12 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
 
     def execute(self, context: Context) -> Any:
         """Ask."""
+        from airflow_provider_studio.governance.words import counted
+
         plan = self.plan
         self.subject = self.subject or (
-            f"Studio workspace {plan['workspace']}: archive {plan['reports_to_archive']} Reports and delete "
-            f"{plan['schedules_to_delete']} schedules?"
+            f"Studio workspace {plan['workspace']}: archive {counted(plan['reports_to_archive'], 'Report')} and delete "
+            f"{counted(plan['schedules_to_delete'], 'schedule')}?"
         )
         self.body = plan["markdown"]
         return super().execute(context)

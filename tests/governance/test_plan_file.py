@@ -89,7 +89,7 @@ def test_what_people_see_of_a_plan_is_harmless_and_short(governed: Governed, wri
     shown = plan.to_markdown(rows=5)
     assert "<script>" not in shown
     assert len(shown.splitlines()) < 20
-    assert f"and {len(plan.actions) - 5} more actions" in shown
+    assert f"and {len(plan.actions) - 6} more actions on 56 Reports" in shown
     beside = written.with_suffix(".md").read_text(encoding="utf-8")
     assert "&lt;script&gt;" in beside
     assert "\\[x\\](javascript:y)" in beside

@@ -65,9 +65,9 @@ def test_every_rule_is_in_the_sentence() -> None:
     )
     assert policy.describe() == (
         "A Report is stale when it was not viewed or edited for 90 days (60 where the owner left the workspace, 30 "
-        "where there is no query), and matches the condition views_90d = 0 AND runs_90d = 0; a schedule goes after 5 failed "
-        "runs in a row; the schedules of archived Reports go; nothing is touched that was not flagged in the 3 nights "
-        "before; never touched: owners ada."
+        "where there is no query), and matches the condition views_90d = 0 AND runs_90d = 0; a schedule goes after "
+        "5 failed runs in a row; the schedules of archived Reports go; nothing is touched that was not flagged in the "
+        "3 nights before; never touched: owners ada."
     )
     assert StalenessPolicy(unviewed_days=None, schedules_of_archived=True, keep_mark=None).describe() == (
         "The schedules of archived Reports go."

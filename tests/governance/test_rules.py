@@ -258,7 +258,7 @@ def test_a_plan_says_what_changed_since_last_nights(governed: Governed) -> None:
     assert [(one.report, reason) for one, reason in diff.gone] == [(first, "viewed")]
     assert diff.kept == 1
     shown = plan.to_markdown(previous=before)
-    assert f"Since last night's plan {before.plan_id}: 1 new actions (Third), 1 gone (1 viewed), 1 as before." in shown
+    assert f"Since last night's plan {before.plan_id}: 1 new action (Third), 1 gone (1 viewed), 1 as before." in shown
     assert second in shown
 
 

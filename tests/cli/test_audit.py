@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m airflow_provider_studio audit` on a terminal and for machines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_studio.__main__ import main
+from airflow_provider_studio.governance.journal import PLAN, Event, Journal
+from airflow_provider_studio.governance.plan import Plan
+from tests.governance.conftest import Governed, governed
+
+__all__ = ["governed"]
+
+
+@pytest.fixture
+def plan(governed: Governed) -> Plan:
+    """A plan that ada approved and that was carried out but for one action."""
+    governed.report("Dead \x1b[31m1", schedules=1)
+    governed.report("Dead 2")
+    governed.nights(100, 0)
+    plan = governed.plan()
+    plan.write(governed.storage)
+    actor = {"dag": "night", "run": "r1", "task": "apply", "try": "1", "approver": "ada"}
+    Journal(governed.storage, "acme", plan.plan_id, actor=actor).write(PLAN, Event.APPROVED, decision="all")
+    plain = next(one.report for one in plan.actions if not one.baseline.schedules)
+    governed.control.add_fault("status", path=f"{plain}/archive", status=403, times=1)
+    governed.apply(plan, actor=actor)
+    return plan
+
+
+def audit(governed: Governed, *arguments: str) -> int:
+    return main(["audit", "--storage", f"file://{governed.storage}", *arguments])
+
+
+def test_the_plans_with_what_became_of_them(governed: Governed, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit(governed) == 0
+    names, row = capsys.readouterr().out.splitlines()
+    assert names.split() == ["plan", "made", "from", "done", "failed", "approval"]
+    assert row.split()[0] == plan.plan_id
+    assert "  2     1       approved by ada" in row
+
+
+def test_the_fate_of_each_action(governed: Governed, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit(governed, "--plan", plan.plan_id, "--state", "failed") == 0
+    out = capsys.readouterr().out
+    assert "archive_report" in out
+    assert "night/r1/apply/1, approved by ada" in out
+    assert "403" in out
+    assert audit(governed, "--report", plan.reports[0]) == 0
+    assert "\x1b" not in capsys.readouterr().out, "a name gives no order to a terminal"
+
+
+def test_events_as_json_lines(governed: Governed, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit(governed, "--events", "--json") == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {one["event"] for one in events} == {"approved", "intent", "done", "failed"}
+    assert all("backup" not in one and one["actor"]["approver"] == "ada" for one in events)
+    assert audit(governed, "--events", "--since", "2100-01-01") == 0
+    assert capsys.readouterr().out == "Nothing was found.\n"
+
+
+def test_what_is_not_there_is_said(governed: Governed, capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit(governed) == 2
+    assert "name a --workspace; the storage knows none under" in capsys.readouterr().err
+    assert audit(governed, "--workspace", "acme", "--plan", "0123456789ab") == 1
+    assert "Cannot read the plan" in capsys.readouterr().err

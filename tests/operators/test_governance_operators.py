@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operators that change a workspace, as Airflow runs them: direct ones, the stop switch, approvals, notifiers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.governance.audit import ActionState, Audit
+from airflow_provider_studio.notifications import StudioPlanNotifier
+from airflow_provider_studio.operators.direct import (
+    StudioArchiveReportsOperator,
+    StudioDeleteSchedulesOperator,
+    StudioUnarchiveReportsOperator,
+)
+from airflow_provider_studio.operators.governance import (
+    StudioApplyPlanOperator,
+    StudioPlanOperator,
+    StudioUndoPlanOperator,
+)
+from airflow_provider_studio.operators.inventory import StudioInventoryOperator
+from tests.operators import test_operators
+from tests.operators.test_operators import RunDag
+from tests.test_notifications import Slack
+
+run = test_operators.run
+LONG_AGO = {"created_at": "2020-01-01T00:00:00+00:00", "edited_at": "2020-01-01T00:00:00+00:00"}
+POLICY = {"unviewed_days": 90}
+
+
+@pytest.fixture
+def dead(emulator: StudioEmulator) -> str:
+    """A dead Report with a schedule."""
+    token = emulator.control.add_report(name="Dead", **LONG_AGO)
+    emulator.control.add_schedule(token)
+    return token
+
+
+def changes(emulator: StudioEmulator) -> list[str]:
+    return [one["method"] for one in emulator.control.requests_summary()["requests"] if one["method"] != "GET"]
+
+
+def audit(tmp_path: Path) -> Audit:
+    from upath import UPath
+
+    return Audit(UPath(tmp_path / "studio"), "acme")
+
+
+def test_named_reports_are_archived_and_taken_back_through_the_journal(
+    run: RunDag, emulator: StudioEmulator, dead: str, tmp_path: Path
+) -> None:
+    before = emulator.control.state()
+
+    def tasks() -> None:
+        archive = StudioArchiveReportsOperator(task_id="archive", reports=[dead, "0123456789ab"])
+        undo = StudioUndoPlanOperator(
+            task_id="undo", plan_id="{{ ti.xcom_pull(task_ids='archive')['plan_id'] }}", concurrency="2"
+        )
+        archive >> undo
+
+    ran = run(tasks)
+    assert ran.state == "success"
+    archived = ran.xcom("archive")
+    assert (archived["archived"], archived["schedules_deleted"]) == (1, 1)
+    assert archived["left_alone"] == {"0123456789ab": "there is no such Report, or the token may not see it"}
+    after = emulator.control.state()
+    assert not after["reports"][dead]["archived"]
+    assert len(after["schedules"]) == len(before["schedules"])
+    assert {one.state for one in audit(tmp_path).fates(archived["plan_id"])} == {ActionState.UNDONE}
+    assert Path(archived["path"].removeprefix("file://")).exists()
+
+
+def test_schedules_are_deleted_and_reports_unarchived_directly(
+    run: RunDag, emulator: StudioEmulator, dead: str
+) -> None:
+    archived = emulator.control.add_report(**LONG_AGO, archived_at="2026-01-01T00:00:00+00:00")
+
+    def tasks() -> None:
+        StudioDeleteSchedulesOperator(task_id="delete", reports=f"https://app.mode.com/acme/reports/{dead}")
+        StudioUnarchiveReportsOperator(task_id="unarchive", reports=archived)
+
+    ran = run(tasks)
+    assert ran.xcom("delete")["schedules_deleted"] == 1
+    assert ran.xcom("unarchive")["unarchived"] == 1
+    state = emulator.control.state()["reports"]
+    assert (state[dead]["archived"], state[dead]["schedules"], state[archived]["archived"]) == (False, [], False)
+
+
+def test_a_retry_of_a_direct_operator_goes_on_with_its_plan(
+    run: RunDag, emulator: StudioEmulator, dead: str, tmp_path: Path
+) -> None:
+    emulator.control.add_fault("status", path=f"{dead}/archive", status=503, times=6)
+    ran = run(
+        lambda: StudioArchiveReportsOperator(task_id="t", reports=[dead], retries=1, retry_delay=timedelta(0)) and None
+    )
+    assert ran.state == "success"
+    assert len(audit(tmp_path).headers()) == 1
+    (done,) = [one for one in audit(tmp_path).events(report=dead) if one.event == "done" and "archive" in one.action_id]
+    assert done.actor["try"] == "2"
+
+
+def test_the_stop_switch_ends_it_at_once(
+    run: RunDag,
+    emulator: StudioEmulator,
+    dead: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_STUDIO_STOP", "inventory audit this week")
+    ran = run(
+        lambda: StudioArchiveReportsOperator(task_id="t", reports=[dead], retries=3, retry_delay=timedelta(0)) and None
+    )
+    assert ran.state == "failed"
+    assert changes(emulator) == []
+    assert "the Airflow Variable studio_stop is 'inventory audit this week'" in capsys.readouterr().out
+    monkeypatch.setenv("AIRFLOW_VAR_STUDIO_STOP", "off")
+    assert run(lambda: StudioArchiveReportsOperator(task_id="t", reports=[dead]) and None).state == "success"
+
+
+@pytest.mark.parametrize(
+    ("approval", "message"),
+    [
+        ({"decision": "all", "approver": "ada", "plan_id": "0123456789ab"}, "The approval is for plan '0123456789ab'"),
+        ({"decision": "reject", "approver": "ada"}, "was not approved ('reject')"),
+    ],
+)
+def test_an_approval_of_another_plan_or_none_is_refused(
+    run: RunDag,
+    emulator: StudioEmulator,
+    dead: str,
+    capsys: pytest.CaptureFixture[str],
+    approval: dict[str, Any],
+    message: str,
+) -> None:
+    def tasks() -> None:
+        inventory = StudioInventoryOperator(task_id="inventory")
+        plan = StudioPlanOperator(task_id="plan", policy=POLICY)
+        given = approval if "plan_id" in approval else {**approval, "plan_id": "{{ ti.xcom_pull('plan')['plan_id'] }}"}
+        inventory >> plan >> StudioApplyPlanOperator(task_id="apply", plan=plan.output, approval=given, max_share=1.0)
+
+    assert run(tasks).tasks["apply"] == "failed"
+    assert message in capsys.readouterr().out
+    assert changes(emulator) == []
+
+
+def test_a_notifier_hangs_on_the_task_that_plans(run: RunDag, emulator: StudioEmulator, dead: str) -> None:
+    slack = Slack("{{ studio_plan.subject }}")
+
+    def tasks() -> None:
+        inventory = StudioInventoryOperator(task_id="inventory")
+        plan = StudioPlanOperator(task_id="plan", policy=POLICY, on_success_callback=StudioPlanNotifier(slack))
+        inventory >> plan
+
+    assert run(tasks).state == "success"
+    (told,) = slack.sent
+    assert told.startswith("Studio workspace acme: archive ")

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""People are told before it happens, through Airflow's own notifiers: real mails over SMTP to a server of ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.notifier import BaseNotifier
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+from upath import UPath
+
+from airflow_provider_studio.governance.notices import due_reports, owner_notices, plan_notice
+from airflow_provider_studio.notifications import StudioOwnersNotifier, StudioPlanNotifier
+from tests.governance.conftest import Governed, governed
+from tests.smtp_server import smtp_server
+
+__all__ = ["governed"]
+
+NASTY = "<script>alert(1)</script> & Co"
+
+
+@pytest.fixture
+def mails(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EmailMessage]]:
+    with smtp_server() as (port, messages):
+        extra = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.com"}
+        connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+        yield messages
+
+
+@pytest.fixture
+def plan(governed: Governed) -> UPath:
+    """A written plan: two Reports of two people, one due now, others in their grace."""
+    people = [one.username or "" for one in governed.client.list_members()]
+    governed.report(NASTY, schedules=1, creator=people[0])
+    governed.report("Second", creator=people[1])
+    governed.report("Of nobody", creator="long-gone")
+    governed.nights(100, 0)
+    return governed.plan().write(governed.storage)
+
+
+class Slack(BaseNotifier):
+    """A notifier like Slack's: one template, and what it became is kept."""
+
+    template_fields = ("text",)
+    sent: list[str]
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text, self.sent = text, []
+
+    def notify(self, context: Any) -> None:
+        self.sent.append(self.text)
+
+
+def content(mail: EmailMessage) -> str:
+    body = mail.get_body()
+    assert body is not None
+    return str(body.get_content())
+
+
+def test_whoever_watches_gets_a_mail_with_the_plan(plan: UPath, mails: list[EmailMessage]) -> None:
+    StudioPlanNotifier(SmtpNotifier(to="data@example.com"), plan=str(plan))({})
+    (mail,) = mails
+    assert mail["To"] == "data@example.com"
+    assert mail["Subject"] == "Studio workspace acme: archive 3 Reports, delete 1 schedule"
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Co" in content(mail)
+    assert "<script>" not in content(mail)
+    assert "1 schedule is deleted and it is archived" in content(mail)
+
+
+def test_each_owner_gets_their_own_reports_and_how_to_keep_them(
+    governed: Governed, plan: UPath, mails: list[EmailMessage], caplog: pytest.LogCaptureFixture
+) -> None:
+    StudioOwnersNotifier(SmtpNotifier(to="{{ studio_owner.email }}"), plan=str(plan))({})
+    addresses = [one.email for one in governed.client.list_members()][:2]
+    assert sorted(mail["To"] for mail in mails) == sorted(addresses)
+    second = next(mail for mail in mails if mail["To"] == addresses[1])
+    assert second["Subject"] == "Studio workspace acme: 1 of your Reports is about to be tidied away"
+    assert "Second" in content(second)
+    assert "alert(1)" not in content(second)
+    assert "write #keep into its description" in content(second)
+
+
+def test_a_notifier_with_a_template_of_its_own_is_called_afresh_each_time(governed: Governed, plan: UPath) -> None:
+    slack = Slack("{{ studio_owner.owner }}: {{ studio_owner.reports | length }}")
+    StudioOwnersNotifier(slack, plan=str(plan))({})
+    people = [one.username for one in governed.client.list_members()][:2]
+    assert sorted(slack.sent) == sorted(f"{one}: 1" for one in people)
+
+
+def test_a_plan_that_does_nothing_tells_nobody(governed: Governed) -> None:
+    governed.report(edited_at="2026-05-30T00:00:00+00:00")
+    governed.nights(100, 0)
+    slack = Slack("{{ studio_plan.text }}")
+    StudioPlanNotifier(slack, plan=str(governed.plan().write(governed.storage)))({})
+    assert slack.sent == []
+
+
+def test_what_is_in_its_grace_is_due_later(governed: Governed) -> None:
+    governed.report("Waiting", creator="ada")
+    governed.nights(100, 0)
+    plan = governed.plan(grace_nights=3)
+    (due,) = due_reports(plan)
+    assert due.line().endswith(": it is archived in 3 nights; nobody seems to use it")
+    (notice,) = owner_notices(plan)
+    assert (notice.owner, notice.email) == ("ada", None)
+    assert plan_notice(plan).subject.endswith("archive 0 Reports, delete 0 schedules")
+
+
+def test_long_lists_are_cut(governed: Governed) -> None:
+    for number in range(60):
+        governed.report(f"Old {number} {'x' * 200}", creator="ada")
+    governed.nights(100, 0)
+    plan = governed.plan()
+    assert plan_notice(plan).text.endswith("- and 10 more")
+    assert plan_notice(plan).html.count("<tr>") == 51
+    assert max(map(len, plan_notice(plan).text.splitlines())) < 400
+
+
+def test_a_notifier_needs_one_that_sends_and_a_plan() -> None:
+    with pytest.raises(ValueError, match="StudioPlanNotifier needs a notifier that sends"):
+        StudioPlanNotifier()
+
+    class Task:
+        task_id = "plan"
+
+        def xcom_pull(self, **_options: Any) -> None:
+            return None
+
+    with pytest.raises(ValueError, match="there is no plan; give plan="):
+        StudioPlanNotifier(Slack("x"))({"ti": Task()})

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_studio.governance.audit import ActionState, Audit
 from airflow_provider_studio.governance.errors import GuardRailError
 from airflow_provider_studio.governance.guard_rails import GuardRails
-from airflow_provider_studio.governance.journal import Event
+from airflow_provider_studio.governance.journal import Event, Journal
 from airflow_provider_studio.governance.plan import ActionKind, Plan
 from tests.governance.conftest import Governed, ago
 
@@ -258,3 +258,25 @@ def test_a_clock_that_is_put_back_loses_no_event(governed: Governed, plan: Plan)
         governed.apply(plan, now=lambda: governed.now)
     failed = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.FAILED]
     assert len(failed) == 6, "two Reports, three times, all at one instant"
+
+
+def test_a_delete_that_did_not_happen_is_not_called_done(governed: Governed, plan: Plan) -> None:
+    governed.control.add_fault("status", method="DELETE", status=204, body={"said": "done"}, times=1)
+    first = governed.apply(plan)
+    assert "is still there after Studio was asked to delete it" in first.failures[0]
+    assert (first.schedules_deleted, first.archived) == (1, 1)
+    assert governed.apply(plan).schedules_deleted == 1
+
+
+def test_what_a_second_apply_took_over_comes_back_even_if_the_first_found_it_gone(
+    governed: Governed, plan: Plan
+) -> None:
+    before = governed.state()
+    governed.apply(plan)
+    action = next(one for one in plan.actions if one.schedule)
+    journal = Journal(governed.storage, "acme", plan.plan_id, actor={})
+    (journal.folder / f"{action.action_id}.done.json").unlink()  # the second was killed before it could say so
+    journal.write(action, Event.RESUMED)
+    journal.write(action, Event.SKIPPED, reason="gone", http_status=404)
+    governed.undo(plan)
+    assert governed.state() == before

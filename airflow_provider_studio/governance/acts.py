@@ -23,6 +23,7 @@ from airflow_provider_studio.client.errors import (
 )
 from airflow_provider_studio.client.models import Report, Schedule, ScheduleInput, Subscription
 from airflow_provider_studio.governance.journal import Event, Journal
+from airflow_provider_studio.governance.moving import move
 from airflow_provider_studio.governance.recheck import Live
 from airflow_provider_studio.governance.records import Action, ActionKind
 
@@ -162,26 +163,10 @@ class Acts:
         }
         if not self._intend(action, before, {"report": live.to_json(), "filters": self._filters(live)}):
             return Outcome(skipped=ANOTHER_APPLY)
-        send = self._client.archive_report if archive else self._client.unarchive_report
         try:
-            answer = send(action.report)
-            status = self._client.last_status
-            if answer.archived is None:
-                answer = self._client.get_report(action.report)
+            answer, status = move(self._client, action.report, archive=archive)
         except StudioNotFoundError:
             return Outcome(skipped="gone", facts={"before": before, "http_status": 404})
-        except (StudioAuthenticationError, StudioForbiddenError):
-            raise
-        except StudioError as error:  # the effect may have come before the error, or the answer got lost
-            answer = self._client.get_report(action.report)
-            if answer.archived is not archive:
-                raise
-            status = error.status if isinstance(error, StudioAPIError) else None
-        if answer.archived is not archive:
-            raise StudioResponseError(
-                f"Report {action.report} was to be {'archived' if archive else 'unarchived'}, but Studio says archived="
-                f"{answer.archived}. Look at it in Studio."
-            )
         warnings = []
         if archive and answer.schedules_count:
             warnings.append(

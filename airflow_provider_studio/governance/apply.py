@@ -193,13 +193,9 @@ class _Apply:
         :param kept: whether an earlier try decided to keep one.
         """
         schedules_gone, failed = not kept, False
-        reasons = {one.action_id: reason_to_skip(one, live, self._policy) for one in pending}
-        # A sign of life in one schedule is one for the whole Report.
-        alive = next(
-            (reasons[one.action_id] for one in pending if one.rule is Rule.STALE and reasons[one.action_id]), None
-        )
+        reasons = self._reasons(pending, live)
         for action in pending:
-            reason = alive if action.rule is Rule.STALE else reasons[action.action_id]
+            reason = reasons[action.action_id]
             if reason is None and action.kind is ActionKind.ARCHIVE_REPORT and not schedules_gone:
                 reason = SCHEDULE_FAILED if failed else "schedule_kept"
             if reason is not None and self._acts.has_effect(action, live):
@@ -216,6 +212,13 @@ class _Apply:
                 schedules_gone &= outcome.skipped == "gone"
                 if outcome.skipped == ANOTHER_APPLY:
                     return
+
+    def _reasons(self, pending: list[Action], live: Live) -> dict[str, str | None]:
+        """Return why each action may not be done any more; a sign of life in one schedule is one for its Report."""
+        reasons = {one.action_id: reason_to_skip(one, live, self._policy) for one in pending}
+        stale = [one.action_id for one in pending if one.rule is Rule.STALE]
+        alive = next((reasons[one] for one in stale if reasons[one] is not None), None)
+        return reasons | dict.fromkeys(stale, alive)
 
     def _try(self, action: Action, live: Live) -> Outcome | None:
         """Do one action. Returns None if it failed."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring things back from their backups, once, and hold what came back against the backup field by field."""
+"""Bring schedules back from their backups, once, and hold what came back against the backup field by field."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any
 
 from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.errors import (
-    StudioAPIError,
     StudioBadRequestError,
     StudioConnectionError,
     StudioError,
     StudioForbiddenError,
     StudioNotFoundError,
-    StudioResponseError,
 )
 from airflow_provider_studio.client.models import Schedule, ScheduleInput, Subscription
 from airflow_provider_studio.governance.journal import Event, Journal
@@ -40,34 +38,11 @@ class Restored:
 
 
 class Restoring:
-    """Brings things back under a journal."""
+    """Brings schedules back under a journal."""
 
     def __init__(self, client: StudioClient, journal: Journal) -> None:
         self._client = client
         self._journal = journal
-
-    def move(self, report: str, *, archive: bool) -> int | None:
-        """Archive a Report, or take it out of the archive; return the HTTP status.
-
-        :raises StudioError: it is not where it was to be.
-        """
-        send = self._client.archive_report if archive else self._client.unarchive_report
-        try:
-            answer = send(report)
-            status = self._client.last_status
-        except (StudioNotFoundError, StudioForbiddenError):
-            raise
-        except StudioError as error:  # the answer may be lost, and the effect there
-            answer = self._client.get_report(report)
-            if answer.archived is not archive:
-                raise
-            status = error.status if isinstance(error, StudioAPIError) else None
-        if answer.archived is not archive:
-            raise StudioResponseError(
-                f"Report {report} says archived={answer.archived} after Studio was asked to "
-                f"{'archive' if archive else 'unarchive'} it. Look at it in Studio."
-            )
-        return status
 
     def schedule(
         self, action_id: str, about: Mapping[str, Any], backup: Mapping[str, Any], live: Sequence[Schedule]

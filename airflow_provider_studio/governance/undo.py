@@ -23,6 +23,7 @@ from airflow_provider_studio.client.errors import StudioAPIError, StudioError
 from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.governance.errors import JournalError, StorageError
 from airflow_provider_studio.governance.journal import PLAN, Event, Journal
+from airflow_provider_studio.governance.moving import move
 from airflow_provider_studio.governance.records import ActionKind
 from airflow_provider_studio.governance.restoring import Restoring, reason_in_words
 from airflow_provider_studio.governance.side_by_side import side_by_side
@@ -167,7 +168,7 @@ class _Undo:
             self._already()
         else:
             self._journal.write(action_id, Event.UNDO_INTENT, about=about, before=before)
-            status = self._restoring.move(report, archive=was_archived)
+            _, status = move(self._client, report, archive=was_archived)
             with self._lock:
                 self.summary.archived_again += was_archived
                 self.summary.unarchived += not was_archived

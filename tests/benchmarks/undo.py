@@ -46,10 +46,9 @@ def _measure(name: str, work: Callable[[], Any]) -> Any:
     began = time.perf_counter()
     summary = work()
     seconds = time.perf_counter() - began
-    at_the_limit = summary.requests_spent / REQUESTS_A_SECOND / 60
-    print(
-        f"| {name} | {summary.requests_spent:,} | {seconds:.1f} | {len(summary.failures)} | {at_the_limit:.1f} minutes |"
-    )
+    requests, failures = summary.requests_spent, len(summary.failures)
+    minutes = requests / REQUESTS_A_SECOND / 60
+    print(f"| {name} | {requests:,} | {seconds:.1f} | {failures} | {minutes:.1f} minutes |")
     return summary
 
 

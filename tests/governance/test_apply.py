@@ -277,35 +277,6 @@ def undisturbed(governed: Governed) -> dict[str, Any]:
     return expected
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", range(1, 11))
-def test_killed_at_any_write_a_retry_ends_as_if_nothing_had_happened(
-    governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, at: int, when: str
-) -> None:
-    expected = undisturbed(governed)
-    write, count = killing(at, when)
-    monkeypatch.setattr(journal_module, "write_once", write)
-    with pytest.raises(Killed):
-        governed.apply(plan)
-    retried = governed.apply(plan)
-    assert retried.failures == []
-    assert governed.state() == expected
-    assert retried.archived + retried.schedules_deleted + retried.already_done == 5
-    assert not retried.skipped
-    changes = governed.changes()
-    assert len(changes) == len(set(changes)) == 5, "nothing was done twice"
-    assert count[0] >= at
-    intents = [name for name in events(governed, plan) if name.endswith(".intent.json")]
-    assert len(intents) == 5
-
-
-def test_ten_writes_are_all_there_are(governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, count = killing(0, "never")
-    monkeypatch.setattr(journal_module, "write_once", write)
-    governed.apply(plan)
-    assert count == [10], "the kill test above covers each"
-
-
 @pytest.mark.parametrize("method", ["DELETE", "PATCH"])
 def test_a_lost_answer_to_a_change_changes_nothing(governed: Governed, plan: Plan, method: str) -> None:
     expected = undisturbed(governed)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_studio.governance import journal as journal_module
 from airflow_provider_studio.governance.audit import Audit
 from airflow_provider_studio.governance.errors import JournalError
 from airflow_provider_studio.governance.journal import Event, Journal
@@ -16,7 +15,6 @@ from airflow_provider_studio.governance.plan import ActionKind, Plan
 from airflow_provider_studio.governance.storage import utcnow
 from tests.conftest import client_of
 from tests.governance.conftest import ACTOR, Governed, ago
-from tests.governance.test_apply import Killed, killing
 
 
 @pytest.fixture
@@ -156,26 +154,6 @@ def test_an_unarchived_report_is_archived_again_by_its_undo(governed: Governed) 
     assert governed.apply(plan, now=utcnow).unarchived == 1
     assert governed.undo(plan).archived_again == 1
     assert governed.control.state()["reports"][report]["archived"]
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", range(1, 11))
-def test_killed_at_any_write_a_retry_brings_everything_back_once(
-    governed: Governed, plan: Plan, before: dict[str, Any], monkeypatch: pytest.MonkeyPatch, at: int, when: str
-) -> None:
-    write, _ = killing(at, when)
-    monkeypatch.setattr(journal_module, "write_once", write)
-    with pytest.raises(Killed):
-        governed.undo(plan)
-    assert governed.undo(plan).failures == []
-    assert governed.state() == before
-
-
-def test_ten_writes_are_all_there_are(governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, count = killing(0, "never")
-    monkeypatch.setattr(journal_module, "write_once", write)
-    governed.undo(plan)
-    assert count == [10], "the kill test above covers each"
 
 
 def test_a_lost_answer_to_a_new_schedule_makes_no_second_one(

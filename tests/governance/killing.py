@@ -23,6 +23,7 @@ from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance import apply, journal, undo
 from airflow_provider_studio.governance.guard_rails import GuardRails
+from airflow_provider_studio.governance.journal import folder_of
 from airflow_provider_studio.governance.plan import Plan
 
 _GENEROUS = GuardRails(max_actions=1000, max_share=1.0, max_failures_in_a_row=1000, max_age_days=3650)
@@ -37,6 +38,7 @@ class Work:
 
     :param doing: `apply` or `undo`.
     :param kill_at: the boundary at which it is killed; 0 never.
+    :param break_at: the boundary at which its journal's folder is put away, and a file is in its place.
     :param passed: a file that gets a line for each boundary.
     """
 
@@ -47,6 +49,7 @@ class Work:
     plan: str
     passed: str
     kill_at: int = 0
+    break_at: int = 0
     concurrency: int = 1
 
 
@@ -88,6 +91,20 @@ def _do(work: Work) -> None:
         undo.undo_plan(client, storage, plan.plan_id, **options)
 
 
+def put_away(folder: UPath) -> None:
+    """Break the storage of a journal."""
+    here = Path(str(folder))
+    here.rename(here.with_suffix(".away"))
+    here.write_text("in the way")
+
+
+def put_back(folder: UPath) -> None:
+    """Mend it again."""
+    here = Path(str(folder))
+    here.unlink()
+    here.with_suffix(".away").rename(here)
+
+
 class _Boundaries:
     """Counts the boundaries, and ends this process at one of them as the kernel would."""
 
@@ -101,6 +118,8 @@ class _Boundaries:
             file.write(f"{name}\n")
         if self._count == self._work.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self._count == self._work.break_at:
+            put_away(folder_of(UPath(self._work.storage), "acme", Path(self._work.plan).stem))
 
     def before(self, work: Callable[..., Any], name: Callable[..., str]) -> Callable[..., Any]:
         def disturbed(*args: Any, **kwargs: Any) -> Any:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from upath import UPath
 
 from airflow_provider_studio.governance.audit import ActionState, Audit
 from airflow_provider_studio.governance.plan import Plan
 from tests.governance.conftest import Governed
-from tests.governance.killing import Work, finish, start, work_of
+from tests.governance.killing import Work, finish, put_back, start, work_of
 from tests.governance.test_apply import undisturbed
 
 
@@ -129,6 +130,24 @@ def test_an_undo_killed_at_any_boundary_and_tried_again_brings_everything_back(b
     rows = kill_everywhere(bench, "undo", lambda: bench.governed.undo(bench.plan), bench.before)
     assert not [row for row in rows if "BAD" in row]
     assert len(rows) == 2 * 8 + 2 * 10
+
+
+def test_storage_that_fails_right_before_or_after_an_act_loses_nothing(bench: Bench) -> None:
+    bench.begin_again()
+    assert finish(start(bench.work("apply"))) == 0
+    writes = [
+        number for number, name in enumerate(bench.passed(), start=1) if name.startswith("before ") and "." in name
+    ]
+    assert len(writes) == 8, "an intent and an outcome for each of four actions"
+    for number in writes:
+        bench.begin_again()
+        assert finish(start(replace(bench.work("apply"), break_at=number))) == 1
+        put_back(UPath(bench.journal))
+        assert bench.without_backup() == []
+        assert bench.governed.apply(bench.plan).failures == []
+        assert bench.governed.state() == bench.effect
+        changes = bench.governed.changes()
+        assert len(changes) == len(set(changes)) == 4, "nothing was done twice"
 
 
 @pytest.mark.parametrize("round_", range(3))

@@ -38,6 +38,11 @@ def rate_limit_file() -> Path:
     return _home() / "ratelimit.db"
 
 
+def page_cache() -> Path:
+    """Return the folder under Airflow's home where the API server keeps what it made of the tables in storage."""
+    return _home() / "page-cache"
+
+
 def rate_limit_url() -> str:
     """Return `[studio] rate_limit_url`, or the SQLite file under Airflow's home."""
     return conf.get(_SECTION, "rate_limit_url", fallback=None) or f"sqlite:///{rate_limit_file()}"

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from airflow_provider_studio.client.discovery import DiscoveryClient
     from airflow_provider_studio.client.ratelimit import Budget
     from airflow_provider_studio.client.tokens import Credentials
+    from airflow_provider_studio.client.transport import Sent
+    from airflow_provider_studio.hooks.spending import SpendingRecorder
 
 
 class StudioHook(BaseHook):
@@ -48,6 +50,7 @@ class StudioHook(BaseHook):
     def __init__(self, studio_conn_id: str = default_conn_name) -> None:
         super().__init__()
         self.studio_conn_id = studio_conn_id
+        self._recorder: SpendingRecorder | None = None
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -129,8 +132,10 @@ class StudioHook(BaseHook):
         return True, f"Workspace {verification.workspace!r} answered a {kind.value.capitalize()} token."
 
     def log_spending(self) -> None:
-        """Log what the client has spent of the token's budget, if it was used."""
+        """Log and record what the client has spent of the token's budget, if it was used."""
         client = self.__dict__.get("client")
+        if self._recorder is not None:
+            self._recorder.flush()
         if client is not None:
             spent = client.spending
             self.log.info(
@@ -164,9 +169,26 @@ class StudioHook(BaseHook):
             budget = self._budget(extra)
             store = store_from_url(settings.rate_limit_url(), local=settings.rate_limit_file())
             limiter = RateLimiter(store, credentials.budget_key, budget)
-            return StudioClient(credentials, limiter=limiter, timeout_seconds=timeout, on_sent=count)
+            self._recorder = self._recorder_of(credentials)
+            return StudioClient(credentials, limiter=limiter, timeout_seconds=timeout, on_sent=self._on_sent)
         except StudioConfigurationError as error:
             raise StudioConfigurationError(f"Connection {self.studio_conn_id!r}: {error}") from None
+
+    def _recorder_of(self, credentials: Credentials) -> SpendingRecorder:
+        from airflow_provider_studio.hooks.spending import Spender, SpendingRecorder
+
+        return SpendingRecorder(
+            settings.storage,
+            workspace=credentials.workspace,
+            connection=self.studio_conn_id,
+            budget_key=credentials.budget_key,
+            spender=Spender.current(),
+        )
+
+    def _on_sent(self, sent: Sent) -> None:
+        count(sent)
+        if self._recorder is not None:
+            self._recorder.note(sent)
 
     @staticmethod
     def _credentials(connection: Connection) -> Credentials:

@@ -112,6 +112,8 @@ class StudioSensor(BaseSensorOperator):
             if error.retry_helps and not isinstance(error, StudioRunError):
                 raise
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+        finally:
+            self.hook.log_spending()
 
     @abstractmethod
     def look(self, context: Context) -> bool:

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which workspace a page is about: the one in its address, else the first that storage knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Query
+
+from airflow_provider_studio.plugin.library import Library, library
+from airflow_provider_studio.plugin.plan_list import PlanLine
+from airflow_provider_studio.plugin.tables import NightTables
+
+LibraryDep = Annotated[Library, Depends(library)]
+
+
+@dataclass
+class Chosen:
+    """A workspace and its tables.
+
+    :param name: None where storage knows no workspace yet.
+    :param all: what the switcher offers.
+    """
+
+    library: Library
+    name: str | None
+    all: list[str] = field(default_factory=list)
+
+    @property
+    def workspace(self) -> str:
+        """The workspace's name.
+
+        :raises HTTPException: there is none yet.
+        """
+        if self.name is None:
+            raise HTTPException(404, "No workspace has a snapshot yet.")
+        return self.name
+
+    def plans(self) -> list[PlanLine]:
+        """Return its plans, newest first."""
+        return self.library.plans(self.workspace)
+
+    def night(self) -> NightTables | None:
+        """Return the newest night, with the newest plan's verdicts; None before the first night."""
+        folder = self.library.night_tables(self.workspace)
+        if folder is None:
+            return None
+        judging = self.judging_plan()
+        plan = None if judging is None else self.library.plan_tables(self.workspace, judging.header.plan_id)
+        return NightTables(folder, plan)
+
+    def judging_plan(self) -> PlanLine | None:
+        """Return the newest plan that a policy made: it alone has a verdict on every Report."""
+        return next((one for one in self.plans() if one.header.policy), None)
+
+
+def _chosen(library: LibraryDep, workspace: Annotated[str | None, Query(max_length=200)] = None) -> Chosen:
+    known = library.workspaces()
+    if workspace and workspace not in known:
+        raise HTTPException(404, f"Storage knows no workspace {workspace!r}.")
+    return Chosen(library, workspace or next(iter(known), None), known)
+
+
+ChosenDep = Annotated[Chosen, Depends(_chosen)]

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One plan as its page shows it: a page of its actions with evidence, fate and journal, and whom it spared."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_studio.governance.audit import ActionState, JournalEvent
+from airflow_provider_studio.governance.journal import PLAN
+from airflow_provider_studio.plugin.plan_list import PlanLine
+
+PER_PAGE = 50
+
+
+@dataclass(frozen=True)
+class Row:
+    """An action and what became of it.
+
+    :param action: as the plan has it, with its evidence.
+    :param events: what the journal tells of it, oldest first.
+    """
+
+    action: dict[str, Any]
+    state: ActionState
+    events: tuple[JournalEvent, ...]
+
+
+class PlanView:
+    """A plan whose tables are made.
+
+    :param tables: the folder that `prepare_plan` made.
+    :param events: the plan's whole journal, oldest first.
+    """
+
+    def __init__(self, line: PlanLine, tables: Path, events: Sequence[JournalEvent]) -> None:
+        self._line = line
+        self._tables = tables
+        self._events = events
+
+    @functools.cached_property
+    def _actions(self) -> list[dict[str, Any]]:
+        return list(json.loads((self._tables / "actions.json").read_text(encoding="utf-8")))
+
+    def page(self, fate: str, number: int) -> tuple[list[Row], int]:
+        """Return a page of the actions in some state, or in any, and how many there are."""
+        kept = [one for one in self._actions if fate in {"", self._state(one)}]
+        shown = kept[PER_PAGE * (number - 1) : PER_PAGE * number]
+        by_action: dict[str, list[JournalEvent]] = {}
+        for event in self._events:
+            by_action.setdefault(event.action_id, []).append(event)
+        rows = [Row(one, self._state(one), tuple(by_action.get(one["action_id"], ()))) for one in shown]
+        return rows, len(kept)
+
+    def fates(self) -> list[tuple[ActionState, int]]:
+        """Return how many actions are in which state, in the order of a night."""
+        counted = Counter(self._state(one) for one in self._actions)
+        return [(state, counted[state]) for state in ActionState if counted[state]]
+
+    def plan_events(self) -> list[JournalEvent]:
+        """Return what happened to the plan as a whole."""
+        return [one for one in self._events if one.action_id == PLAN]
+
+    def _state(self, action: dict[str, Any]) -> ActionState:
+        return self._line.state_of.get(action["action_id"], ActionState.PROPOSED)

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make the small tables that the pages read: of the newest night with its history, and of a plan.
+
+All nights of a large workspace are millions of rows, and a plan may name every Report. So this runs in a process of its
+own (`python -m airflow_provider_studio.plugin.prepare`), once a night and plan; the API server's memory stays as it is.
+A folder of tables appears whole or not at all, and never changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from upath import UPath
+
+from airflow_provider_studio.governance.history import facts
+from airflow_provider_studio.governance.plan import Plan, plans_folder
+from airflow_provider_studio.governance.snapshots import Snapshot, SnapshotStore, open_history
+from airflow_provider_studio.governance.storage import file_stamp
+from airflow_provider_studio.plugin.frequency import RUNS_A_WEEK_SQL
+
+if TYPE_CHECKING:
+    import duckdb
+
+UNVIEWED_DAYS = 90
+"""What the pages call unviewed; the default of a policy."""
+_KEPT = 3
+_PARQUET = "(FORMAT parquet, COMPRESSION zstd)"
+_WHOLE = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480)"
+"""Sorted by Report and in small groups, so that one Report's nights are found without reading the others'."""
+
+
+def night_folder(cache: Path, workspace: str, night: datetime) -> Path:
+    """Return where the tables of a night are, once they are made."""
+    return cache / f"workspace={workspace}" / f"night={file_stamp(night)}"
+
+
+def plan_folder(cache: Path, workspace: str, plan_id: str) -> Path:
+    """Return where the tables of a plan are, once they are made."""
+    return cache / f"workspace={workspace}" / f"plan={plan_id}"
+
+
+def prepare_night(storage: UPath, workspace: str, cache: Path) -> Path:
+    """Make the newest night's tables, unless they are there, and return their folder.
+
+    `reports.parquet` and `schedules.parquet` hold the facts, `history.parquet` every night's totals of each Report,
+    `nights.json` each night in numbers, `choices.json` what the filters offer.
+    """
+    nights = SnapshotStore(storage, workspace).all()
+    target = night_folder(cache, workspace, nights[-1].taken_at)
+    if not target.exists():
+        with _Made(target) as folder, facts(nights) as connection:
+            _facts(connection, folder)
+            _history(connection, folder)
+            _choices(connection, folder)
+            (folder / "nights.json").write_text(json.dumps(_nights(nights, _known(target))), encoding="utf-8")
+        _forget(target, "night=*", _KEPT)
+    return target
+
+
+def prepare_plan(storage: UPath, workspace: str, plan_id: str, cache: Path) -> Path:
+    """Make a plan's tables, unless they are there, and return their folder: `verdicts.parquet`, one row a Report.
+
+    :raises PlanTamperedError: the plan was changed after it was made.
+    """
+    target = plan_folder(cache, workspace, plan_id)
+    if not target.exists():
+        plan = Plan.read(plans_folder(storage, workspace) / f"{plan_id}.jsonl", workspace=workspace)
+        with _Made(target) as folder:
+            _as_parquet(_verdicts(plan), folder / "verdicts.parquet")
+            actions = [one.model_dump(mode="json") | {"action_id": one.action_id} for one in plan.actions]
+            (folder / "actions.json").write_text(json.dumps(actions), encoding="utf-8")
+        _forget(target, "plan=*", 20 * _KEPT)
+    return target
+
+
+def _facts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    live = "NOT coalesce(archived, false)"
+    connection.execute(
+        f"COPY (SELECT *, {live} AND coalesce(schedules_count, 0) > 0 AS scheduled, {live} AND views_90d = 0"
+        f" AS unviewed FROM facts ORDER BY token) TO '{folder / 'reports.parquet'}' {_PARQUET}"
+    )
+    connection.execute(
+        f"COPY (SELECT *, {RUNS_A_WEEK_SQL} AS runs_a_week FROM schedules ORDER BY report, token)"
+        f" TO '{folder / 'schedules.parquet'}' {_PARQUET}"
+    )
+    connection.execute(
+        f"COPY (SELECT * FROM disappeared ORDER BY last_seen_at DESC) TO '{folder / 'disappeared.parquet'}' {_PARQUET}"
+    )
+
+
+def _history(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    connection.execute(
+        "COPY (SELECT token, taken_at, view_count, runs_count FROM reports ORDER BY token, taken_at)"
+        f" TO '{folder / 'history.parquet'}' {_WHOLE}"
+    )
+
+
+def _choices(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    collections = "SELECT collection, any_value(collection_name), count(*) FROM facts GROUP BY 1 ORDER BY 2, 1"
+    owners = "SELECT creator, count(*) FROM facts WHERE creator IS NOT NULL GROUP BY 1 ORDER BY 1"
+    found = {
+        "collections": connection.execute(collections).fetchall(),
+        "owners": connection.execute(owners).fetchall(),
+    }
+    (folder / "choices.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+def _known(target: Path) -> dict[str, dict[str, Any]]:
+    """Return the nights in numbers that an earlier preparation wrote: a night's numbers do not change."""
+    earlier = sorted(target.parent.glob("night=*/nights.json"))
+    if not earlier:
+        return {}
+    return {one["taken_at"]: one for one in json.loads(earlier[-1].read_text(encoding="utf-8"))}
+
+
+def _nights(nights: Sequence[Snapshot], known: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return each night in numbers; each takes two nights: itself, and the last that is old enough to prove views."""
+    told = []
+    for night in nights:
+        old_enough = night.taken_at - timedelta(days=UNVIEWED_DAYS)
+        anchor = next((one for one in reversed(nights) if one.taken_at <= old_enough), None)
+        taken_at = night.taken_at.isoformat()
+        told.append(known.get(taken_at) or {"taken_at": taken_at, **_night(night, anchor)})
+    return told
+
+
+def _night(night: Snapshot, anchor: Snapshot | None) -> dict[str, Any]:
+    pair = [night] if anchor is None else [anchor, night]
+    times = {"night": _plain(night.taken_at), "anchor": None if anchor is None else _plain(anchor.taken_at)}
+    since = _plain(night.taken_at - timedelta(days=UNVIEWED_DAYS))
+    with open_history(pair) as connection:
+        result = connection.execute(_NIGHT, {**times, "since": since})
+        names = [column[0] for column in result.description]
+        (row,) = result.fetchall()
+    return dict(zip(names, row, strict=True)) | ({} if anchor else {"unviewed": None, "scheduled_unviewed": None})
+
+
+_NIGHT = """
+WITH newest AS (SELECT * FROM reports WHERE taken_at = $night),
+past AS (SELECT * FROM reports WHERE taken_at = $anchor),
+judged AS (
+    SELECT newest.archived IS TRUE AS archived, coalesce(newest.schedules_count, 0) > 0 AS scheduled,
+           newest.view_count = past.view_count OR (newest.view_count = 0 AND newest.created_at <= $since) AS unviewed
+    FROM newest LEFT JOIN past USING (token)
+)
+SELECT count(*) AS reports, count(*) FILTER (archived) AS archived,
+       count(*) FILTER (NOT archived AND scheduled) AS scheduled,
+       count(*) FILTER (NOT archived AND unviewed) AS unviewed,
+       count(*) FILTER (NOT archived AND unviewed AND scheduled) AS scheduled_unviewed
+FROM judged
+"""
+
+
+def _plain(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(tzinfo=None)
+
+
+def _verdicts(plan: Plan) -> Iterable[dict[str, Any]]:
+    seen = set()
+    for action in plan.actions:
+        if action.report not in seen:
+            seen.add(action.report)
+            why = "; ".join(one.meaning for one in action.evidence)
+            yield {"report": action.report, "verdict": "stale", "detail": why}
+    for one in plan.spared:
+        yield {"report": one.report, "verdict": one.reason.value, "detail": one.detail}
+
+
+def _as_parquet(rows: Iterable[dict[str, Any]], target: Path) -> None:
+    import duckdb
+
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file, duckdb.connect() as connection:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+        file.flush()
+        columns = "columns = {report: 'VARCHAR', verdict: 'VARCHAR', detail: 'VARCHAR'}"
+        rows_read = f"read_json('{file.name}', format = 'newline_delimited', {columns})"
+        connection.execute(f"COPY (SELECT * FROM {rows_read} ORDER BY report) TO '{target}' {_PARQUET}")
+
+
+class _Made:
+    """A folder that is written under another name and gets its own when all is well. A context manager."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+
+    def __enter__(self) -> Path:
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        self._scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=self._target.parent))
+        return self._scratch
+
+    def __exit__(self, error: type[BaseException] | None, *_rest: object) -> None:
+        if error is None and not self._target.exists():
+            try:
+                self._scratch.rename(self._target)
+            except OSError:  # another process was quicker; its tables are the same
+                if not self._target.exists():
+                    raise
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def _forget(target: Path, pattern: str, keep: int) -> None:
+    """Remove all but the newest few folders of a kind."""
+    folders = sorted(target.parent.glob(pattern), key=lambda one: one.stat().st_mtime)
+    for old in folders[:-keep]:
+        if old != target:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Make the tables that the arguments name; an error goes to standard error in one line."""
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_studio.plugin.prepare")
+    parser.add_argument("--workspace", required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--plan", help="a plan's id; the newest night otherwise")
+    given = parser.parse_args(arguments)
+    os.nice(10)
+
+    from airflow_provider_studio import settings
+    from airflow_provider_studio.client.errors import StudioError
+
+    try:
+        if given.plan:
+            prepare_plan(settings.storage(), given.workspace, given.plan, given.cache)
+        else:
+            prepare_night(settings.storage(), given.workspace, given.cache)
+    except StudioError as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

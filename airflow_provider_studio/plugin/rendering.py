@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Templates become answers. Everything that people named is escaped; no script and no style stands in a page itself.
+
+The Content-Security-Policy allows files of this app alone, so that a name which slipped through could still do nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from airflow_provider_studio import __version__
+
+HERE = Path(__file__).parent
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
+
+
+class Links:
+    """Addresses below the place where the app is mounted, which carry the chosen workspace along.
+
+    :param request: tells the place, whatever `[api] base_url` and proxies put before it.
+    :param workspace: None where none is chosen.
+    """
+
+    def __init__(self, request: Request, workspace: str | None = None) -> None:
+        self._request = request
+        self.root = request.scope.get("root_path", "").rstrip("/")
+        self.airflow = self.root.removesuffix("/studio") + "/"
+        self._workspace = workspace
+
+    def to(self, *parts: str, **query: Any) -> str:
+        """Return the address of a page; parameters that are None or empty are left out."""
+        given = {"workspace": self._workspace, **query}
+        kept = {name: value for name, value in given.items() if value not in (None, "")}
+        path = "/".join(quote(part, safe="") for part in parts)
+        return f"{self.root}/{path}" + (f"?{urlencode(kept)}" if kept else "")
+
+    def for_workspace(self, workspace: str) -> Links:
+        """Return the same for another workspace."""
+        return Links(self._request, workspace)
+
+    def dag(self, dag_id: str, run_id: str | None = None) -> str:
+        """Return the address of a DAG, or of a run of it, in Airflow's UI."""
+        run = f"/runs/{quote(run_id, safe='')}" if run_id else ""
+        return f"{self.airflow}dags/{quote(dag_id, safe='')}{run}"
+
+
+def page(
+    request: Request, template: str, context: Mapping[str, Any], *, workspace: str | None = None, status: int = 200
+) -> HTMLResponse:
+    """Return a page.
+
+    :param context: what the template shows.
+    :param workspace: the chosen one, for the links.
+    """
+    about = {"links": Links(request, workspace), "version": __version__, "here": request.url.path, **context}
+    return HTMLResponse(_environment().get_template(template).render(workspace=workspace, **about), status_code=status)
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = {"day": day, "moment": moment, "number": number, "ago": ago, "share": share, "web": web_address}
+    environment.filters |= {**filters, "words": words, "seconds": seconds}
+    return environment
+
+
+def _aware(time: datetime | str) -> datetime:
+    parsed = datetime.fromisoformat(time) if isinstance(time, str) else time
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def day(time: datetime | str | None) -> str:
+    """Write a day."""
+    return "–" if time is None else f"{_aware(time).astimezone(UTC):%Y-%m-%d}"
+
+
+def moment(time: datetime | str | None) -> str:
+    """Write a time to the minute."""
+    return "–" if time is None else f"{_aware(time).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def number(value: float | None) -> str:
+    """Write a number with its thousands apart; what is not known is a dash, never 0."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.1f}"
+
+
+def seconds(value: float | None) -> str:
+    """Write a duration as a person says it."""
+    if value is None:
+        return "–"
+    if value < 60:
+        return f"{value:.1f} s" if value % 1 else f"{value:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def share(part: float | None, whole: float | None) -> str:
+    """Write a part as a percentage of the whole."""
+    return "–" if part is None or not whole else f"{100 * part / whole:.1f} %"
+
+
+def ago(time: datetime | str | None, now: datetime | None = None) -> str:
+    """Write how long ago a time was, or how long it is until then."""
+    if time is None:
+        return "never"
+    left = (_aware(time) - (now or datetime.now(UTC))).total_seconds()
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        count = round(abs(left) / length)
+        if abs(left) >= length:
+            amount = f"{count:,} {unit}{'' if count == 1 else 's'}"
+            return f"in {amount}" if left > 0 else f"{amount} ago"
+    return "now"
+
+
+def words(name: str | None) -> str:
+    """Write one of our own names as words: `protected_name` is `protected name`."""
+    return (name or "").replace("_", " ").replace("-", " ")
+
+
+def web_address(url: str | None) -> str | None:
+    """Return an address that may be followed: https, or http for an emulator; None for `javascript:` and the like."""
+    return url if url and urlsplit(url).scheme in {"https", "http"} else None

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Budget: of each token the requests, waits and 429s of the last hours, and who spent them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+
+from airflow_provider_studio.plugin.access import ReadableDags
+from airflow_provider_studio.plugin.choosing import ChosenDep
+from airflow_provider_studio.plugin.rendering import page
+from airflow_provider_studio.plugin.spending import budgets
+
+router = APIRouter()
+HOURS = (6, 24, 72, 168)
+
+
+@router.get("/budget")
+def budget(
+    request: Request,
+    chosen: ChosenDep,
+    readable_dags: ReadableDags,
+    hours: Annotated[int, Query(ge=1, le=336)] = 24,
+) -> HTMLResponse:
+    """Show what was spent."""
+    until = datetime.now(UTC)
+    since = until - timedelta(hours=hours)
+    records = chosen.library.records(chosen.workspace, hours) if chosen.name is not None else []
+    context = {
+        "section": "budget",
+        "chosen": chosen,
+        "hours": hours,
+        "hours_offered": HOURS,
+        "budgets": budgets(records, readable_dags, since=since, until=until),
+    }
+    return page(request, "budget.html", context, workspace=chosen.name)

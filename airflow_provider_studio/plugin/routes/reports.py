@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reports: the table with its filters, its export, and one Report's page."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, StreamingResponse
+
+from airflow_provider_studio.governance.audit import ActionState
+from airflow_provider_studio.plugin.choosing import ChosenDep
+from airflow_provider_studio.plugin.exporting import as_csv
+from airflow_provider_studio.plugin.plan_list import PlanLine, Proposed
+from airflow_provider_studio.plugin.prepare import UNVIEWED_DAYS
+from airflow_provider_studio.plugin.rendering import page
+from airflow_provider_studio.plugin.tables import EXPORTED, PER_PAGE, Wanted
+
+router = APIRouter()
+_COLUMNS = (
+    ("name", "Report", False),
+    ("collection", "Collection", False),
+    ("owner", "Owner", False),
+    ("views", "Views", True),
+    ("views_90d", "Views 90 d", True),
+    ("last_run", "Last run", True),
+    ("schedules", "Schedules", True),
+    ("verdict", "Verdict", False),
+)
+"""Sort key, heading, and whether the greatest are looked for first."""
+_Text = Annotated[str, Query(max_length=200)]
+
+
+def _wanted(
+    q: _Text = "",
+    collection: _Text = "",
+    owner: _Text = "",
+    verdict: _Text = "",
+    schedule: _Text = "",
+    state: _Text = "",
+    sort: _Text = "name",
+    desc: bool = False,
+) -> Wanted:
+    return Wanted(q, collection, owner, verdict, schedule, state, sort, desc)
+
+
+WantedDep = Annotated[Wanted, Depends(_wanted)]
+
+
+@router.get("/reports")
+def reports(
+    request: Request, chosen: ChosenDep, wanted: WantedDep, number: Annotated[int, Query(alias="page", ge=1)] = 1
+) -> HTMLResponse:
+    """Show a page of the Reports that match."""
+    night = chosen.night() if chosen.name is not None else None
+    if night is None:
+        return page(request, "empty.html", {"section": "reports", "chosen": chosen, "dags": []}, workspace=chosen.name)
+    rows, total = night.page(wanted, number)
+    pages = max(1, -(-total // PER_PAGE))
+    if number > pages:
+        rows, total = night.page(wanted, pages)
+    context = {
+        "section": "reports",
+        "chosen": chosen,
+        "wanted": wanted,
+        "query": query_of(wanted),
+        "filtered": any(value for name, value in asdict(wanted).items() if name not in {"sort", "descending"}),
+        "rows": rows,
+        "total": total,
+        "number": min(number, pages),
+        "pages": pages,
+        "per_page": PER_PAGE,
+        "columns": _COLUMNS,
+        "choices": night.choices,
+        "verdicts": night.verdicts(),
+        "taken_at": night.nights[-1]["taken_at"],
+        "unviewed_days": UNVIEWED_DAYS,
+    }
+    return page(request, "reports.html", context, workspace=chosen.name)
+
+
+def query_of(wanted: Wanted) -> dict[str, Any]:
+    """Return what the table's links carry along."""
+    given = {"q": wanted.search, "sort": wanted.sort, "desc": "1" if wanted.descending else ""}
+    names = ("collection", "owner", "verdict", "schedule", "state")
+    return given | {name: getattr(wanted, name) for name in names}
+
+
+@router.get("/reports.csv")
+def export(chosen: ChosenDep, wanted: WantedDep) -> StreamingResponse:
+    """Return all Reports that match as CSV."""
+    night = chosen.night()
+    if night is None:
+        raise HTTPException(404, "There is no snapshot yet.")
+    name = f"studio-reports-{chosen.workspace}-{night.nights[-1]['taken_at'][:10]}.csv"
+    plain = "".join(one if one.isalnum() or one in "-_." else "_" for one in name)
+    headers = {"Content-Disposition": f'attachment; filename="{plain}"'}
+    return StreamingResponse(as_csv(EXPORTED, night.export(wanted)), media_type="text/csv", headers=headers)
+
+
+@router.get("/reports/{token}")
+def report(request: Request, chosen: ChosenDep, token: str) -> HTMLResponse:
+    """Show one Report: what is known, why it is stale or spared, its past, its schedules."""
+    night = chosen.night()
+    if night is None:
+        raise HTTPException(404, "There is no snapshot yet.")
+    found = night.report(token)
+    gone = night.disappeared(token) if found is None else None
+    if found is None and gone is None:
+        raise HTTPException(404, f"No night of workspace {chosen.workspace!r} knows a Report {token!r}.")
+    plans = chosen.plans()
+    context = {
+        "section": "reports",
+        "chosen": chosen,
+        "token": token,
+        "report": found,
+        "gone": gone,
+        "history": night.history(token),
+        "schedules": night.schedules(token) if found else [],
+        "plan": chosen.judging_plan(),
+        "done_to_it": _done_to(plans, token),
+        "unviewed_days": UNVIEWED_DAYS,
+        "nights": night.nights,
+    }
+    return page(request, "report.html", context, workspace=chosen.name)
+
+
+def _done_to(plans: list[PlanLine], token: str) -> list[tuple[PlanLine, Proposed, ActionState]]:
+    """Return what plans proposed for a Report, and what became of it, newest first."""
+    return [
+        (plan, action, plan.state_of.get(action.action_id, ActionState.PROPOSED))
+        for plan in plans
+        for action in plan.numbers.actions
+        if action.report == token
+    ]

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Airflow's sandbox lets an embedded page neither leave its frame nor open a window. Links that lead out are followed by
+// the parent page, which is of the same origin. Everything here only eases what works without it.
+(() => {
+  "use strict";
+
+  const follow = (link) => {
+    const outside = window.parent.document.createElement("a");
+    outside.href = link.href;
+    if (link.hasAttribute("data-out")) {
+      outside.target = "_blank";
+      outside.rel = "noopener noreferrer";
+    }
+    if (link.hasAttribute("data-download")) outside.download = "";
+    window.parent.document.body.append(outside);
+    outside.click();
+    outside.remove();
+  };
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-top], a[data-out], a[data-download]");
+    if (!link || window.parent === window || event.defaultPrevented) return;
+    try {
+      follow(link);
+      event.preventDefault();
+    } catch { /* another origin embeds us: let the browser try */ }
+  });
+
+  for (const field of document.querySelectorAll("[data-submit]")) {
+    field.addEventListener("change", () => field.form.requestSubmit());
+  }
+  for (const field of document.querySelectorAll("input[list]")) {
+    field.addEventListener("change", () => field.form.requestSubmit());
+  }
+  for (const button of document.querySelectorAll("[data-unneeded]")) button.hidden = true;
+
+  // Fields that say nothing only lengthen the address.
+  document.addEventListener("submit", (event) => {
+    for (const field of event.target.elements) if (field.name && field.value === "") field.disabled = true;
+  });
+  addEventListener("pageshow", () => {
+    for (const field of document.querySelectorAll("form [name]:disabled")) field.disabled = false;
+  });
+})();

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask the small tables of a night: a page of Reports, one Report with its history, all that match for an export.
+
+DuckDB reads them from the API server's disk within fixed bounds of memory and threads. Names of columns come from the
+lists in here, everything else is bound as a value.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
+
+SORTS = {
+    "name": "lower(name)",
+    "collection": "lower(collection_name)",
+    "owner": "lower(creator)",
+    "views": "view_count",
+    "views_90d": "views_90d",
+    "runs": "runs_count",
+    "last_run": "last_run_at",
+    "edited": "edited_at",
+    "schedules": "schedules_count",
+    "verdict": "verdict",
+}
+PER_PAGE = 50
+SCHEDULE_CHOICES = {"scheduled": "scheduled", "unviewed": "scheduled AND unviewed", "none": "NOT scheduled"}
+STATE_CHOICES = {
+    "live": "NOT coalesce(archived, false)",
+    "archived": "archived",
+    "unviewed": "unviewed",
+}
+EXPORTED = (
+    "token",
+    "name",
+    "type",
+    "collection_name",
+    "creator",
+    "archived",
+    "verdict",
+    "detail",
+    "view_count",
+    "views_30d",
+    "views_90d",
+    "views_180d",
+    "views_unchanged_since",
+    "runs_count",
+    "last_run_at",
+    "last_run_by_person_at",
+    "schedules_count",
+    "created_at",
+    "edited_at",
+    "first_seen_at",
+    "web_url",
+)
+_MEMORY, _THREADS = "96MB", 2
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which Reports, in which order.
+
+    :param search: a part of the name, or a whole token.
+    :param verdict: `stale`, or why the newest plan spared the Report.
+    :param schedule: one of SCHEDULE_CHOICES.
+    :param state: one of STATE_CHOICES.
+    :param sort: one of SORTS.
+    """
+
+    search: str = ""
+    collection: str = ""
+    owner: str = ""
+    verdict: str = ""
+    schedule: str = ""
+    state: str = ""
+    sort: str = "name"
+    descending: bool = False
+
+    def where(self) -> tuple[str, list[Any]]:
+        """Return the condition, and its values."""
+        conditions, values = ["true"], []
+        equals = {"collection": self.collection, "creator": self.owner, "verdict": self.verdict}
+        for column, value in equals.items():
+            if value:
+                conditions.append(f"{column} = ?")
+                values.append(value)
+        for choice, choices in ((self.schedule, SCHEDULE_CHOICES), (self.state, STATE_CHOICES)):
+            if choice in choices:
+                conditions.append(f"({choices[choice]})")
+        if self.search:
+            conditions.append("(contains(lower(name), lower(?)) OR token = ?)")
+            values += [self.search, self.search.strip()]
+        return " AND ".join(conditions), values
+
+    def order(self) -> str:
+        """Return the order; the token makes it the same on every page."""
+        return f"{SORTS.get(self.sort, SORTS['name'])} {'DESC' if self.descending else 'ASC'} NULLS LAST, token"
+
+
+class NightTables:
+    """The tables of one night, with the verdicts of one plan.
+
+    :param folder: what `prepare_night` made.
+    :param plan: what `prepare_plan` made of the plan whose verdicts to show; None without one.
+    """
+
+    def __init__(self, folder: Path, plan: Path | None = None) -> None:
+        self.folder = folder
+        verdicts = "(SELECT NULL::VARCHAR AS report, NULL::VARCHAR AS verdict, NULL::VARCHAR AS detail WHERE false)"
+        if plan is not None:
+            verdicts = f"read_parquet('{_quoted(plan / 'verdicts.parquet')}')"
+        reports = f"read_parquet('{_quoted(folder / 'reports.parquet')}')"
+        self._reports = f"{reports} AS facts LEFT JOIN {verdicts} AS verdicts ON verdicts.report = facts.token"
+
+    def page(self, wanted: Wanted, number: int) -> tuple[list[dict[str, Any]], int]:
+        """Return a page of Reports and how many match in all; pages count from 1."""
+        where, values = wanted.where()
+        with _cursor() as cursor:
+            total = cursor.execute(f"SELECT count(*) FROM {self._reports} WHERE {where}", values).fetchone()
+            order = f"ORDER BY {wanted.order()} LIMIT {PER_PAGE} OFFSET {PER_PAGE * (number - 1)}"
+            rows = _rows(cursor.execute(f"SELECT * FROM {self._reports} WHERE {where} {order}", values))
+        return rows, int(total[0]) if total else 0
+
+    def export(self, wanted: Wanted) -> Iterator[Sequence[Any]]:
+        """Yield all Reports that match, with the EXPORTED columns, in constant memory."""
+        where, values = wanted.where()
+        columns = ", ".join(EXPORTED)
+        with _cursor() as cursor:
+            sql = f"SELECT {columns} FROM {self._reports} WHERE {where} ORDER BY {wanted.order()}"
+            cursor.execute(sql, values)
+            while rows := cursor.fetchmany(2000):
+                yield from rows
+
+    def report(self, token: str) -> dict[str, Any] | None:
+        """Return what is known of a Report, or None."""
+        with _cursor() as cursor:
+            found = _rows(cursor.execute(f"SELECT * FROM {self._reports} WHERE token = ?", [token]))
+        return found[0] if found else None
+
+    def history(self, token: str) -> list[dict[str, Any]]:
+        """Return a Report's totals of each night, oldest first."""
+        return self._of("history", "token = ? ORDER BY taken_at", [token])
+
+    def schedules(self, report: str) -> list[dict[str, Any]]:
+        """Return a Report's schedules."""
+        return self._of("schedules", "report = ? ORDER BY name, token", [report])
+
+    def disappeared(self, token: str) -> dict[str, Any] | None:
+        """Return when a Report that the newest night has not was seen last, or None."""
+        return next(iter(self._of("disappeared", "token = ?", [token])), None)
+
+    def numbers(self) -> dict[str, Any]:
+        """Return the night in numbers."""
+        schedules = f"read_parquet('{_quoted(self.folder / 'schedules.parquet')}')"
+        with _cursor() as cursor:
+            (reports,) = _rows(cursor.execute(f"SELECT {_NUMBERS} FROM {self._reports}"))
+            (runs,) = _rows(
+                cursor.execute(
+                    f"SELECT sum(runs_a_week) AS runs_a_week, sum(runs_a_week) FILTER (unviewed) AS runs_unviewed "
+                    f"FROM {schedules} AS schedules JOIN (SELECT token AS of_report, unviewed FROM {self._reports}) "
+                    "ON of_report = schedules.report"
+                )
+            )
+        return reports | runs
+
+    def verdicts(self) -> list[tuple[str, int]]:
+        """Return how many live Reports have which verdict, the commonest first."""
+        with _cursor() as cursor:
+            live = STATE_CHOICES["live"]
+            sql = f"SELECT verdict, count(*) FROM {self._reports} WHERE {live} AND verdict IS NOT NULL GROUP BY 1"
+            return sorted(cursor.execute(sql).fetchall(), key=lambda one: -one[1])
+
+    @functools.cached_property
+    def choices(self) -> dict[str, list[list[Any]]]:
+        """What the filters offer: `collections` as token, name and count; `owners` as name and count."""
+        return dict(json.loads((self.folder / "choices.json").read_text(encoding="utf-8")))
+
+    @functools.cached_property
+    def nights(self) -> list[dict[str, Any]]:
+        """Each night in numbers, oldest first."""
+        return list(json.loads((self.folder / "nights.json").read_text(encoding="utf-8")))
+
+    def _of(self, table: str, condition: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        sql = f"SELECT * FROM read_parquet('{_quoted(self.folder / table)}.parquet') WHERE {condition}"
+        with _cursor() as cursor:
+            return _rows(cursor.execute(sql, list(values)))
+
+
+_NUMBERS = """count(*) AS reports, count(*) FILTER (archived) AS archived, count(*) FILTER (scheduled) AS scheduled,
+    count(*) FILTER (unviewed) AS unviewed, count(*) FILTER (scheduled AND unviewed) AS scheduled_unviewed,
+    count(*) FILTER (verdict = 'stale') AS stale"""
+_LOCK = threading.Lock()
+
+
+@functools.cache
+def _database() -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    return duckdb.connect(config={"memory_limit": _MEMORY, "threads": _THREADS})
+
+
+def _cursor() -> duckdb.DuckDBPyConnection:
+    """Return a connection of this request's own to the one bounded database."""
+    with _LOCK:
+        return _database().cursor()
+
+
+def _rows(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def verdict_counts(plan: Path) -> list[tuple[str, int]]:
+    """Return how many Reports a plan gave which verdict, the commonest first."""
+    with _cursor() as cursor:
+        verdicts = f"read_parquet('{_quoted(plan / 'verdicts.parquet')}')"
+        return list(cursor.execute(f"SELECT verdict, count(*) FROM {verdicts} GROUP BY 1 ORDER BY 2 DESC").fetchall())

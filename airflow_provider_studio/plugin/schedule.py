@@ -25,14 +25,14 @@ TAG = "studio"
 class Night:
     """A DAG with the tag.
 
-    :param next_at: when its next run starts; None where it has no schedule.
+    :param next_at: when its next run starts, unless it is paused.
     :param last_run: the newest run's id, with its state and times.
     """
 
     dag_id: str
     paused: bool
     timetable: str | None
-    next_at: datetime | None
+    next_at: datetime
     last_run: str | None = None
     last_state: str | None = None
     last_begun: datetime | None = None
@@ -40,13 +40,14 @@ class Night:
 
 
 def nights(readable_dags: set[str]) -> list[Night]:
-    """Return the DAGs with the tag that the user may read, those with a schedule first."""
+    """Return the DAGs with the tag and a schedule that the user may read, the next to run first."""
     with create_session() as session:
         tagged = select(DagTag.dag_id).where(DagTag.name == TAG)
         query = select(DagModel).where(DagModel.dag_id.in_(tagged), DagModel.is_stale.is_(False))
-        dags = [one for one in session.scalars(query) if one.dag_id in readable_dags]
+        scheduled = (one for one in session.scalars(query) if one.next_dagrun_create_after is not None)
+        dags = [one for one in scheduled if one.dag_id in readable_dags]
         told = [_told(one, _newest_run(session, one.dag_id)) for one in dags]
-    return sorted(told, key=lambda one: (one.next_at is None, one.paused, one.dag_id))
+    return sorted(told, key=lambda one: (one.paused, one.next_at))
 
 
 def _newest_run(session: Session, dag_id: str) -> DagRun | None:

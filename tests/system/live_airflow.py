@@ -46,6 +46,8 @@ class LiveAirflow:
     :param home: AIRFLOW_HOME; created.
     :param environment: more environment variables, such as `AIRFLOW_CONN_…`.
     :param port: where the UI and the REST API listen; a free port by default.
+    :param viewer: whether there is a second user, `viewer`, who may only look; the password is the admin's.
+    :param base_path: what stands before every address, such as `/airflow`.
     """
 
     def __init__(
@@ -56,13 +58,16 @@ class LiveAirflow:
         dags_folder: Path = REPOSITORY / "dags",
         environment: Mapping[str, str] | None = None,
         port: int | None = None,
+        viewer: bool = False,
+        base_path: str = "",
     ) -> None:
         self.home = home
+        self._users = {"admin": "admin", **({"viewer": "viewer"} if viewer else {})}
         self.user, self.password = "admin", secrets.token_urlsafe(9)
         self._keeper = keeper
         ui, worker_logs, trigger_logs, scheduler_health = free_ports(4)
         self.port = port or ui
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://127.0.0.1:{self.port}{base_path}"
         self.environment = {
             **self._clean_environment(),
             **self._settings(dags_folder, worker_logs, trigger_logs, scheduler_health),
@@ -80,7 +85,9 @@ class LiveAirflow:
             "AIRFLOW__CORE__PARALLELISM": "2",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+                f"{name}:{role}" for name, role in self._users.items()
+            ),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.home / "passwords.json"),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__HOST": "127.0.0.1",
@@ -110,7 +117,7 @@ class LiveAirflow:
         self.home.mkdir(parents=True, exist_ok=True)
         passwords = self.home / "passwords.json"
         passwords.touch(mode=0o600)
-        passwords.write_text(json.dumps({self.user: self.password}), encoding="utf-8")
+        passwords.write_text(json.dumps(dict.fromkeys(self._users, self.password)), encoding="utf-8")
         airflow = str(Path(sys.executable).with_name("airflow"))
         self._pid = self._keeper.start([airflow, "standalone"], env=self.environment, log=self.log)
 

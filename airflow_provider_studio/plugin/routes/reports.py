@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from airflow_provider_studio.governance.audit import ActionState
+from airflow_provider_studio.governance.plan import ActionKind
 from airflow_provider_studio.plugin.choosing import ChosenDep
 from airflow_provider_studio.plugin.exporting import as_csv
 from airflow_provider_studio.plugin.plan_list import PlanLine, Proposed
@@ -33,6 +35,7 @@ _Text = Annotated[str, Query(max_length=200)]
 
 
 def _wanted(
+    *,
     q: _Text = "",
     collection: _Text = "",
     owner: _Text = "",
@@ -42,7 +45,16 @@ def _wanted(
     sort: _Text = "name",
     desc: bool = False,
 ) -> Wanted:
-    return Wanted(q, collection, owner, verdict, schedule, state, sort, desc)
+    return Wanted(
+        search=q,
+        collection=collection,
+        owner=owner,
+        verdict=verdict,
+        schedule=schedule,
+        state=state,
+        sort=sort,
+        descending=desc,
+    )
 
 
 WantedDep = Annotated[Wanted, Depends(_wanted)]
@@ -110,6 +122,7 @@ def report(request: Request, chosen: ChosenDep, token: str) -> HTMLResponse:
     if found is None and gone is None:
         raise HTTPException(404, f"No night of workspace {chosen.workspace!r} knows a Report {token!r}.")
     plans = chosen.plans()
+    done = _done_to(plans, token)
     context = {
         "section": "reports",
         "chosen": chosen,
@@ -119,11 +132,23 @@ def report(request: Request, chosen: ChosenDep, token: str) -> HTMLResponse:
         "history": night.history(token),
         "schedules": night.schedules(token) if found else [],
         "plan": chosen.judging_plan(),
-        "done_to_it": _done_to(plans, token),
+        "done_to_it": done,
+        "archived_since": _archived_since(done, night.nights[-1]["taken_at"]),
         "unviewed_days": UNVIEWED_DAYS,
         "nights": night.nights,
     }
     return page(request, "report.html", context, workspace=chosen.name)
+
+
+def _archived_since(done: list[tuple[PlanLine, Proposed, ActionState]], taken_at: str) -> PlanLine | None:
+    """Return the plan that archived a Report after the snapshot that the page shows, if one did."""
+    since = datetime.fromisoformat(taken_at)
+    archived = (
+        plan
+        for plan, action, state in done
+        if action.kind is ActionKind.ARCHIVE_REPORT and state is ActionState.DONE and plan.header.taken_at >= since
+    )
+    return next(archived, None)
 
 
 def _done_to(plans: list[PlanLine], token: str) -> list[tuple[PlanLine, Proposed, ActionState]]:

@@ -34,6 +34,9 @@
   }
   for (const button of document.querySelectorAll("[data-unneeded]")) button.hidden = true;
 
+  const waiting = document.querySelector("[data-reload]");
+  if (waiting) setTimeout(() => location.reload(), Number(waiting.dataset.reload) * 1000);
+
   // Fields that say nothing only lengthen the address.
   document.addEventListener("submit", (event) => {
     for (const field of event.target.elements) if (field.name && field.value === "") field.disabled = true;

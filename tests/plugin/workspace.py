@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A workspace with a past as a season of nights leaves it: snapshots, plans, journals and spending records.
+
+Made by the package's own code against the emulator. A second workspace is written by hand, with the names that break
+pages: scripts, formulas, several scripts, none at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from upath import UPath
+
+from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.ratelimit import RateLimiter
+from airflow_provider_studio.client.tokens import Credentials, TokenKind
+from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.governance.apply import GuardRails, apply_plan
+from airflow_provider_studio.governance.inventory import take_inventory
+from airflow_provider_studio.governance.planning import make_plan
+from airflow_provider_studio.governance.policy import StalenessPolicy
+from airflow_provider_studio.governance.snapshots import SnapshotStore
+from airflow_provider_studio.hooks.spending import Spender, SpendingRecorder
+
+POLICY = StalenessPolicy(unviewed_days=90, unrun_days=90, minimum_age_days=30, protected_names=("*do not archive*",))
+NIGHTS_AGO = (*range(132, 30, -6), *range(30, 0, -3), 1)
+ODD_WORKSPACE = "odd-names"
+ODD_NAMES = {
+    "0dd000000001": "<script>document.title='owned'</script>",
+    "0dd000000002": '=HYPERLINK("https://example.com","click")',
+    "0dd000000003": "@SUM(1+1)*cmd|' /C calc'!A0",
+    "0dd000000004": "売上レポート «été» 🚀",
+    "0dd000000005": '"><img src=x onerror=alert(1)>',
+    "0dd000000006": None,
+}
+ACTOR = {"dag": "studio_nightly_governance", "run": "scheduled__2026-01-01", "task": "apply", "try": "1"}
+
+
+def live_through_a_season(emulator: StudioEmulator, storage: UPath, nights_ago: Sequence[int] = NIGHTS_AGO) -> str:
+    """Take snapshots and plans of past nights, carry last night's plan out, and return that plan's id."""
+    control, present = emulator.control, datetime.now(UTC)
+    control.set_rate_limit(enabled=False)
+    plan = None
+    for days in nights_ago:
+        night = present - timedelta(days=days)
+        control.set_clock(night)
+        with client_at(emulator, storage, night) as client:
+            take_inventory(client, storage, now=lambda night=night: night, progress=lambda _sentence: None)
+        if days <= 30:
+            plan = make_plan(storage, "acme", POLICY, now=lambda night=night: night + timedelta(minutes=4))
+            plan.write(storage)
+    assert plan is not None
+    with client_at(emulator, storage, present - timedelta(hours=2), task="apply") as client:
+        when = present - timedelta(hours=2)
+        rails = GuardRails(max_actions=10_000, max_share=1.0)
+        actor = {**ACTOR, "approver": "ada"}
+        apply_plan(client, plan, storage, guard_rails=rails, actor=actor, now=lambda: when)
+    control.set_clock(present)
+    control.clear_requests()
+    return plan.plan_id
+
+
+def client_at(emulator: StudioEmulator, storage: UPath, at: datetime, task: str = "inventory") -> StudioClient:
+    """Return a client that records what it spends as a task of the nightly DAG did at some time."""
+    credentials = Credentials("acme", *emulator.credentials(), emulator.url, TokenKind.WORKSPACE)
+    recorder = SpendingRecorder(
+        lambda: storage,
+        workspace="acme",
+        connection="studio_default",
+        budget_key=credentials.budget_key,
+        spender=Spender(ACTOR["dag"], ACTOR["run"], task, -1, 1),
+        now=lambda: at,
+    )
+    client = StudioClient(credentials, limiter=RateLimiter.unlimited(), on_sent=recorder.note)
+    close = client.close
+
+    def close_and_record() -> None:
+        recorder.flush()
+        close()
+
+    client.close = close_and_record  # type: ignore[method-assign]
+    return client
+
+
+def write_odd_names(storage: UPath, workspace: str = ODD_WORKSPACE) -> None:
+    """Write one night of Reports with names that break pages."""
+    with SnapshotStore(storage, workspace).writer(datetime.now(UTC) - timedelta(days=1)) as writer:
+        for number, (token, name) in enumerate(ODD_NAMES.items()):
+            row = {
+                "token": token,
+                "name": name,
+                "collection": "c0",
+                "collection_name": "<b>Bold</b>",
+                "creator": "o'brien",
+                "archived": False,
+                "view_count": number,
+                "schedules_count": 0,
+                "web_url": "javascript:alert(1)" if number == 0 else f"https://app.mode.com/odd/reports/{token}",
+                "created_at": datetime.now(UTC) - timedelta(days=400),
+            }
+            writer.add("reports", row)
+        writer.finish({"workspace": workspace})

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page "Studio" in a real Airflow, looked at with a real Chromium, under a base path.
+
+Every test looks at the same Airflow, whose nightly DAG has carried a plan out. `make screenshots` runs these tests to
+make the documentation's pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from upath import UPath
+
+from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.plugin.app import create_app
+from tests.plugin.workspace import ODD_WORKSPACE, live_through_a_season, write_odd_names
+from tests.system.browser import PHONE, chromium, logged_in, needs_chromium, picture, use_theme, violations
+from tests.system.conftest import NIGHTLY
+from tests.system.keeper import ProcessKeeper
+from tests.system.live_airflow import LiveAirflow
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, FrameLocator, Page
+
+pytestmark = [pytest.mark.system, needs_chromium]
+
+BASE_PATH = "/team/airflow"
+CONF = {"approval": False, "max_actions": 200, "max_share": 0.9}
+
+
+@dataclass
+class Watched:
+    """An Airflow whose nightly DAG ran once."""
+
+    airflow: LiveAirflow
+    run_id: str
+    plan_id: str
+
+    def page(self, path: str) -> str:
+        """Return the address of one of our pages outside of Airflow's frame."""
+        return f"{self.airflow.url}/studio/{path}"
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """Airflow under a base path, on a workspace with a season of nights, after one run of the nightly DAG."""
+    folder = tmp_path_factory.mktemp("ui")
+    storage = UPath(folder / "studio")
+    with StudioEmulator("acme", reports=240, seed=11) as emulator, ProcessKeeper() as keeper:
+        token, secret = emulator.credentials()
+        connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
+        extra = {"token_kind": "workspace", "rate_limit_requests": 40, "rate_limit_seconds": 2}
+        airflow = LiveAirflow(
+            keeper,
+            folder / "airflow",
+            environment={
+                "AIRFLOW_CONN_STUDIO_DEFAULT": json.dumps({**connection, "extra": extra}),
+                "AIRFLOW__STUDIO__STORAGE_PATH": f"file://{storage}",
+            },
+            viewer=True,
+            base_path=BASE_PATH,
+        )
+        airflow.start()
+        live_through_a_season(emulator, storage)
+        write_odd_names(storage)
+        airflow.wait_until_ready(NIGHTLY)
+        run_id = airflow.trigger(NIGHTLY, CONF)
+        assert airflow.wait_for_run(NIGHTLY, run_id, timeout_seconds=240) == "success"
+        yield Watched(airflow, run_id, airflow.xcom(NIGHTLY, run_id, "plan")["plan_id"])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, watched: Watched) -> Iterator[Page]:
+    """A browser's page in which an admin is logged in."""
+    with logged_in(browser, watched.airflow) as opened:
+        yield opened
+
+
+def studio(page: Page) -> FrameLocator:
+    """Return our page inside of Airflow's."""
+    return page.frame_locator("iframe[title=Studio]")
+
+
+def open_from_navigation(page: Page, watched: Watched) -> FrameLocator:
+    page.goto(f"{watched.airflow.url}/")
+    page.get_by_role("link", name="Studio").first.click()
+    frame = studio(page)
+    frame.get_by_role("heading", name="acme").wait_for()
+    return frame
+
+
+def column(frame: Any, name: str) -> list[str]:
+    return [text.strip() for text in frame.locator(f"td.{name}, th.{name}[scope=row]").all_inner_texts()]
+
+
+def answer_to(watched: Watched, address: str, user: str | None) -> int:
+    session = requests.Session()
+    session.trust_env = False
+    if user is not None:
+        login = {"username": user, "password": watched.airflow.password}
+        token = session.post(f"{watched.airflow.url}/auth/token", json=login, timeout=30).json()["access_token"]
+        session.headers["Authorization"] = f"Bearer {token}"
+    answer = session.get(address, timeout=60)
+    # An address that nobody serves is answered 200 with Airflow's own page.
+    assert 'id="root"' not in answer.text, address
+    return answer.status_code
+
+
+def test_every_route_refuses_the_anonymous_and_lets_a_viewer_read(watched: Watched) -> None:
+    values = {
+        "{token}": "0dd000000001",
+        "{plan_id}": watched.plan_id,
+        "{dag_id}": NIGHTLY,
+        "{task_id}": "inventory",
+        "{run_id:path}": watched.run_id,
+        "{name:path}": "studio.css",
+    }
+    table = []
+    for route in create_app().routes:
+        path = route.path  # type: ignore[attr-defined]
+        address = path
+        for placeholder, value in values.items():
+            address = address.replace(placeholder, value)
+        workspace = ODD_WORKSPACE if "{token}" in path else "acme"
+        query = "" if "dag" in path or "static" in path else f"?workspace={workspace}"
+        whole = watched.page(f"{address.lstrip('/')}{query}")
+        table.append((path, *(answer_to(watched, whole, user) for user in (None, "viewer", "admin"))))
+    print("\n".join(f"{path:<50}{anonymous:>6}{viewer:>6}{admin:>6}" for path, anonymous, viewer, admin in table))
+    assert {row[1:] for row in table} == {(401, 200, 200)}
+
+
+def test_the_page_opens_from_the_navigation_and_tells_of_the_night(page: Page, watched: Watched) -> None:
+    frame = open_from_navigation(page, watched)
+    assert "Last night's plan" in frame.locator("main").inner_text()
+    assert frame.get_by_role("link", name=NIGHTLY).count()
+    assert frame.locator(".tile canvas").count() == 6, "the charts are drawn"
+    picture(page, "overview-light")
+
+
+def test_reports_are_sorted_filtered_and_opened(page: Page, watched: Watched) -> None:
+    frame = open_from_navigation(page, watched)
+    frame.get_by_role("navigation", name="Studio").get_by_role("link", name="Reports").click()
+    frame.get_by_role("link", name="Views", exact=True).click()
+    frame.locator("th[aria-sort=descending]").wait_for()
+    views = [int(text.replace(",", "")) for text in column(frame, "views")]
+    assert views == sorted(views, reverse=True)
+    picture(page, "reports-light")
+    frame.get_by_label("State").select_option("archived")
+    frame.get_by_role("link", name="Clear").wait_for()
+    assert {text for text in column(frame, "verdict")} == {"archived"}
+    frame.get_by_label("State").select_option("")
+    frame.get_by_label("Name or token").fill("re")
+    frame.get_by_label("Name or token").press("Enter")
+    frame.get_by_role("link", name="Clear").wait_for()
+    page.wait_for_function("() => location.href.includes('q=re')")
+    names = column(frame, "name")
+    assert names
+    assert all("re" in name.casefold() for name in names)
+    frame.locator("th.name a").first.click()
+    frame.get_by_role("heading", name="Night by night").wait_for()
+    assert frame.get_by_role("heading", level=1).inner_text() == names[0]
+    assert frame.locator("canvas").count() == 2
+    picture(page, "report-light")
+
+
+def test_a_plan_shows_evidence_and_fate_and_leads_to_its_run(page: Page, watched: Watched) -> None:
+    frame = open_from_navigation(page, watched)
+    frame.get_by_role("navigation", name="Studio").get_by_role("link", name="Plans").click()
+    frame.get_by_role("link", name=watched.plan_id).wait_for()
+    picture(page, "plans-light")
+    applied = frame.locator("tbody tr", has=frame.locator("td:nth-child(5):not(:text-is('0'))")).first
+    applied.get_by_role("link").first.click()
+    frame.get_by_role("heading", name="What became of it").wait_for()
+    assert frame.locator(".badge.done").count()
+    assert "not viewed since" in frame.locator(".actions").inner_text()
+    frame.locator("details.journal summary").first.click()
+    assert "intent" in frame.locator("details.journal[open]").inner_text()
+    picture(page, "plan-light")
+    frame.get_by_role("link", name="Undo with the DAG studio_undo").click()
+    page.wait_for_url(re.compile(rf"{BASE_PATH}/dags/studio_undo"))
+
+
+def test_the_export_is_downloaded_from_inside_of_the_frame(page: Page, watched: Watched) -> None:
+    frame = open_from_navigation(page, watched)
+    frame.get_by_role("navigation", name="Studio").get_by_role("link", name="Reports").click()
+    with page.expect_download() as download:
+        frame.get_by_role("link", name="Export CSV").click()
+    assert download.value.suggested_filename.startswith("studio-reports-acme-")
+
+
+def test_the_budget_names_the_tasks_that_spend_it(page: Page, watched: Watched) -> None:
+    page.goto(watched.page("budget?workspace=acme&hours=24"))
+    lines = page.get_by_role("region", name="By DAG and task").inner_text()
+    for task in ("inventory", "apply"):
+        assert re.search(rf"{NIGHTLY}\s+{task}\s", lines), lines
+    picture(page, "budget-light")
+
+
+def test_the_pages_of_a_run_and_of_a_task_have_a_tab(page: Page, watched: Watched) -> None:
+    page.goto(f"{watched.airflow.url}/dags/{NIGHTLY}/runs/{watched.run_id}/plugin/studio_run")
+    studio(page).get_by_role("link", name=watched.plan_id).wait_for()
+    assert "inventory" in studio(page).get_by_role("region", name="By task").inner_text()
+    picture(page, "run-light")
+    page.goto(f"{watched.airflow.url}/dags/{NIGHTLY}/runs/{watched.run_id}/tasks/inventory/plugin/studio_task")
+    studio(page).get_by_text("GET spaces", exact=True).wait_for()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", ["desktop", "phone"])
+def test_no_page_has_a_serious_violation_or_is_wider_than_the_screen(
+    page: Page, watched: Watched, theme: str, width: str
+) -> None:
+    before = page.viewport_size
+    page.goto(watched.page("budget"))
+    use_theme(page, theme)
+    if width == "phone":
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    try:
+        found = {}
+        for name, path in pages_of(page, watched).items():
+            page.goto(watched.page(path))
+            page.wait_for_load_state("networkidle")
+            assert page.evaluate("document.documentElement.dataset.theme") == theme
+            found[name] = violations(page)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
+            if width == "phone":
+                picture(page, f"{name}-phone-{theme}") if name in {"overview", "reports"} and theme == "light" else None
+            elif theme == "dark":
+                picture(page, f"{name}-{theme}")
+        print(theme, width, {name: len(ones) for name, ones in found.items()})
+        assert {name: ones for name, ones in found.items() if ones} == {}
+    finally:
+        page.set_viewport_size(before)  # type: ignore[arg-type]
+        use_theme(page, "light")
+
+
+def pages_of(page: Page, watched: Watched) -> dict[str, str]:
+    """Return the address of a page of each kind, with data, and of one that does not exist."""
+    return {
+        "overview": "?workspace=acme",
+        "reports": "reports?workspace=acme&sort=views&desc=1",
+        "odd-names": f"reports?workspace={ODD_WORKSPACE}",
+        "report": f"reports/0dd000000005?workspace={ODD_WORKSPACE}",
+        "plans": "plans?workspace=acme",
+        "plan": f"plans/{watched.plan_id}?workspace=acme",
+        "budget": "budget?workspace=acme&hours=24",
+        "run": f"dag-runs/{NIGHTLY}/{watched.run_id}",
+        "missing": "reports/nowhere?workspace=acme",
+    }
+
+
+def test_the_theme_follows_airflows_own_switch_at_once(page: Page, watched: Watched) -> None:
+    frame = open_from_navigation(page, watched)
+    root = frame.locator("html")
+    assert root.get_attribute("data-theme") == "light"
+    page.evaluate("() => { const c = document.documentElement.classList; c.remove('light'); c.add('dark'); }")
+    frame.locator("html[data-theme=dark]").wait_for()
+    use_theme(page, "dark")
+    page.reload()
+    studio(page).locator("html[data-theme=dark]").wait_for()
+    studio(page).locator("canvas").first.wait_for()
+    picture(page, "navigation-dark")
+    use_theme(page, "light")
+
+
+def test_names_that_people_chose_run_nothing(page: Page, watched: Watched) -> None:
+    page.goto(watched.page(f"reports?workspace={ODD_WORKSPACE}"))
+    assert page.title() == f"Reports · {ODD_WORKSPACE}"
+    assert page.locator("main script, main img").count() == 0
+    assert "<script>document.title='owned'</script>" in page.locator("main").inner_text()
+
+
+def test_the_keyboard_reaches_the_content_and_the_filters(page: Page, watched: Watched) -> None:
+    page.goto(watched.page("reports?workspace=acme"))
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "q"
+
+
+def test_a_viewer_reads_and_a_stranger_is_told_to_log_in(browser: Browser, watched: Watched) -> None:
+    with logged_in(browser, watched.airflow, "viewer") as page:
+        open_from_navigation(page, watched)
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(watched.page(""))
+    assert "You are not logged in" in page.locator("main").inner_text()
+    assert "acme" not in page.content()
+    context.close()

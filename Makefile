@@ -8,10 +8,10 @@ UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' $(LOCK))
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit system format lock clean
+.PHONY: help setup demo test lint types unit system screenshots format lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.installed ## Make the environment in .venv from the committed lock
 
@@ -45,6 +45,9 @@ unit: setup ## Tests with real HTTP against the emulator, branch coverage shown
 
 system: setup ## Tests that run the nightly DAG in a real Airflow
 	$(BIN)/python -m pytest -m system -n 2 --dist loadfile $(ARGS)
+
+screenshots: setup ## Make the documentation's pictures of the UI anew (needs chromium)
+	STUDIO_SCREENSHOTS=docs/images $(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
 
 format: setup ## Format and sort imports
 	$(BIN)/ruff check --fix .

@@ -62,7 +62,7 @@ class LiveAirflow:
         base_path: str = "",
     ) -> None:
         self.home = home
-        self._users = {"admin": "admin", **({"viewer": "viewer"} if viewer else {})}
+        self._users = ["admin", "viewer"] if viewer else ["admin"]
         self.user, self.password = "admin", secrets.token_urlsafe(9)
         self._keeper = keeper
         ui, worker_logs, trigger_logs, scheduler_health = free_ports(4)

@@ -27,6 +27,12 @@
     return [Math.max(0, low - room), high + room];
   };
 
+  // Bars stand on their begin; the first and the last shall be whole.
+  const across = (times) => {
+    const width = times.length > 1 ? times[1] - times[0] : 1;
+    return [times[0] - width / 2, times.at(-1) + width / 2];
+  };
+
   const tip = () => {
     const label = document.createElement("div");
     label.className = "tip";
@@ -52,8 +58,10 @@
     const data = numbersOf(table, place.dataset.column);
     const known = data[1].filter((value) => value !== null).length;
     place.replaceChildren();
-    if (known === 0) {
-      place.textContent = "not known yet";
+    place.classList.remove("unknown");
+    const empty = bars && data[1].every((value) => !value);
+    if (known === 0 || empty) {
+      place.textContent = empty ? "none" : "not known yet";
       place.classList.add("unknown");
       return null;
     }
@@ -71,7 +79,7 @@
         padding: [8, 8, 0, 0],
         legend: { show: false },
         cursor: { sync: { key: place.dataset.table }, y: false, points: { size: 7 }, drag: { x: false, y: false } },
-        scales: { x: { time: true }, y: { range: range(bars) } },
+        scales: { x: { time: true, range: bars ? across(data[0]) : undefined }, y: { range: range(bars) } },
         axes: [
           { ...axis, size: 24, space: 70, values: (_plot, marks) => marks.map((at) => stamp(at, data[0])) },
           { ...axis, size: 44, space: 28, values: (_plot, marks) => marks.map((at) => (Number.isInteger(at) ? short.format(at) : "")) },

@@ -23,7 +23,11 @@ MODULES = [
         "notifications",
         "links",
     )
-] + ["airflow_provider_studio.hooks.studio", "airflow_provider_studio.assets"]
+] + [
+    "airflow_provider_studio.hooks.studio",
+    "airflow_provider_studio.assets",
+    "airflow_provider_studio.plugin.airflow_plugin",
+]
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.apply import GuardRails, apply_plan
 from airflow_provider_studio.governance.inventory import take_inventory
+from airflow_provider_studio.governance.plan import Plan
 from airflow_provider_studio.governance.planning import make_plan
 from airflow_provider_studio.governance.policy import StalenessPolicy
 from airflow_provider_studio.governance.snapshots import SnapshotStore
@@ -37,8 +38,10 @@ ODD_NAMES = {
 ACTOR = {"dag": "studio_nightly_governance", "run": "scheduled__2026-01-01", "task": "apply", "try": "1"}
 
 
-def live_through_a_season(emulator: StudioEmulator, storage: UPath, nights_ago: Sequence[int] = NIGHTS_AGO) -> str:
-    """Take snapshots and plans of past nights, carry last night's plan out, and return that plan's id."""
+def live_through_a_season(
+    emulator: StudioEmulator, storage: UPath, nights_ago: Sequence[int] = NIGHTS_AGO, *, carry_out: bool = True
+) -> None:
+    """Take snapshots and make plans of past nights, and carry last night's plan out, unless that is left to others."""
     control, present = emulator.control, datetime.now(UTC)
     control.set_rate_limit(enabled=False)
     plan = None
@@ -50,15 +53,16 @@ def live_through_a_season(emulator: StudioEmulator, storage: UPath, nights_ago: 
         if days <= 30:
             plan = make_plan(storage, "acme", POLICY, now=lambda night=night: night + timedelta(minutes=4))
             plan.write(storage)
-    assert plan is not None
-    with client_at(emulator, storage, present - timedelta(hours=2), task="apply") as client:
-        when = present - timedelta(hours=2)
-        rails = GuardRails(max_actions=10_000, max_share=1.0)
-        actor = {**ACTOR, "approver": "ada"}
-        apply_plan(client, plan, storage, guard_rails=rails, actor=actor, now=lambda: when)
+    if carry_out and plan is not None:
+        _apply(emulator, storage, plan, present - timedelta(hours=2))
     control.set_clock(present)
     control.clear_requests()
-    return plan.plan_id
+
+
+def _apply(emulator: StudioEmulator, storage: UPath, plan: Plan, at: datetime) -> None:
+    rails = GuardRails(max_actions=10_000, max_share=1.0)
+    with client_at(emulator, storage, at, task="apply") as client:
+        apply_plan(client, plan, storage, guard_rails=rails, actor={**ACTOR, "approver": "ada"}, now=lambda: at)
 
 
 def client_at(emulator: StudioEmulator, storage: UPath, at: datetime, task: str = "inventory") -> StudioClient:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,14 @@ import requests
 from upath import UPath
 
 from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.governance.audit import Audit
 from airflow_provider_studio.plugin.app import create_app
 from tests.plugin.workspace import ODD_WORKSPACE, live_through_a_season, write_odd_names
 from tests.system.browser import PHONE, chromium, logged_in, needs_chromium, picture, use_theme, violations
 from tests.system.conftest import NIGHTLY
 from tests.system.keeper import ProcessKeeper
-from tests.system.live_airflow import LiveAirflow
+from tests.system.live_airflow import LiveAirflow, LiveAirflowError
+from tests.system.test_nightly_governance import answer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, FrameLocator, Page
@@ -31,16 +34,20 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.system, needs_chromium]
 
 BASE_PATH = "/team/airflow"
-CONF = {"approval": False, "max_actions": 200, "max_share": 0.9}
+CONF = {"max_actions": 200, "max_share": 0.9}
 
 
 @dataclass
 class Watched:
-    """An Airflow whose nightly DAG ran once."""
+    """An Airflow whose nightly DAG ran once, and what became of it.
+
+    :param report: the token of a Report that the plan archived.
+    """
 
     airflow: LiveAirflow
-    run_id: str
-    plan_id: str
+    run_id: str = ""
+    plan_id: str = ""
+    report: str = ""
 
     def page(self, path: str) -> str:
         """Return the address of one of our pages outside of Airflow's frame."""
@@ -67,12 +74,29 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             base_path=BASE_PATH,
         )
         airflow.start()
-        live_through_a_season(emulator, storage)
+        live_through_a_season(emulator, storage, carry_out=False)
         write_odd_names(storage)
         airflow.wait_until_ready(NIGHTLY)
-        run_id = airflow.trigger(NIGHTLY, CONF)
-        assert airflow.wait_for_run(NIGHTLY, run_id, timeout_seconds=240) == "success"
-        yield Watched(airflow, run_id, airflow.xcom(NIGHTLY, run_id, "plan")["plan_id"])
+        made = Watched(airflow, airflow.trigger(NIGHTLY, CONF))
+        answer(made, made.run_id, yes_of(made))
+        assert airflow.wait_for_run(NIGHTLY, made.run_id, timeout_seconds=240) == "success"
+        made.plan_id = airflow.xcom(NIGHTLY, made.run_id, "plan")["plan_id"]
+        made.report = Audit(storage, "acme").plan(made.plan_id).reports[0]
+        yield made
+
+
+def yes_of(watched: Watched) -> str:
+    """Wait until the night asks for approval, and return its first way to say yes."""
+    path = f"/dags/{NIGHTLY}/dagRuns/{watched.run_id}/taskInstances/approve/-1/hitlDetails"
+    deadline = time.monotonic() + 180
+    while True:
+        try:
+            options = watched.airflow.api("GET", path)["options"]
+        except LiveAirflowError:
+            assert time.monotonic() < deadline, watched.airflow.task_states(NIGHTLY, watched.run_id)
+            time.sleep(0.5)
+        else:
+            return str(next(one for one in options if one.startswith("Approve")))
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +192,7 @@ def test_reports_are_sorted_filtered_and_opened(page: Page, watched: Watched) ->
     names = column(frame, "name")
     assert names
     assert all("re" in name.casefold() for name in names)
-    frame.locator("th.name a").first.click()
+    frame.locator("th.name[scope=row] a").first.click()
     frame.get_by_role("heading", name="Night by night").wait_for()
     assert frame.get_by_role("heading", level=1).inner_text() == names[0]
     assert frame.locator("canvas").count() == 2
@@ -180,8 +204,8 @@ def test_a_plan_shows_evidence_and_fate_and_leads_to_its_run(page: Page, watched
     frame.get_by_role("navigation", name="Studio").get_by_role("link", name="Plans").click()
     frame.get_by_role("link", name=watched.plan_id).wait_for()
     picture(page, "plans-light")
-    applied = frame.locator("tbody tr", has=frame.locator("td:nth-child(5):not(:text-is('0'))")).first
-    applied.get_by_role("link").first.click()
+    assert "approved by admin" in frame.locator("tbody tr").first.inner_text()
+    frame.get_by_role("link", name=watched.plan_id).click()
     frame.get_by_role("heading", name="What became of it").wait_for()
     assert frame.locator(".badge.done").count()
     assert "not viewed since" in frame.locator(".actions").inner_text()
@@ -235,10 +259,10 @@ def test_no_page_has_a_serious_violation_or_is_wider_than_the_screen(
             assert page.evaluate("document.documentElement.dataset.theme") == theme
             found[name] = violations(page)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
-            if width == "phone":
-                picture(page, f"{name}-phone-{theme}") if name in {"overview", "reports"} and theme == "light" else None
-            elif theme == "dark":
-                picture(page, f"{name}-{theme}")
+            if width == "phone" and theme == "light" and name in {"overview", "reports"}:
+                picture(page, f"{name}-phone-light")
+            elif width == "desktop" and theme == "dark" and name not in {"odd-names", "odd-report", "missing"}:
+                picture(page, f"{name}-dark")
         print(theme, width, {name: len(ones) for name, ones in found.items()})
         assert {name: ones for name, ones in found.items() if ones} == {}
     finally:
@@ -252,7 +276,8 @@ def pages_of(page: Page, watched: Watched) -> dict[str, str]:
         "overview": "?workspace=acme",
         "reports": "reports?workspace=acme&sort=views&desc=1",
         "odd-names": f"reports?workspace={ODD_WORKSPACE}",
-        "report": f"reports/0dd000000005?workspace={ODD_WORKSPACE}",
+        "report": f"reports/{watched.report}?workspace=acme",
+        "odd-report": f"reports/0dd000000005?workspace={ODD_WORKSPACE}",
         "plans": "plans?workspace=acme",
         "plan": f"plans/{watched.plan_id}?workspace=acme",
         "budget": "budget?workspace=acme&hours=24",

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_studio import settings
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -203,7 +205,8 @@ _LOCK = threading.Lock()
 def _database() -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    return duckdb.connect(config={"memory_limit": _MEMORY, "threads": _THREADS})
+    spill = str(settings.page_cache() / "spill")
+    return duckdb.connect(config={"memory_limit": _MEMORY, "threads": _THREADS, "temp_directory": spill})
 
 
 def _cursor() -> duckdb.DuckDBPyConnection:

@@ -136,7 +136,9 @@ def answer_to(watched: Watched, address: str, user: str | None) -> int:
         login = {"username": user, "password": watched.airflow.password}
         token = session.post(f"{watched.airflow.url}/auth/token", json=login, timeout=30).json()["access_token"]
         session.headers["Authorization"] = f"Bearer {token}"
-    answer = session.get(address, timeout=60)
+    deadline = time.monotonic() + 120
+    while (answer := session.get(address, timeout=60)).status_code == 503 and time.monotonic() < deadline:
+        time.sleep(float(answer.headers["Retry-After"]))  # the night's tables are being made
     # An address that nobody serves is answered 200 with Airflow's own page.
     assert 'id="root"' not in answer.text, address
     return answer.status_code

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 UNVIEWED_DAYS = 90
 """What the pages call unviewed; the default of a policy."""
 _KEPT = 3
-_PARQUET = "(FORMAT parquet, COMPRESSION zstd)"
-_WHOLE = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480)"
+_PARQUET = "(FORMAT parquet, ROW_GROUP_SIZE 20480)"
 """Sorted by Report and in small groups, so that one Report's nights are found without reading the others'."""
 
 
@@ -99,7 +98,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
 def _history(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     connection.execute(
         "COPY (SELECT token, taken_at, view_count, runs_count FROM reports ORDER BY token, taken_at)"
-        f" TO '{folder / 'history.parquet'}' {_WHOLE}"
+        f" TO '{folder / 'history.parquet'}' {_PARQUET}"
     )
 
 

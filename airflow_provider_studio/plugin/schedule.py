@@ -32,7 +32,7 @@ class Night:
     dag_id: str
     paused: bool
     timetable: str | None
-    next_at: datetime
+    next_at: datetime | None
     last_run: str | None = None
     last_state: str | None = None
     last_begun: datetime | None = None
@@ -47,7 +47,7 @@ def nights(readable_dags: set[str]) -> list[Night]:
         scheduled = (one for one in session.scalars(query) if one.next_dagrun_create_after is not None)
         dags = [one for one in scheduled if one.dag_id in readable_dags]
         told = [_told(one, _newest_run(session, one.dag_id)) for one in dags]
-    return sorted(told, key=lambda one: (one.paused, one.next_at))
+    return sorted(told, key=lambda one: (one.paused, str(one.next_at)))
 
 
 def _newest_run(session: Session, dag_id: str) -> DagRun | None:

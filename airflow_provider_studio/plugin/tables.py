@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import threading
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,10 @@ EXPORTED = (
     "edited_at",
     "first_seen_at",
     "web_url",
+)
+_SHOWN = (
+    "token, name, collection, collection_name, creator, archived, view_count, views_90d, last_run_at, schedules_count, "
+    "verdict, detail"
 )
 _MEMORY, _THREADS = "96MB", 2
 
@@ -115,20 +120,17 @@ class NightTables:
 
     def __init__(self, folder: Path, plan: Path | None = None) -> None:
         self.folder = folder
-        verdicts = "(SELECT NULL::VARCHAR AS report, NULL::VARCHAR AS verdict, NULL::VARCHAR AS detail WHERE false)"
-        if plan is not None:
-            verdicts = f"read_parquet('{_quoted(plan / 'verdicts.parquet')}')"
-        reports = f"read_parquet('{_quoted(folder / 'reports.parquet')}')"
-        self._reports = f"{reports} AS facts LEFT JOIN {verdicts} AS verdicts ON verdicts.report = facts.token"
+        self._path = _judged(folder, plan)
+        self._reports = f"read_parquet('{_quoted(self._path)}')"
 
     def page(self, wanted: Wanted, number: int) -> tuple[list[dict[str, Any]], int]:
         """Return a page of Reports and how many match in all; pages count from 1."""
         where, values = wanted.where()
+        total = _count(self._path, where, tuple(values))
         with _cursor() as cursor:
-            total = cursor.execute(f"SELECT count(*) FROM {self._reports} WHERE {where}", values).fetchone()
             order = f"ORDER BY {wanted.order()} LIMIT {PER_PAGE} OFFSET {PER_PAGE * (number - 1)}"
-            rows = _rows(cursor.execute(f"SELECT * FROM {self._reports} WHERE {where} {order}", values))
-        return rows, int(total[0]) if total else 0
+            rows = _rows(cursor.execute(f"SELECT {_SHOWN} FROM {self._reports} WHERE {where} {order}", values))
+        return rows, total
 
     def export(self, wanted: Wanted) -> Iterator[Sequence[Any]]:
         """Yield all Reports that match, with the EXPORTED columns, in constant memory."""
@@ -160,24 +162,11 @@ class NightTables:
 
     def numbers(self) -> dict[str, Any]:
         """Return the night in numbers."""
-        schedules = f"read_parquet('{_quoted(self.folder / 'schedules.parquet')}')"
-        with _cursor() as cursor:
-            (reports,) = _rows(cursor.execute(f"SELECT {_NUMBERS} FROM {self._reports}"))
-            (runs,) = _rows(
-                cursor.execute(
-                    f"SELECT sum(runs_a_week) AS runs_a_week, sum(runs_a_week) FILTER (unviewed) AS runs_unviewed "
-                    f"FROM {schedules} AS schedules JOIN (SELECT token AS of_report, unviewed FROM {self._reports}) "
-                    "ON of_report = schedules.report"
-                )
-            )
-        return reports | runs
+        return _numbers(self._path, self.folder / "schedules.parquet")
 
     def verdicts(self) -> list[tuple[str, int]]:
         """Return how many live Reports have which verdict, the commonest first."""
-        with _cursor() as cursor:
-            live = STATE_CHOICES["live"]
-            sql = f"SELECT verdict, count(*) FROM {self._reports} WHERE {live} AND verdict IS NOT NULL GROUP BY 1"
-            return sorted(cursor.execute(sql).fetchall(), key=lambda one: -one[1])
+        return _live_verdicts(self._path)
 
     @functools.cached_property
     def choices(self) -> dict[str, list[list[Any]]]:
@@ -193,6 +182,61 @@ class NightTables:
         sql = f"SELECT * FROM read_parquet('{_quoted(self.folder / table)}.parquet') WHERE {condition}"
         with _cursor() as cursor:
             return _rows(cursor.execute(sql, list(values)))
+
+
+def _judged(folder: Path, plan: Path | None) -> Path:
+    """Return the file with a night's Reports and a plan's verdicts on them; it is made once."""
+    target = folder / f"reports-{'unjudged' if plan is None else plan.name}.parquet"
+    if not target.exists():
+        verdicts = "(SELECT NULL::VARCHAR AS report, NULL::VARCHAR AS verdict, NULL::VARCHAR AS detail WHERE false)"
+        if plan is not None:
+            verdicts = f"read_parquet('{_quoted(plan / 'verdicts.parquet')}')"
+        facts = f"read_parquet('{_quoted(folder / 'reports.parquet')}')"
+        making = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        with _cursor() as cursor:
+            cursor.execute(
+                f"COPY (SELECT facts.*, verdict, detail FROM {facts} AS facts"
+                f" LEFT JOIN {verdicts} AS verdicts ON verdicts.report = facts.token)"
+                f" TO '{_quoted(making)}' (FORMAT parquet, ROW_GROUP_SIZE 20480)"
+            )
+        making.replace(target)
+    return target
+
+
+# What is asked of a file that never changes is asked once.
+
+
+@functools.lru_cache(maxsize=16)
+def _numbers(reports: Path, schedules: Path) -> dict[str, Any]:
+    source = f"read_parquet('{_quoted(reports)}')"
+    with _cursor() as cursor:
+        (counts,) = _rows(cursor.execute(f"SELECT {_NUMBERS} FROM {source}"))
+        (runs,) = _rows(
+            cursor.execute(
+                "SELECT sum(runs_a_week) AS runs_a_week, sum(runs_a_week) FILTER (unviewed) AS runs_unviewed "
+                f"FROM read_parquet('{_quoted(schedules)}') AS schedules "
+                f"JOIN (SELECT token AS of_report, unviewed FROM {source}) ON of_report = schedules.report"
+            )
+        )
+    return counts | runs
+
+
+@functools.lru_cache(maxsize=16)
+def _live_verdicts(reports: Path) -> list[tuple[str, int]]:
+    condition = f"{STATE_CHOICES['live']} AND verdict IS NOT NULL"
+    sql = (
+        f"SELECT verdict, count(*) FROM read_parquet('{_quoted(reports)}') WHERE {condition} GROUP BY 1 ORDER BY 2 DESC"
+    )
+    with _cursor() as cursor:
+        return list(cursor.execute(sql).fetchall())
+
+
+@functools.lru_cache(maxsize=64)
+def _count(reports: Path, where: str, values: tuple[Any, ...]) -> int:
+    with _cursor() as cursor:
+        sql = f"SELECT count(*) FROM read_parquet('{_quoted(reports)}') WHERE {where}"
+        (row,) = cursor.execute(sql, list(values)).fetchall()
+    return int(row[0])
 
 
 _NUMBERS = """count(*) AS reports, count(*) FILTER (archived) AS archived, count(*) FILTER (scheduled) AS scheduled,

@@ -257,7 +257,6 @@ def test_no_page_has_a_serious_violation_or_is_wider_than_the_screen(
         found = {}
         for name, path in pages_of(page, watched).items():
             page.goto(watched.page(path))
-            page.wait_for_load_state("networkidle")
             assert page.evaluate("document.documentElement.dataset.theme") == theme
             found[name] = violations(page)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"

@@ -187,7 +187,8 @@ def test_the_storage_and_the_ledger_are_under_airflows_home_by_default(monkeypat
     monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL", "memory://")
     assert settings.storage().protocol == "memory"
     assert settings.rate_limit_url() == "memory://"
-    assert str(settings.in_storage("exports/a.csv")) == "memory://bucket/x/exports/a.csv"
+    # Airflow 3.1's object storage spells the root of such a path with a slash more.
+    assert str(settings.in_storage("exports/a.csv")).replace(":///", "://") == "memory://bucket/x/exports/a.csv"
     assert str(settings.in_storage("/tmp/a.csv")).endswith("/tmp/a.csv")
     assert settings.in_storage("file:///tmp/a.csv").protocol == "file"
 

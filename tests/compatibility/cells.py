@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One cell of the matrix: an environment, its installation, and what the tests in it say."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+UV = Path(sys.executable).with_name("uv")
+EXTRAS = ("redis", "emulator")
+TEST_TOOLS = ("pytest", "jsonschema", "psutil", "statsd", "wtforms")
+COPIED = ("tests", "dags", "docs", "pyproject.toml")
+SUBSET = (
+    "tests/test_provider_info.py",
+    "tests/hooks/test_studio_hook.py",
+    "tests/operators/test_operators.py::test_a_night_from_inventory_to_undo",
+    "tests/operators/test_operators.py::test_the_inventory_emits_an_asset_event",
+    "tests/operators/test_operators.py::test_a_report_is_run_awaited_exported_and_linked",
+)
+_MOST_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell.
+
+    :param airflow: the exact version that was installed.
+    :param words: what the tests said, or the first line of what went wrong.
+    """
+
+    airflow: str
+    passed: bool
+    words: str
+    seconds: float
+
+
+class CellError(RuntimeError):
+    """A step of a cell failed; its last words are in the text."""
+
+
+def find_python(version: str) -> Path | None:
+    """Return the interpreter of a version, from the PATH or pyenv."""
+    on_path = shutil.which(f"python{version}")
+    of_pyenv = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
+    for found in (*reversed(of_pyenv), *([Path(on_path)] if on_path else [])):
+        told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
+        if told.stdout.startswith(f"Python {version}."):
+            return found
+    return None
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build the wheel that every cell installs."""
+    argv = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder / "wheel"), str(ROOT)]
+    subprocess.run(argv, check=True, capture_output=True)
+    return next((folder / "wheel").glob("*.whl"))
+
+
+class Cell:
+    """One Airflow, one Python, dependencies of one age.
+
+    :param folder: its own; emptied first.
+    :param airflow: `3.2` for the newest of that line, or an exact version.
+    :param age: `lowest` or `newest`, of our direct dependencies.
+    """
+
+    def __init__(self, folder: Path, airflow: str, interpreter: Path, age: str, wheel: Path) -> None:
+        self.folder = folder
+        self._airflow = airflow if airflow.count(".") == 2 else f"{airflow}.*"
+        self._interpreter, self._age, self._wheel = interpreter, age, wheel
+        self._python = folder / "venv" / "bin" / "python"
+
+    def run(self) -> Outcome:
+        """Install, test, and say what came of it; nothing raises."""
+        began, version = time.monotonic(), self._airflow
+        try:
+            self._install()
+            version = self._call([self._python, "-m", "airflow", "version"]).strip().splitlines()[-1]
+            words, passed = self._test()
+        except CellError as error:
+            words, passed = str(error), False
+        return Outcome(version, passed, words, time.monotonic() - began)
+
+    def remove(self) -> None:
+        """Delete everything of it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _install(self) -> None:
+        self.remove()
+        self.folder.mkdir(parents=True)
+        (self.folder / "airflow.txt").write_text(f"apache-airflow=={self._airflow}\n", encoding="utf-8")
+        pins = self.folder / "pins.txt"
+        resolve = [UV, "pip", "compile", "--quiet", "--only-binary", ":all:", "--python", self._interpreter]
+        resolve += ["--resolution", "lowest-direct" if self._age == "lowest" else "highest"]
+        resolve += [part for extra in EXTRAS for part in ("--extra", extra)]
+        self._call([*resolve, "-c", self.folder / "airflow.txt", ROOT / "pyproject.toml", "-o", pins])
+        self._call([UV, "venv", "--quiet", "--python", self._interpreter, self.folder / "venv"])
+        install = [UV, "pip", "install", "--quiet", "--only-binary", ":all:", "--python", self._python]
+        self._call([*install, "-r", pins, *TEST_TOOLS])
+        self._call([*install, "--no-deps", self._wheel])
+
+    def _test(self) -> tuple[str, bool]:
+        """Run the subset beside copies of the tests, so that the installed wheel is what is imported."""
+        for name in COPIED:
+            source = ROOT / name
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, self.folder / name)  # type: ignore[operator]
+        argv = [self._python, "-m", "pytest", "-q", "--no-header", "-W", "ignore", *SUBSET]
+        said = self._call(argv, check=False)
+        (self.folder / "pytest.log").write_text(said, encoding="utf-8")
+        failures = re.findall(r"^(?:FAILED|ERROR) \S*::(\S+)", said, re.MULTILINE)
+        last = said.strip().splitlines()[-1] if said.strip() else "no output"
+        words = re.sub(r"(, \d+ warnings?)? in .*", "", last)
+        return (f"{words}: {', '.join(failures)}" if failures else words), not failures and "passed" in words
+
+    def _call(self, argv: list[str | Path], *, check: bool = True) -> str:
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHON", "PYTEST"))
+        }
+        environment = {**clean, "UV_PYTHON_DOWNLOADS": "never", "AIRFLOW_HOME": str(self.folder / "home")}
+        done = subprocess.run(
+            list(map(str, argv)),
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_MOST_SECONDS,
+        )
+        if check and done.returncode:
+            lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()] or ["no words"]
+            raise CellError(f"{' '.join(map(str, argv[:3]))} failed: {lines[-1].strip()}".replace("|", "/"))
+        return done.stdout

@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 LOCK := .ci/requirements-dev.lock
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' $(LOCK))
 ARGS ?=
+VERSION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit system screenshots format lock clean
+.PHONY: help setup demo test lint types unit system screenshots docs serve-docs matrix dist release benchmark format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -48,6 +49,24 @@ system: setup ## Tests that run the nightly DAG in a real Airflow
 
 screenshots: setup ## Make the documentation's pictures of the UI anew (needs chromium)
 	STUDIO_SCREENSHOTS=docs/images $(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
+
+docs: setup ## The documentation as a site in dist/site, without a warning and without the network
+	$(BIN)/mkdocs build --quiet --strict --config-file docs/mkdocs.yml
+
+serve-docs: setup ## The documentation on localhost, built anew as you write
+	$(BIN)/mkdocs serve --config-file docs/mkdocs.yml
+
+matrix: setup ## The wheel under each Airflow, Python and age of dependencies (long; ARGS="--airflow 3.1")
+	$(BIN)/python -m tests.compatibility $(ARGS)
+
+dist: setup ## Build wheel and sdist, check them, install them cleanly; licences and a bill of materials
+	@VENV=$(VENV) .ci/dist
+
+release: setup ## Write version and changelog for a release: make release VERSION=0.2.0
+	@$(BIN)/python .ci/release.py "$(VERSION)"
+
+benchmark: setup ## How long the provider takes to import and the DAGs to parse (others: tests/benchmarks)
+	$(BIN)/python -m tests.benchmarks.importing $(ARGS)
 
 format: setup ## Format and sort imports
 	$(BIN)/ruff check --fix .

@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-import pytest
+from airflow_provider_studio.extras import needs_extra
+
+with needs_extra("testing", "The module of pytest fixtures"):
+    import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fail where a package comes under a licence that this Apache-2.0 project should not make its users depend on.
+
+Reads the CSV that pip-licenses writes.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+# Permissive, or (MPL) weak in a way that an import does not touch.
+ALLOWED = re.compile(
+    r"Apache|MIT|BSD|ISC|PSF|Python Software Foundation|Mozilla Public License|MPL-2\.0|Unlicense|Zope|ZPL|HPND|CC0"
+)
+CHECKED_BY_HAND = {"text-unidecode": "Airflow depends on it; its users may choose the Artistic License"}
+"""Packages that the pattern refuses, and why they may stay."""
+
+
+def main(table: Path) -> int:
+    """Print how many packages there are of each licence, and those that are refused."""
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    refused = [
+        f"{row['Name']} {row['Version']}: {row['License']}"
+        for row in rows
+        if row["Name"] not in CHECKED_BY_HAND and not ALLOWED.search(row["License"])
+    ]
+    for licence, count in Counter(row["License"] for row in rows).most_common():
+        print(f"{count:4} {licence}")
+    print(f"{len(rows)} packages, {len(refused)} refused", *refused, sep="\n  ")
+    return 1 if refused or not rows else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

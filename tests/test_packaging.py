@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a release promises: extras that say their names, a version that only goes up, licences that are looked at."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TODAY = date(2026, 11, 25)
+
+
+def tool(name: str) -> ModuleType:
+    """Return a module of .ci, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / ".ci" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("missing", "code", "extra"),
+    [
+        ("fastapi", "import airflow_provider_studio.emulator", "emulator"),
+        ("msgspec", "import airflow_provider_studio.emulator.server", "emulator"),
+        ("pytest", "import airflow_provider_studio.testing", "testing"),
+        (
+            "redis",
+            "from airflow_provider_studio.client.ratelimit.redis import RedisStore; RedisStore('redis://h')",
+            "redis",
+        ),
+    ],
+)
+def test_what_an_extra_brings_is_named_where_it_is_missing(missing: str, code: str, extra: str) -> None:
+    script = f"import sys; sys.modules[{missing!r}] = None; {code}"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert shown.returncode == 1
+    assert f"pip install 'airflow-provider-studio[{extra}]'" in shown.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "airflow_provider_studio").mkdir()
+    (tmp_path / "airflow_provider_studio" / "__init__.py").write_text('"""Doc."""\n\n__version__ = "0.1.0"\n')
+    (tmp_path / "CHANGELOG.md").write_text(
+        "# Changelog\n\n## 0.2.0 (unreleased)\n\n* More.\n\n## 0.1.0 (2026-01-02)\n\n* All.\n"
+    )
+    return tmp_path
+
+
+def test_a_release_writes_the_version_and_dates_the_changelog(project: Path) -> None:
+    tool("release").release(project, "0.2.0", TODAY)
+    assert '__version__ = "0.2.0"' in (project / "airflow_provider_studio" / "__init__.py").read_text()
+    changes = (project / "CHANGELOG.md").read_text()
+    assert "## 0.2.0 (2026-11-25)\n\n* More." in changes
+    assert "## 0.1.0 (2026-01-02)\n\n* All." in changes
+
+
+@pytest.mark.parametrize(
+    ("wanted", "changelog", "message"),
+    [
+        ("0.1.0", None, "must come after 0.1.0"),
+        ("0.0.9", None, "must come after 0.1.0"),
+        ("next", None, "must be a version such as"),
+        ("0.2.0", "# Changelog\n\n## 0.2.0 (unreleased)\n\n## 0.1.0 (2026-01-02)\n\n* All.\n", "no entry for 0.2.0"),
+        ("0.2.0", "# Changelog\n\n## 0.1.0 (2026-01-02)\n\n* All.\n", r"must be `## <version> \(unreleased\)`"),
+    ],
+)
+def test_a_release_that_makes_no_sense_writes_nothing(
+    project: Path, wanted: str, changelog: str | None, message: str
+) -> None:
+    release = tool("release")
+    if changelog is not None:
+        (project / "CHANGELOG.md").write_text(changelog)
+    before = {path: path.read_text() for path in project.rglob("*.*") if path.is_file()}
+    with pytest.raises(release.ReleaseError, match=message):
+        release.release(project, wanted, TODAY)
+    assert {path: path.read_text() for path in before} == before
+
+
+def test_the_real_changelog_can_be_released() -> None:
+    release = tool("release")
+    newest = release._SECTION.search((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    assert newest is not None
+
+
+def test_a_licence_that_binds_users_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "licences.csv"
+    table.write_text('"Name","Version","License"\n"good","1","MIT License"\n"bad","2","AGPL-3.0-only"\n')
+    assert tool("licences").main(table) == 1
+    assert "bad 2: AGPL-3.0-only" in capsys.readouterr().out
+
+
+def test_every_make_target_says_what_it_does() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
+    described = set(re.findall(r"^([a-z-]+):.*## \S", text, re.MULTILINE))
+    phony = set(re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)[1].split())  # type: ignore[index]
+    assert targets == described == phony

@@ -392,6 +392,13 @@ class StudioClient:
         """List a Report's filters."""
         return self._list(f"{self._report(report)}/filters", "report_filters", models.ReportFilter)
 
+    # Data sources
+
+    def get_data_source(self, data_source: str) -> models.DataSource:
+        """Read one database connection of the workspace."""
+        path = f"/api/{self.workspace}/data_sources/{check_identifier('data source', data_source)}"
+        return models.DataSource.parse(self._get(path), what=f"data source {data_source}")
+
     # Paths and parsing
 
     @contextmanager

@@ -340,8 +340,13 @@ class Query(Resource):
 
 
 class DataSource(Resource):
-    """A database connection of the workspace."""
+    """A database connection of the workspace. `vendor` is such as `snowflake`, `adapter` such as `jdbc:snowflake`."""
 
     token: str
     id: Identifier | None = None
     name: str | None = None
+    vendor: str | None = None
+    adapter: str | None = None
+    host: str | None = None
+    port: int | None = None
+    database: str | None = None

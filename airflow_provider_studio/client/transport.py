@@ -42,6 +42,7 @@ _RESOURCES = frozenset(
         "archive",
         "clone",
         "content.csv",
+        "data_sources",
         "datasets",
         "email_report_subscription_memberships",
         "filters",

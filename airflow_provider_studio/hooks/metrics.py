@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import Stats
 
+from airflow_provider_studio.observing import note_send
+
 if TYPE_CHECKING:
     from airflow_provider_studio.client.transport import Sent
 
 
 def count(sent: Sent) -> None:
-    """Count one send."""
+    """Count one send, and note it on the task's span."""
+    note_send(sent)
     status = "none" if sent.status is None else f"{sent.status // 100}xx"
     tags = {"method": sent.method, "endpoint": sent.endpoint, "status": status}
     Stats.incr("studio.requests", tags=tags)

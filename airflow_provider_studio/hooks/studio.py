@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
@@ -19,6 +19,7 @@ from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioError
 from airflow_provider_studio.get_provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, FIELD_BEHAVIOUR, HOOK_NAME
 from airflow_provider_studio.hooks.metrics import count
+from airflow_provider_studio.observing import note_spending, spending_fields
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -137,13 +138,15 @@ class StudioHook(BaseHook):
         if self._recorder is not None:
             self._recorder.flush()
         if client is not None:
-            spent = client.spending
-            self.log.info(
+            spent, log = client.spending, cast("Any", self.log)  # Airflow's loggers take fields beside the text
+            log.info(
                 "Spent %d requests of the token's budget; waited %.1f s for permits; %d were answered 429",
                 spent.requests,
                 spent.seconds_waited,
                 spent.rate_limited,
+                **spending_fields(spent),
             )
+            note_spending(spent)
 
     def _connection(self) -> Connection:
         try:

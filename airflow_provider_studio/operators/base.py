@@ -6,12 +6,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
 from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.hooks.studio import StudioHook
+from airflow_provider_studio.observing import span
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -25,12 +26,16 @@ class StudioOperator(BaseOperator):
     :param studio_conn_id: the Airflow connection.
     """
 
+    lineage: ClassVar[str | None] = None
+    """What kind of work it is to OpenLineage; see `lineage.lineage_of`."""
+
     template_fields: Sequence[str] = ("studio_conn_id",)
     ui_color = "#e8f1fb"
 
     def __init__(self, *, studio_conn_id: str = StudioHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.studio_conn_id = studio_conn_id
+        self._done: Any = None
 
     @cached_property
     def hook(self) -> StudioHook:
@@ -44,13 +49,27 @@ class StudioOperator(BaseOperator):
     def failing_at_once(self, work: Callable[[], Result]) -> Result:
         """Do the work; an error that no retry can mend fails the task at once. Log what it spent."""
         try:
-            return work()
+            with span(f"studio.{type(self).__name__}"):
+                return self._work_and_spend(work)
         except StudioError as error:
             if error.retry_helps:
                 raise
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+
+    def _work_and_spend(self, work: Callable[[], Result]) -> Result:
+        try:
+            self._done = done = work()
         finally:
             self.hook.log_spending()
+        return done
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
+        """Return what the task read and wrote; OpenLineage's provider asks, where it is installed."""
+        from airflow_provider_studio.lineage import lineage_of
+
+        if self.lineage is None or not self._done:
+            return None
+        return lineage_of(self.lineage, self.hook.client, self._done, getattr(self, "report", None))
 
     @abstractmethod
     def run_with_studio(self, context: Context) -> Any:

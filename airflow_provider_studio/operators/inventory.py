@@ -38,6 +38,7 @@ class StudioInventoryBase(StudioOperator):
     :param storage_path: another place than `[studio] storage_path`.
     """
 
+    lineage = "inventory"
     template_fields: Sequence[str] = (
         *StudioOperator.template_fields,
         "collection_filter",

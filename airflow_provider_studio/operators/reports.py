@@ -54,6 +54,7 @@ class StudioRunReportOperator(StudioOperator):
         `StudioExportReportRunOperator` takes them.
     """
 
+    lineage = "report_run"
     template_fields: Sequence[str] = (*StudioOperator.template_fields, "report", "parameters", "export")
     template_fields_renderers = {"parameters": "json", "export": "json"}  # noqa: RUF012  Airflow's own form
     operator_extra_links = (StudioReportLink(), StudioReportRunLink())
@@ -238,6 +239,7 @@ class StudioExportReportRunOperator(StudioOperator):
     :param format: `csv`, `json` or `pdf`.
     """
 
+    lineage = "export"
     template_fields: Sequence[str] = (*StudioOperator.template_fields, "report", "run", "path", "format")
 
     def __init__(

@@ -14,7 +14,7 @@ import tempfile
 from itertools import product
 from pathlib import Path
 
-from tests.compatibility.cells import Cell, build_wheel, find_python
+from tests.compatibility.cells import UNSUPPORTED, Cell, build_wheel, find_python
 
 AIRFLOWS = ("3.1", "3.2", "3.3")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -38,6 +38,9 @@ def main() -> int:
         print("| Airflow | Python | dependencies | outcome | seconds |\n|---|---|---|---|---|", flush=True)
         failed = 0
         for airflow, python, age in product(asked.airflow, asked.python, asked.dependencies):
+            if (airflow, python) in UNSUPPORTED:
+                print(f"| {airflow} | {python} | {age} | not run: Airflow {airflow} excludes it | |", flush=True)
+                continue
             interpreter = find_python(python)
             if interpreter is None:
                 print(f"| {airflow} | {python} | {age} | not run: no python{python} on this machine | |", flush=True)

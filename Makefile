@@ -51,10 +51,10 @@ screenshots: setup ## Make the documentation's pictures of the UI anew (needs ch
 	STUDIO_SCREENSHOTS=docs/images $(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
 
 docs: setup ## The documentation as a site in dist/site, without a warning and without the network
-	$(BIN)/mkdocs build --quiet --strict --config-file docs/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
 
 serve-docs: setup ## The documentation on localhost, built anew as you write
-	$(BIN)/mkdocs serve --config-file docs/mkdocs.yml
+	$(BIN)/mkdocs serve --config-file docs/site/mkdocs.yml
 
 matrix: setup ## The wheel under each Airflow, Python and age of dependencies (long; ARGS="--airflow 3.1")
 	$(BIN)/python -m tests.compatibility $(ARGS)

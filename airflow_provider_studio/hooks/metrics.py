@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Airflow's metrics see of the token's budget.
 
-`studio.requests` and `studio.rate_limited` count sends and 429s; `studio.throttle_wait` times the waits for permits.
 All carry the tags `method`, `endpoint` (a path without names and tokens) and `status` (such as `2xx`; `none` without
 an answer).
 """
@@ -17,6 +16,12 @@ from airflow_provider_studio.observing import note_send
 
 if TYPE_CHECKING:
     from airflow_provider_studio.client.transport import Sent
+
+METRICS = {
+    "studio.requests": "requests sent, retries included (a counter)",
+    "studio.throttle_wait": "how long a request waited for its permit (a timer)",
+    "studio.rate_limited": "requests answered 429 (a counter)",
+}
 
 
 def count(sent: Sent) -> None:

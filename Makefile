@@ -9,7 +9,7 @@ ARGS ?=
 VERSION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit system screenshots docs serve-docs matrix dist release benchmark format lock clean
+.PHONY: help setup demo test lint types unit system screenshots docs serve-docs matrix fleet dist release benchmark format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ serve-docs: setup ## The documentation on localhost, built anew as you write
 
 matrix: setup ## The wheel under each Airflow, Python and age of dependencies (long; ARGS="--airflow 3.1")
 	$(BIN)/python -m tests.compatibility $(ARGS)
+
+fleet: setup ## One governed night with Celery, Redis and PostgreSQL (needs redis-server and postgresql)
+	$(BIN)/python -m tests.compatibility.fleet
 
 dist: setup ## Build wheel and sdist, check them, install them cleanly; licences and a bill of materials
 	@VENV=$(VENV) .ci/dist

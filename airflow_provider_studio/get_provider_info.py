@@ -83,6 +83,7 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.inventory_parts",
                     f"{package}.operators.retention",
                     f"{package}.operators.reports",
+                    f"{package}.operators.summary",
                 ],
             }
         ],

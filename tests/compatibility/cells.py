@@ -94,11 +94,20 @@ class Cell:
             words, passed = str(error), False
         return Outcome(version, passed, words, time.monotonic() - began)
 
+    def call_inside(self, packages: tuple[str, ...], *arguments: str) -> str:
+        """Install, with more packages, and run Python there; returns what it printed.
+
+        :raises CellError: it failed.
+        """
+        self._install(packages)
+        self._copy()
+        return self._call([self._python, *arguments])
+
     def remove(self) -> None:
         """Delete everything of it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _install(self) -> None:
+    def _install(self, packages: tuple[str, ...] = ()) -> None:
         self.remove()
         self.folder.mkdir(parents=True)
         line = ".".join(self._airflow.split(".")[:2])
@@ -112,7 +121,7 @@ class Cell:
         self._call([UV, "venv", "--quiet", "--python", self._interpreter, self.folder / "venv"])
         install = [UV, "pip", "install", "--quiet", "--only-binary", ":all:", "--python", self._python]
         official = [OPENLINEAGE] if self._age == "newest" else []
-        self._call([*install, "-r", pins, *TEST_TOOLS, *official])
+        self._call([*install, "-r", pins, *TEST_TOOLS, *official, *packages])
         self._call([*install, "--no-deps", self._wheel])
 
     def _exact_airflow(self) -> str:
@@ -123,11 +132,7 @@ class Cell:
         return self._call(resolve).strip().rpartition("==")[2]
 
     def _test(self) -> tuple[str, bool]:
-        """Run the subset beside copies of the tests, so that the installed wheel is what is imported."""
-        for name in COPIED:
-            source = ROOT / name
-            copy = shutil.copytree if source.is_dir() else shutil.copy
-            copy(source, self.folder / name)  # type: ignore[operator]
+        self._copy()
         argv = [self._python, "-m", "pytest", "-q", "--no-header", "-W", "ignore", *SUBSET]
         said = self._call(argv, check=False)
         (self.folder / "pytest.log").write_text(said, encoding="utf-8")
@@ -135,6 +140,13 @@ class Cell:
         last = said.strip().splitlines()[-1] if said.strip() else "no output"
         words = re.sub(r"(, \d+ warnings?)? in .*", "", last)
         return (f"{words}: {', '.join(failures)}" if failures else words), not failures and "passed" in words
+
+    def _copy(self) -> None:
+        """Put copies of the tests beside the environment, so that the installed wheel is what they import."""
+        for name in COPIED:
+            source = ROOT / name
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, self.folder / name)  # type: ignore[operator]
 
     def _call(self, argv: list[str | Path], *, check: bool = True) -> str:
         clean = {

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One governed night on a fleet: Celery workers, Redis as broker and budget, PostgreSQL as metadata database.
+
+`python -m tests.compatibility.fleet` (`make fleet`). Every component of Airflow is started apart, since
+`airflow standalone` forces the LocalExecutor. Needs `redis-server` and PostgreSQL's server programs, which Debian
+installs as redis-server and postgresql; PostgreSQL runs as a user without rights in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from upath import UPath
+
+from airflow_provider_studio.client.tokens import Credentials, TokenKind
+from airflow_provider_studio.emulator import StudioEmulator
+from tests.compatibility.cells import Cell, build_wheel
+from tests.demo.past import live_through
+from tests.redis_server import RedisServer
+from tests.system.keeper import ProcessKeeper
+from tests.system.live_airflow import LiveAirflow, free_ports
+
+NIGHTLY = "studio_nightly_governance"
+COMPONENTS = (
+    ("api-server",),
+    ("scheduler",),
+    ("dag-processor",),
+    ("triggerer",),
+    ("celery", "worker", "--concurrency", "2"),
+)
+# Celery 5.7 took away what Airflow's Celery provider imports.
+FLEET = (
+    "apache-airflow-providers-celery",
+    "celery<5.7",
+    "apache-airflow-providers-postgres",
+    "redis",
+    "psutil",
+    "pytest",
+)
+
+
+class FleetAirflow(LiveAirflow):
+    """Airflow's components, each a process of its own, as on hosts of their own."""
+
+    def start(self) -> None:
+        """Migrate the database, then start everything."""
+        airflow = str(Path(sys.executable).with_name("airflow"))
+        self.home.mkdir(parents=True, exist_ok=True)
+        passwords = self.home / "passwords.json"
+        passwords.touch(mode=0o600)
+        passwords.write_text(json.dumps({self.user: self.password}), encoding="utf-8")
+        subprocess.run([airflow, "db", "migrate"], check=True, capture_output=True, env=self.environment)
+        for component in COMPONENTS:
+            log = self.home / f"{component[0]}.log"
+            pid = self._keeper.start([airflow, *component], env=self.environment, log=log)
+            self._pid = self._pid or pid
+
+    @property
+    def log(self) -> Path:
+        """The API server's output."""
+        return self.home / "api-server.log"
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Run a PostgreSQL of our own; yields its SQLAlchemy address."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not programs:
+        raise SystemExit("There is no PostgreSQL server here (Debian: apt-get install postgresql).")
+    bin_, (port,) = programs[-1].parent, free_ports(1)
+    user = "nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+    with tempfile.TemporaryDirectory(prefix="studio-postgres-") as name:
+        shutil.chown(name, user)
+        become = ["setpriv", f"--reuid={user}", "--clear-groups"] if os.getuid() == 0 else []
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={name} -c fsync=off"
+        data = f"{name}/data"
+        call: dict[str, Any] = {"cwd": name, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        make = [*become, bin_ / "initdb", "-D", data, "-U", "airflow", "--auth=trust", "--encoding=UTF8"]
+        subprocess.run(make, check=True, **call)
+        control = [*become, bin_ / "pg_ctl", "-D", data, "-l", f"{name}/log", "-w"]
+        subprocess.run([*control, "-o", options, "start"], check=True, **call)
+        try:
+            yield f"postgresql+psycopg2://airflow@127.0.0.1:{port}/postgres"
+        finally:
+            subprocess.run([*control, "-m", "immediate", "stop"], check=True, **call)
+
+
+def night(folder: Path) -> dict[str, Any]:
+    """Run one night without approval and return what is known of it."""
+    storage = UPath(folder / "studio")
+    with (
+        StudioEmulator("acme", reports=200, seed=11) as emulator,
+        RedisServer() as redis,
+        postgres() as database,
+        ProcessKeeper() as keeper,
+    ):
+        token, secret = emulator.credentials()
+        budget = f"{redis.url.removesuffix('0')}1"  # another database number than the broker's
+        connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
+        airflow = FleetAirflow(
+            keeper,
+            folder / "airflow",
+            environment={
+                "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+                "AIRFLOW__CELERY__BROKER_URL": redis.url,
+                "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database}",
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+                "AIRFLOW__STUDIO__RATE_LIMIT_URL": budget,
+                "AIRFLOW__STUDIO__STORAGE_PATH": f"file://{storage}",
+                "AIRFLOW__API_AUTH__JWT_SECRET": "a-secret-that-all-components-of-a-test-share-0123456789abcdef",
+                "AIRFLOW_CONN_STUDIO_DEFAULT": json.dumps({**connection, "extra": {"token_kind": "workspace"}}),
+            },
+        )
+        airflow.start()
+        credentials = Credentials("acme", token, secret, emulator.url, TokenKind.WORKSPACE)
+        live_through(emulator.control, credentials, storage, say=lambda _sentence: None)
+        airflow.wait_until_ready(NIGHTLY)
+        run = airflow.trigger(NIGHTLY, {"approval": False, "max_actions": 500, "max_share": 0.9})
+        state = airflow.wait_for_run(NIGHTLY, run, timeout_seconds=300)
+        applied = airflow.xcom(NIGHTLY, run, "apply") or {}
+        worker = (airflow.home / "celery.log").read_text(encoding="utf-8", errors="replace")
+        spent = emulator.control.requests_summary()
+        return {
+            "state": state,
+            "tasks": airflow.task_states(NIGHTLY, run),
+            "archived": applied.get("archived"),
+            "schedules_deleted": applied.get("schedules_deleted"),
+            "answered_429": spent["by_status"].get("429", 0),
+            "workloads_received_by_the_celery_worker": worker.count("received"),
+            "database": database.partition("+")[0],
+            "budgets_in_redis": Redis.from_url(budget).dbsize(),
+        }
+
+
+def main() -> int:
+    """Make an environment with Celery, and run the night in it."""
+    if "--inside" in sys.argv:
+        with tempfile.TemporaryDirectory(prefix="studio-fleet-night-") as name:
+            told = night(Path(name))
+        print(json.dumps(told, indent=1))
+        return 0 if told["state"] == "success" and told["archived"] else 1
+    with tempfile.TemporaryDirectory(prefix="studio-fleet-") as name:
+        cell = Cell(Path(name) / "fleet", "3.3", Path(sys.executable), "newest", build_wheel(Path(name)))
+        print(cell.call_inside(FLEET, "-m", "tests.compatibility.fleet", "--inside"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

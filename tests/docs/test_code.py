@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every block of code in the documentation runs or parses, and every message in it is one that the code raises."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from airflow_provider_studio.emulator import StudioEmulator
+from tests.docs.pages import PAGES, ROOT, Block, blocks
+
+RUN_ELSEWHERE = {"testing.md", "tutorial.md"}
+"""Pages whose Python is run whole by a test of their own; here it is compiled."""
+
+
+def ids(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def with_blocks(*languages: str) -> list[Path]:
+    return [page for page in PAGES if blocks(page, *languages)]
+
+
+@pytest.fixture
+def connected(emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A connection, a storage and a folder to run in."""
+    token, secret = emulator.credentials()
+    connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
+    extra = {"token_kind": "workspace", "rate_limit_requests": 4000}
+    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", json.dumps({**connection, "extra": extra}))
+    monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", f"file://{tmp_path}/studio")
+    monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL", f"sqlite:///{tmp_path}/ratelimit.db")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", with_blocks("python"), ids=ids)
+def test_python_runs(page: Path, connected: Path) -> None:
+    """Blocks of a page run one after the other, each with what those before it named."""
+    names: dict[str, Any] = {"__name__": "a_page"}
+    for block in blocks(page, "python"):
+        code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
+        if page.name not in RUN_ELSEWHERE:
+            exec(code, names)
+
+
+def test_every_dag_of_a_page_is_named_once() -> None:
+    """Whoever copies two of them into one folder has two DAGs."""
+    named = [
+        name
+        for page in PAGES
+        for block in blocks(page, "python")
+        for name in re.findall(r'DAG\(\s*"(\w+)"', block.text)
+    ]
+    assert sorted(set(named)) == sorted(named)
+
+
+@pytest.mark.parametrize("page", with_blocks("shell", "bash", "sh"), ids=ids)
+def test_shell_parses_and_names_what_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for block in blocks(page, "shell", "bash", "sh"):
+        parsed = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
+        assert parsed.returncode == 0, f"{page}:{block.line}: {parsed.stderr}"
+        assert {*re.findall(r"^make ([a-z-]+)", block.text, re.MULTILINE)} <= targets
+        for module in re.findall(r"python3? -m ((?:airflow_provider_studio|tests)[\w.]*)", block.text):
+            assert importlib.util.find_spec(module), f"{page}:{block.line} names {module}"
+
+
+@pytest.mark.parametrize("page", with_blocks("json"), ids=ids)
+def test_json_parses(page: Path) -> None:
+    for block in blocks(page, "json"):
+        json.loads(block.text)
+
+
+@pytest.mark.parametrize("page", with_blocks("sql"), ids=ids)
+def test_sql_parses(page: Path) -> None:
+    for block in blocks(page, "sql"):
+        answer = duckdb.execute("SELECT json_serialize_sql(?)", [block.text]).fetchone()
+        assert answer is not None
+        assert json.loads(answer[0])["error"] is False, f"{page}:{block.line}: {answer[0]}"
+
+
+def test_no_block_is_of_a_language_that_nobody_checks() -> None:
+    known = {"", "python", "shell", "bash", "sh", "json", "sql", "toml", "ini"}
+    used = {
+        match for page in PAGES for match in re.findall(r"^```(\w+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert used <= known
+
+
+def messages() -> list[str]:
+    """Return the messages that the troubleshooting page explains."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    cells = [row.split(" | ")[0] for row in re.findall(r"^\| (`.*)$", page, re.MULTILINE)]
+    return [message for cell in cells for message in re.findall(r"`([^`]+)`", cell)]
+
+
+def texts() -> Iterator[str]:
+    """Yield every text of the package as a template: `…` stands where a value is put in."""
+    for path in (ROOT / "airflow_provider_studio").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+                yield "".join(parts)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+@pytest.fixture(scope="module")
+def of_the_code() -> list[str]:
+    return list(texts())
+
+
+@pytest.mark.parametrize("message", messages())
+def test_a_message_of_the_troubleshooting_page_is_one_of_the_code(message: str, of_the_code: list[str]) -> None:
+    fixed = [re.escape(part.strip()) for part in message.split("…") if part.strip()]
+    assert fixed, f"{message!r} is nothing but placeholders"
+    pattern = re.compile(".*?".join(fixed), re.DOTALL)
+    assert any(pattern.search(text) for text in of_the_code), f"no code says {message!r}"
+
+
+def test_the_page_explains_more_than_a_few_messages() -> None:
+    assert len(messages()) >= 25
+
+
+def test_blocks_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# T\n\n```python\n# a.py\nx = 1\n```\n\n```shell\nls\n```\n", encoding="utf-8")
+    assert blocks(page, "python", "shell") == [
+        Block(page, 4, "python", "a.py", "# a.py\nx = 1\n"),
+        Block(page, 9, "shell", "", "ls\n"),
+    ]

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The site builds without a warning, asks nobody for anything, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+
+from tests.docs.pages import PAGES, ROOT
+
+_FETCHED = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)=[\"']?(?P<url>(?:https?:)?//[^\"' >]+)")
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build it, strictly."""
+    folder = tmp_path_factory.mktemp("site")
+    argv = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", "docs/site/mkdocs.yml"]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    built = subprocess.run(
+        [*argv, "--site-dir", str(folder)], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr[-3000:]
+    return folder
+
+
+def test_every_page_is_built_and_has_its_place(site: Path) -> None:
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert {name.replace(".md", ".html") for name in pages} <= {
+        str(path.relative_to(site)) for path in site.rglob("*.html")
+    }
+    home = (site / "index.html").read_text(encoding="utf-8")
+    assert all(name.replace(".md", ".html") in home for name in pages), "the navigation names every page"
+
+
+def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
+    fetched = {
+        (path.name, match["url"])
+        for path in site.rglob("*.html")
+        for match in _FETCHED.finditer(path.read_text(encoding="utf-8"))
+        if 'rel="canonical"' not in match[0]
+    }
+    assert fetched == set()
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("operators", ["StudioRunReportOperator", "StudioInventoryOperator", "StudioApplyPlanOperator", "max_actions"]),
+        ("client", ["StudioClient", "list_collections"]),
+        ("settings", ["storage_path", "AIRFLOW__STUDIO__RATE_LIMIT_URL", "token_kind", "studio.throttle_wait"]),
+        ("files", ["view_count", "next_scheduled_run", "PlanHeader", "undo-intent"]),
+        ("errors", ["StudioRateLimitedError", "GuardRailError"]),
+        ("tests", ["StudioTestWorkspace", "EmulatorControl"]),
+    ],
+)
+def test_the_reference_is_written_from_the_code(site: Path, page: str, names: list[str]) -> None:
+    text = (site / "reference" / f"{page}.html").read_text(encoding="utf-8")
+    assert [name for name in names if name not in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_files_lead_somewhere(page: Path) -> None:
+    """Links of pages that the site does not hold, such as the README's; `--strict` looks at the others."""
+    for match in _LINK.finditer(page.read_text(encoding="utf-8")):
+        target, _ = urldefrag(match["target"])
+        if not target or "://" in target or target.startswith(("mailto:", "reference/")):
+            continue
+        assert (page.parent / unquote(target)).exists(), f"{page.name} links to {match['target']}"

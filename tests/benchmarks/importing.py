@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long it takes to import the provider's operators and to parse `dags/`, beside Airflow alone and another provider.
 
-`python -m tests.benchmarks.importing`; `--beside dbt` takes the dbt Cloud provider, where this environment has it. Each
-figure is the median of fresh interpreters, all kinds by turns, so that their ratios hold whatever else the machine does.
+`python -m tests.benchmarks.importing`; `--beside dbt` takes the dbt Cloud provider, where this environment has it.
+Each figure is the median of fresh interpreters, all kinds by turns, so that their ratios hold whatever else the machine
+does.
 """
 
 from __future__ import annotations

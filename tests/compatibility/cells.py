@@ -27,7 +27,7 @@ SUBSET = (
     "tests/operators/test_operators.py::test_a_report_is_run_awaited_exported_and_linked",
 )
 AIRFLOW_BREAKS_WITH = {"3.2": ("fastapi<0.137.2",)}
-"""What Airflow's newest of a line cannot take, though it allows it; its published constraints do not go so far."""
+"""What Airflow's newest of a line cannot take, though it allows it: its task API fails to start with newer ones."""
 UNSUPPORTED = {("3.1", "3.14")}
 """Airflow 3.1 excludes Python 3.14 (as `!=3.14`, which installers take for 3.14.0 alone) and fails on it."""
 _MOST_SECONDS = 900

@@ -8,7 +8,7 @@ those before it; where that is missing, from all rows of all nights, with the sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,7 @@ def facts(nights: Sequence[Snapshot]) -> duckdb.DuckDBPyConnection:
     if is_remembered(nights) and all(is_remembered(_up_to(nights, one)) for found in anchors.values() for one in found):
         connection = _remembered(nights, {days: found[0] for days, found in anchors.items() if found})
     else:
-        connection = _recomputed(nights)
+        connection = _recomputed(nights, [days for days, found in anchors.items() if found])
     newest = f"TIMESTAMP '{plain_time(nights[-1].taken_at)}'"
     for statement in (_facts_sql(), _SCHEDULES, _DISAPPEARED):
         connection.execute(statement.replace("$newest", newest))
@@ -87,14 +87,16 @@ def _remembered(nights: Sequence[Snapshot], anchors: Mapping[int, Snapshot]) -> 
     return connection
 
 
-def _recomputed(nights: Sequence[Snapshot]) -> duckdb.DuckDBPyConnection:
-    """Open all nights with `state` and `schedule_state` made of all their rows."""
+def _recomputed(nights: Sequence[Snapshot], reached: Collection[int]) -> duckdb.DuckDBPyConnection:
+    """Open all nights, their rows folded into `state` and `schedule_state`; `reached` windows have a night so old."""
     connection = open_history(nights, ["reports", "schedules"])
     connection.execute("ALTER VIEW schedules RENAME TO every_schedule")
     newest = f"TIMESTAMP '{plain_time(nights[-1].taken_at)}'"
     gained = [
         f"coalesce(sum({what}_gained) FILTER (taken_at > $newest - INTERVAL {days} DAY), 0)::BIGINT "
         f"AS {what}_gained_{days}"
+        if days in reached
+        else f"NULL::BIGINT AS {what}_gained_{days}"
         for days in WINDOWS
         for what in ("views", "runs", "failures")
     ]

@@ -57,7 +57,7 @@ def prepare_night(storage: UPath, workspace: str, cache: Path) -> Path:
     if not target.exists():
         with _Made(target) as folder, facts(nights) as connection:
             _facts(connection, folder)
-            _history(connection, folder)
+            _history(nights, folder)
             _choices(connection, folder)
             (folder / "nights.json").write_text(json.dumps(_nights(nights, _known(target))), encoding="utf-8")
         _forget(target, "night=*", _KEPT)
@@ -95,11 +95,12 @@ def _facts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     )
 
 
-def _history(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    connection.execute(
-        "COPY (SELECT token, taken_at, view_count, runs_count FROM reports ORDER BY token, taken_at)"
-        f" TO '{folder / 'history.parquet'}' {_PARQUET}"
-    )
+def _history(nights: Sequence[Snapshot], folder: Path) -> None:
+    with open_history(nights) as connection:
+        connection.execute(
+            "COPY (SELECT token, taken_at, view_count, runs_count FROM reports ORDER BY token, taken_at)"
+            f" TO '{folder / 'history.parquet'}' {_PARQUET}"
+        )
 
 
 def _choices(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -143,7 +144,7 @@ def _night(night: Snapshot, anchor: Snapshot | None) -> dict[str, Any]:
 
 
 _NIGHT = """
-WITH newest AS (SELECT * FROM reports WHERE taken_at = $night),
+WITH newest AS (SELECT * FROM reports WHERE taken_at = $night AND type IS DISTINCT FROM 'DatasetReport'),
 past AS (SELECT * FROM reports WHERE taken_at = $anchor),
 judged AS (
     SELECT newest.archived IS TRUE AS archived, coalesce(newest.schedules_count, 0) > 0 AS scheduled,

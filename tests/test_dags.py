@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -64,35 +65,39 @@ def test_nothing_destructive_happens_before_the_approval(bag: Any) -> None:
     assert "approve" in dag.get_task("decide").downstream_task_ids
 
 
-def loaded_by(code: str) -> set[str]:
-    """Return the modules that a fresh interpreter has after running code that Airflow alone would not load."""
-    script = "import sys\n{}\nprint('\\n'.join(sys.modules))"
-    shown = subprocess.run([sys.executable, "-c", script.format(code)], capture_output=True, text=True, check=True)
-    return set(shown.stdout.split())
+BASE = """
+import sys, pendulum
+import airflow.sdk, airflow.providers.common.compat.sdk as s
+from airflow.providers.standard.operators import hitl, python
+(s.BaseHook, s.BaseOperator, s.BaseSensorOperator, s.BaseOperatorLink, s.XCom, s.Asset, s.AssetAlias, s.conf,
+ s.AirflowFailException, s.AirflowNotFoundException, s.Variable)
+"""
+"""What any DAG file with an operator in it makes Airflow load."""
 
 
-@pytest.fixture(scope="module")
-def of_airflow() -> set[str]:
-    """What Airflow itself loads for any DAG file with an operator in it."""
-    return loaded_by("import airflow.sdk, airflow.providers.common.compat.sdk as s\n" + USED_OF_AIRFLOW)
+def loaded_by(steps: dict[str, str]) -> dict[str, set[str]]:
+    """Return what each step makes a fresh interpreter load that Airflow, and the steps before, did not."""
+    script = f"""{BASE}
+import json
+found, seen = {{}}, set(sys.modules)
+for name, code in {steps!r}.items():
+    exec(code, {{}})
+    found[name] = sorted(set(sys.modules) - seen)
+    seen |= set(sys.modules)
+print(json.dumps(found))
+"""
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return {name: set(modules) for name, modules in json.loads(shown.stdout.splitlines()[-1]).items()}
 
 
-USED_OF_AIRFLOW = (
-    "s.BaseHook, s.BaseOperator, s.BaseSensorOperator, s.BaseOperatorLink, s.XCom, s.Asset, s.AssetAlias, s.conf,"
-    "s.AirflowFailException, s.AirflowNotFoundException, s.Variable"
-)
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_importing_a_module_loads_nothing_heavy(module: str, of_airflow: set[str]) -> None:
-    loaded = loaded_by(f"import {module}")
-    assert not (loaded - of_airflow) & HEAVY
-    assert not [name for name in loaded if "emulator" in name]
+def test_importing_our_modules_loads_nothing_heavy() -> None:
+    for module, loaded in loaded_by({module: f"import {module}" for module in MODULES}).items():
+        assert not loaded & HEAVY, module
+        assert not [name for name in loaded if "emulator" in name], module
 
 
 def test_parsing_the_dags_loads_nothing_heavy() -> None:
-    base = loaded_by("import airflow.sdk, pendulum\nfrom airflow.providers.standard.operators import hitl, python")
-    for path in DAGS.glob("*.py"):
-        loaded = loaded_by(f"exec(open({str(path)!r}).read())")
-        assert not (loaded - base) & HEAVY
-        assert not [name for name in loaded if name.startswith("airflow_provider_studio.client.transport")]
+    steps = {path.name: f"exec(open({str(path)!r}).read())" for path in sorted(DAGS.glob("*.py"))}
+    for name, loaded in loaded_by(steps).items():
+        assert not loaded & HEAVY, name
+        assert not [one for one in loaded if one.startswith("airflow_provider_studio.client.transport")], name

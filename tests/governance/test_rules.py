@@ -76,7 +76,7 @@ def failing_schedule(governed: Governed, nights: int) -> str:
         page = {"_embedded": {"report_schedules": [body]}}
         governed.control.add_fault("status", path=f"{report}/schedules$", status=200, body=page, times=None)
         governed.control.view(report)
-        governed.night(number)
+        governed.night(number, verify_within=timedelta(days=1))  # the Report itself tells of no failure
         if number:
             governed.control.clear_faults()
     return report
@@ -211,7 +211,6 @@ def test_a_condition_in_sql_narrows(governed: Governed) -> None:
         ("token IN (SELECT token FROM read_csv('/etc/passwd'))", "file system operations are disabled"),
         ("token IN (SELECT content FROM read_text('/etc/hostname'))", "file system operations are disabled"),
         ("(SELECT count(*) FROM glob('/*')) > 0", "file system operations are disabled"),
-        ("token IN (SELECT token FROM every_schedule)", "file system operations are disabled"),
         ("view_count", "is of type BIGINT and no condition"),
         ("count(*) > 1", "cannot contain aggregates"),
     ],

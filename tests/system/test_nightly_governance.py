@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_studio.get_provider_info import CONNECTION_FIELDS
 from airflow_provider_studio.governance.audit import ActionState, Audit
 from airflow_provider_studio.governance.journal import Event
 from tests.system.conftest import NIGHTLY, Live
@@ -161,7 +162,7 @@ def test_the_connections_form_and_test_are_airflows_own(live: Live) -> None:
     hooks = live.airflow.api("GET", "/ui/connections/hook_meta")
     (form,) = [one for one in hooks if one["connection_type"] == "studio"]
     assert form["hook_name"] == "ThoughtSpot Analyst Studio"
-    assert set(form["extra_fields"]) == {"token_kind", "timeout_seconds", "rate_limit_requests", "rate_limit_seconds"}
+    assert set(form["extra_fields"]) == set(CONNECTION_FIELDS)
     assert form["standard_fields"]["password"]["title"] == "Secret"
     token, secret = live.emulator.credentials()
     body = {

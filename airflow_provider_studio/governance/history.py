@@ -176,7 +176,9 @@ steps AS (
     UNION ALL BY NAME
     SELECT token, taken_at, (run IS DISTINCT FROM before)::BIGINT AS failures_gained FROM failures
 ),
-totals AS (SELECT token, {totals} FROM steps GROUP BY token),
+totals AS (
+    SELECT token, {totals} FROM (SELECT DISTINCT token FROM reports) LEFT JOIN steps USING (token) GROUP BY token
+),
 viewed AS (
     SELECT token, min(taken_at) AS views_told_at,
            max(taken_at) FILTER (total IS DISTINCT FROM before) AS unchanged_since,

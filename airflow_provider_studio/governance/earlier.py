@@ -11,6 +11,7 @@ from upath import UPath
 from airflow_provider_studio.governance.audit import Audit
 from airflow_provider_studio.governance.errors import GovernanceError
 from airflow_provider_studio.governance.plan import Plan, PlanHeader
+from airflow_provider_studio.governance.policy import StalenessPolicy
 from airflow_provider_studio.governance.records import Rule, SpareReason
 
 log = logging.getLogger(__name__)
@@ -22,14 +23,20 @@ Flag = tuple[str, str | None]
 class EarlierPlans:
     """The plans of earlier nights, the newest of each.
 
+    A plan that only tidies schedules says nothing of Reports, and is passed over where Reports are planned for, and the
+    other way round.
+
     :param before: the time of the snapshot that is planned from now.
+    :param archives: whether Reports can be stale by the policy that is planned for.
     """
 
-    def __init__(self, storage: UPath, workspace: str, before: datetime) -> None:
+    def __init__(self, storage: UPath, workspace: str, before: datetime, *, archives: bool) -> None:
         self._audit = Audit(storage, workspace)
         nights: dict[str, PlanHeader] = {}
         for header in self._audit.headers():  # the newest first
-            if header.snapshot is not None and header.taken_at < before:
+            if header.snapshot is None or header.taken_at >= before:
+                continue
+            if StalenessPolicy.of(header.policy).archives == archives:
                 nights.setdefault(header.snapshot, header)
         self._headers = sorted(nights.values(), key=lambda one: one.taken_at, reverse=True)
 

@@ -65,7 +65,7 @@ def make_plan(
             f"The snapshot {store.relative(newest)} was taken at {newest.taken_at:%Y-%m-%d %H:%M UTC}, but it is "
             f"{made_at:%Y-%m-%d %H:%M UTC} now: a clock was wrong, then or now. Mend the clock, or remove that folder."
         )
-    earlier = EarlierPlans(storage, workspace, newest.taken_at)
+    earlier = EarlierPlans(storage, workspace, newest.taken_at, archives=policy.archives)
     reports, schedules, tokens = _facts(nights, policy)
     members = Members(client)
     around = Around(members.usernames if policy.owner_left_days is not None else None, tokens, FedBy(client))

@@ -191,6 +191,19 @@ def test_a_night_without_the_flag_begins_the_grace_anew(governed: Governed) -> N
     assert (plan.actions, plan.spared[0].nights_left) == ((), 2)
 
 
+def test_a_plan_that_only_tidies_schedules_does_not_touch_the_grace_of_reports(governed: Governed) -> None:
+    report = governed.report()
+    governed.nights(100, 0)
+    governed.plan(grace_nights=2).write(governed.storage)
+    governed.night(-1)
+    governed.plan(unviewed_days=None, schedules_of_archived=True).write(governed.storage)
+    governed.plan(grace_nights=2).write(governed.storage)
+    governed.night(-2)
+    governed.plan(unviewed_days=None, schedules_of_archived=True).write(governed.storage)
+    governed.night(-3)
+    assert governed.plan(grace_nights=2).reports == (report,)
+
+
 def test_a_condition_in_sql_narrows(governed: Governed) -> None:
     one, other = governed.report("Sandbox: x"), governed.report("Board")
     governed.nights(100, 0)

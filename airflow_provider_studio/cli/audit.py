@@ -36,16 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what was asked for; return the exit status."""
     from airflow_provider_studio import settings
     from airflow_provider_studio.client.errors import StudioError
-    from airflow_provider_studio.governance.audit import Audit, workspaces
+    from airflow_provider_studio.governance.audit import Audit, workspace_of
 
     storage = settings.storage(arguments.storage)
     try:
-        known = workspaces(storage)
-        if arguments.workspace is None and len(known) != 1:
-            found = f"several: {', '.join(known)}" if known else f"none under {storage}"
-            print(f"audit: name a --workspace; the storage knows {found}.", file=sys.stderr)
-            return 2
-        audit = Audit(storage, arguments.workspace or known[0])
+        audit = Audit(storage, workspace_of(storage, arguments.workspace))
         rows = list(_rows(audit, arguments))
     except StudioError as error:
         print(f"audit: {error}", file=sys.stderr)

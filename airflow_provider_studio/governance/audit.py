@@ -18,9 +18,10 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from upath import UPath
 
-from airflow_provider_studio.governance.errors import JournalError, PlanTamperedError
+from airflow_provider_studio.governance.errors import JournalError, PlanError, PlanTamperedError
 from airflow_provider_studio.governance.journal import PLAN, Event, folder_of, parsed_name, read_event
 from airflow_provider_studio.governance.plan import Action, Plan, PlanHeader, plans_folder
+from airflow_provider_studio.governance.policy import StalenessPolicy
 from airflow_provider_studio.governance.storage import explained
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,31 @@ def workspaces(storage: UPath) -> list[str]:
     with explained("list", root):
         names = [one.name for one in root.iterdir()] if root.exists() else []
     return sorted(name.removeprefix("workspace=") for name in names if name.startswith("workspace="))
+
+
+def workspace_of(storage: UPath, named: str | None) -> str:
+    """Return the workspace that is meant: the one named, or the only one that the storage knows.
+
+    :raises PlanError: none is named, and the storage knows none or several.
+    """
+    known = workspaces(storage)
+    if named is None and len(known) != 1:
+        found = f"several: {', '.join(known)}" if known else f"none under {storage}"
+        raise PlanError(f"No workspace is named, and the storage knows {found}. Name one.")
+    return named or known[0]
+
+
+def newest_plan_path(storage: UPath, workspace: str | None = None) -> UPath:
+    """Return the newest plan that was made from a snapshot and looked for stale Reports.
+
+    :param workspace: may be left out where the storage knows one alone.
+    :raises PlanError: there is none.
+    """
+    chosen = workspace_of(storage, workspace)
+    for header in Audit(storage, chosen).headers():
+        if header.snapshot is not None and StalenessPolicy.of(header.policy).archives:
+            return plans_folder(storage, chosen) / f"{header.plan_id}.jsonl"
+    raise PlanError(f"There is no plan for stale Reports of {chosen!r} under {storage}. Run the nightly DAG first.")
 
 
 class Audit:

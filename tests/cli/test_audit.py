@@ -63,7 +63,7 @@ def test_events_as_json_lines(governed: Governed, plan: Plan, capsys: pytest.Cap
 
 
 def test_what_is_not_there_is_said(governed: Governed, capsys: pytest.CaptureFixture[str]) -> None:
-    assert audit(governed) == 2
-    assert "name a --workspace; the storage knows none under" in capsys.readouterr().err
+    assert audit(governed) == 1
+    assert "No workspace is named, and the storage knows none under" in capsys.readouterr().err
     assert audit(governed, "--workspace", "acme", "--plan", "0123456789ab") == 1
     assert "Cannot read the plan" in capsys.readouterr().err

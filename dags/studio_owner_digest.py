@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+### A weekly letter to owners
+
+Tells each owner which of their Reports the newest plan would archive, now or after their grace, and how to keep them.
+Reads the plan that the DAG `studio_nightly_governance` wrote; sends no request to Studio and changes nothing.
+
+It sends through Airflow's SMTP connection `smtp_default`. An owner without a known e-mail address is named in the log.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+from airflow.sdk import DAG, Param, task
+
+from airflow_provider_studio.notifications import StudioOwnersNotifier
+
+with DAG(
+    dag_id="studio_owner_digest",
+    schedule="0 8 * * 1",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 1, "retry_delay": timedelta(minutes=5)},
+    dagrun_timeout=timedelta(hours=2),
+    tags=["studio", "governance"],
+    doc_md=__doc__,
+    params={
+        "workspace": Param(
+            None,
+            type=["string", "null"],
+            description="Whose plans; may be left out where the storage knows one workspace alone.",
+        ),
+    },
+):
+
+    @task(
+        execution_timeout=timedelta(minutes=30),
+        on_success_callback=[StudioOwnersNotifier(SmtpNotifier(to="{{ studio_owner.email }}"))],
+    )
+    def newest_plan(params: dict[str, Any]) -> dict[str, str]:
+        """Find the newest plan that looked for stale Reports; the notifier reads what this returns."""
+        from airflow_provider_studio.governance.audit import newest_plan_path
+        from airflow_provider_studio.settings import storage
+
+        return {"path": str(newest_plan_path(storage(), params["workspace"]))}
+
+    newest_plan()

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+### A weekly clean-up of schedules
+
+Deletes schedules that failed again and again, and those of archived Reports, which nobody can be sure have stopped. No
+Report is archived: whoever owns one keeps it. A person approves first, unless the param `approval` is off.
+
+What it deleted can be taken back with the DAG `studio_undo`. Failures are counted as nightly snapshots see them, so let
+`studio_nightly_inventory` run for as many nights as `failing_runs` asks for.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import DAG, Param, task
+
+from airflow_provider_studio.operators.approval import StudioApprovePlanOperator
+from airflow_provider_studio.operators.governance import StudioApplyPlanOperator, StudioPlanOperator
+from airflow_provider_studio.operators.inventory import StudioInventoryOperator
+
+
+def policy(context: dict[str, Any], jinja_env: Any) -> dict[str, Any]:  # noqa: ARG001  Airflow's own signature
+    """Return the rules for schedules alone; without `unviewed_days` no Report is stale."""
+    return {
+        "unviewed_days": None,
+        "failing_schedule_runs": context["params"]["failing_runs"],
+        "schedules_of_archived": True,
+    }
+
+
+with DAG(
+    dag_id="studio_schedule_cleanup",
+    schedule="0 4 * * 0",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+    dagrun_timeout=timedelta(days=6),
+    tags=["studio", "governance"],
+    doc_md=__doc__,
+    params={
+        "failing_runs": Param(10, type="integer", minimum=1, description="Delete after so many failures in a row."),
+        "approval": Param(True, type="boolean", description="Wait for a person before anything is changed."),
+        "max_actions": Param(100, type="integer", minimum=1, description="A larger plan is refused."),
+    },
+):
+    inventory = StudioInventoryOperator(task_id="inventory", execution_timeout=timedelta(hours=6))
+
+    plan = StudioPlanOperator(
+        task_id="plan",
+        policy=policy,
+        snapshot="{{ ti.xcom_pull(task_ids='inventory')['snapshot'] }}",
+        execution_timeout=timedelta(hours=1),
+    )
+
+    @task.branch
+    def decide(plan: dict[str, Any], params: dict[str, Any]) -> str | None:
+        """Ask a person, act at once, or have nothing to do."""
+        if not plan["schedules_to_delete"]:
+            return None
+        return "approve" if params["approval"] else "apply"
+
+    approve = StudioApprovePlanOperator(
+        task_id="approve", plan=plan.output, response_timeout=timedelta(days=5), retry_delay=timedelta(seconds=10)
+    )
+
+    apply = StudioApplyPlanOperator(
+        task_id="apply",
+        plan=plan.output,
+        max_actions="{{ params.max_actions }}",
+        max_share=1.0,  # a schedule that always fails harms nobody by going; their number is bounded above
+        approval=approve.output,
+        trigger_rule="none_failed_min_one_success",
+        execution_timeout=timedelta(hours=6),
+    )
+
+    inventory >> plan
+    decide(plan.output) >> [approve, apply]
+    approve >> apply

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG, Param, task
 
 from airflow_provider_studio.operators.inventory import StudioInventoryOperator
@@ -56,7 +57,7 @@ with DAG(
         found = inventory["cross_check"]
         alone = {side: found[side] for side in ("only_in_one", "only_in_other")}
         if sum(one["count"] for one in alone.values()) > params["tolerated"]:
-            raise ValueError(f"{' and '.join(found['sources'])} tell of different Reports: {alone}")
+            raise AirflowFailException(f"{' and '.join(found['sources'])} tell of different Reports: {alone}")
         return dict(found["differences"])
 
     agree(inventory.output)

@@ -50,8 +50,15 @@ class PageSizes:
     def is_last(self, kind: str, rows: int) -> bool:
         """Whether a page of so many rows is known to be the last of its listing."""
         with self._lock:
-            trusted = kind in self._proven and kind not in self._irregular
-            return trusted and rows < self._longest.get(kind, 0)
+            return self._are_known(kind) and rows < self._longest.get(kind, 0)
+
+    def are_known(self, kind: str) -> bool:
+        """Whether the end of a listing can be told from the length of a page."""
+        with self._lock:
+            return self._are_known(kind)
+
+    def _are_known(self, kind: str) -> bool:
+        return kind in self._proven and kind not in self._irregular
 
 
 @dataclass(frozen=True)

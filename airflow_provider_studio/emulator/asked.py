@@ -193,7 +193,7 @@ class Asked:
 
     def _visible_report(self, what: str, kind: str | None = None) -> Report:
         found = self.world.reports.get(self.name(what))
-        if found is None or not self.may_see(self.world.collections[found.collection]):
+        if found is None or not self._may_see_report(found):
             raise not_found(what)
         if kind not in (None, found.type):
             raise not_found(what)
@@ -201,8 +201,14 @@ class Asked:
 
     def visible_reports(self, wanted: Callable[[Report], bool]) -> list[Report]:
         """The Reports and datasets of the workspace that the account may see and that are wanted."""
-        places = self.world.collections
-        return [one for one in self.world.reports.values() if wanted(one) and self.may_see(places[one.collection])]
+        return [one for one in self.world.reports.values() if wanted(one) and self._may_see_report(one)]
+
+    def _may_see_report(self, report: Report) -> bool:
+        """Whether it is in a Collection that the account may see; in none, only a Workspace token and its maker may."""
+        place = self.world.collection_of(report)
+        if place is None:
+            return self.account.kind == "workspace" or self.account.username == report.creator
+        return self.may_see(place)
 
     def query_of_report(self) -> Query:
         """The query that the path names."""

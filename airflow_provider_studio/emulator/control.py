@@ -146,13 +146,13 @@ async def state(request: Request) -> Answer:
     world, now = _state(request).world, _state(request).clock.now()
     reports = {}
     for report in world.reports.values():
-        last = world.last_run(report, now)
+        last, place = world.last_run(report, now), world.collection_of(report)
         reports[report.token] = {
             "name": report.name,
             "type": report.type,
             "description": report.description,
             "collection": report.collection,
-            "personal_of": world.collections[report.collection].owner,
+            "personal_of": place.owner if place else None,
             "archived": report.archived_at is not None,
             "view_count": report.view_count(now),
             "last_viewed_at": stamp(report.last_viewed_at(now)),
@@ -199,7 +199,7 @@ async def add_report(request: Request, values: Answer) -> Answer:
     state = _state(request)
     checked = _checked({key: value for key, value in values.items() if key != "collection"})
     default = next(one.token for one in state.world.collections.values() if one.owner is None)
-    place = _collection(request, values.get("collection", default)).token
+    place = _place(request, values.get("collection", default))
     name, creator = checked.pop("name", "Made for a test"), checked.pop("creator", next(iter(state.world.people)))
     report = state.world.new_report(name, place, creator, state.clock.now())
     for key, value in checked.items():
@@ -212,10 +212,14 @@ async def change_report(request: Request, token: str, values: Answer) -> Answer:
     report, state = _report(request, token), _state(request)
     checked = _checked({key: value for key, value in values.items() if key != "collection"})
     if "collection" in values:
-        state.world.move_report(report, _collection(request, values["collection"]).token)
+        state.world.move_report(report, _place(request, values["collection"]))
     for key, value in checked.items():
         setattr(report, key, value)
     return {"token": token}
+
+
+def _place(request: Request, collection: str | None) -> str | None:
+    return None if collection is None else _collection(request, collection).token
 
 
 def _checked(values: Answer) -> Answer:

@@ -101,7 +101,10 @@ class EmulatorControl:
         return str(self._ask("POST", "reports", fields)["token"])
 
     def change_report(self, token: str, **fields: Any) -> None:
-        """Change a Report behind the API's back: any field of `emulator.things.Report`, and `collection`."""
+        """Change a Report behind the API's back: any field of `emulator.things.Report`, and `collection`.
+
+        `collection=None` puts it into none, where no listing of a Collection tells of it.
+        """
         self._ask("PATCH", f"reports/{token}", fields)
 
     def remove_report(self, token: str) -> None:

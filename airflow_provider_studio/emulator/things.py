@@ -179,7 +179,7 @@ class Report:
     token: str
     id: int
     name: str | None
-    collection: str
+    collection: str | None
     creator: str
     created_at: datetime
     edited_at: datetime

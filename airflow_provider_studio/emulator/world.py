@@ -49,7 +49,7 @@ class World:
     """The queries of the Reports whose queries somebody changed."""
     records: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     """What has no behaviour of its own: definitions, groups, filters, memberships; by kind and token."""
-    members_by_collection: dict[str, list[str]] = field(default_factory=dict)
+    members_by_collection: dict[str | None, list[str]] = field(default_factory=dict)
     quirks: Quirks = field(default_factory=Quirks)
     purged_until: datetime | None = None
     """The results of runs up to then are gone."""
@@ -85,15 +85,21 @@ class World:
         self.reports[report.token] = report
         self.members_by_collection.setdefault(report.collection, []).append(report.token)
 
-    def new_report(self, name: str | None, collection: str, creator: str, now: datetime, **values: Any) -> Report:
+    def new_report(
+        self, name: str | None, collection: str | None, creator: str, now: datetime, **values: Any
+    ) -> Report:
         """Make a Report and put it into its Collection."""
         token = self.new_token("report")
         made = Report(token, 2_980_000 + self.made, name, collection, creator, now, now, **values)
         self.add_report(made)
         return made
 
-    def move_report(self, report: Report, collection: str) -> None:
-        """Put a Report into another Collection."""
+    def collection_of(self, report: Report) -> Collection | None:
+        """The Collection that a Report is in, if it is in one."""
+        return None if report.collection is None else self.collections[report.collection]
+
+    def move_report(self, report: Report, collection: str | None) -> None:
+        """Put a Report into another Collection, or out of every one."""
         self.members_by_collection[report.collection].remove(report.token)
         report.collection = collection
         self.members_by_collection.setdefault(collection, []).append(report.token)

@@ -15,7 +15,7 @@ from typing import Any
 
 from upath import UPath
 
-from airflow_provider_studio.governance.rows import SAME_RUN, Row, aware
+from airflow_provider_studio.governance.rows import DATASET, SAME_RUN, Row, aware
 from airflow_provider_studio.governance.snapshots import SMALL_MEMORY, Snapshot, open_history
 from airflow_provider_studio.governance.storage import explained
 
@@ -68,7 +68,7 @@ class NightBefore:
         """Collection, type and whether it was unknown, of each Report."""
         self.collection_filter: str | None = None
         """Which Collections it read, where it says so."""
-        self._sizes: dict[str | None, int] = {}
+        self._sizes: dict[tuple[str | None, str], int] = {}
         if snapshot is not None:
             self._load(snapshot)
 
@@ -84,11 +84,12 @@ class NightBefore:
             sql = "SELECT token, collection, type, coalesce(unknown, false) FROM reports ORDER BY token"
             for token, *facts in connection.execute(sql).fetchall():
                 self.reports[token] = (facts[0], facts[1], facts[2])
-                self._sizes[facts[0]] = self._sizes.get(facts[0], 0) + 1
+                listing = (facts[0], "datasets" if facts[1] == DATASET else "reports")
+                self._sizes[listing] = self._sizes.get(listing, 0) + 1
 
-    def reports_in(self, collection: str) -> int:
-        """How many Reports and datasets a Collection had."""
-        return self._sizes.get(collection, 0)
+    def rows_in(self, collection: str, kind: str) -> int:
+        """How many rows a Collection's listing had, of its `reports` or of its `datasets`."""
+        return self._sizes.get((collection, kind), 0)
 
     def rows_of(self, tokens: Sequence[str]) -> list[Row]:
         """Return whole rows, of what is not too long unknown."""

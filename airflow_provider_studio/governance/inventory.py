@@ -327,7 +327,7 @@ class Inventory:
             is_dataset = kind == DATASET
             if (
                 collection in unreadable[DATASET if is_dataset else "Report"]
-                or (collection not in places and same_scope and bool(places))
+                or (collection is not None and collection not in places and same_scope and bool(places))
                 or (is_dataset and self._source is not None)  # Discovery does not tell of datasets
             ):
                 found.add(token)

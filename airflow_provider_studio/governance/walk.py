@@ -29,6 +29,10 @@ from airflow_provider_studio.governance.rows import DATASET, Row, report_row, sc
 log = logging.getLogger(__name__)
 
 KINDS: tuple[ListingKind, ...] = ("reports", "datasets")
+Listing = tuple[str, ListingKind]
+"""A Collection's token, and which of its listings."""
+_LEARNED_FROM = 16
+"""So many listings at most are read one after the other, for their page size."""
 MOST_MISSING_SHARE = 0.02
 """Of the night before's Reports; if more are missing, they are not asked for one by one."""
 _MISSING_ALWAYS = 50
@@ -80,31 +84,46 @@ class RestWalk:
                 f"The token sees no Collection of workspace {self._client.workspace!r}, so there is nothing to "
                 "inventory. Use a Workspace token, or have the member added to the Collections that matter."
             )
-        listed = sorted(found.values(), key=lambda one: -self._before.reports_in(one.token))
+        listed = sorted(found.values(), key=lambda one: -sum(self._before.rows_in(one.token, kind) for kind in KINDS))
         rows = [{"token": one.token, "name": one.name} for one in listed]
         self._progress.keep_collections(rows)
         return rows
 
     def read_reports(self, collections: Sequence[Row]) -> None:
-        """Read the Reports and datasets of these Collections."""
+        """Read the Reports and datasets of these Collections, the longest listings first."""
         kept = self._progress.kept()
         self._progress.teach(self._sizes)
-        given_up = {kind: self._progress.unreadable(kind) for kind in KINDS}
-        self._estimate.expect_collections(len(collections))
+        given_up = {(token, kind) for kind in KINDS for token in self._progress.unreadable(kind)}
 
-        def read(collection: Row) -> None:
-            token = collection["token"]
-            for kind in KINDS:
-                if token in given_up["reports"] or token in given_up[kind]:
-                    break
-                if not self._read_collection(token, kind, kept.get((token, kind), [])):
-                    break
-            self._estimate.collection_done()
+        def read(listing: Listing) -> None:
+            token, kind = listing
+            if not given_up & {(token, "reports"), listing} and not self._read_listing(
+                token, kind, kept.get(listing, [])
+            ):
+                given_up.add(listing)
+            self._estimate.listing_done(kind)
 
-        self._at_once(read, collections)
+        rest: list[Listing] = []
+        for kind in KINDS:
+            tokens = sorted((one["token"] for one in collections), key=lambda one: -self._before.rows_in(one, kind))
+            self._estimate.expect_listings(kind, len(tokens))
+            taught = self._learn_page_size(kind, tokens, read)
+            rest += [(token, kind) for token in tokens[taught:]]
+        self._at_once(read, rest)
 
-    def _read_collection(self, token: str, kind: ListingKind, kept: list[Kept]) -> bool:
-        """Read what is not kept of a Collection. Returns whether it could be read."""
+    def _learn_page_size(self, kind: ListingKind, tokens: Sequence[str], read: Callable[[Listing], None]) -> int:
+        """Read one listing after the other until an end can be told from a page; several at once would each ask on.
+
+        Returns how many were read.
+        """
+        for number, token in enumerate(tokens[:_LEARNED_FROM]):
+            if self._sizes.are_known(kind):
+                return number
+            read((token, kind))
+        return len(tokens[:_LEARNED_FROM])
+
+    def _read_listing(self, token: str, kind: ListingKind, kept: list[Kept]) -> bool:
+        """Read what is not kept of a Collection's listing. Returns whether it could be read."""
         if kept and kept[-1].is_last:
             return True
         after = None
@@ -123,14 +142,14 @@ class RestWalk:
             return False
         return True
 
-    def _keep(self, collection: str, kind: str, page: Page) -> None:
+    def _keep(self, collection: str, kind: ListingKind, page: Page) -> None:
         what = f"Collection {collection}, page {page.number}"
         reports = [Report.parse(row, what=f"{what}, {row['token']}") for row in page.rows]
         rows = [report_row(one, self._begun_at) for one in reports]
         if kind == "datasets":
             rows = [{**row, "type": row["type"] or DATASET} for row in rows]
         self._progress.keep_page(collection, kind, page, rows)
-        self._estimate.page_read(len(rows), sum(row["schedules_count"] != 0 for row in rows))
+        self._estimate.page_read(kind, len(rows), sum(row["schedules_count"] != 0 for row in rows))
 
     # Schedules
 
@@ -186,7 +205,8 @@ class RestWalk:
         :param collections: the Collections by token; none where the source does not tell.
 
         Rows shift between pages while others move and delete Reports, and one may slip from a page not read yet into
-        one that was. Returns the rows of those that are there.
+        one that was; and a Report that was taken out of its Collection is in no listing at all. Returns the rows of
+        those that are there.
         """
         kept = {key: pages for key, pages in self._progress.kept().items() if key[1] == "missing"}
         if kept:
@@ -195,7 +215,7 @@ class RestWalk:
         if not tokens or len(tokens) > most:
             return []
         asked_for = [row for row in self._at_once(self._ask, tokens) if row is not None]
-        found = [row for row in asked_for if not collections or row["collection"] in collections]
+        found = [row for row in asked_for if not collections or row["collection"] in {None, *collections}]
         self._progress.keep_page("all", "missing", Page(1, found, is_last=True), found)
         return found
 

@@ -335,13 +335,15 @@ def test_the_estimate_says_what_is_left_and_for_how_long() -> None:
     told: list[str] = []
     seconds, spent = iter([0.0, 1.0, 5.0, 100.0]), iter([0, 0, 10, 20, 30])
     estimate = Estimate(told.append, lambda: next(spent), clock=lambda: next(seconds))
-    estimate.expect_collections(4)
-    estimate.page_read(30, 3)
-    estimate.page_read(10, 1)
-    estimate.collection_done()
-    assert estimate.requests_left() == 2 * 3 + 4 * 4
-    estimate.collection_done()
-    estimate.collection_done()
+    estimate.expect_listings("reports", 4)
+    estimate.expect_listings("datasets", 4)
+    estimate.page_read("reports", 30, 3)
+    estimate.page_read("reports", 10, 1)
+    estimate.listing_done("reports")
+    pages_left = 3 * 2 + 4
+    assert estimate.requests_left() == pages_left + 4 * (1 + pages_left / 2)
+    estimate.listing_done("reports")
+    estimate.listing_done("reports")
     assert len(told) == 2
     assert told[1].startswith("Collections 3/4, 40 Reports, ")
-    assert "about 6 more" in told[1]
+    assert "about 18 more" in told[1]

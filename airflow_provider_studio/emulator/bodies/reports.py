@@ -91,11 +91,12 @@ def dataset(view: View, one: Report) -> Body:
     last = world.last_run(one, now)
     good = world.last_good_run(one, now, last)
     ended = None if good is None else good.completed_at(now)
+    place = world.collection_of(one)
     path = f"{view.root}/reports/{one.token}"
     body: Body = {
         "account_id": world.id(ACCOUNT_ID),
         "account_username": world.workspace,
-        "collection_name": world.collections[one.collection].name,
+        "collection_name": place.name if place else None,
         "collection_token": one.collection,
         "created_at": stamp(one.created_at),
         "description": one.description or "",
@@ -157,7 +158,7 @@ def _hypermedia(
     token: str,
     name: str | None,
     description: str | None,
-    collection: str,
+    collection: str | None,
     creator: str,
     account: int | str,
     last: str | None,
@@ -176,7 +177,6 @@ def _hypermedia(
         "web_report_runs": link(f"{web}/runs"),
         "account": link(f"/api/{workspace}"),
         "report_run": link(f"{path}/runs/{{id}}?embed[result]=1", templated=True),
-        "space": link(f"/api/{workspace}/collections/{collection}"),
         "queries": link(f"{path}/queries"),
         "report_runs": link(f"{path}/runs"),
         "report_pins": link(f"{path}/pins"),
@@ -191,8 +191,10 @@ def _hypermedia(
         ),
         "creator": link(f"/api/{creator}"),
         "report_theme": link("/api/modeanalytics/report_themes/3818837139b7"),
-        "report_index_web": link(f"/{workspace}/spaces/{collection}/reports/{token}"),
     }
+    if collection is not None:
+        links["space"] = link(f"/api/{workspace}/collections/{collection}")
+        links["report_index_web"] = link(f"/{workspace}/spaces/{collection}/reports/{token}")
     edit: Body = {
         "name": name,
         "description": description,

@@ -82,7 +82,7 @@ def _collections(asked: Asked) -> list[Collection]:
 
 
 def _reports(asked: Asked) -> list[Report]:
-    places = {one.token for one in _collections(asked)}
+    places = {one.token for one in _collections(asked)} | {None}
     return [one for one in asked.world.reports.values() if one.collection in places and one.type == "Report"]
 
 
@@ -94,6 +94,7 @@ def _report(asked: Asked, one: Report) -> Body:
     world, now = asked.world, asked.now
     last = world.last_run(one, now)
     good = world.last_good_run(one, now, last)
+    place = world.collection_of(one)
     return {
         "id": one.id,
         "token": one.token,
@@ -108,7 +109,7 @@ def _report(asked: Asked, one: Report) -> Body:
         "last_run_token": last.token if last else None,
         "last_run_state": last.state(now) if last else None,
         "creator_email": _email(asked, one.creator),
-        "space_id": world.collections[one.collection].id,
+        "space_id": place.id if place else None,
         "space_token": one.collection,
         "report_url": f"{asked.view.root}/reports/{one.token}",
     }

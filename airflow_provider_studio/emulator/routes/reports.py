@@ -56,7 +56,7 @@ def update_report(asked: Asked) -> Answer:
     if len(values.get("name") or "") > _LONGEST_NAME:
         raise bad_request(f"Name is too long (maximum is {_LONGEST_NAME} characters)")
     place = values.get("space_token") or found.collection
-    if place not in asked.world.collections or not asked.may_see(asked.world.collections[place]):
+    if place and (place not in asked.world.collections or not asked.may_see(asked.world.collections[place])):
         raise not_found("space")
     asked.world.move_report(found, place)
     found.name, found.description = values.get("name", found.name), values.get("description", found.description)

@@ -7,38 +7,21 @@ bodies follow the vendor's API description and what client authors report of liv
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 from airflow_provider_studio.client import models
-from airflow_provider_studio.client.errors import (
-    StudioCapabilityError,
-    StudioConfigurationError,
-    StudioForbiddenError,
-    StudioNotFoundError,
-)
-from airflow_provider_studio.client.pagination import Page, PageSizes, embedded, pages, rows_of, walk
-from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
-from airflow_provider_studio.client.tokens import (
-    Credentials,
-    Operation,
-    TokenKind,
-    check_identifier,
-    kind_of,
-    require,
-)
-from airflow_provider_studio.client.transport import RetryPolicy, Sent, Spending, Transport
+from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.pagination import Page, PageSizes, embedded, pages
+from airflow_provider_studio.client.report_runs import ReportRunEndpoints
+from airflow_provider_studio.client.tokens import Operation, check_identifier, require
 
 CollectionFilter = Literal["custom", "all"]
 ListingKind = Literal["reports", "datasets"]
 _LONGEST_REPORT_NAME = 64
 
-ResourceT = TypeVar("ResourceT", bound=models.Resource)
 
-
-class StudioClient:
+class StudioClient(ReportRunEndpoints):
     """The API of one workspace, as one token sees it.
 
     :param credentials: workspace, token, secret and host.
@@ -50,76 +33,7 @@ class StudioClient:
     :param on_sent: is told of each send.
     """
 
-    def __init__(
-        self,
-        credentials: Credentials,
-        *,
-        limiter: RateLimiter,
-        timeout_seconds: float = 30.0,
-        retries: RetryPolicy | None = None,
-        priority: Priority = Priority.WALK,
-        sleep: Callable[[float], None] = time.sleep,
-        on_sent: Callable[[Sent], None] | None = None,
-    ) -> None:
-        self.workspace = credentials.workspace
-        self._kind = credentials.kind
-        self._priority = priority
-        self._transport = Transport(
-            credentials, limiter, timeout_seconds=timeout_seconds, retries=retries, sleep=sleep, on_sent=on_sent
-        )
-
-    @property
-    def spending(self) -> Spending:
-        """What this client has spent of the budget so far."""
-        return self._transport.spending
-
-    @property
-    def last_status(self) -> int | None:
-        """HTTP status of this thread's last request; None where no answer came."""
-        return self._transport.last_status
-
-    @property
-    def token_kind(self) -> TokenKind:
-        """The token's kind: declared, or discovered with one request."""
-        if self._kind is None:
-            self._kind = self._discovered(self.verify())
-        return self._kind
-
-    def with_priority(self, priority: Priority) -> StudioClient:
-        """Return a client with another priority that shares connections and counters with this one."""
-        other = object.__new__(StudioClient)
-        other.__dict__.update(self.__dict__)
-        other._priority = priority
-        return other
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
-
-    def __enter__(self) -> StudioClient:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.close()
-
-    # Identity
-
-    def verify(self) -> models.Verification:
-        """Ask whose workspace the credential opens; the cheapest check of a credential.
-
-        :raises StudioConfigurationError: the credential opens another workspace than the one configured.
-        """
-        answer = models.Verification.parse(self._get("/api/verify"), what="/api/verify")
-        if answer.workspace != self.workspace:
-            raise StudioConfigurationError(
-                f"workspace is {self.workspace!r}, but this token opens {answer.workspace!r}; "
-                "mend the connection's workspace or use a token of that workspace."
-            )
-        return answer
-
-    @staticmethod
-    def _discovered(answer: models.Verification) -> TokenKind:
-        return kind_of(answer.api_key_scope, answer.link("self"))
+    # People
 
     def create_invite(self, email: str, message: str = "") -> dict[str, Any]:
         """Invite a person into the workspace; personal tokens only.
@@ -250,80 +164,6 @@ class StudioClient:
         answer = self._send("PATCH", f"{self._report(report)}/unarchive")
         return models.Report.parse(answer, what=f"Report {report}")
 
-    # Report runs
-
-    def list_report_runs(self, report: str) -> Iterator[models.ReportRun]:
-        """List a Report's runs, newest first."""
-        return self._list(f"{self._report(report)}/runs", "report_runs", models.ReportRun)
-
-    def newest_report_runs(self, report: str) -> list[models.ReportRun]:
-        """Read the first page of a Report's runs: the newest 20, with one request."""
-        path = f"{self._report(report)}/runs"
-        rows = rows_of(self._get(path), "report_runs", what=f"GET {path}")
-        return [models.ReportRun.parse(row, what=f"Report run {row.get('token')}") for row in rows]
-
-    def get_report_run(self, report: str, run: str) -> models.ReportRun:
-        """Read one Report run."""
-        return models.ReportRun.parse(self._get(self._run(report, run)), what=f"Report run {run}")
-
-    def create_report_run(self, report: str, parameters: Mapping[str, Any] | None = None) -> models.ReportRun:
-        """Start a run. Never repeated by itself once it may have arrived: each run bills the warehouse."""
-        answer = self._send("POST", f"{self._report(report)}/runs", {"parameters": dict(parameters or {})})
-        return models.ReportRun.parse(answer, what=f"the new run of Report {report}")
-
-    def clone_report_run(self, report: str, run: str) -> models.Report:
-        """Copy a Report run into a new Report; personal tokens only.
-
-        :raises StudioCapabilityError: before any request, for a Workspace or Member token.
-        """
-        path = f"{self._run(report, run)}/clone"
-        require(self.token_kind, Operation.CLONE_REPORT_RUN)
-        return models.Report.parse(self._send("POST", path), what=f"the clone of Report run {run}")
-
-    def list_query_runs(self, report: str, run: str) -> Iterator[models.QueryRun]:
-        """List the queries of a run; a failed run's reason is here."""
-        return self._list(f"{self._run(report, run)}/query_runs", "query_runs", models.QueryRun)
-
-    @contextmanager
-    def download_run_results(
-        self, report: str, run: str, *, chunk_bytes: int = 1 << 18
-    ) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Open the results of a run and yield their content type and their bytes in chunks.
-
-        The CSV endpoint answers `text/csv`, or `application/zip` with one file a query.
-        """
-        with self._download(f"{self._run(report, run)}/results/content.csv", chunk_bytes) as answer:
-            yield answer
-
-    @contextmanager
-    def download_query_run_results(
-        self, report: str, run: str, query_run: str, ending: Literal["csv", "json"], *, chunk_bytes: int = 1 << 18
-    ) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Open the results of one query of a run. The run's own JSON endpoint tells of its first query alone."""
-        path = f"{self._run(report, run)}/query_runs/{check_identifier('query run', query_run)}"
-        with self._download(f"{path}/results/content.{ending}", chunk_bytes) as answer:
-            yield answer
-
-    def request_pdf(self, report: str, run: str) -> str | None:
-        """Ask for a run's PDF; asking again tells how far it is: `new`, `requested`, `completed`."""
-        answer = self._get(f"{self._report(report)}/exports/runs/{check_identifier('run', run)}/pdf.pdf")
-        state = answer.get("state")
-        return None if state is None else str(state)
-
-    @contextmanager
-    def download_pdf(
-        self, report: str, run: str, *, chunk_bytes: int = 1 << 18
-    ) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Open a run's PDF, which `request_pdf` must have told to be completed."""
-        path = f"{self._report(report)}/exports/runs/{check_identifier('run', run)}/pdf/download"
-        with self._download(path, chunk_bytes) as answer:
-            yield answer
-
-    @contextmanager
-    def _download(self, path: str, chunk_bytes: int) -> Iterator[tuple[str, Iterator[bytes]]]:
-        with self._transport.stream(path, chunk_bytes, priority=self._priority) as answer:
-            yield answer
-
     # Schedules
 
     def list_schedules(self, report: str) -> Iterator[models.Schedule]:
@@ -398,43 +238,3 @@ class StudioClient:
         """Read one database connection of the workspace."""
         path = f"/api/{self.workspace}/data_sources/{check_identifier('data source', data_source)}"
         return models.DataSource.parse(self._get(path), what=f"data source {data_source}")
-
-    # Paths and parsing
-
-    @contextmanager
-    def _as_its_member_may(self, doing: str) -> Iterator[None]:
-        """Say of what a Member token was refused whose rights it has; Studio answers 403 and 404 alike."""
-        try:
-            yield
-        except (StudioForbiddenError, StudioNotFoundError) as error:
-            if self._kind is not TokenKind.MEMBER:
-                raise
-            raise StudioCapabilityError(
-                f"This Member token may not {doing}, or it does not exist: it has the rights of the member who made it "
-                f"({error}) Let that member edit it in Studio, or use a Workspace token."
-            ) from None
-
-    def _collection(self, token: str) -> str:
-        return f"/api/{self.workspace}/spaces/{check_identifier('collection', token)}"
-
-    def _report(self, token: str) -> str:
-        return f"/api/{self.workspace}/reports/{check_identifier('report', token)}"
-
-    def _run(self, report: str, token: str) -> str:
-        return f"{self._report(report)}/runs/{check_identifier('run', token)}"
-
-    def _schedule(self, report: str, token: str) -> str:
-        return f"{self._report(report)}/schedules/{check_identifier('schedule', token)}"
-
-    def _get(self, path: str, query: Mapping[str, str | int] | None = None) -> dict[str, Any]:
-        return self._transport.request("GET", path, query=query, priority=self._priority)
-
-    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        return self._transport.request(method, path, body=body, priority=self._priority)
-
-    def _list(
-        self, path: str, key: str, model: type[ResourceT], query: Mapping[str, str | int] | None = None
-    ) -> Iterator[ResourceT]:
-        what = f"GET {path}"
-        rows = walk(lambda page: self._get(path, {**(query or {}), "page": page}), key, what=what)
-        return (model.parse(row, what=f"{what}, {row['token']}") for row in rows)

@@ -13,55 +13,33 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import tenacity
 from requests.auth import HTTPBasicAuth
-from urllib3.exceptions import NewConnectionError
 
 from airflow_provider_studio import __version__
+from airflow_provider_studio.client.answers import (
+    api_error,
+    connection_error,
+    decoded,
+    endpoint_of,
+    rate_limit_feedback,
+)
 from airflow_provider_studio.client.errors import (
     StudioAPIError,
     StudioConfigurationError,
     StudioConnectionError,
     StudioResponseError,
-    error_for,
 )
-from airflow_provider_studio.client.ratelimit import Priority, RateLimiter, RateLimitFeedback
+from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
 from airflow_provider_studio.client.tokens import Credentials, is_loopback
 
 log = logging.getLogger(__name__)
 
 _RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-_RESOURCES = frozenset(
-    {
-        "archive",
-        "clone",
-        "content.csv",
-        "data_sources",
-        "datasets",
-        "email_report_subscription_memberships",
-        "filters",
-        "invites",
-        "members",
-        "memberships",
-        "query_runs",
-        "report_stats",
-        "reports",
-        "results",
-        "runs",
-        "schedules",
-        "slack_report_subscription_memberships",
-        "spaces",
-        "subscriptions",
-        "unarchive",
-        "verify",
-    }
-)
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _POOL_SIZE = 32
 
@@ -194,8 +172,8 @@ class Transport:
                     repeated = attempt.retry_state.attempt_number > 1
                     if method == "DELETE" and response.status_code == 404 and repeated:
                         return {}  # an earlier attempt had its effect, and its answer was lost
-                    raise _api_error(method, path, response)
-                return _decoded(method, path, response)
+                    raise api_error(method, path, response)
+                return decoded(method, path, response)
         raise AssertionError("unreachable: tenacity returns or raises")
 
     @contextmanager
@@ -211,7 +189,7 @@ class Transport:
                 response = self._opened("GET", path, priority=priority)
                 if response.status_code >= 300:
                     with response:
-                        raise _api_error("GET", path, response)
+                        raise api_error("GET", path, response)
         with response:
             yield response.headers.get("Content-Type", "").partition(";")[0], _chunks(path, response, chunk_bytes)
 
@@ -245,7 +223,7 @@ class Transport:
             try:
                 _ = response.content
             except requests.RequestException as error:
-                raise _connection_error(method, path, error) from None
+                raise connection_error(method, path, error) from None
             yield response
 
     def _opened(
@@ -272,11 +250,11 @@ class Transport:
             response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
             status = response.status_code
         except requests.RequestException as error:
-            raise _connection_error(method, path, error) from None
+            raise connection_error(method, path, error) from None
         finally:
             self._last.status = status
             self._on_sent(Sent(method, endpoint, status, waited))
-        self._limiter.observe(_feedback(response, endpoint))
+        self._limiter.observe(rate_limit_feedback(response, endpoint))
         if status == 429:
             with self._counting:
                 self.spending.rate_limited += 1
@@ -288,7 +266,7 @@ def _chunks(path: str, response: requests.Response, size: int) -> Iterator[bytes
     try:
         yield from response.iter_content(size)
     except requests.RequestException as error:
-        raise _connection_error("GET", path, error) from None
+        raise connection_error("GET", path, error) from None
 
 
 def _may_repeat(method: str, error: BaseException) -> bool:
@@ -306,99 +284,3 @@ def _failure(state: tenacity.RetryCallState) -> BaseException | None:
 def _log_retry(state: tenacity.RetryCallState) -> None:
     wait = state.next_action.sleep if state.next_action is not None else 0.0
     log.warning("Attempt %d: %s Trying again in %.1f s.", state.attempt_number, _failure(state), wait)
-
-
-def _connection_error(method: str, path: str, error: requests.RequestException) -> StudioConnectionError:
-    """Say what happened without the text of `requests`, which holds the URL with its query."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    never_connected = isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError) or isinstance(
-        reason, NewConnectionError
-    )
-    if isinstance(error, requests.exceptions.SSLError):
-        what, never_connected = "the TLS handshake failed; check the host and its certificate", True
-    elif isinstance(error, requests.ReadTimeout):
-        what = "no answer came in time"
-    elif isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
-        what = "the answer was cut short"
-    elif never_connected:
-        what = "no connection; check the host, the network and proxies"
-    else:
-        what = "the connection broke before the answer"
-    return StudioConnectionError(f"{method} {path}: {what}.", may_have_arrived=not never_connected)
-
-
-def _api_error(method: str, path: str, response: requests.Response) -> StudioAPIError:
-    try:
-        body = response.json()
-    except requests.JSONDecodeError:
-        body = {}
-    body = body if isinstance(body, dict) else {}
-    message = body.get("message") or ""
-    error = error_for(
-        response.status_code,
-        method=method,
-        path=path,
-        error_id=str(body["id"]) if body.get("id") else None,
-        message=message if isinstance(message, str) else str(message),
-    )
-    error.retry_after_seconds = retry_after_seconds(response.headers)
-    return error
-
-
-def _decoded(method: str, path: str, response: requests.Response) -> dict[str, Any]:
-    if not response.content.strip():
-        return {}
-    kind = response.headers.get("Content-Type", "").partition(";")[0] or "no content type"
-    try:
-        body = response.json()
-    except requests.JSONDecodeError:
-        raise StudioResponseError(
-            f"{method} {path} answered {response.status_code} with {kind} that is no JSON "
-            f"({len(response.content):,} bytes). A proxy or a login page may stand before Studio, "
-            "or the answer was cut short; check the connection's host."
-        ) from None
-    if not isinstance(body, dict):
-        raise StudioResponseError(f"{method} {path} answered a JSON {type(body).__name__} instead of an object.")
-    return body
-
-
-def endpoint_of(path: str) -> str:
-    """Return a path without names and tokens: `/api/acme/reports/<token>/runs/<token>` is `reports/runs`."""
-    return "/".join(part for part in path.split("/")[2:] if part in _RESOURCES)
-
-
-def _feedback(response: requests.Response, endpoint: str) -> RateLimitFeedback:
-    return RateLimitFeedback(
-        resource=endpoint,
-        status=response.status_code,
-        limit=_whole_number(response.headers.get("X-RateLimit-Limit")),
-        remaining=_whole_number(response.headers.get("X-RateLimit-Remaining")),
-        retry_after_seconds=retry_after_seconds(response.headers),
-    )
-
-
-def _whole_number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.strip().isdecimal() else None
-
-
-def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that `Retry-After` asks for, given as seconds or as an HTTP date; None without a usable one.
-
-    A date is held against the answer's own `Date`, so that a server whose clock is off does no harm.
-    """
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
-    until = _http_date(text)
-    if until is None:
-        return None
-    now = _http_date(headers.get("Date", "")) or datetime.now(UTC)
-    return max(0.0, (until - now).total_seconds())
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        parsed = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_studio.client.transport import endpoint_of
+from airflow_provider_studio.client.answers import endpoint_of
 from airflow_provider_studio.emulator import StudioEmulator
 
 PROGRAM = """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wait for a Report run, and say why it did not end well.
 
-The first look comes a little before the run should be over, since runs differ; later ones at intervals that grow with
+The first look comes some time before the run should be over, since runs differ; later ones at intervals that grow with
 the time it has run, so that what is learned late is late by a share of the runtime. A look that fails does not fail the
 wait until several in a row have.
 """
@@ -44,7 +44,7 @@ class PollPolicy:
     :param failed_looks: so many looks in a row may fail before the wait does.
     """
 
-    first_share: float = 0.92
+    first_share: float = 0.86
     shortest_seconds: float = 4.0
     share: float = 0.09
     longest_seconds: float = 300.0

@@ -11,11 +11,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from upath import UPath
 
-from airflow_provider_studio.governance.rows import DATASET, SAME_RUN, Row, aware
+from airflow_provider_studio.governance.rows import DATASET, SAME_RUN, Row, fetched
 from airflow_provider_studio.governance.snapshots import SMALL_MEMORY, Snapshot, open_history
 from airflow_provider_studio.governance.storage import explained
 
@@ -75,11 +74,11 @@ class NightBefore:
     def _load(self, snapshot: Snapshot) -> None:
         self.collection_filter = snapshot.summary().get("collection_filter")
         with open_history([snapshot], ["reports", "schedules"], memory=SMALL_MEMORY) as connection:
-            for row in _rows(connection, _SCHEDULED):
+            for row in fetched(connection.execute(_SCHEDULED)):
                 self._scheduled[row["token"]] = row
-            for row in _rows(connection, "SELECT * EXCLUDE (taken_at) FROM schedules ORDER BY report, token"):
+            for row in fetched(connection.execute("SELECT * EXCLUDE (taken_at) FROM schedules ORDER BY report, token")):
                 self._schedules.setdefault(row["report"], []).append(row)
-            for row in _rows(connection, "SELECT token, archived, creator, collection FROM reports"):
+            for row in fetched(connection.execute("SELECT token, archived, creator, collection FROM reports")):
                 self._told_by_rest[row.pop("token")] = row
             sql = "SELECT token, collection, type, coalesce(unknown, false) FROM reports ORDER BY token"
             for token, *facts in connection.execute(sql).fetchall():
@@ -97,7 +96,7 @@ class NightBefore:
             return []
         with open_history([self.snapshot], memory=SMALL_MEMORY) as connection:
             sql = "SELECT * EXCLUDE (taken_at) FROM reports WHERE token IN (SELECT unnest($1)) ORDER BY token"
-            found = _rows(connection, sql, [list(tokens)])
+            found = fetched(connection.execute(sql, [list(tokens)]))
         oldest = self._taken_at - UNKNOWN_FOR
         return [row for row in found if (row["seen_at"] or self._taken_at) >= oldest]
 
@@ -191,9 +190,3 @@ def _foretold(schedule: Row, ran: datetime | None) -> bool:
         shifts += [_DAYLIGHT_SAVING, -_DAYLIGHT_SAVING]
     # A run begins a little after its firing, never before.
     return any((ran - reference + shift + timedelta(seconds=1)) % period <= SAME_RUN for shift in shifts)
-
-
-def _rows(connection: Any, sql: str, parameters: Any = None) -> list[Row]:
-    result = connection.execute(sql, parameters)
-    names = [column[0] for column in result.description]
-    return [aware(dict(zip(names, row, strict=True))) for row in result.fetchall()]

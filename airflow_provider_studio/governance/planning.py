@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from upath import UPath
@@ -28,6 +28,7 @@ from airflow_provider_studio.governance.records import (
     Spared,
     SpareReason,
 )
+from airflow_provider_studio.governance.rows import fetched
 from airflow_provider_studio.governance.savings import saving_of
 from airflow_provider_studio.governance.snapshots import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.storage import utcnow
@@ -107,22 +108,13 @@ def _facts(
 ) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]], set[str] | None]:
     """Return the night's Reports, their schedules by Report, and the tokens that the policy's condition is true of."""
     with history.facts(nights) as connection:
-        reports = _rows(connection.execute("SELECT * FROM facts ORDER BY token"))
-        rows = _rows(connection.execute("SELECT * FROM schedules ORDER BY report, token"))
+        reports = fetched(connection.execute("SELECT * FROM facts ORDER BY token"))
+        rows = fetched(connection.execute("SELECT * FROM schedules ORDER BY report, token"))
         tokens = None if policy.where is None else matching(connection, policy.where)
     schedules: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         schedules.setdefault(row["report"], []).append(row)
     return reports, schedules, tokens
-
-
-def _rows(result: Any) -> list[dict[str, Any]]:
-    names = [column[0] for column in result.description]
-    return [{name: _aware(value) for name, value in zip(names, row, strict=True)} for row in result.fetchall()]
-
-
-def _aware(value: Any) -> Any:
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
 class _Planning:

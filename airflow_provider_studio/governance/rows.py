@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio.client.errors import StudioResponseError
 from airflow_provider_studio.client.models import Report, Schedule
+
+if TYPE_CHECKING:
+    import duckdb
 
 Row = dict[str, Any]
 
@@ -130,12 +133,16 @@ def unknown_row(before: Mapping[str, Any]) -> Row:
     return {**{name: before.get(name) for name in (*IDENTITY, "id", "source", "seen_at")}, "unknown": True}
 
 
-def aware(row: Mapping[str, Any]) -> Row:
-    """Return a row whose times, which the tables keep in UTC without a zone, carry their zone."""
-    return {
-        name: value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
-        for name, value in row.items()
-    }
+def fetched(result: duckdb.DuckDBPyConnection) -> list[Row]:
+    """Return all rows of a result; times, which the tables keep in UTC without a zone, carry their zone."""
+    names = [column[0] for column in result.description or ()]
+    times = [name for name, kind, *_ in result.description or () if str(kind) == "TIMESTAMP"]
+    rows = [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+    for row in rows:
+        for name in times:
+            if row[name] is not None:
+                row[name] = row[name].replace(tzinfo=UTC)
+    return rows
 
 
 def _cron_values(schedule: Schedule) -> Row:

@@ -34,7 +34,7 @@ from airflow_provider_studio.emulator import StudioEmulator
 
 LATER_NIGHTS = 3
 _WALK = """
-import json, resource, sys, time
+import json, sys, time
 from datetime import datetime
 from upath import UPath
 from airflow_provider_studio.client.api import StudioClient
@@ -57,7 +57,9 @@ with StudioClient(credentials, limiter=limiter) as client:
         client, UPath(storage), source=source, now=lambda: datetime.fromisoformat(now), progress=lambda _: None
     )
 seconds = time.monotonic() - began
-memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Not ru_maxrss, which a process inherits from the one that started it.
+with open("/proc/self/status") as status:
+    memory = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 print(json.dumps({**summary.to_dict(), "wall_seconds": seconds, "mib": memory}))
 """
 

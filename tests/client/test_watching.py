@@ -85,8 +85,8 @@ def test_what_is_learned_late_is_late_by_a_share_of_the_runtime(seconds: float) 
 def test_many_waiters_spread() -> None:
     firsts = {next(PollPolicy().intervals(100.0, chance=Random(seed))) for seed in range(50)}
     assert len(firsts) == 50
-    assert 92.0 <= min(firsts) < 93.0
-    assert 96.0 < max(firsts) <= 96.6
+    assert 86.0 <= min(firsts) < 87.0
+    assert 89.5 < max(firsts) <= 90.3
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_policy_that_makes_no_sense_is_refused(given: dict[str, Any], message:
         PollPolicy.of(given)
 
 
-@pytest.mark.parametrize(("seconds", "most"), [(90.0, 1), (100.0, 2), (110.0, 3)])
+@pytest.mark.parametrize(("seconds", "most"), [(85.0, 1), (93.0, 2), (102.0, 3), (111.0, 4)])
 def test_a_run_about_as_long_as_expected_takes_few_looks(
     run_and_wait: Wait, time: Time, seconds: float, most: int
 ) -> None:

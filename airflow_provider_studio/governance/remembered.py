@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _NIGHTS = "history.json"
 _VERSION = 1
-_FILES = {"history": "history.parquet", "schedule_history": "schedule_history.parquet"}
+KINDS = ("history", "schedule_history")
 
 _FOLD = """
 CREATE TABLE history AS SELECT
@@ -87,10 +87,19 @@ def is_remembered(nights: Sequence[Snapshot]) -> bool:
     return {file_stamp(one.taken_at) for one in nights} <= _nights_in(nights[-1])
 
 
+def fold(connection: duckdb.DuckDBPyConnection, before: Mapping[str, str | None]) -> None:
+    """Make the tables of all nights up to one, from the night's `reports` and `schedules`.
+
+    :param before: for each of KINDS what was remembered the night before, as SQL names it; None for nothing.
+    """
+    for kind, statement in zip(KINDS, (_FOLD, _FOLD_SCHEDULES), strict=True):
+        connection.execute(statement.format(before=before[kind] or _NOTHING))
+
+
 def view(connection: duckdb.DuckDBPyConnection, name: str, night: Snapshot, kind: str = "history") -> None:
     """Make a view of a night's file of this kind: `history` or `schedule_history`."""
     # The file's name is our own, quoted.
-    connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {_parquet(night.folder / _FILES[kind])}")
+    connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {_parquet(_file(night, kind))}")
 
 
 def _nights_in(night: Snapshot) -> set[str]:
@@ -111,10 +120,9 @@ def _remember(nights: Sequence[Snapshot]) -> None:
         for table, rows in (("reports", "every_report"), ("schedules", "every_schedule")):
             connection.execute(f"ALTER VIEW {table} RENAME TO {rows}")
             connection.execute(f"CREATE VIEW {table} AS SELECT * FROM {rows} WHERE taken_at = {stamp}")
-        for name, statement in (("history", _FOLD), ("schedule_history", _FOLD_SCHEDULES)):
-            source = _NOTHING if before is None else _parquet(before.folder / _FILES[name])
-            connection.execute(statement.format(before=source))
-            _write(connection, name, night.folder / _FILES[name])
+        fold(connection, {kind: None if before is None else _parquet(_file(before, kind)) for kind in KINDS})
+        for kind in KINDS:
+            _write(connection, kind, _file(night, kind))
     if before is not None:
         known |= _nights_in(before)
     write_whole(night.folder / _NIGHTS, json.dumps({"version": _VERSION, "nights": sorted(known)}).encode())
@@ -125,6 +133,10 @@ def _write(connection: duckdb.DuckDBPyConnection, table: str, path: UPath) -> No
         target = Path(scratch) / "table.parquet"
         connection.execute(f"COPY (FROM {table} ORDER BY token) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
         write_whole(path, target.read_bytes())
+
+
+def _file(night: Snapshot, kind: str) -> UPath:
+    return night.folder / f"{kind}.parquet"
 
 
 def _parquet(path: UPath) -> str:

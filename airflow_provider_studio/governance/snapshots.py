@@ -100,7 +100,7 @@ _MEMORY = "1500MB"
 """A worker's other tasks need theirs; what is larger goes through a temporary folder."""
 SMALL_MEMORY = "200MB"
 """What is enough for one night."""
-_TABLES = {"reports": REPORT_COLUMNS, "schedules": SCHEDULE_COLUMNS}
+TABLES = {"reports": REPORT_COLUMNS, "schedules": SCHEDULE_COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class SnapshotWriter:
         self._files: dict[str, IO[str]] = {}
 
     def __enter__(self) -> Self:
-        for table in _TABLES:
+        for table in TABLES:
             self._files[table] = (Path(self._scratch.name) / f"{table}.jsonl").open("w", encoding="utf-8")
         return self
 
@@ -196,7 +196,7 @@ class SnapshotWriter:
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the tables, then the summary that makes the folder a snapshot."""
         with connect(SMALL_MEMORY) as connection:
-            for table, columns in _TABLES.items():
+            for table, columns in TABLES.items():
                 self._files[table].close()
                 parquet = self._to_parquet(connection, table, columns)
                 write_whole(self.folder / f"{table}.parquet", parquet.read_bytes())
@@ -238,7 +238,7 @@ def open_history(
         listed = ", ".join("'{}'".format(name.replace("'", "''")) for name in files)
         # The folders' names tell `taken_at` too, as a text that would stand before the column.
         options = "union_by_name = true, hive_partitioning = false"
-        nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in _TABLES[table].items())
+        nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in TABLES[table].items())
         connection.execute(
             f"CREATE VIEW {table} AS SELECT {nothing} WHERE false "
             f"UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], {options})"

@@ -10,12 +10,16 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from airflow.sdk import BaseOperator
+from airflow.triggers.base import BaseTrigger
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
@@ -23,6 +27,10 @@ from pydantic import BaseModel
 import airflow_provider_studio
 from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.get_provider_info import get_provider_info
+from airflow_provider_studio.governance import remembered, snapshots
+from airflow_provider_studio.governance.apply import ApplySummary
+from airflow_provider_studio.governance.inventory import InventorySummary
+from airflow_provider_studio.governance.undo import UndoSummary
 
 PACKAGE = airflow_provider_studio.__name__
 DOCS = Path(__file__).parents[1]
@@ -78,6 +86,7 @@ def _pages() -> dict[str, tuple[str, str]]:
     pages = {
         "reference/settings.md": ("Settings and metrics", _settings()),
         "reference/files.md": ("Files", _files()),
+        "reference/xcoms.md": ("XComs and events", _xcoms()),
         "reference/errors.md": ("Errors", _errors()),
     }
     for title, prefixes in GROUPS.items():
@@ -130,18 +139,43 @@ def _settings() -> str:
 
 def _files() -> str:
     lines = ["# Files", "", "What is written below `[studio] storage_path`, with its schema.", ""]
-    for module in _modules("governance."):
-        tables = {name: value for name, value in vars(module).items() if name.endswith("_COLUMNS")}
-        for name, columns in tables.items():
-            if isinstance(columns, dict) and all(isinstance(one, str) for one in columns.values()):
-                lines += [f"## `{name.removesuffix('_COLUMNS').lower()}.parquet`", ""]
-                lines += _table(("column", "type"), [(f"`{column}`", kind) for column, kind in columns.items()])
-    for model in _classes("governance.", BaseModel):
+    for name, columns in {**snapshots.TABLES, **_remembered()}.items():
+        lines += [f"## `{name}.parquet`", ""]
+        lines += _table(("column", "type"), [(f"`{column}`", kind) for column, kind in columns.items()])
+    for model in (one for one in _classes("governance.", BaseModel) if one.model_fields):  # type: ignore[attr-defined]
         lines += [f"## {model.__name__}", "", _summary(model), ""]
         lines += _table(("field", "type", "must be there"), _fields(model.model_json_schema()))  # type: ignore[attr-defined]
     for enumeration in _classes("governance.", StrEnum):
         lines += [f"## {enumeration.__name__}", "", _summary(enumeration), ""]
         lines += [", ".join(f"`{one.value}`" for one in enumeration), ""]  # type: ignore[attr-defined]
+    return "\n".join(lines)
+
+
+def _remembered() -> dict[str, dict[str, str]]:
+    """Return the columns of what nights remember, as DuckDB makes them."""
+    with snapshots.connect(snapshots.SMALL_MEMORY) as connection:
+        for name, columns in snapshots.TABLES.items():
+            connection.execute(f"CREATE TABLE {name} ({', '.join(map(' '.join, columns.items()))})")
+        remembered.fold(connection, dict.fromkeys(remembered.KINDS))
+        return {
+            name: {column: str(kind) for column, kind, *_ in connection.table(name).description}
+            for name in remembered.KINDS
+        }
+
+
+def _xcoms() -> str:
+    lines = ["# XComs and events", "", "## What operators return", ""]
+    operators = {one: _sentence(one, "eturns ") for one in _classes("operators.", BaseOperator)}
+    rows = [(f"`{one.__name__}`", text[text.index("eturns ") + 7 :]) for one, text in operators.items() if text]
+    lines += _table(("operator", "its XCom"), rows)
+    for summary in (InventorySummary, ApplySummary, UndoSummary):
+        lines += [f"### {summary.__name__}", "", _summary(summary), ""]
+        lines += _table(("key", "type"), [(f"`{one.name}`", f"`{one.type}`") for one in fields(summary)])
+    lines += ["## What triggers fire", ""]
+    triggers = _classes("triggers.reports", BaseTrigger)
+    rows = [(f"`{one.__name__}`", _sentence(one, "The event: ") or _sentence(one, "Fires ")) for one in triggers]
+    lines += _table(("trigger", "its events"), rows)
+    lines += ["Asset events are described in [Event-driven DAGs](../events.md).", ""]
     return "\n".join(lines)
 
 
@@ -186,6 +220,12 @@ def _subclasses(kind: type[StudioError]) -> Iterator[type[StudioError]]:
 
 def _summary(one: type) -> str:
     return " ".join((one.__doc__ or "").split("\n\n")[0].split())
+
+
+def _sentence(one: type, holding: str) -> str:
+    paragraphs = (inspect.getdoc(one) or "").split("\n\n")
+    sentences = (text for paragraph in paragraphs for text in re.split(r"\.(?= [A-Z])", " ".join(paragraph.split())))
+    return next((f"{text.removesuffix('.')}." for text in sentences if holding in text), "")
 
 
 def _code(text: str | None) -> str:

@@ -32,7 +32,7 @@ KINDS: tuple[ListingKind, ...] = ("reports", "datasets")
 Listing = tuple[str, ListingKind]
 """A Collection's token, and which of its listings."""
 _LEARNED_FROM = 16
-"""So many listings at most are read one after the other, for their page size."""
+"""So many pages at most are read one after the other, for their size."""
 MOST_MISSING_SHARE = 0.02
 """Of the night before's Reports; if more are missing, they are not asked for one by one."""
 _MISSING_ALWAYS = 50
@@ -91,56 +91,67 @@ class RestWalk:
 
     def read_reports(self, collections: Sequence[Row]) -> None:
         """Read the Reports and datasets of these Collections, the longest listings first."""
-        kept = self._progress.kept()
         self._progress.teach(self._sizes)
         given_up = {(token, kind) for kind in KINDS for token in self._progress.unreadable(kind)}
-
-        def read(listing: Listing) -> None:
-            token, kind = listing
-            if not given_up & {(token, "reports"), listing} and not self._read_listing(
-                token, kind, kept.get(listing, [])
-            ):
-                given_up.add(listing)
-            self._estimate.listing_done(kind)
-
-        rest: list[Listing] = []
+        listings: list[Listing] = []
         for kind in KINDS:
             tokens = sorted((one["token"] for one in collections), key=lambda one: -self._before.rows_in(one, kind))
             self._estimate.expect_listings(kind, len(tokens))
-            taught = self._learn_page_size(kind, tokens, read)
-            rest += [(token, kind) for token in tokens[taught:]]
-        self._at_once(read, rest)
+            self._learn_page_size([(token, kind) for token in tokens], given_up)
+            listings += [(token, kind) for token in tokens]
+        kept = self._progress.kept()
 
-    def _learn_page_size(self, kind: ListingKind, tokens: Sequence[str], read: Callable[[Listing], None]) -> int:
-        """Read one listing after the other until an end can be told from a page; several at once would each ask on.
+        def read(listing: Listing) -> None:
+            token, kind = listing
+            if not given_up & {(token, "reports"), listing}:
+                self._read_listing(listing, kept.get(listing, []), given_up)
+            self._estimate.listing_done(kind)
 
-        Returns how many were read.
+        self._at_once(read, listings)
+
+    def _learn_page_size(self, listings: Sequence[Listing], given_up: set[Listing]) -> None:
+        """Read a few pages one after the other, until an end can be told from a page: several would each ask on.
+
+        What is left of a listing is read with the others.
         """
-        for number, token in enumerate(tokens[:_LEARNED_FROM]):
-            if self._sizes.are_known(kind):
-                return number
-            read((token, kind))
-        return len(tokens[:_LEARNED_FROM])
+        kept, read = self._progress.kept(), 0
 
-    def _read_listing(self, token: str, kind: ListingKind, kept: list[Kept]) -> bool:
-        """Read what is not kept of a Collection's listing. Returns whether it could be read."""
+        def learned() -> bool:
+            return read >= _LEARNED_FROM or self._sizes.are_known(listings[0][1])
+
+        def learned_with_this_page() -> bool:
+            nonlocal read
+            read += 1
+            return learned()
+
+        for listing in listings:
+            if learned():
+                return
+            if listing not in given_up:
+                self._read_listing(listing, kept.get(listing, []), given_up, learned_with_this_page)
+
+    def _read_listing(
+        self, listing: Listing, kept: list[Kept], given_up: set[Listing], enough: Callable[[], bool] | None = None
+    ) -> None:
+        """Read what is not kept of a Collection's listing, to its end or until it is enough."""
         if kept and kept[-1].is_last:
-            return True
+            return
+        enough = enough or self._stop.is_set
         after = None
         if kept:
             # A page without rows was the last one, so this one has some.
             rows = [{"token": row["token"]} for row in self._progress.rows(kept[-1])]
             after = Page(kept[-1].number, rows, is_last=False)
+        token, kind = listing
         try:
             for page in self._client.collection_pages(token, kind, sizes=self._sizes, after=after):
                 self._keep(token, kind, page)
-                if self._stop.is_set():
-                    return False
+                if enough():
+                    return
         except (StudioForbiddenError, StudioNotFoundError) as error:
             log.warning("Collection %s: its %s cannot be read and are unknown: %s", token, kind, error)
             self._progress.keep_unreadable(token, kind, str(error))
-            return False
-        return True
+            given_up.add(listing)
 
     def _keep(self, collection: str, kind: ListingKind, page: Page) -> None:
         what = f"Collection {collection}, page {page.number}"

@@ -56,7 +56,10 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
         ("operators", ["StudioRunReportOperator", "StudioInventoryOperator", "StudioApplyPlanOperator", "max_actions"]),
         ("client", ["StudioClient", "list_collections"]),
         ("settings", ["storage_path", "AIRFLOW__STUDIO__RATE_LIMIT_URL", "token_kind", "studio.throttle_wait"]),
-        ("files", ["reports.parquet", "history.parquet", "view_count", "next_scheduled_run", "PlanHeader", "undo-intent"]),
+        (
+            "files",
+            ["reports.parquet", "history.parquet", "view_count", "next_scheduled_run", "PlanHeader", "undo-intent"],
+        ),
         ("xcoms", ["StudioPlanOperator", "reports_to_archive", "UndoSummary", "subscribers_to_add", "retry_helps"]),
         ("errors", ["StudioRateLimitedError", "GuardRailError"]),
         ("tests", ["StudioTestWorkspace", "EmulatorControl"]),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from airflow.sdk import BaseOperator
 
 from airflow_provider_studio.get_provider_info import get_provider_info
 
@@ -49,6 +51,22 @@ def test_every_path_in_it_can_be_imported(path: str) -> None:
     except ModuleNotFoundError:
         module, _, name = path.rpartition(".")
         assert hasattr(importlib.import_module(module), name)
+
+
+MODULES = [module for kind in ("operators", "sensors") for group in INFO[kind] for module in group["python-modules"]]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_rendered_mappings_are_shown_as_json(module: str) -> None:
+    loaded = importlib.import_module(module)
+    for name, task in inspect.getmembers(loaded, inspect.isclass):
+        if task.__module__ == module and issubclass(task, BaseOperator):
+            shown = task.template_fields_renderers
+            assert set(shown) <= set(task.template_fields), name
+            given = {
+                one.name for one in inspect.signature(task).parameters.values() if "Mapping" in str(one.annotation)
+            }
+            assert {field for field, kind in shown.items() if kind == "json"} >= given & {*task.template_fields}, name
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import SkipMixin
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -38,6 +38,7 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
 
     inherits_from_skipmixin = True
     template_fields: Sequence[str] = (*HITLOperator.template_fields, "plan", "storage_path")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"plan": "json"}
 
     def __init__(
         self,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.operators.acting import StudioActingOperator
@@ -29,6 +29,7 @@ class StudioPlanOperator(StudioOperator):
     """
 
     template_fields: Sequence[str] = (*StudioOperator.template_fields, "policy", "snapshot", "storage_path")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"policy": "json"}
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class StudioApplyPlanOperator(StudioActingOperator):
     """
 
     template_fields: Sequence[str] = (*StudioActingOperator.template_fields, "plan", "approval", "approver")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"plan": "json", "approval": "json"}
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import AssetAlias
 
@@ -49,6 +49,7 @@ class StudioInventoryBase(StudioOperator):
         "max_shrink",
         "storage_path",
     )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"discovery_query": "sql"}
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AssetAlias, conf
 
@@ -56,7 +56,7 @@ class StudioRunReportOperator(StudioOperator):
 
     lineage = "report_run"
     template_fields: Sequence[str] = (*StudioOperator.template_fields, "report", "parameters", "export")
-    template_fields_renderers = {"parameters": "json", "export": "json"}  # noqa: RUF012  Airflow's own form
+    template_fields_renderers: ClassVar[dict[str, str]] = {"parameters": "json", "export": "json"}
     operator_extra_links = (StudioReportLink(), StudioReportRunLink())
 
     def __init__(
@@ -241,6 +241,7 @@ class StudioExportReportRunOperator(StudioOperator):
 
     lineage = "export"
     template_fields: Sequence[str] = (*StudioOperator.template_fields, "report", "run", "path", "format")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"run": "json"}
 
     def __init__(
         self,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -31,6 +31,7 @@ class StudioNightSummaryOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("inventory", "plan", "applied")
+    template_fields_renderers: ClassVar[dict[str, str]] = dict.fromkeys(template_fields, "json")
     ui_color = "#e8f1fb"
 
     def __init__(

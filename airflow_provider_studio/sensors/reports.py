@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -136,6 +136,7 @@ class StudioReportRunSensor(StudioSensor):
     """
 
     template_fields: Sequence[str] = (*StudioSensor.template_fields, "report", "run")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"run": "json"}
     operator_extra_links = (StudioReportRunLink(),)
 
     def __init__(self, *, report: str, run: str | Mapping[str, Any], **kwargs: Any) -> None:

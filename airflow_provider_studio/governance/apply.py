@@ -31,9 +31,10 @@ from airflow_provider_studio.governance.acts import ANOTHER_APPLY, Acts, Outcome
 from airflow_provider_studio.governance.errors import StorageError, WrongWorkspaceError
 from airflow_provider_studio.governance.guard_rails import GuardRails
 from airflow_provider_studio.governance.journal import PLAN, Event, Journal
-from airflow_provider_studio.governance.plan import Action, ActionKind, Plan, Rule
+from airflow_provider_studio.governance.plan import Plan
 from airflow_provider_studio.governance.policy import StalenessPolicy
 from airflow_provider_studio.governance.recheck import Live, reason_to_skip
+from airflow_provider_studio.governance.records import Action, ActionKind, Rule
 from airflow_provider_studio.governance.side_by_side import side_by_side
 from airflow_provider_studio.governance.storage import utcnow
 

@@ -20,8 +20,9 @@ from upath import UPath
 
 from airflow_provider_studio.governance.errors import JournalError, PlanError, PlanTamperedError
 from airflow_provider_studio.governance.journal import PLAN, Event, folder_of, parsed_name, read_event
-from airflow_provider_studio.governance.plan import Action, Plan, PlanHeader, plans_folder
+from airflow_provider_studio.governance.plan import Plan, plans_folder
 from airflow_provider_studio.governance.policy import StalenessPolicy
+from airflow_provider_studio.governance.records import Action, PlanHeader
 from airflow_provider_studio.governance.storage import explained
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from upath import UPath
 
 from airflow_provider_studio.governance.audit import Audit
 from airflow_provider_studio.governance.errors import GovernanceError
-from airflow_provider_studio.governance.plan import Plan, PlanHeader
+from airflow_provider_studio.governance.plan import Plan
 from airflow_provider_studio.governance.policy import StalenessPolicy
-from airflow_provider_studio.governance.records import Rule, SpareReason
+from airflow_provider_studio.governance.records import PlanHeader, Rule, SpareReason
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from typing import Any
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import JournalError
-from airflow_provider_studio.governance.plan import Action
+from airflow_provider_studio.governance.records import Action
 from airflow_provider_studio.governance.storage import check_writable, explained, file_stamp, utcnow, write_once
 
 PLAN = "plan"

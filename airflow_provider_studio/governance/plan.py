@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Self
 
 from pydantic import ValidationError
@@ -22,29 +21,12 @@ from airflow_provider_studio.governance.plan_text import PlanText
 from airflow_provider_studio.governance.records import (
     Action,
     ActionKind,
-    Baseline,
-    Evidence,
+    PlanDiff,
     PlanHeader,
-    Rule,
-    Saving,
     Spared,
     SpareReason,
 )
 from airflow_provider_studio.governance.storage import explained, write_once
-
-__all__ = [
-    "Action",
-    "ActionKind",
-    "Baseline",
-    "Evidence",
-    "Plan",
-    "PlanDiff",
-    "PlanHeader",
-    "Rule",
-    "Saving",
-    "SpareReason",
-    "Spared",
-]
 
 FORMAT_VERSION = 1
 
@@ -52,22 +34,6 @@ FORMAT_VERSION = 1
 def plans_folder(storage: UPath, workspace: str) -> UPath:
     """Return where the plans of a workspace are."""
     return storage / "plans" / f"workspace={workspace}"
-
-
-@dataclass(frozen=True)
-class PlanDiff:
-    """What changed against an earlier plan.
-
-    :param new: actions that it had not.
-    :param gone: actions that it had and this one has not, each with the reason: why the Report is spared now, or
-        `settled` where the snapshot says that there is nothing left to do.
-    :param kept: how many are in both.
-    """
-
-    previous: str
-    new: tuple[Action, ...]
-    gone: tuple[tuple[Action, str], ...]
-    kept: int
 
 
 class Plan:

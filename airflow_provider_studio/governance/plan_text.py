@@ -12,13 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_studio.governance.records import Action, ActionKind, PlanHeader, Spared, SpareReason
+from airflow_provider_studio.governance.records import Action, ActionKind, PlanDiff, PlanHeader, Spared, SpareReason
 from airflow_provider_studio.governance.words import counted, duration
-
-if TYPE_CHECKING:
-    from airflow_provider_studio.governance.plan import PlanDiff
 
 _LONGEST_NAME = 80
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan is made of: actions with their evidence, and what was spared. Immutable, each one line of JSON."""
+"""What a plan is made of: actions with their evidence, and what was spared. Immutable, each one line of JSON.
+
+And how two plans differ."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -164,3 +167,19 @@ class PlanHeader(Record):
     previous_plan: str | None = None
     reports_in_snapshot: int
     reports_by_collection: dict[str, int] = {}
+
+
+@dataclass(frozen=True)
+class PlanDiff:
+    """What changed against an earlier plan.
+
+    :param new: actions that it had not.
+    :param gone: actions that it had and this one has not, each with the reason: why the Report is spared now, or
+        `settled` where the snapshot says that there is nothing left to do.
+    :param kept: how many are in both.
+    """
+
+    previous: str
+    new: tuple[Action, ...]
+    gone: tuple[tuple[Action, str], ...]
+    kept: int

@@ -90,7 +90,7 @@ class StudioActingOperator(StudioOperator):
         """
         from airflow_provider_studio.governance.apply import apply_plan
         from airflow_provider_studio.governance.errors import GovernanceError, StoppedError
-        from airflow_provider_studio.governance.plan import ActionKind
+        from airflow_provider_studio.governance.records import ActionKind
 
         summary = apply_plan(
             self.hook.client,

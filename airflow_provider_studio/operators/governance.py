@@ -111,7 +111,7 @@ class StudioApplyPlanOperator(StudioActingOperator):
     def _approved(plan_id: str, approval: Mapping[str, Any]) -> frozenset[Any]:
         """Return the kinds of actions that were approved."""
         from airflow_provider_studio.governance.errors import PlanError
-        from airflow_provider_studio.governance.plan import ActionKind
+        from airflow_provider_studio.governance.records import ActionKind
 
         decisions = {"all": frozenset(ActionKind), "schedules": frozenset({ActionKind.DELETE_SCHEDULE})}
         if not approval:

@@ -13,7 +13,8 @@ from airflow_provider_studio.governance.audit import ActionState, Audit
 from airflow_provider_studio.governance.errors import GuardRailError
 from airflow_provider_studio.governance.guard_rails import GuardRails
 from airflow_provider_studio.governance.journal import Event, Journal
-from airflow_provider_studio.governance.plan import ActionKind, Plan
+from airflow_provider_studio.governance.plan import Plan
+from airflow_provider_studio.governance.records import ActionKind
 from tests.governance.conftest import Governed, ago
 
 

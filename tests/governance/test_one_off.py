@@ -10,7 +10,8 @@ import pytest
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.governance.errors import PlanError
 from airflow_provider_studio.governance.one_off import plan_named
-from airflow_provider_studio.governance.plan import ActionKind, Plan, SpareReason
+from airflow_provider_studio.governance.plan import Plan
+from airflow_provider_studio.governance.records import ActionKind, SpareReason
 from airflow_provider_studio.governance.storage import utcnow
 from tests.governance.conftest import ACTOR, Governed, ago
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_studio.governance.errors import PlanError
-from airflow_provider_studio.governance.plan import ActionKind, SpareReason
 from airflow_provider_studio.governance.planning import make_plan
 from airflow_provider_studio.governance.policy import StalenessPolicy
+from airflow_provider_studio.governance.records import ActionKind, SpareReason
 from tests.governance.conftest import Governed, ago
 
 

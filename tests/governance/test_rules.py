@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_studio.governance.errors import PlanError, PolicyError
-from airflow_provider_studio.governance.plan import ActionKind, Plan, Rule, SpareReason
+from airflow_provider_studio.governance.plan import Plan
 from airflow_provider_studio.governance.planning import make_plan
 from airflow_provider_studio.governance.policy import StalenessPolicy
+from airflow_provider_studio.governance.records import ActionKind, Rule, SpareReason
 from tests.governance.conftest import NOW, Governed, ago
 from tests.governance.test_planning import reasons
 

@@ -11,7 +11,8 @@ from airflow_provider_studio.governance.audit import Audit
 from airflow_provider_studio.governance.errors import JournalError
 from airflow_provider_studio.governance.journal import Event, Journal
 from airflow_provider_studio.governance.one_off import plan_named
-from airflow_provider_studio.governance.plan import ActionKind, Plan
+from airflow_provider_studio.governance.plan import Plan
+from airflow_provider_studio.governance.records import ActionKind
 from airflow_provider_studio.governance.storage import utcnow
 from tests.conftest import client_of
 from tests.governance.conftest import ACTOR, Governed, ago

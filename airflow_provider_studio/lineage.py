@@ -90,7 +90,7 @@ def _of_inventory(client: StudioClient, done: Mapping[str, Any], _report: str | 
     from airflow.providers.common.compat.openlineage.facet import SchemaDatasetFacet, SchemaDatasetFacetFields
 
     from airflow_provider_studio import settings
-    from airflow_provider_studio.governance.snapshots import REPORT_COLUMNS, SCHEDULE_COLUMNS
+    from airflow_provider_studio.governance.history.snapshots import REPORT_COLUMNS, SCHEDULE_COLUMNS
 
     outputs = []
     folder = str(settings.in_storage(done["snapshot"]))

@@ -18,7 +18,7 @@ from airflow_provider_studio import settings
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_studio.governance.plan import Plan
+    from airflow_provider_studio.governance.plans.plan import Plan
 
 _FILLED = ("subject", "html_content")
 """What an e-mail notifier leaves to a template of its own where it is not given; ours then say it."""
@@ -47,7 +47,7 @@ class _StudioNotifier(BaseNotifier):
         raise NotImplementedError
 
     def _read(self, context: Context) -> Plan:
-        from airflow_provider_studio.governance.plan import Plan
+        from airflow_provider_studio.governance.plans.plan import Plan
 
         plan = self.plan or context["ti"].xcom_pull(task_ids=context["ti"].task_id)
         if not plan:
@@ -77,7 +77,7 @@ class StudioPlanNotifier(_StudioNotifier):
 
     def notify(self, context: Context) -> None:
         """Send."""
-        from airflow_provider_studio.governance.notices import plan_notice
+        from airflow_provider_studio.governance.plans.notices import plan_notice
 
         plan = self._read(context)
         if plan.actions:
@@ -100,7 +100,7 @@ class StudioOwnersNotifier(_StudioNotifier):
 
     def notify(self, context: Context) -> None:
         """Send."""
-        from airflow_provider_studio.governance.notices import owner_notices
+        from airflow_provider_studio.governance.plans.notices import owner_notices
 
         for notice in owner_notices(self._read(context)):
             if notice.email is None:

@@ -222,7 +222,7 @@ class StudioTestWorkspace:
         from airflow_provider_studio.client.api import StudioClient
         from airflow_provider_studio.client.ratelimit import RateLimiter
         from airflow_provider_studio.client.tokens import Credentials
-        from airflow_provider_studio.governance.inventory import take_inventory
+        from airflow_provider_studio.governance.inventory.inventory import take_inventory
 
         present, night = self.control.clock(), self.ago(days_ago)
         token, secret = self.emulator.credentials()

@@ -44,7 +44,7 @@ with DAG(
     )
     def newest_plan(params: dict[str, Any]) -> dict[str, str]:
         """Find the newest plan that looked for stale Reports; the notifier reads what this returns."""
-        from airflow_provider_studio.governance.audit import newest_plan_path
+        from airflow_provider_studio.governance.plans.audit import newest_plan_path
         from airflow_provider_studio.settings import storage
 
         return {"path": str(newest_plan_path(storage(), params["workspace"]))}

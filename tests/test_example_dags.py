@@ -11,11 +11,11 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from upath import UPath
 
-from airflow_provider_studio.governance.planning import make_plan
-from airflow_provider_studio.governance.policy import StalenessPolicy
+from airflow_provider_studio.governance.planning.planner import make_plan
+from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.testing import StudioTestWorkspace, assert_archived, assert_schedule_deleted
 from tests.airflow_in_process import Ran, run_dag
-from tests.governance.test_discovery import minted
+from tests.governance.inventory.test_discovery import minted
 from tests.smtp_server import smtp_server
 
 DAGS = Path(__file__).parents[1] / "dags"

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.notifier import BaseNotifier
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from upath import UPath
 
-from airflow_provider_studio.governance.notices import due_reports, owner_notices, plan_notice
+from airflow_provider_studio.governance.plans.notices import due_reports, owner_notices, plan_notice
 from airflow_provider_studio.notifications import StudioOwnersNotifier, StudioPlanNotifier
 from tests.governance.conftest import Governed, governed
 from tests.smtp_server import smtp_server

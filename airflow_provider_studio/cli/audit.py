@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_studio.governance.audit import ActionFate, Audit, JournalEvent, PlanFate
+    from airflow_provider_studio.governance.plans.audit import ActionFate, Audit, JournalEvent, PlanFate
 
 
 def add_parser(subparsers: Any) -> None:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what was asked for; return the exit status."""
     from airflow_provider_studio import settings
     from airflow_provider_studio.client.errors import StudioError
-    from airflow_provider_studio.governance.audit import Audit, workspace_of
+    from airflow_provider_studio.governance.plans.audit import Audit, workspace_of
 
     storage = settings.storage(arguments.storage)
     try:

@@ -36,9 +36,9 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the Reports that were asked for; return the exit status."""
     from airflow_provider_studio import settings
-    from airflow_provider_studio.governance import listing
-    from airflow_provider_studio.governance.inventory import take_inventory
-    from airflow_provider_studio.governance.snapshots import SnapshotStore
+    from airflow_provider_studio.governance.history import listing
+    from airflow_provider_studio.governance.history.snapshots import SnapshotStore
+    from airflow_provider_studio.governance.inventory.inventory import take_inventory
     from airflow_provider_studio.hooks.studio import StudioHook
 
     client, storage = StudioHook(options.conn).client, settings.storage(options.storage)

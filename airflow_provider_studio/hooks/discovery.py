@@ -13,7 +13,7 @@ from airflow_provider_studio.client.errors import StudioAPIError, StudioConfigur
 if TYPE_CHECKING:
     from upath import UPath
 
-    from airflow_provider_studio.governance.inventory import Source
+    from airflow_provider_studio.governance.inventory.inventory import Source
     from airflow_provider_studio.hooks.studio import StudioHook
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def source_of(
 
 
 def _api(hook: StudioHook, *, include_personal: bool) -> Source:
-    from airflow_provider_studio.governance.discovery import DiscoveryAPI
+    from airflow_provider_studio.governance.inventory.discovery import DiscoveryAPI
 
     return DiscoveryAPI(hook.discovery_client, include_personal=include_personal)
 
@@ -80,8 +80,8 @@ def _works(source: Source) -> bool:
 
 
 def _database(hook: StudioHook, sql_conn_id: str, storage: UPath, schema: str | None, query: str | None) -> Source:
-    from airflow_provider_studio.governance.discovery import QUERY, SCHEMA, DiscoveryDatabase
-    from airflow_provider_studio.governance.snapshots import SnapshotStore, tokens_by_id
+    from airflow_provider_studio.governance.history.snapshots import SnapshotStore, tokens_by_id
+    from airflow_provider_studio.governance.inventory.discovery import QUERY, SCHEMA, DiscoveryDatabase
 
     newest = SnapshotStore(storage, hook.client.workspace).newest()
     tokens: Mapping[str, str] = {} if newest is None else tokens_by_id(newest)

@@ -14,8 +14,8 @@ from airflow_provider_studio.operators.base import StudioOperator
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_studio.governance.guard_rails import GuardRails
-    from airflow_provider_studio.governance.plan import Plan
+    from airflow_provider_studio.governance.acting.guard_rails import GuardRails
+    from airflow_provider_studio.governance.plans.plan import Plan
 
 GUARD_RAILS = ("max_actions", "max_share", "max_collection_share", "max_failures_in_a_row", "max_age_days")
 _OFF = {"", "0", "false", "no", "off"}
@@ -71,7 +71,7 @@ class StudioActingOperator(StudioOperator):
 
         :raises GuardRailError: a value that makes no sense.
         """
-        from airflow_provider_studio.governance.guard_rails import GuardRails
+        from airflow_provider_studio.governance.acting.guard_rails import GuardRails
 
         return GuardRails.of(**{name: getattr(self, name) for name in GUARD_RAILS})
 
@@ -88,9 +88,9 @@ class StudioActingOperator(StudioOperator):
 
         :raises GovernanceError: an action failed, or the work was stopped.
         """
-        from airflow_provider_studio.governance.apply import apply_plan
+        from airflow_provider_studio.governance.acting.apply import apply_plan
         from airflow_provider_studio.governance.errors import GovernanceError, StoppedError
-        from airflow_provider_studio.governance.records import ActionKind
+        from airflow_provider_studio.governance.plans.records import ActionKind
 
         summary = apply_plan(
             self.hook.client,
@@ -118,7 +118,7 @@ class StudioActingOperator(StudioOperator):
         )
 
     def _path(self, plan: Plan) -> Any:
-        from airflow_provider_studio.governance.plan import plans_folder
+        from airflow_provider_studio.governance.plans.plan import plans_folder
 
         return plans_folder(settings.storage(self.storage_path), plan.workspace) / f"{plan.plan_id}.jsonl"
 

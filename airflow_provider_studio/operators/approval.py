@@ -86,7 +86,7 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
         return {"decision": decision, "approver": approver, "plan_id": self.plan["plan_id"]}
 
     def _journal(self, context: Context, decision: str, approver: str) -> None:
-        from airflow_provider_studio.governance.journal import PLAN, Event, Journal
+        from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
 
         journal = Journal(
             settings.storage(self.storage_path),

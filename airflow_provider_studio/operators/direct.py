@@ -33,8 +33,8 @@ class _StudioDirectOperator(StudioActingOperator):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Make the plan, and carry it out."""
-        from airflow_provider_studio.governance.one_off import plan_named
-        from airflow_provider_studio.governance.records import ActionKind
+        from airflow_provider_studio.governance.planning.one_off import plan_named
+        from airflow_provider_studio.governance.plans.records import ActionKind
 
         rails, actor = self.guard_rails(), actor_of(context)
         plan = plan_named(

@@ -13,7 +13,7 @@ from airflow_provider_studio.operators.base import StudioOperator, actor_of
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_studio.governance.policy import StalenessPolicy
+    from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 
 
 class StudioPlanOperator(StudioOperator):
@@ -44,15 +44,15 @@ class StudioPlanOperator(StudioOperator):
         self.snapshot = snapshot
         self.storage_path = storage_path
         if isinstance(policy, Mapping) and "{{" not in str(policy):
-            from airflow_provider_studio.governance.policy import StalenessPolicy
+            from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 
             StalenessPolicy.of(policy)
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Make the plan."""
-        from airflow_provider_studio.governance.earlier import last_night
-        from airflow_provider_studio.governance.planning import make_plan
-        from airflow_provider_studio.governance.policy import StalenessPolicy
+        from airflow_provider_studio.governance.planning.earlier import last_night
+        from airflow_provider_studio.governance.planning.planner import make_plan
+        from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 
         storage, client = settings.storage(self.storage_path), self.hook.client
         policy = StalenessPolicy.of(self.policy)
@@ -97,7 +97,7 @@ class StudioApplyPlanOperator(StudioActingOperator):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Apply the plan."""
-        from airflow_provider_studio.governance.plan import Plan
+        from airflow_provider_studio.governance.plans.plan import Plan
 
         rails = self.guard_rails()
         path = self.plan["path"] if isinstance(self.plan, Mapping) else self.plan
@@ -111,7 +111,7 @@ class StudioApplyPlanOperator(StudioActingOperator):
     def _approved(plan_id: str, approval: Mapping[str, Any]) -> frozenset[Any]:
         """Return the kinds of actions that were approved."""
         from airflow_provider_studio.governance.errors import PlanError
-        from airflow_provider_studio.governance.records import ActionKind
+        from airflow_provider_studio.governance.plans.records import ActionKind
 
         decisions = {"all": frozenset(ActionKind), "schedules": frozenset({ActionKind.DELETE_SCHEDULE})}
         if not approval:
@@ -163,8 +163,8 @@ class StudioUndoPlanOperator(StudioOperator):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Undo the plan."""
+        from airflow_provider_studio.governance.acting.undo import undo_plan
         from airflow_provider_studio.governance.errors import GovernanceError
-        from airflow_provider_studio.governance.undo import undo_plan
 
         summary = undo_plan(
             self.hook.client,

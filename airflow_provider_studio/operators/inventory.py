@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from upath import UPath
 
-    from airflow_provider_studio.governance.inventory import Inventory, InventorySummary, Source
+    from airflow_provider_studio.governance.inventory.inventory import Inventory, Source
+    from airflow_provider_studio.governance.inventory.summary import InventorySummary
 
 INVENTORY = AssetAlias("studio_inventory")
 """Gets an event for `studio://<workspace>/inventory` with each snapshot's summary."""
@@ -78,7 +79,7 @@ class StudioInventoryBase(StudioOperator):
 
     def inventory(self, storage: UPath, walk: str, source: Source | None, **options: Any) -> Inventory:
         """Return the inventory of this name."""
-        from airflow_provider_studio.governance.inventory import Inventory
+        from airflow_provider_studio.governance.inventory.inventory import Inventory
 
         return Inventory(
             self.hook.client,
@@ -149,8 +150,8 @@ class StudioInventoryOperator(StudioInventoryBase):
         return told
 
     def _write_csv(self, storage: UPath, told: dict[str, Any]) -> str:
-        from airflow_provider_studio.governance.listing import write_csv
-        from airflow_provider_studio.governance.snapshots import SnapshotStore
+        from airflow_provider_studio.governance.history.listing import write_csv
+        from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 
         nights = SnapshotStore(storage, told["workspace"]).up_to(told["snapshot"])
         path = nights[-1].folder / "reports.csv"
@@ -159,8 +160,8 @@ class StudioInventoryOperator(StudioInventoryBase):
 
     def _cross_check(self, storage: UPath, walk: str, told: dict[str, Any]) -> dict[str, Any]:
         """Take the other inventory apart from the nights, without schedules, and hold the two against each other."""
-        from airflow_provider_studio.governance.comparing import compare
-        from airflow_provider_studio.governance.snapshots import SnapshotStore
+        from airflow_provider_studio.governance.history.snapshots import SnapshotStore
+        from airflow_provider_studio.governance.inventory.comparing import compare
 
         apart = storage / "cross_checks"
         source = self.source_named(str(self.cross_check), storage)

@@ -17,7 +17,7 @@ from airflow_provider_studio.operators.inventory import INVENTORY, StudioInvento
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_studio.governance.inventory import Inventory
+    from airflow_provider_studio.governance.inventory.inventory import Inventory
 
 
 class _Part(StudioInventoryBase):

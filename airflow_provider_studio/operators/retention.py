@@ -47,7 +47,7 @@ class StudioSnapshotRetentionOperator(StudioOperator):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Drop what is due."""
-        from airflow_provider_studio.governance.retention import Retention, retain
+        from airflow_provider_studio.governance.history.retention import Retention, retain
 
         retention = Retention(self.every_night_days, self.weekly_days, self.monthly_days)
         summary = retain(

@@ -17,10 +17,10 @@ from pathlib import Path
 from upath import UPath
 
 from airflow_provider_studio import settings
-from airflow_provider_studio.governance.audit import Audit, JournalEvent
 from airflow_provider_studio.governance.errors import StorageError
-from airflow_provider_studio.governance.plan import plans_folder
-from airflow_provider_studio.governance.snapshots import Snapshot, SnapshotStore
+from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore
+from airflow_provider_studio.governance.plans.audit import Audit, JournalEvent
+from airflow_provider_studio.governance.plans.plan import plans_folder
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.hooks.spending import Spent
 from airflow_provider_studio.plugin.plan_list import PlanLine, PlanShelf

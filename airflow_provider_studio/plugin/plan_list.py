@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 from upath import UPath
 
-from airflow_provider_studio.governance.audit import ActionState, Audit, JournalEvent
 from airflow_provider_studio.governance.errors import JournalError, PlanError
-from airflow_provider_studio.governance.journal import PLAN, Event, folder_of, read_event
-from airflow_provider_studio.governance.plan import plans_folder
-from airflow_provider_studio.governance.records import ActionKind, PlanHeader
+from airflow_provider_studio.governance.plans.audit import ActionState, Audit, JournalEvent
+from airflow_provider_studio.governance.plans.journal import PLAN, Event, folder_of, read_event
+from airflow_provider_studio.governance.plans.plan import plans_folder
+from airflow_provider_studio.governance.plans.records import ActionKind, PlanHeader
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.plugin.frequency import runs_a_week
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_studio.governance.audit import ActionState, JournalEvent
-from airflow_provider_studio.governance.journal import PLAN
+from airflow_provider_studio.governance.plans.audit import ActionState, JournalEvent
+from airflow_provider_studio.governance.plans.journal import PLAN
 from airflow_provider_studio.plugin.plan_list import PlanLine
 
 PER_PAGE = 50

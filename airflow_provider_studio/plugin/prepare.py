@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
-from airflow_provider_studio.governance.history import facts
-from airflow_provider_studio.governance.plan import Plan, plans_folder
-from airflow_provider_studio.governance.snapshots import Snapshot, SnapshotStore, open_history
+from airflow_provider_studio.governance.history.facts import facts
+from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore, open_history
+from airflow_provider_studio.governance.plans.plan import Plan, plans_folder
 from airflow_provider_studio.governance.storage import file_stamp
 from airflow_provider_studio.plugin.frequency import RUNS_A_WEEK_SQL
 

@@ -27,10 +27,10 @@ from pydantic import BaseModel
 import airflow_provider_studio
 from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.get_provider_info import get_provider_info
-from airflow_provider_studio.governance import remembered, snapshots
-from airflow_provider_studio.governance.apply import ApplySummary
-from airflow_provider_studio.governance.inventory import InventorySummary
-from airflow_provider_studio.governance.undo import UndoSummary
+from airflow_provider_studio.governance.acting.apply import ApplySummary
+from airflow_provider_studio.governance.acting.undo import UndoSummary
+from airflow_provider_studio.governance.history import remembered, snapshots
+from airflow_provider_studio.governance.inventory.summary import InventorySummary
 
 PACKAGE = airflow_provider_studio.__name__
 DOCS = Path(__file__).parents[1]

@@ -42,8 +42,8 @@ from airflow_provider_studio.client.discovery import DiscoveryClient, SignatureT
 from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.client.ratelimit.stores import MemoryStore
 from airflow_provider_studio.client.tokens import Credentials, TokenKind
-from airflow_provider_studio.governance.discovery import DiscoveryAPI
-from airflow_provider_studio.governance.inventory import take_inventory
+from airflow_provider_studio.governance.inventory.discovery import DiscoveryAPI
+from airflow_provider_studio.governance.inventory.inventory import take_inventory
 url, token, secret, storage, now, limited, signature = json.loads(sys.argv[1])
 credentials = Credentials("acme", token, secret, url, TokenKind.WORKSPACE)
 limiter = RateLimiter(MemoryStore(), credentials.budget_key) if limited else RateLimiter.unlimited()

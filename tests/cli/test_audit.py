@@ -8,8 +8,8 @@ import json
 import pytest
 
 from airflow_provider_studio.__main__ import main
-from airflow_provider_studio.governance.journal import PLAN, Event, Journal
-from airflow_provider_studio.governance.plan import Plan
+from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
+from airflow_provider_studio.governance.plans.plan import Plan
 from tests.governance.conftest import Governed, governed
 
 __all__ = ["governed"]

@@ -16,7 +16,7 @@ from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.client.tokens import Credentials
 from airflow_provider_studio.emulator import EmulatorControl
-from airflow_provider_studio.governance.inventory import take_inventory
+from airflow_provider_studio.governance.inventory.inventory import take_inventory
 
 NIGHTS_AGO = (120, 100, 60, 30, 7, 1)
 

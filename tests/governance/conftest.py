@@ -12,13 +12,14 @@ from upath import UPath
 
 from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.apply import ApplySummary, apply_plan
-from airflow_provider_studio.governance.guard_rails import GuardRails
-from airflow_provider_studio.governance.inventory import InventorySummary, take_inventory
-from airflow_provider_studio.governance.plan import Plan
-from airflow_provider_studio.governance.planning import make_plan
-from airflow_provider_studio.governance.policy import StalenessPolicy
-from airflow_provider_studio.governance.undo import UndoSummary, undo_plan
+from airflow_provider_studio.governance.acting.apply import ApplySummary, apply_plan
+from airflow_provider_studio.governance.acting.guard_rails import GuardRails
+from airflow_provider_studio.governance.acting.undo import UndoSummary, undo_plan
+from airflow_provider_studio.governance.inventory.inventory import take_inventory
+from airflow_provider_studio.governance.inventory.summary import InventorySummary
+from airflow_provider_studio.governance.planning.planner import make_plan
+from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from tests.conftest import client_of
 
 NOW = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)

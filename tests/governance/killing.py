@@ -21,10 +21,11 @@ from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance import apply, journal, undo
-from airflow_provider_studio.governance.guard_rails import GuardRails
-from airflow_provider_studio.governance.journal import folder_of
-from airflow_provider_studio.governance.plan import Plan
+from airflow_provider_studio.governance.acting import apply, undo
+from airflow_provider_studio.governance.acting.guard_rails import GuardRails
+from airflow_provider_studio.governance.plans import journal
+from airflow_provider_studio.governance.plans.journal import folder_of
+from airflow_provider_studio.governance.plans.plan import Plan
 
 _GENEROUS = GuardRails(max_actions=1000, max_share=1.0, max_failures_in_a_row=1000, max_age_days=3650)
 _CHANGES = ("archive_report", "unarchive_report", "delete_schedule", "create_schedule", "create_subscription")

@@ -8,9 +8,9 @@ from typing import Any
 
 from upath import UPath
 
-from airflow_provider_studio.governance import history
-from airflow_provider_studio.governance.remembered import remember
-from airflow_provider_studio.governance.snapshots import Snapshot, SnapshotStore
+from airflow_provider_studio.governance.history.facts import facts
+from airflow_provider_studio.governance.history.remembered import remember
+from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore
 
 NOW = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
 
@@ -44,7 +44,7 @@ def write_night(
 def everything(storage: UPath, workspace: str = "acme") -> dict[str, dict[str, dict[str, Any]]]:
     """What all nights say: each table, by token."""
     tables = {}
-    with history.facts(SnapshotStore(storage, workspace).all()) as connection:
+    with facts(SnapshotStore(storage, workspace).all()) as connection:
         for table in ("facts", "schedules", "disappeared"):
             result = connection.execute(f"SELECT * FROM {table} ORDER BY token")
             names = [column[0] for column in result.description]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.audit import ActionState, Audit
+from airflow_provider_studio.governance.plans.audit import ActionState, Audit
 from airflow_provider_studio.notifications import StudioPlanNotifier
 from airflow_provider_studio.operators.direct import (
     StudioArchiveReportsOperator,

@@ -14,7 +14,7 @@ from airflow.sdk import DAG
 
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.snapshots import SnapshotStore
+from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 from airflow_provider_studio.operators.inventory import StudioInventoryOperator
 from airflow_provider_studio.operators.inventory_parts import (
     StudioBeginInventoryOperator,
@@ -22,8 +22,8 @@ from airflow_provider_studio.operators.inventory_parts import (
     StudioReadInventoryPartOperator,
 )
 from airflow_provider_studio.operators.retention import StudioSnapshotRetentionOperator
+from tests.governance.inventory.test_discovery import minted
 from tests.governance.nights import UPath, write_night
-from tests.governance.test_discovery import minted
 from tests.operators.test_operators import RunDag, run  # noqa: F401  a fixture
 
 

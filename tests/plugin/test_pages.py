@@ -18,9 +18,9 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from upath import UPath
 
-from airflow_provider_studio.governance.audit import Audit
 from airflow_provider_studio.governance.errors import StorageError
-from airflow_provider_studio.governance.snapshots import SnapshotStore
+from airflow_provider_studio.governance.history.snapshots import SnapshotStore
+from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.plugin.airflow_plugin import PREFIX, StudioPlugin
 from airflow_provider_studio.plugin.library import Library, library
 from airflow_provider_studio.plugin.rendering import HERE

@@ -16,12 +16,12 @@ from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.apply import GuardRails, apply_plan
-from airflow_provider_studio.governance.inventory import take_inventory
-from airflow_provider_studio.governance.plan import Plan
-from airflow_provider_studio.governance.planning import make_plan
-from airflow_provider_studio.governance.policy import StalenessPolicy
-from airflow_provider_studio.governance.snapshots import SnapshotStore
+from airflow_provider_studio.governance.acting.apply import GuardRails, apply_plan
+from airflow_provider_studio.governance.history.snapshots import SnapshotStore
+from airflow_provider_studio.governance.inventory.inventory import take_inventory
+from airflow_provider_studio.governance.planning.planner import make_plan
+from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.hooks.spending import Spender, SpendingRecorder
 
 POLICY = StalenessPolicy(unviewed_days=90, unrun_days=90, minimum_age_days=30, protected_names=("*do not archive*",))

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_studio.get_provider_info import CONNECTION_FIELDS
-from airflow_provider_studio.governance.audit import ActionState, Audit
-from airflow_provider_studio.governance.journal import Event
+from airflow_provider_studio.governance.plans.audit import ActionState, Audit
+from airflow_provider_studio.governance.plans.journal import Event
 from tests.system.conftest import NIGHTLY, Live
 
 pytestmark = pytest.mark.system

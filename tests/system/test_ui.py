@@ -19,7 +19,7 @@ import requests
 from upath import UPath
 
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.audit import Audit
+from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.plugin.app import create_app
 from tests.plugin.workspace import ODD_WORKSPACE, live_through_a_season, write_odd_names
 from tests.system.browser import PHONE, chromium, logged_in, needs_chromium, picture, use_theme, violations

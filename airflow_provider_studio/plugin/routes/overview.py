@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from airflow_provider_studio.governance.audit import ActionState
+from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.plugin import schedule
 from airflow_provider_studio.plugin.access import ReadableDags
 from airflow_provider_studio.plugin.choosing import Chosen, ChosenDep

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
-from airflow_provider_studio.governance.audit import ActionState
+from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.plugin.choosing import Chosen, ChosenDep
 from airflow_provider_studio.plugin.plan_list import PlanLine
 from airflow_provider_studio.plugin.plan_pages import PER_PAGE, PlanView

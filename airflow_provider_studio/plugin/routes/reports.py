@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from airflow_provider_studio.governance.audit import ActionState
-from airflow_provider_studio.governance.records import ActionKind
+from airflow_provider_studio.governance.plans.audit import ActionState
+from airflow_provider_studio.governance.plans.records import ActionKind
 from airflow_provider_studio.plugin.choosing import ChosenDep
 from airflow_provider_studio.plugin.exporting import as_csv
 from airflow_provider_studio.plugin.plan_list import PlanLine, Proposed

@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from airflow_provider_studio.governance.audit import ActionState
+from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.hooks.spending import Spent
 from airflow_provider_studio.plugin.access import MAY_READ_RUNS, MAY_READ_TASKS
 from airflow_provider_studio.plugin.choosing import LibraryDep

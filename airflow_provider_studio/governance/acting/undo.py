@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Take a plan back from its journal: unarchive its Reports, recreate its schedules with their subscriptions.
+
+In reverse order, idempotent, journaled beside what it reverses. A schedule that an earlier try created before it was
+killed is found again and adopted. What comes back is held against the backup field by field; what cannot be restored is
+reported with the reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from upath import UPath
+
+from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.errors import StudioAPIError, StudioError
+from airflow_provider_studio.client.ratelimit import Priority
+from airflow_provider_studio.governance.acting.moving import move
+from airflow_provider_studio.governance.acting.restoring import Restoring, reason_in_words
+from airflow_provider_studio.governance.acting.side_by_side import side_by_side
+from airflow_provider_studio.governance.errors import JournalError, StorageError
+from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
+from airflow_provider_studio.governance.plans.records import ActionKind
+from airflow_provider_studio.governance.storage import utcnow
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class UndoSummary:
+    """What came of an undo.
+
+    :param schedules_recreated: the new schedule's token by the old one's.
+    :param already: actions whose effect was undone already, or never came about.
+    :param subscribers_to_add: by new schedule token, how many e-mail subscribers a person must add again: the API
+        description has no way to.
+    :param failures: what could not be restored, and why.
+    """
+
+    plan_id: str
+    unarchived: int = 0
+    archived_again: int = 0
+    schedules_recreated: dict[str, str] = field(default_factory=dict)
+    already: int = 0
+    subscribers_to_add: dict[str, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    requests_spent: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as plain JSON."""
+        return {**vars(self), "failed": len(self.failures)}
+
+
+def undo_plan(
+    client: StudioClient,
+    storage: UPath,
+    plan_id: str,
+    *,
+    only: Collection[str] | None = None,
+    actor: Mapping[str, str],
+    concurrency: int = 4,
+    now: Callable[[], datetime] = utcnow,
+) -> UndoSummary:
+    """Undo what the journal of a plan says was done.
+
+    :param only: action ids, or Report tokens, to undo; everything by default.
+    :param actor: who acts, for the journal.
+    :param concurrency: how many Reports are worked on at once.
+    :raises JournalError: there is no such journal in this workspace, or `only` names what is not in it.
+    :raises StorageError: the journal cannot be written.
+    """
+    journal = Journal(storage, client.workspace, plan_id, actor=actor, now=now)
+    if not journal.exists():
+        raise JournalError(
+            f"There is no journal of plan {plan_id!r} for workspace {client.workspace!r} under {storage}. "
+            "Check the plan's id, the connection's workspace and [studio] storage_path."
+        )
+    journal.check_writable()
+    before = client.spending.requests
+    work = _Undo(client.with_priority(Priority.ACT), journal, UndoSummary(plan_id))
+    chosen = _chosen(journal, only)
+    reports = [one for one in chosen if not one.startswith(ActionKind.DELETE_SCHEDULE.value)]
+    schedules = sorted(set(chosen) - set(reports))
+    try:
+        side_by_side(work.undo, [[one] for one in reports], concurrency)
+        # A Report's schedules one after the other: a new subscription belongs to its newest schedule.
+        side_by_side(work.undo, [list(each) for _, each in groupby(schedules, key=report_of)], concurrency)
+    finally:
+        work.summary.requests_spent = client.spending.requests - before
+        log.info("Undid plan %s: %s", plan_id, work.summary.to_dict())
+    return work.summary
+
+
+def report_of(action_id: str) -> str:
+    """Return the Report's token in an action's id."""
+    return action_id.split("-")[1]
+
+
+def _chosen(journal: Journal, only: Collection[str] | None) -> list[str]:
+    known = [one for one in journal.action_ids(Event.INTENT) if one != PLAN]
+    if only is None:
+        return known
+    chosen = [one for one in known if one in only or report_of(one) in only]
+    found = set(chosen) | {report_of(one) for one in chosen}
+    missing = sorted(set(only) - found)
+    if missing:
+        raise JournalError(f"The journal has no action or Report {', '.join(missing)}; nothing was undone.")
+    return chosen
+
+
+class _Undo:
+    """One undo on its way."""
+
+    def __init__(self, client: StudioClient, journal: Journal, summary: UndoSummary) -> None:
+        self._client = client
+        self._journal = journal
+        self._restoring = Restoring(client, journal)
+        self._lock = threading.Lock()
+        self.summary = summary
+
+    def undo(self, action_ids: Sequence[str]) -> None:
+        """Undo actions one after the other; whatever goes wrong with one leaves the others alone."""
+        for action_id in action_ids:
+            if self._journal.has(action_id, Event.UNDONE) or self._was_not_ours(action_id):
+                self._already()
+            else:
+                self._try(action_id, self._journal.read(action_id, Event.INTENT))
+
+    def _was_not_ours(self, action_id: str) -> bool:
+        """Whether somebody else deleted it while we were about to: then it is not ours to bring back."""
+        if not self._journal.has(action_id, Event.SKIPPED):
+            return False
+        if self._journal.has(action_id, Event.DONE, Event.RESUMED):
+            return False
+        skipped = self._journal.read(action_id, Event.SKIPPED)
+        return skipped.get("reason") == "gone" and skipped.get("http_status") == 404
+
+    def _try(self, action_id: str, intent: Mapping[str, Any]) -> None:
+        try:
+            if intent["action"]["kind"] == ActionKind.DELETE_SCHEDULE.value:
+                self._recreate_schedule(action_id, intent)
+            else:
+                self._move_back(action_id, intent)
+        except StorageError:
+            raise
+        except StudioError as error:
+            log.warning("%s could not be undone: %s", action_id, error)
+            status = error.status if isinstance(error, StudioAPIError) else None
+            why = reason_in_words(error, intent)
+            about = intent["action"]
+            self._journal.write(action_id, Event.UNDO_FAILED, about=about, error=why, http_status=status)
+            with self._lock:
+                self.summary.failures.append(f"{action_id}: {why}")
+
+    def _move_back(self, action_id: str, intent: Mapping[str, Any]) -> None:
+        """Unarchive what was archived, or archive what was taken out."""
+        about = intent["action"]
+        report, was_archived = about["report"], about["kind"] == ActionKind.UNARCHIVE_REPORT.value
+        live = self._client.get_report(report)
+        before, after, status = {"archived": live.archived}, {"archived": was_archived}, None
+        if live.archived is was_archived:
+            self._already()
+        else:
+            self._journal.write(action_id, Event.UNDO_INTENT, about=about, before=before)
+            _, status = move(self._client, report, archive=was_archived)
+            with self._lock:
+                self.summary.archived_again += was_archived
+                self.summary.unarchived += not was_archived
+        self._journal.write(action_id, Event.UNDONE, about=about, before=before, after=after, http_status=status)
+
+    def _recreate_schedule(self, action_id: str, intent: Mapping[str, Any]) -> None:
+        about, backup = intent["action"], intent["backup"]
+        live = list(self._client.list_schedules(about["report"]))
+        if any(schedule.token == about["schedule"] for schedule in live):  # the delete never came about
+            self._already()
+            self._journal.write(action_id, Event.UNDONE, about=about, after={"schedule": about["schedule"]})
+            return
+        made = self._restoring.schedule(action_id, about, backup, live)
+        with self._lock:
+            self.summary.schedules_recreated[about["schedule"]] = made.schedule.token
+            if made.subscribers:
+                self.summary.subscribers_to_add[made.schedule.token] = made.subscribers
+            if made.differs:
+                self.summary.failures.append(
+                    f"{action_id}: schedule {about['schedule']} is back as {made.schedule.token}, but not as it was: "
+                    f"{'; '.join(made.differs)}. Mend it in Studio."
+                )
+        self._journal.write(
+            action_id,
+            Event.UNDONE,
+            about=about,
+            before={"schedule": None},
+            after={"schedule": made.schedule.token, "subscriptions": made.subscriptions},
+            http_status=made.http_status,
+            differs=list(made.differs),
+        )
+
+    def _already(self) -> None:
+        with self._lock:
+            self.summary.already += 1

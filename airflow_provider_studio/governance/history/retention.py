@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Thin old nights out: every night for a while, then one a week, then one a month, then none.
+
+Never dropped: the newest night, and any that a plan or journal refers to. What dropped nights told of totals stays in
+the facts that later nights remember.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from upath import UPath
+
+from airflow_provider_studio.governance.errors import GovernanceError
+from airflow_provider_studio.governance.history.remembered import remember
+from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore
+from airflow_provider_studio.governance.storage import explained
+
+_SNAPSHOT = re.compile(r"taken_at=\d{8}T\d{12}Z")
+_PLAN_OF_JOURNAL = re.compile(r"plan=(.+)")
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long nights are kept, in days back from the newest.
+
+    :param every_night_days: every night; at least as long as the longest window of a policy, or its proof gets coarse.
+    :param weekly_days: then the first of each week.
+    :param monthly_days: then the first of each month; older nights are dropped.
+    """
+
+    every_night_days: int = 190
+    weekly_days: int = 730
+    monthly_days: int = 3650
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.every_night_days <= self.weekly_days <= self.monthly_days:
+            raise GovernanceError(
+                f"every_night_days, weekly_days and monthly_days are {self.every_night_days}, {self.weekly_days} and "
+                f"{self.monthly_days}; each must be at least the one before it, and the first at least 1."
+            )
+
+
+@dataclass
+class RetentionSummary:
+    """What was done: nights kept, dropped, and kept only because a plan or journal refers to them."""
+
+    workspace: str
+    kept: int = 0
+    dropped: list[str] = field(default_factory=list)
+    referred_to: list[str] = field(default_factory=list)
+    dry_run: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as plain JSON."""
+        return asdict(self)
+
+
+def retain(storage: UPath, workspace: str, retention: Retention, *, dry_run: bool = False) -> RetentionSummary:
+    """Drop the nights that need not be kept any more.
+
+    :param dry_run: only say which.
+    :raises GovernanceError: a journal's plan is missing, so nobody knows which night it refers to; nothing is dropped.
+    """
+    store = SnapshotStore(storage, workspace)
+    nights = store.all()
+    summary = RetentionSummary(workspace, dry_run=dry_run)
+    if not nights:
+        return summary
+    referred = referred_to(storage, workspace)
+    due = set(_due(nights, retention))
+    for night in nights:
+        name = night.folder.name
+        if night not in due:
+            summary.kept += 1
+        elif name in referred:
+            summary.kept += 1
+            summary.referred_to.append(name)
+        else:
+            summary.dropped.append(name)
+    if summary.dropped and not dry_run:
+        remember(store, nights[-1])  # before what it is made from goes
+        for night in nights:
+            if night.folder.name in summary.dropped:
+                _drop(night)
+    return summary
+
+
+def referred_to(storage: UPath, workspace: str) -> frozenset[str]:
+    """Return the names of the snapshots' folders that any plan or journal of the workspace refers to.
+
+    :raises GovernanceError: a journal whose plan is missing, and whose events do not tell its snapshot.
+    """
+    names: set[str] = set()
+    plans = storage / "plans" / f"workspace={workspace}"
+    journals = storage / "journals" / f"workspace={workspace}"
+    known = set()
+    with explained("read", plans):
+        for path in plans.rglob("*.jsonl") if plans.exists() else ():
+            names.update(_SNAPSHOT.findall(path.read_text(encoding="utf-8")))
+            known.add(path.name.removesuffix(".jsonl"))
+    with explained("read", journals):
+        for folder in journals.iterdir() if journals.exists() else ():
+            found = _PLAN_OF_JOURNAL.fullmatch(folder.name)
+            if found is None or found[1] in known:
+                continue
+            told = {name for path in folder.iterdir() for name in _SNAPSHOT.findall(path.read_text(encoding="utf-8"))}
+            if not told:
+                raise GovernanceError(
+                    f"The journal {folder} refers to a plan that is missing, so nobody knows which snapshot it was "
+                    f"made from. No snapshot is dropped. Bring {found[1]}.jsonl back to {plans}, or move the journal."
+                )
+            names |= told
+    return frozenset(names)
+
+
+def _due(nights: Sequence[Snapshot], retention: Retention) -> list[Snapshot]:
+    """Return the nights that are too old to be kept for their own sake."""
+    newest, due = nights[-1].taken_at, []
+    seen: set[tuple[Any, ...]] = set()
+    for night in nights:  # oldest first: the first of each week or month stays
+        age = newest - night.taken_at
+        period = _period(night.taken_at, age, retention)
+        if period is None:
+            continue
+        if period == () or period in seen:
+            due.append(night)
+        seen.add(period)
+    return due
+
+
+def _period(at: datetime, age: timedelta, retention: Retention) -> tuple[Any, ...] | None:
+    """Return what a night may stand for: its month or week, nothing any more, or (None) itself."""
+    if age <= timedelta(days=retention.every_night_days):
+        return None
+    if age <= timedelta(days=retention.weekly_days):
+        return ("week", *at.isocalendar()[:2])
+    if age <= timedelta(days=retention.monthly_days):
+        return ("month", at.year, at.month)
+    return ()
+
+
+def _drop(night: Snapshot) -> None:
+    """Remove a night; its summary first, so that half of it is no snapshot."""
+    with explained("remove", night.folder):
+        files = sorted(night.folder.iterdir(), key=lambda path: path.name != "summary.json")
+        for path in files:
+            path.unlink()
+        if night.folder.exists():
+            night.folder.rmdir()

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read back what governance did to a workspace: its plans, each action's fate, and every journaled event.
+
+Changes nothing, and reads as little as it can: what became of a plan's actions is told by the names in its journal
+alone. The command line and the page in Airflow's UI read the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from upath import UPath
+
+from airflow_provider_studio.governance.errors import JournalError, PlanError, PlanTamperedError
+from airflow_provider_studio.governance.plans.journal import PLAN, Event, folder_of, parsed_name, read_event
+from airflow_provider_studio.governance.plans.plan import Plan, plans_folder
+from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.plans.records import Action, PlanHeader
+from airflow_provider_studio.governance.storage import explained
+
+log = logging.getLogger(__name__)
+
+
+class ActionState(StrEnum):
+    """Where an action stands."""
+
+    PROPOSED = "proposed"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    DONE = "done"
+    UNDO_FAILED = "undo_failed"
+    UNDONE = "undone"
+
+
+_BY_EVENT = (
+    (Event.UNDONE, ActionState.UNDONE),
+    (Event.UNDO_FAILED, ActionState.UNDO_FAILED),
+    (Event.DONE, ActionState.DONE),
+    (Event.SKIPPED, ActionState.SKIPPED),
+    (Event.FAILED, ActionState.FAILED),
+    (Event.INTENT, ActionState.INTERRUPTED),
+)
+"""The first event that an action has tells its state: what was done outweighs that another try left it alone."""
+
+
+class JournalEvent(BaseModel):
+    """One event of a journal.
+
+    :param actor: who: `dag`, `run`, `task`, `try`, `approver`, as far as known.
+    :param action: what: `kind`, `report`, `report_name`, `schedule`, …; None for an event of the plan as a whole.
+    :param before: what was acted on, in short; the whole of it is the `backup` of an intent.
+    :param after: what became of it, in short.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    event: Event
+    action_id: str
+    at: AwareDatetime
+    workspace: str
+    plan_id: str
+    actor: dict[str, str] = Field(default_factory=dict)
+    action: dict[str, Any] | None = None
+    before: Any = None
+    after: Any = None
+    http_status: int | None = None
+    reason: str | None = None
+    error: str | None = None
+    backup: dict[str, Any] | None = Field(default=None, repr=False)
+
+    @property
+    def report(self) -> str | None:
+        """The Report's token."""
+        return (self.action or {}).get("report")
+
+
+@dataclass(frozen=True)
+class ActionFate:
+    """An action of a plan and what became of it.
+
+    :param last: the event that tells its state; None while it is only proposed.
+    """
+
+    action: Action
+    state: ActionState
+    last: JournalEvent | None
+
+
+@dataclass(frozen=True)
+class PlanFate:
+    """A plan and what became of it.
+
+    :param states: how many of its actions are in which state.
+    :param approval: the newest approval or rejection; None where nobody was asked.
+    """
+
+    header: PlanHeader
+    path: UPath
+    states: Mapping[ActionState, int]
+    approval: JournalEvent | None
+
+
+def workspaces(storage: UPath) -> list[str]:
+    """Return the workspaces that the storage knows plans of."""
+    root = storage / "plans"
+    with explained("list", root):
+        names = [one.name for one in root.iterdir()] if root.exists() else []
+    return sorted(name.removeprefix("workspace=") for name in names if name.startswith("workspace="))
+
+
+def workspace_of(storage: UPath, named: str | None) -> str:
+    """Return the workspace that is meant: the one named, or the only one that the storage knows.
+
+    :raises PlanError: none is named, and the storage knows none or several.
+    """
+    known = workspaces(storage)
+    if named is None and len(known) != 1:
+        found = f"several: {', '.join(known)}" if known else f"none under {storage}"
+        raise PlanError(f"No workspace is named, and the storage knows {found}. Name one.")
+    return named or known[0]
+
+
+def newest_plan_path(storage: UPath, workspace: str | None = None) -> UPath:
+    """Return the newest plan that was made from a snapshot and looked for stale Reports.
+
+    :param workspace: may be left out where the storage knows one alone.
+    :raises PlanError: there is none.
+    """
+    chosen = workspace_of(storage, workspace)
+    for header in Audit(storage, chosen).headers():
+        if header.snapshot is not None and StalenessPolicy.of(header.policy).archives:
+            return plans_folder(storage, chosen) / f"{header.plan_id}.jsonl"
+    raise PlanError(f"There is no plan for stale Reports of {chosen!r} under {storage}. Run the nightly DAG first.")
+
+
+class Audit:
+    """All plans and journals of one workspace.
+
+    :param storage: the storage root.
+    """
+
+    def __init__(self, storage: UPath, workspace: str) -> None:
+        self._storage = storage
+        self._workspace = workspace
+
+    def headers(self) -> list[PlanHeader]:
+        """Return the headers of all plans, the newest first; a file that is no plan is logged and left out."""
+        folder = plans_folder(self._storage, self._workspace)
+        with explained("list", folder):
+            paths = [one for one in folder.iterdir() if one.name.endswith(".jsonl")] if folder.exists() else []
+        found = []
+        for path in paths:
+            try:
+                found.append(Plan.read_header(path))
+            except PlanTamperedError as error:
+                log.warning("%s", error)
+        return sorted(found, key=lambda one: one.created_at, reverse=True)
+
+    def plan(self, plan_id: str) -> Plan:
+        """Read a plan.
+
+        :raises StorageError: there is none.
+        :raises PlanTamperedError: it was changed.
+        """
+        return Plan.read(self._path(plan_id), workspace=self._workspace)
+
+    def plan_fates(self) -> Iterator[PlanFate]:
+        """Yield each plan with what became of it, the newest first."""
+        for header in self.headers():
+            yield self.plan_fate(header.plan_id)
+
+    def plan_fate(self, plan_id: str) -> PlanFate:
+        """Return what became of a plan."""
+        plan, names = self.plan(plan_id), self._names(plan_id)
+        states = self._states(names)
+        proposed = (states.get(one.action_id, ActionState.PROPOSED) for one in plan.actions)
+        answers = {Event.APPROVED, Event.REJECTED}
+        approvals = (self._event(plan_id, name) for name, (_, event) in names.items() if event in answers)
+        approval = max(approvals, key=lambda one: one.at, default=None)
+        return PlanFate(plan.header, self._path(plan_id), Counter(proposed), approval)
+
+    def states(self, plan_id: str) -> dict[str, ActionState]:
+        """Return the state of each action that the journal knows, by its id; all others are only proposed."""
+        return self._states(self._names(plan_id))
+
+    def fates(self, plan_id: str) -> list[ActionFate]:
+        """Return each action of a plan with what became of it, in the plan's order."""
+        names = self._names(plan_id)
+        states, last = self._states(names), self._last(plan_id, names)
+        return [
+            ActionFate(one, states.get(one.action_id, ActionState.PROPOSED), last.get(one.action_id))
+            for one in self.plan(plan_id).actions
+        ]
+
+    def events(
+        self, *, plan_id: str | None = None, report: str | None = None, since: datetime | None = None
+    ) -> list[JournalEvent]:
+        """Return journaled events in the order in which they happened.
+
+        :param report: only of this Report.
+        :param since: none before.
+        """
+        wanted = self._journaled() if plan_id is None else [plan_id]
+        found = (
+            self._event(one, name)
+            for one in wanted
+            for name, (action_id, _) in self._names(one).items()
+            if report is None or report in action_id.split("-")
+        )
+        order = list(Event)  # of events that a clock put at one time
+        kept = (one for one in found if since is None or one.at >= since)
+        return sorted(kept, key=lambda one: (one.at, order.index(one.event)))
+
+    def _journaled(self) -> list[str]:
+        folder = folder_of(self._storage, self._workspace)
+        with explained("list", folder):
+            names = [one.name for one in folder.iterdir()] if folder.exists() else []
+        return sorted(name.removeprefix("plan=") for name in names if name.startswith("plan="))
+
+    def _names(self, plan_id: str) -> dict[str, tuple[str, Event]]:
+        folder = folder_of(self._storage, self._workspace, plan_id)
+        with explained("list the journal", folder):
+            names = [one.name for one in folder.iterdir()] if folder.exists() else []
+        return {name: known for name in names if (known := parsed_name(name)) is not None}
+
+    @staticmethod
+    def _states(names: Mapping[str, tuple[str, Event]]) -> dict[str, ActionState]:
+        had: dict[str, set[Event]] = {}
+        for action_id, event in names.values():
+            had.setdefault(action_id, set()).add(event)
+        had.pop(PLAN, None)
+        return {action_id: _state(events) for action_id, events in had.items()}
+
+    def _last(self, plan_id: str, names: Mapping[str, tuple[str, Event]]) -> dict[str, JournalEvent]:
+        """Read of each action the newest event among those that tell its state."""
+        states = self._states(names)
+        telling = {state: event for event, state in _BY_EVENT}
+        last: dict[str, JournalEvent] = {}
+        for name, (action_id, event) in names.items():
+            if action_id in states and telling[states[action_id]] is event:
+                read = self._event(plan_id, name)
+                if action_id not in last or last[action_id].at < read.at:
+                    last[action_id] = read
+        return last
+
+    def _event(self, plan_id: str, name: str) -> JournalEvent:
+        path = folder_of(self._storage, self._workspace, plan_id) / name
+        try:
+            return JournalEvent.model_validate(read_event(path))
+        except ValidationError as error:
+            raise JournalError(f"The journal's event {path} is damaged ({error.error_count()} fields).") from None
+
+    def _path(self, plan_id: str) -> UPath:
+        return plans_folder(self._storage, self._workspace) / f"{plan_id}.jsonl"
+
+
+def _state(events: Collection[Event]) -> ActionState:
+    return next((state for event, state in _BY_EVENT if event in events), ActionState.PROPOSED)

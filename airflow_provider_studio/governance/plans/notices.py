@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people are told of a plan before it happens: whoever watches the workspace, and each owner of what is due.
+
+As a subject, as text (Slack's own markup is left alone) and as HTML for e-mail. Names come from users: in HTML they are
+text.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.plans.plan_text import saving_in_words
+from airflow_provider_studio.governance.plans.records import ActionKind, SpareReason
+from airflow_provider_studio.governance.words import counted
+
+_LONGEST_LIST = 50
+_LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class DueReport:
+    """A Report that a plan speaks of.
+
+    :param what: what happens to it, in words.
+    :param why: the evidence in words.
+    :param nights_left: after how many more nights; 0 is this plan.
+    """
+
+    token: str
+    name: str
+    owner: str | None
+    owner_email: str | None
+    what: str
+    why: str
+    nights_left: int
+
+    def line(self) -> str:
+        """The Report in one line of text."""
+        return f"{self.name} ({self.token}): {self.what} {self.when}; {self.why}"
+
+    @property
+    def when(self) -> str:
+        """When it happens, in words."""
+        if self.nights_left == 0:
+            return "once the plan is approved"
+        return f"in {counted(self.nights_left, 'night')}"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message in the forms that notifiers take."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True)
+class OwnerNotice(Notice):
+    """A message for one owner.
+
+    :param owner: the user name.
+    """
+
+    owner: str
+    email: str | None
+    reports: tuple[DueReport, ...]
+
+
+def due_reports(plan: Plan) -> list[DueReport]:
+    """Return the Reports that a plan acts on, and those in their grace that it only flags."""
+    due: dict[str, DueReport] = {}
+    for report, each in groupby(plan.actions, key=lambda action: action.report):
+        actions = list(each)
+        deleted = sum(one.kind is ActionKind.DELETE_SCHEDULE for one in actions)
+        what = [f"{deleted} {'schedule is' if deleted == 1 else 'schedules are'} deleted"] if deleted else []
+        what += ["it is archived"] if len(actions) > deleted else []
+        first, why = actions[0], dict.fromkeys(fact.meaning for one in actions for fact in one.evidence)
+        name = _name(first.report_name)
+        due[report] = DueReport(
+            report, name, first.owner, first.owner_email, " and ".join(what), "; ".join(why), nights_left=0
+        )
+    for one in plan.spared:
+        if one.reason is SpareReason.GRACE and one.report not in due:
+            what_then = "it is archived" if one.schedule is None else f"schedule {one.schedule} is deleted"
+            due[one.report] = DueReport(
+                one.report,
+                _name(one.report_name),
+                one.owner,
+                one.owner_email,
+                what_then,
+                "nobody seems to use it",
+                one.nights_left or 0,
+            )
+    return list(due.values())
+
+
+def plan_notice(plan: Plan) -> Notice:
+    """Return what whoever watches the workspace is told."""
+    numbers, due = plan.summary(), due_reports(plan)
+    subject = (
+        f"Studio workspace {plan.workspace}: archive {counted(numbers['reports_to_archive'], 'Report')}, "
+        f"delete {counted(numbers['schedules_to_delete'], 'schedule')}"
+    )
+    head = [
+        f"Plan {plan.plan_id}, from the snapshot of {plan.header.taken_at:%Y-%m-%d %H:%M UTC}.",
+        *filter(None, [saving_in_words(plan.actions)]),
+        plan.header.policy_in_words,
+    ]
+    return Notice(subject, _text(head, due, []), _html(subject, head, due, []))
+
+
+def owner_notices(plan: Plan) -> list[OwnerNotice]:
+    """Return what each owner is told of their Reports that are due now or after their grace."""
+    by_owner: dict[str, list[DueReport]] = {}
+    for one in due_reports(plan):
+        if one.owner is not None:
+            by_owner.setdefault(one.owner, []).append(one)
+    notices = []
+    for owner, due in sorted(by_owner.items()):
+        count = f"{len(due)} of your Reports {'is' if len(due) == 1 else 'are'}"
+        subject = f"Studio workspace {plan.workspace}: {count} about to be tidied away"
+        head = [f"Nobody seems to use these Reports in {plan.workspace} any more. {plan.header.policy_in_words}"]
+        mark = plan.header.policy.get("keep_mark")
+        kept = f" or write {mark} into its description, and it is left alone" if mark else ", and it is left alone"
+        foot = [f"To keep a Report, open it{kept}. Archived Reports can be brought back."]
+        email = next((one.owner_email for one in due if one.owner_email), None)
+        notices.append(
+            OwnerNotice(
+                subject,
+                _text(head, due, foot),
+                _html(subject, head, due, foot),
+                owner=owner,
+                email=email,
+                reports=tuple(due),
+            )
+        )
+    return notices
+
+
+def _name(name: str | None) -> str:
+    plain = " ".join((name or "untitled").split())
+    return plain if len(plain) <= _LONGEST_NAME else f"{plain[: _LONGEST_NAME - 1]}…"
+
+
+def _text(head: Sequence[str], due: Sequence[DueReport], foot: Sequence[str]) -> str:
+    lines = [f"- {one.line()}" for one in due[:_LONGEST_LIST]]
+    if len(due) > _LONGEST_LIST:
+        lines.append(f"- and {len(due) - _LONGEST_LIST} more")
+    return "\n".join([*head, "", *lines, *(["", *foot] if foot else [])])
+
+
+def _html(subject: str, head: Iterable[str], due: Sequence[DueReport], foot: Iterable[str]) -> str:
+    def paragraphs(texts: Iterable[str]) -> str:
+        return "".join(f"<p>{html.escape(one)}</p>" for one in texts)
+
+    columns = [(one.name, one.what, one.when, one.why) for one in due[:_LONGEST_LIST]]
+    cells = ("".join(f"<td>{html.escape(value)}</td>" for value in row) for row in columns)
+    rows = "".join(f"<tr>{row}</tr>" for row in cells)
+    more = f"<p>and {len(due) - _LONGEST_LIST} more</p>" if len(due) > _LONGEST_LIST else ""
+    table = f"<table><tr><th>Report</th><th>What</th><th>When</th><th>Why</th></tr>{rows}</table>{more}" if due else ""
+    return f"<h3>{html.escape(subject)}</h3>{paragraphs(head)}{table}{paragraphs(foot)}"

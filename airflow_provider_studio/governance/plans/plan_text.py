@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan for people, in Markdown: the numbers, what changed since last night, the policy, and a row for each Report.
+
+Names come from users: nothing in them becomes markup, and none is long.
+"""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from airflow_provider_studio.governance.plans.records import (
+    Action,
+    ActionKind,
+    PlanDiff,
+    PlanHeader,
+    Spared,
+    SpareReason,
+)
+from airflow_provider_studio.governance.words import counted, duration
+
+_LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class PlanText:
+    """The parts of a plan that its text is made of.
+
+    :param numbers: what `Plan.summary` tells.
+    """
+
+    header: PlanHeader
+    numbers: Mapping[str, Any]
+    actions: Sequence[Action]
+    spared: Sequence[Spared]
+
+    def render(self, *, rows: int, diff: PlanDiff | None) -> str:
+        """Return the text; at most so many rows of Reports."""
+        lines = [f"## Plan {self.header.plan_id} for workspace {shown(self.header.workspace)}", ""]
+        lines += [self.proposal(), "", *self._saving(), *self._since(diff)]
+        lines += [f"Policy: {shown(self.header.policy_in_words, longest=2000)}", ""]
+        lines += [*self._due_later(), *self._spared(), *self._table(rows)]
+        return "\n".join(lines)
+
+    def proposal(self) -> str:
+        """Return what the plan would do, in a sentence or two."""
+        numbers = self.numbers
+        if self.header.snapshot is None:
+            return f"Named by a person: {_done_to(self.actions) or 'nothing to do'}."
+        return (
+            f"**{numbers['stale']:,} of {numbers['reports']:,} Reports are stale: archive "
+            f"{numbers['reports_to_archive']:,}, delete {counted(numbers['schedules_to_delete'], 'schedule')}.** "
+            f"Snapshot of {_minute(self.header.taken_at)}."
+        )
+
+    def _saving(self) -> list[str]:
+        return [saved, ""] if (saved := saving_in_words(self.actions)) else []
+
+    @staticmethod
+    def _since(diff: PlanDiff | None) -> list[str]:
+        if diff is None:
+            return []
+        reasons = Counter(reason for _, reason in diff.gone)
+        why = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        new = ", ".join(dict.fromkeys(shown(one.report_name or "untitled", longest=40) for one in diff.new[:10]))
+        more = f", and {len(diff.new) - 10} more" if len(diff.new) > 10 else ""
+        added = f"{counted(len(diff.new), 'new action')}{f' ({new}{more})' if new else ''}"
+        gone = f"{len(diff.gone)} gone{f' ({why})' if why else ''}"
+        return [f"Since last night's plan {diff.previous}: {added}, {gone}, {diff.kept} as before.", ""]
+
+    def _table(self, rows: int) -> list[str]:
+        by_report = [list(each) for _, each in groupby(self.actions, key=lambda action: action.report)]
+        if not by_report:
+            return []
+        by_report.sort(key=_runs, reverse=True)  # what saves most comes first, and is not cut off
+        lines = ["| Report | Owner | What | Why | Saves a week |", "|---|---|---|---|---|"]
+        lines += [_row(actions) for actions in by_report[:rows]]
+        if len(by_report) > rows:
+            left = sum(map(len, by_report[rows:]))
+            lines.append(
+                f"| … | | and {left} more actions on {len(by_report) - rows} Reports | see the plan's file | |"
+            )
+        return [*lines, ""]
+
+    def _due_later(self) -> list[str]:
+        waiting = [one for one in self.spared if one.reason is SpareReason.GRACE]
+        if not waiting:
+            return []
+        soonest = min(one.nights_left or 0 for one in waiting)
+        first = f"the first in {counted(soonest, 'night')}"
+        return [f"Due later: {counted(len(waiting), 'Report')} in their grace, {first}.", ""]
+
+    def _spared(self) -> list[str]:
+        if not self.numbers["spared"]:
+            return []
+        counts = ", ".join(f"{count} {reason}" for reason, count in self.numbers["spared"].items())
+        return [f"Spared: {counts}.", ""]
+
+
+def _done_to(actions: Iterable[Action]) -> str:
+    kinds = Counter(one.kind for one in actions)
+    words = {
+        ActionKind.DELETE_SCHEDULE: ("delete", "schedule"),
+        ActionKind.ARCHIVE_REPORT: ("archive", "Report"),
+        ActionKind.UNARCHIVE_REPORT: ("unarchive", "Report"),
+    }
+    return ", ".join(f"{verb} {counted(kinds[kind], thing)}" for kind, (verb, thing) in words.items() if kinds[kind])
+
+
+def _row(actions: Sequence[Action]) -> str:
+    first = actions[0]
+    schedules = [shown(one.schedule_name or one.schedule or "", longest=40) for one in actions if one.schedule]
+    what = [f"delete schedule {name}" for name in schedules[:3]]
+    what += [f"and {len(schedules) - 3} more schedules"] if len(schedules) > 3 else []
+    what += [one.kind.value.removesuffix("_report") for one in actions if not one.schedule]
+    facts = [fact for one in actions for fact in one.evidence]
+    reasons = dict.fromkeys((shown(fact.meaning, longest=200), _origin(fact)) for fact in facts)
+    origins = {origin for _, origin in reasons}
+    why = "; ".join(meaning if len(origins) == 1 else f"{meaning} ({origin})" for meaning, origin in reasons)
+    why += f" ({origins.pop()})" if len(origins) == 1 else ""
+    seconds = sum(one.saving.seconds_a_week or 0 for one in actions if one.saving)
+    runs = _runs(actions)
+    saves = f"{runs:,.3g} runs, {duration(seconds)}" if runs else ""
+    name = f"{shown(first.report_name or 'untitled')} ({first.report})"
+    return f"| {name} | {shown(first.owner or 'unknown')} | {', '.join(what)} | {why} | {saves} |"
+
+
+def _runs(actions: Sequence[Action]) -> float:
+    return sum(one.saving.runs_a_week for one in actions if one.saving)
+
+
+def saving_in_words(actions: Sequence[Action]) -> str:
+    """Return what actions save a week, as a sentence; empty where that is nothing."""
+    runs = _runs(actions)
+    seconds = sum(one.saving.seconds_a_week or 0 for one in actions if one.saving)
+    return f"That saves {runs:,.0f} scheduled runs and {duration(seconds)} of query time a week." if runs else ""
+
+
+def _origin(fact: Any) -> str:
+    age = "" if fact.age_days < 1 else f", {fact.age_days:.0f} days old"
+    return f"source: {fact.source}{age}"
+
+
+def _minute(time: datetime) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def shown(text: str, *, longest: int = _LONGEST_NAME) -> str:
+    """Make a name that people chose harmless in Markdown and HTML, and short."""
+    plain = " ".join(text.split())
+    plain = plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
+    escaped = html.escape(plain, quote=False)
+    return "".join(f"\\{one}" if one in "\\`*_[]|#~!" else one for one in escaped)

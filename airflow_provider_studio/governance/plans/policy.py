@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stale means, as an admin says it: windows, rules for schedules, protections, grace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from airflow_provider_studio.governance.errors import PolicyError
+from airflow_provider_studio.governance.plans.policy_text import PolicyText
+from airflow_provider_studio.governance.plans.records import SpareReason
+
+Days = Annotated[int, Field(strict=True, ge=1, le=3650)]
+Names = tuple[Annotated[str, Field(min_length=1)], ...]
+SHORTER = ("owner_left_days", "empty_days", "never_run_days")
+"""Windows that replace `unviewed_days` for some Reports."""
+
+
+class StalenessPolicy(BaseModel):
+    """When a Report is stale, and which schedules are to go. All conditions must hold; what cannot be proven is spared.
+
+    A Report is stale if it is not archived, is `minimum_age_days` old, was not edited within its window, is *proven*
+    not to have been viewed in it, and, where `unrun_days` is set, was not run by a person for so long. A schedule's
+    runs are no sign of life. Its window is `unviewed_days`, or the shortest of those below that speak of it.
+
+    :param unviewed_days: how long without a view; needs a snapshot at least that old, dated views, or a count of 0.
+    :param unrun_days: how long without a run by a person; None does not look at runs.
+    :param minimum_age_days: younger Reports are left alone.
+    :param owner_left_days: the window of Reports whose owner is no member of the workspace any more.
+    :param empty_days: the window of Reports without a query.
+    :param never_run_days: the window of Reports that never ran.
+    :param where: a condition in SQL over the columns of `facts`, which must hold too.
+    :param failing_schedule_runs: delete a schedule after so many failed runs in a row; its Report stays.
+    :param schedules_of_archived: delete the schedules of archived Reports.
+    :param grace_nights: act only on what was flagged in so many nights before, one after the other.
+    :param protected_collections: tokens or names of Collections whose Reports are left alone.
+    :param protected_reports: tokens of Reports that are left alone.
+    :param protected_owners: user names whose Reports are left alone.
+    :param protected_names: patterns of names (`*`, `?`, `[…]`; case does not matter) that are left alone.
+    :param keep_mark: Reports with this text in their description are left alone; None looks for none.
+    :raises PolicyError: names the field, the value and the mend.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    unviewed_days: Days | None = 90
+    unrun_days: Days | None = None
+    minimum_age_days: Annotated[int, Field(strict=True, ge=0, le=3650)] = 30
+    owner_left_days: Days | None = None
+    empty_days: Days | None = None
+    never_run_days: Days | None = None
+    where: str | None = None
+    failing_schedule_runs: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
+    schedules_of_archived: Annotated[bool, Field(strict=True)] = False
+    grace_nights: Annotated[int, Field(strict=True, ge=0, le=365)] = 0
+    protected_collections: Names = ()
+    protected_reports: Names = ()
+    protected_owners: Names = ()
+    protected_names: Names = ()
+    keep_mark: str | None = "#keep"
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise PolicyError(_explained(error)) from None
+        self._check_combination()
+
+    @classmethod
+    def of(cls, policy: StalenessPolicy | Mapping[str, Any]) -> StalenessPolicy:
+        """Return the policy that an object or its fields stand for."""
+        return policy if isinstance(policy, StalenessPolicy) else cls(**policy)
+
+    @property
+    def archives(self) -> bool:
+        """Whether any Report can be stale by it."""
+        windows = (self.unviewed_days, self.unrun_days, self.where, *(getattr(self, name) for name in SHORTER))
+        return any(one is not None for one in windows)
+
+    def window(self, *, owner_left: bool, empty: bool, never_run: bool) -> int | None:
+        """Return for how many days such a Report must not have been viewed or edited; None where no window is set."""
+        shorter = zip(SHORTER, (owner_left, empty, never_run), strict=True)
+        days = [self.unviewed_days, *(getattr(self, name) for name, applies in shorter if applies)]
+        return min((one for one in days if one is not None), default=None)
+
+    def protection(
+        self,
+        *,
+        report: str,
+        collection: str | None,
+        collection_name: str | None,
+        owner: str | None,
+        name: str | None,
+        description: str | None,
+    ) -> tuple[SpareReason, str] | None:
+        """Return why such a Report is left alone whatever its use, with the detail; None where it is not."""
+        if report in self.protected_reports:
+            return SpareReason.PROTECTED_REPORT, "named by the policy"
+        if {collection, collection_name} & set(self.protected_collections):
+            return SpareReason.PROTECTED_COLLECTION, f"Collection {collection_name or collection}"
+        if owner in self.protected_owners:
+            return SpareReason.PROTECTED_OWNER, f"owner {owner}"
+        pattern = self.protecting_pattern(name)
+        if pattern is not None:
+            return SpareReason.PROTECTED_NAME, f"matches {pattern}"
+        if self.keep_mark is not None and self.keep_mark.casefold() in (description or "").casefold():
+            return SpareReason.KEEP_MARK, f"{self.keep_mark} in its description"
+        return None
+
+    def protecting_pattern(self, name: str | None) -> str | None:
+        """Return the pattern that protects a Report of this name."""
+        folded = (name or "").casefold()
+        return next((one for one in self.protected_names if fnmatchcase(folded, one.casefold())), None)
+
+    def describe(self) -> str:
+        """Return the policy as one sentence."""
+        return PolicyText(self.model_dump()).sentence()
+
+    def _check_combination(self) -> None:
+        if not self.archives and self.failing_schedule_runs is None and not self.schedules_of_archived:
+            raise PolicyError(
+                "policy: unviewed_days is None and no other rule is set, so nothing is ever stale. Set unviewed_days, "
+                f"unrun_days, {', '.join(SHORTER)}, where, failing_schedule_runs or schedules_of_archived."
+            )
+        for name in SHORTER:
+            days = getattr(self, name)
+            if days is not None and self.unviewed_days is not None and days >= self.unviewed_days:
+                raise PolicyError(
+                    f"policy: {name} is {days}, which is no shorter than unviewed_days ({self.unviewed_days}) and has "
+                    f"no effect. Use fewer than {self.unviewed_days} days, or leave {name} out."
+                )
+        for name, example in (("where", "views_90d = 0"), ("keep_mark", "#keep")):
+            value = getattr(self, name)
+            if value is not None and not value.strip():
+                raise PolicyError(f"policy: {name} is {value!r}. Use a text such as {example}, or None to do without.")
+
+
+def _explained(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "policy"
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(StalenessPolicy.model_fields)
+        return f"policy: there is no field {name!r}; the fields are {known}."
+    return f"policy: {name} is {first['input']!r}; {first['msg'].lower()}. {_mend(name)}."
+
+
+def _mend(name: str) -> str:
+    mends = {
+        "minimum_age_days": "Use whole days from 0 to 3650",
+        "grace_nights": "Use a whole number of nights from 0 to 365",
+        "failing_schedule_runs": "Use a whole number of runs from 1 to 1000",
+        "schedules_of_archived": "Use True or False",
+        "where": "Use a condition in SQL as text",
+        "keep_mark": "Use a text such as #keep",
+    }
+    default = "Use whole days from 1 to 3650" if name.endswith("_days") else "Use a list of non-empty texts"
+    return mends.get(name, default)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Taking a plan back: the workspace is as it was, whatever happens on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_studio.governance.errors import JournalError
+from airflow_provider_studio.governance.planning.one_off import plan_named
+from airflow_provider_studio.governance.plans.audit import Audit
+from airflow_provider_studio.governance.plans.journal import Event, Journal
+from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.plans.records import ActionKind
+from airflow_provider_studio.governance.storage import utcnow
+from tests.conftest import client_of
+from tests.governance.conftest import ACTOR, Governed, ago
+
+
+@pytest.fixture
+def before(governed: Governed) -> dict[str, Any]:
+    """The workspace before anything was done: three dead Reports, one of them with two schedules."""
+    governed.report("Dead 1", schedules=2)
+    governed.report("Dead 2")
+    governed.report("Dead 3")
+    governed.nights(100, 0)
+    return governed.state()
+
+
+@pytest.fixture
+def plan(governed: Governed, before: dict[str, Any]) -> Plan:
+    """A plan that was carried out."""
+    plan = governed.plan()
+    assert governed.apply(plan).archived == 3
+    assert governed.state() != before
+    governed.control.clear_requests()
+    return plan
+
+
+def test_everything_comes_back(governed: Governed, plan: Plan, before: dict[str, Any]) -> None:
+    summary = governed.undo(plan)
+    assert governed.state() == before
+    assert (summary.unarchived, len(summary.schedules_recreated), summary.failures) == (3, 2, [])
+    assert summary.requests_spent == governed.control.requests_spent()
+    live = governed.control.state()["schedules"]
+    assert set(summary.schedules_recreated.values()) == set(live)
+
+
+def test_reports_come_back_before_their_schedules(governed: Governed, plan: Plan) -> None:
+    governed.undo(plan)
+    kinds = [one.rsplit("/", 1)[-1] for one in governed.changes()]
+    assert kinds == ["unarchive"] * 3 + ["schedules", "subscriptions"] * 2
+
+
+def test_a_second_undo_does_nothing(governed: Governed, plan: Plan) -> None:
+    governed.undo(plan)
+    governed.control.clear_requests()
+    again = governed.undo(plan)
+    assert (again.unarchived, again.schedules_recreated, again.already) == (0, {}, 5)
+    assert governed.control.requests_spent() == 0
+
+
+def test_only_what_is_named_comes_back(governed: Governed, plan: Plan) -> None:
+    first, second = plan.reports[:2]
+    assert governed.undo(plan, only=[first, f"archive_report-{second}"]).failures == []
+    reports = governed.control.state()["reports"]
+    assert {token for token in plan.reports if reports[token]["archived"]} == {plan.reports[2]}
+
+
+def test_what_the_journal_does_not_know_is_refused_whole(governed: Governed, plan: Plan) -> None:
+    with pytest.raises(JournalError, match="no action or Report nonsense; nothing was undone"):
+        governed.undo(plan, only=[plan.reports[0], "nonsense"])
+    assert governed.changes() == []
+
+
+def test_an_unknown_plan_and_another_workspace_have_no_journal(governed: Governed, plan: Plan) -> None:
+    with pytest.raises(JournalError, match=r"no journal of plan .* for workspace 'other'.*Check the plan's id"):
+        governed.undo(plan, client=client_of(governed.emulator, workspace="other"))
+
+
+def test_what_was_never_done_is_not_undone(governed: Governed, before: dict[str, Any]) -> None:
+    plan = governed.plan()
+    governed.control.add_fault("status", method="PATCH", path="/archive", status=403, times=None)
+    governed.control.add_fault("status", method="DELETE", status=403, times=None)
+    assert governed.apply(plan).archived == 0
+    governed.control.clear_faults()
+    governed.control.clear_requests()
+    governed.undo(plan)
+    assert governed.state() == before
+    assert governed.changes() == []
+
+
+def test_a_report_that_is_gone_is_reported_and_the_others_come_back(governed: Governed, plan: Plan) -> None:
+    governed.control.remove_report(plan.reports[1])
+    summary = governed.undo(plan)
+    assert len(summary.failures) >= 1
+    assert "answered 404" in summary.failures[0]
+    assert summary.unarchived == 2
+
+
+def test_people_whom_the_api_cannot_subscribe_are_counted(governed: Governed) -> None:
+    report = governed.report(schedules=1)
+    governed.nights(100, 0)
+    plan = governed.plan()
+    subscription = next(iter(governed.client.list_report_subscriptions(report))).to_json()
+    body = {"_embedded": {"report_subscriptions": [subscription | {"email_subscriber_count": 4}]}}
+    people = {"_embedded": {"memberships": [{"email": "ada@example.com"}]}}
+    governed.control.add_fault("status", path="email_report_subscription", status=200, body=people, times=None)
+    governed.control.add_fault("status", path=r"schedules/\w+/subscriptions$", status=200, body=body, times=2)
+    governed.apply(plan)
+    summary = governed.undo(plan)
+    assert list(summary.subscribers_to_add.values()) == [4]
+    intent = next(one for one in Audit(governed.storage, "acme").events() if one.action_id.startswith("delete"))
+    assert intent.backup is not None
+    kept = intent.backup["subscriptions"][0]["subscribers"]
+    assert kept["email_subscription_memberships"] == [{"email": "ada@example.com"}], "for whoever adds them again"
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_a_schedule_that_an_admins_policy_refuses_is_reported_with_the_reason(
+    governed: Governed, plan: Plan, status: int
+) -> None:
+    body = {"id": "bad_request", "message": "This frequency is not allowed in your workspace"}
+    governed.control.add_fault("status", method="POST", path="/schedules$", status=status, body=body, times=1)
+    summary = governed.undo(plan)
+    assert len(summary.failures) == 1
+    assert "an admin's frequency policy or missing rights may be why" in summary.failures[0]
+    assert "This frequency is not allowed" in summary.failures[0]
+    assert (summary.unarchived, len(summary.schedules_recreated)) == (3, 1)
+    (failed,) = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.UNDO_FAILED]
+    assert failed.http_status == status
+    assert governed.undo(plan).failures == [], "once it is allowed"
+
+
+def test_what_comes_back_otherwise_than_it_was_is_told_field_by_field(governed: Governed, plan: Plan) -> None:
+    action = next(one for one in plan.actions if one.schedule)
+    backup = Journal(governed.storage, "acme", plan.plan_id, actor={}).read(action.action_id, Event.INTENT)["backup"]
+    other = backup["schedule"] | {"token": "feedfacecafe"}
+    form = other["_forms"]["edit"]["input"]["report_schedule"]
+    form["cron"]["hour"]["value"], form["timeout"]["value"] = 5, 60
+    governed.control.add_fault("status", method="POST", path="/schedules$", status=201, body=other, times=1)
+    rows = {"_embedded": {"report_subscriptions": []}}
+    governed.control.add_fault("status", path="feedfacecafe/subscriptions", status=200, body=rows, times=None)
+    summary = governed.undo(plan, only=[action.action_id])
+    assert (
+        "cron.hour was 6 and is 5; timeout was 86100 and is 60; a subscription with csv_attach" in summary.failures[0]
+    )
+    assert governed.undo(plan, only=[action.action_id]).already == 1, "it is back, and a person is told to mend it"
+
+
+def test_an_unarchived_report_is_archived_again_by_its_undo(governed: Governed) -> None:
+    report = governed.report(archived_at=ago(3).isoformat())
+    plan = plan_named(governed.client, governed.storage, [report], kind=ActionKind.UNARCHIVE_REPORT, actor=ACTOR)
+    assert governed.apply(plan, now=utcnow).unarchived == 1
+    assert governed.undo(plan).archived_again == 1
+    assert governed.control.state()["reports"][report]["archived"]
+
+
+def test_a_lost_answer_to_a_new_schedule_makes_no_second_one(
+    governed: Governed, plan: Plan, before: dict[str, Any]
+) -> None:
+    governed.control.add_fault("lose_response", method="POST", path="/schedules$", times=2)
+    assert governed.undo(plan).failures == []
+    assert governed.state() == before
+
+
+def test_killed_between_the_subscriptions_of_a_schedule_none_is_made_twice(
+    governed: Governed, plan: Plan, before: dict[str, Any]
+) -> None:
+    governed.control.add_fault("lose_response", method="POST", path="/subscriptions$", times=1)
+    assert len(governed.undo(plan).failures) == 1
+    assert governed.undo(plan).failures == []
+    assert governed.state() == before
+
+
+def test_a_plan_can_be_applied_undone_and_planned_anew(governed: Governed, plan: Plan, before: dict[str, Any]) -> None:
+    governed.undo(plan)
+    governed.night(-1)
+    again = governed.plan()
+    assert again.plan_id != plan.plan_id
+    assert governed.apply(again).archived == 3
+    governed.undo(again)
+    assert governed.state() == before

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workspaces of shapes that nobody planned for: huge, empty, half of it out of sight."""
+
+from __future__ import annotations
+
+from airflow_provider_studio.emulator.things import Collection
+from airflow_provider_studio.governance.inventory.discovery import DiscoveryAPI
+from tests.governance.conftest import Governed, ago
+from tests.governance.inventory.test_discovery import discovery_client
+from tests.governance.inventory.test_inventory import table
+
+MANY_REPORTS = 20_000
+MANY_COLLECTIONS = 5_000
+
+
+def test_one_collection_of_twenty_thousand_reports(governed: Governed) -> None:
+    world = governed.emulator._state.world
+    for number in range(MANY_REPORTS):
+        world.new_report(f"Report {number}", governed.collection, "member1", ago(400))
+    summary = governed.night()
+    pages, end = -(-MANY_REPORTS // 30), 1
+    assert summary.reports == MANY_REPORTS
+    assert len({row["token"] for row in table(summary.path, "reports")}) == MANY_REPORTS
+    assert summary.requests_spent <= 1 + pages + end + 2 * summary.collections
+
+
+def test_five_thousand_empty_collections(governed: Governed) -> None:
+    world = governed.emulator._state.world
+    for number in range(MANY_COLLECTIONS):
+        world.collections[f"empty{number:04}"] = Collection(f"empty{number:04}", number, f"Empty {number}")
+    token = governed.report("Alone", schedules=1)
+    summary = governed.night()
+    assert summary.collections > MANY_COLLECTIONS
+    assert [row["token"] for row in table(summary.path, "reports")] == [token]
+    lists = -(-summary.collections // 30)
+    assert summary.requests_spent <= lists + 2 * summary.collections + 8
+
+
+def test_a_report_taken_out_of_its_collection_is_neither_lost_nor_unknown(governed: Governed) -> None:
+    stays, leaves = governed.report("Stays"), governed.report("Leaves", schedules=1)
+    governed.night(3)
+    governed.control.change_report(leaves, collection=None)
+    for days in (2, 1, 0):
+        summary = governed.night(days)
+        rows = {row["token"]: row for row in table(summary.path, "reports")}
+        assert rows.keys() == {stays, leaves}
+        assert [rows[leaves][name] for name in ("collection", "collection_name", "unknown")] == [None, None, False]
+        assert rows[leaves]["schedules_count"] == 1
+        assert (summary.unknown, summary.disappeared) == (0, 0)
+    governed.control.remove_report(leaves)
+    assert governed.night(-1).disappeared == 1
+
+
+def test_a_report_in_no_collection_is_told_by_discovery(governed: Governed) -> None:
+    token = governed.report("Nowhere", collection=None)
+    assert governed.night(1).reports == 0
+    summary = governed.night(source=DiscoveryAPI(discovery_client(governed.emulator)))
+    assert [(row["token"], row["collection"]) for row in table(summary.path, "reports")] == [(token, None)]

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What governance did can be read back: each action's fate, and who did what, when, with which answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_studio.governance.errors import StorageError
+from airflow_provider_studio.governance.plans.audit import ActionState, Audit, workspaces
+from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal, parsed_name
+from airflow_provider_studio.governance.plans.plan import Plan
+from tests.governance.conftest import ACTOR, Governed
+
+
+@pytest.fixture
+def plan(governed: Governed) -> Plan:
+    """A written plan for two dead Reports, one with a schedule."""
+    governed.report("Dead 1", schedules=1)
+    governed.report("Dead 2")
+    governed.nights(100, 0)
+    plan = governed.plan()
+    plan.write(governed.storage)
+    return plan
+
+
+@pytest.fixture
+def audit(governed: Governed) -> Audit:
+    return Audit(governed.storage, "acme")
+
+
+def test_a_plan_that_nobody_carried_out_is_only_proposed(governed: Governed, plan: Plan, audit: Audit) -> None:
+    assert {one.state for one in audit.fates(plan.plan_id)} == {ActionState.PROPOSED}
+    assert workspaces(governed.storage) == ["acme"]
+    assert [one.plan_id for one in audit.headers()] == [plan.plan_id]
+    assert audit.events() == []
+
+
+def test_each_actions_fate_is_told_with_who_and_when(governed: Governed, plan: Plan, audit: Audit) -> None:
+    broken = plan.reports[0]
+    governed.control.add_fault("status", path=f"{broken}/archive", status=403, times=None)
+    governed.apply(plan)
+    fates = {one.action.action_id: one for one in audit.fates(plan.plan_id)}
+    failed = fates[f"archive_report-{broken}"]
+    assert failed.state is ActionState.FAILED
+    assert failed.last is not None
+    assert failed.last.http_status == 403
+    assert "answered 403" in (failed.last.error or "")
+    done = [one for one in fates.values() if one.state is ActionState.DONE]
+    assert len(done) == 2
+    assert all(one.last and one.last.actor == ACTOR for one in done)
+    (told,) = audit.plan_fates()
+    assert told.states == {ActionState.DONE: 2, ActionState.FAILED: 1}
+    governed.control.clear_faults()
+    governed.undo(plan)
+    states = audit.states(plan.plan_id)
+    assert states[f"archive_report-{plan.reports[1]}"] is ActionState.UNDONE
+
+
+def test_events_are_told_in_order_and_by_report(governed: Governed, plan: Plan, audit: Audit) -> None:
+    governed.apply(plan)
+    events = audit.events()
+    assert [one.at for one in events] == sorted(one.at for one in events)
+    plain = next(one.report for one in plan.actions if not one.baseline.schedules)
+    of_one = audit.events(report=plain, plan_id=plan.plan_id)
+    assert [(one.event, one.report) for one in of_one] == [(Event.INTENT, plain), (Event.DONE, plain)]
+    assert audit.events(since=events[-1].at) == events[-1:]
+
+
+def test_the_newest_answer_to_an_approval_counts(governed: Governed, plan: Plan, audit: Audit) -> None:
+    journal = Journal(governed.storage, "acme", plan.plan_id, actor={"approver": "ada"})
+    journal.write(PLAN, Event.REJECTED)
+    journal.write(PLAN, Event.APPROVED, decision="all")
+    approval = audit.plan_fate(plan.plan_id).approval
+    assert approval is not None
+    assert (approval.event, approval.actor) == (Event.APPROVED, {"approver": "ada"})
+    assert audit.states(plan.plan_id) == {}
+
+
+def test_a_plan_that_is_not_there_is_named(audit: Audit) -> None:
+    assert list(audit.plan_fates()) == []
+    with pytest.raises(StorageError, match="Cannot read the plan"):
+        audit.plan("0123456789ab")
+
+
+@pytest.mark.parametrize("event", Event)
+def test_a_name_tells_its_event(event: Event) -> None:
+    assert parsed_name(f"delete_schedule-0a-1b.{event.value}.json") == ("delete_schedule-0a-1b", event)
+    assert parsed_name(".probe-1234") is None
+    assert parsed_name("x.something.json") is None

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan's file: whole, immutable, of one workspace, and harmless to look at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from upath import UPath
+
+from airflow_provider_studio.governance.errors import (
+    PlanError,
+    PlanTamperedError,
+    StorageError,
+    WrongWorkspaceError,
+)
+from airflow_provider_studio.governance.plans.plan import Plan
+from tests.governance.conftest import Governed
+
+NASTY = "<script>alert(1)</script> | [x](javascript:y) `a` *b* \u2028 line\u0085s \r\n 名前"
+
+
+@pytest.fixture
+def written(governed: Governed) -> UPath:
+    governed.report(NASTY, schedules=1)
+    governed.nights(100, 0)
+    return governed.plan(protected_names=["keep*"]).write(governed.storage)
+
+
+def test_a_plan_is_read_as_it_was_written(governed: Governed, written: UPath) -> None:
+    plan = Plan.read(written, workspace="acme")
+    assert plan.plan_id == written.stem
+    assert plan.actions[0].report_name == NASTY
+    assert plan.write(governed.storage) == written
+
+
+def test_a_plan_of_another_workspace_is_refused(written: UPath) -> None:
+    with pytest.raises(WrongWorkspaceError, match="plan for the workspace 'acme', but the connection opens 'other'"):
+        Plan.read(written, workspace="other")
+
+
+def without_the_hash(text: str) -> str:
+    header, rest = text.split("\n", 1)
+    return json.dumps({**json.loads(header), "sha256": ""}) + "\n" + rest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace('"view_count":5', '"view_count":6'),
+        lambda text: text.replace('"reports_in_snapshot":1', '"reports_in_snapshot":100000'),
+        lambda text: "\n".join(text.split("\n")[:-2]),
+        lambda text: text + text.split("\n")[1] + "\n",
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace("archive_report", "delete_everything"),
+        without_the_hash,
+        lambda _text: "",
+        lambda _text: "no plan at all\n",
+        lambda _text: "{}\n",
+    ],
+    ids=["evidence", "header", "an action less", "an action more", "cut", "kind", "no hash", "empty", "text", "braces"],
+)
+def test_a_plan_changed_by_hand_is_refused(written: UPath, change: Callable[[str], str]) -> None:
+    text = written.read_text(encoding="utf-8")
+    written.write_text(change(text), encoding="utf-8")
+    assert written.read_text(encoding="utf-8") != text
+    with pytest.raises(PlanTamperedError):
+        Plan.read(written, workspace="acme")
+
+
+def test_a_plan_of_a_later_version_is_refused(written: UPath) -> None:
+    text = written.read_text(encoding="utf-8").replace('"format_version":1', '"format_version":2')
+    written.write_text(text, encoding="utf-8")
+    with pytest.raises(PlanError, match="has format 2; this version reads 1"):
+        Plan.read(written, workspace="acme")
+
+
+def test_a_plan_that_is_not_there(storage: UPath) -> None:
+    with pytest.raises(StorageError, match=r"Cannot read the plan .*No such file"):
+        Plan.read(storage / "none.jsonl", workspace="acme")
+
+
+def test_what_people_see_of_a_plan_is_harmless_and_short(governed: Governed, written: UPath) -> None:
+    for number in range(60):
+        governed.report(f"Old {number} " + "x" * 300)
+    governed.nights(99, 0)
+    plan = governed.plan()
+    shown = plan.to_markdown(rows=5)
+    assert "<script>" not in shown
+    assert len(shown.splitlines()) < 20
+    assert f"and {len(plan.actions) - 6} more actions on 56 Reports" in shown
+    beside = written.with_suffix(".md").read_text(encoding="utf-8")
+    assert "&lt;script&gt;" in beside
+    assert "\\[x\\](javascript:y)" in beside
+
+
+def test_the_summary_is_small_plain_json(governed: Governed, written: UPath) -> None:
+    summary = Plan.read(written, workspace="acme").summary()
+    assert json.loads(json.dumps(summary)) == summary
+    assert (summary["stale"], summary["reports_to_archive"], summary["schedules_to_delete"]) == (1, 1, 1)

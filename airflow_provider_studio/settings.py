@@ -20,12 +20,28 @@ def _home() -> Path:
 
 
 def storage(path: str | None = None) -> UPath:
-    """Return the storage root: `path` if given, else `[studio] storage_path`, else a folder under Airflow's home."""
+    """Return the storage root: `path` if given, else `[studio] storage_path`, else a folder under Airflow's home.
+
+    :raises StudioConfigurationError: nothing that is installed opens such a storage.
+    """
     from airflow.sdk import ObjectStoragePath
 
+    from airflow_provider_studio.client.errors import StudioConfigurationError
+
     root = path or conf.get(_SECTION, "storage_path", fallback=None) or f"file://{_home()}"
-    # Airflow's class passes every call of a UPath on to one.
-    return cast("UPath", ObjectStoragePath(root))
+    try:
+        # Airflow's class passes every call of a UPath on to one.
+        opened = cast("UPath", ObjectStoragePath(root))
+        files = opened.fs
+    except (ImportError, ValueError) as error:
+        raise StudioConfigurationError(
+            f"Storage at {root} cannot be opened: {error}. Install the Airflow provider of that storage on every host, "
+            "such as apache-airflow-providers-amazon[s3fs] for s3, or set [studio] storage_path to another."
+        ) from None
+    # Other hosts write there too: a listing that fsspec remembers, for as long as the process lives, hides their work.
+    files.dircache.use_listings_cache = False
+    files.invalidate_cache()
+    return opened
 
 
 def in_storage(path: str) -> UPath:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from upath import UPath
 
+from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.governance.errors import StorageError
 
 _STAMP = "%Y%m%dT%H%M%S%fZ"
@@ -41,8 +42,13 @@ def explained(doing: str, path: UPath) -> Iterator[None]:
     """Turn what a file system raises into a StorageError that says what was being done to which path."""
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+    except (StudioError, ValueError):
+        raise
+    except Exception as error:
+        # The clients of object stores have errors of their own for what no store answered.
+        if not isinstance(error, OSError) and local_path(path) is not None:
+            raise
+        reason = getattr(error, "strerror", None) or f"{type(error).__name__} {error}".strip()
         raise StorageError(
             f"Cannot {doing} {path}: {reason}. Set [studio] storage_path to a place that every worker can use."
         ) from None
@@ -70,7 +76,7 @@ def write_once(path: UPath, content: bytes) -> bool:
     """Write a file unless it exists. Returns whether it was written by this call.
 
     On a local path this is exact even for two writers at once, and in object stores that write conditionally (S3, GCS);
-    others leave a gap.
+    others leave a gap. Where two write the same, both did.
     """
     with explained("write", path):
         local = local_path(path)
@@ -80,10 +86,13 @@ def write_once(path: UPath, content: bytes) -> bool:
             return False
         try:
             path.fs.pipe_file(path.path, content, mode="create")
-        except FileExistsError:
-            return False
         except (NotImplementedError, TypeError):  # a file system that knows no conditional write
             path.write_bytes(content)
+        except OSError:
+            if not path.exists():
+                raise
+            # A store's client sends again what was not answered, and then finds what it wrote itself.
+            return path.read_bytes() == content
         return True
 
 
@@ -108,7 +117,7 @@ def _write_remote(path: UPath, chunks: Iterable[bytes]) -> None:
             file.writelines(chunks)
         path.fs.mv(temporary.path, path.path)
     except BaseException:
-        with suppress(OSError):
+        with suppress(Exception):
             temporary.unlink(missing_ok=True)
         raise
 

@@ -10,7 +10,9 @@ import threading
 from typing import Any
 from urllib.parse import quote
 
+import fsspec
 import pytest
+from airflow.sdk.io import attach
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioConfigurationError
@@ -183,6 +185,7 @@ def test_the_storage_and_the_ledger_are_under_airflows_home_by_default(monkeypat
     monkeypatch.setenv("AIRFLOW_HOME", "/srv/airflow")
     assert str(settings.storage()) == "file:///srv/airflow/studio"
     assert settings.rate_limit_url() == "sqlite:////srv/airflow/studio/ratelimit.db"
+    attach("memory", fs=fsspec.filesystem("memory"))
     monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", "memory://bucket/x")
     monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL", "memory://")
     assert settings.storage().protocol == "memory"
@@ -191,6 +194,12 @@ def test_the_storage_and_the_ledger_are_under_airflows_home_by_default(monkeypat
     assert str(settings.in_storage("exports/a.csv")).replace(":///", "://") == "memory://bucket/x/exports/a.csv"
     assert str(settings.in_storage("/tmp/a.csv")).endswith("/tmp/a.csv")
     assert settings.in_storage("file:///tmp/a.csv").protocol == "file"
+
+
+def test_a_storage_that_nothing_installed_opens_is_refused_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", "nowhere://bucket/studio")
+    with pytest.raises(StudioConfigurationError, match=r"nowhere://bucket/studio .* Install the Airflow provider of"):
+        settings.storage()
 
 
 def test_on_airflow_3_1_the_form_comes_from_the_same_constants() -> None:

@@ -253,9 +253,9 @@ def tokens_by_id(snapshot: Snapshot) -> dict[str, str]:
 
 
 def file_name(path: UPath) -> str:
-    """Return a file's name as DuckDB opens it."""
+    """Return a file's name as DuckDB opens it: without the Airflow connection, which a bucket's name may follow."""
     local = local_path(path)
-    return str(path) if local is None else str(local)
+    return f"{path.protocol}://{path.path}" if local is None else str(local)
 
 
 def plain_time(time: datetime) -> str:

@@ -17,7 +17,7 @@ BUCKET = "bucket"
 
 needs_s3 = pytest.mark.skipif(
     any(importlib.util.find_spec(part) is None for part in PARTS),
-    reason="SKIPPED LOUDLY: storage in S3 is not tested without moto, flask-cors and apache-airflow-providers-amazon[s3fs]",
+    reason=f"SKIPPED LOUDLY: storage in S3 is not tested without all of {', '.join(PARTS)}",
 )
 
 

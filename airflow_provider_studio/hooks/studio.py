@@ -86,8 +86,9 @@ class StudioHook(BaseHook):
 
         if "client" not in self.__dict__:
             connection = await get_async_connection(self.studio_conn_id)
-            # Masking a secret asks Airflow 3.1's supervisor, which a thread that the loop knows nothing of must not.
-            self.__dict__["client"] = await sync_to_async(self._client_of)(connection)
+            # Masking a secret and opening the storage ask Airflow 3.1's supervisor. A thread that the loop knows
+            # nothing of must not, or the triggerer ends.
+            self.__dict__["client"] = await sync_to_async(self._client_of_trigger)(connection)
         return self.client
 
     @property
@@ -177,6 +178,16 @@ class StudioHook(BaseHook):
             return StudioClient(credentials, limiter=limiter, timeout_seconds=timeout, on_sent=self._on_sent)
         except StudioConfigurationError as error:
             raise StudioConfigurationError(f"Connection {self.studio_conn_id!r}: {error}") from None
+
+    def _client_of_trigger(self, connection: Connection) -> StudioClient:
+        """Return a client whose recorder, which writes from a thread of its own, finds its storage open."""
+        client = self._client_of(connection)
+        try:
+            settings.storage()
+        except Exception as error:  # noqa: BLE001  nothing that goes wrong here is worth a trigger
+            self.log.warning("What is spent of the token's budget is not recorded: %s", error)
+            self._recorder = None
+        return client
 
     def _recorder_of(self, credentials: Credentials) -> SpendingRecorder:
         from airflow_provider_studio.hooks.spending import Spender, SpendingRecorder

@@ -170,6 +170,25 @@ def test_a_trigger_gets_its_client_without_blocking_the_loop(connect: Any, emula
     assert loop_thread == threading.get_ident()
 
 
+def test_a_trigger_opens_its_storage_before_a_thread_of_its_own_writes_there(
+    connect: Any, emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook, opened, open_storage = connect(**of_emulator(emulator)), [], settings.storage
+    monkeypatch.setattr(settings, "storage", lambda: opened.append(threading.get_ident()) or open_storage())
+    asyncio.run(hook.aget_client())
+    assert len(opened) == 1
+
+
+def test_a_trigger_whose_storage_cannot_be_opened_looks_all_the_same_and_records_nothing(
+    connect: Any, emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", "nowhere://bucket/studio")
+    hook = connect(**of_emulator(emulator))
+    assert asyncio.run(hook.aget_client()).verify().workspace == "acme"
+    hook.log_spending()
+    assert capsys.readouterr().out.count("is not recorded: Storage at nowhere://bucket/studio cannot be opened") == 1
+
+
 def test_hooks_of_one_token_share_one_budget(connect: Any, emulator: StudioEmulator) -> None:
     first, second = connect(**of_emulator(emulator)), connect(**of_emulator(emulator))
     limiters = [hook.client._transport._limiter for hook in (first, second)]

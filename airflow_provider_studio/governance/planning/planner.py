@@ -74,8 +74,9 @@ def make_plan(
     work = _Planning(policy, judge, members, earlier.flagged(policy.grace_nights))
     for report in reports:
         work.add(report, schedules.get(report["token"], []))
-    touched = {one.baseline.collection for one in work.actions}
-    live = Counter(one["collection"] for one in reports if not one["archived"] and one["collection"] in touched)
+    touched = {one.baseline.collection or "" for one in work.actions}
+    places = (one["collection"] or "" for one in reports if not one["archived"])
+    live = Counter(place for place in places if place in touched)
     header = PlanHeader(
         workspace=workspace,
         snapshot=store.relative(newest),

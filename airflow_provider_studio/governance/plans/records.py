@@ -151,7 +151,8 @@ class PlanHeader(Record):
     :param snapshot: the snapshot's folder, relative to the storage root; None for a plan that a person named.
     :param policy: the policy's fields; empty for a plan that a person named.
     :param previous_plan: the id of the plan of the night before.
-    :param reports_by_collection: how many Reports that are not archived each touched Collection has.
+    :param reports_by_collection: how many Reports that are not archived each touched Collection has; `""` stands
+        for none.
     :param sha256: of every line but this one, and of this one without the hash and the id.
     """
 

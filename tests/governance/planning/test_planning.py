@@ -123,6 +123,16 @@ def test_archived_reports_are_no_business_of_a_plan(governed: Governed) -> None:
     assert (plan.actions, plan.spared, plan.header.reports_in_snapshot) == ((), (), 1)
 
 
+def test_a_stale_report_that_was_taken_out_of_its_collection_is_planned_as_any_other(governed: Governed) -> None:
+    outside, inside = governed.report(), governed.report()
+    governed.night(100)
+    governed.control.change_report(outside, collection=None)
+    governed.night()
+    plan = governed.plan()
+    assert set(plan.reports) == {outside, inside}
+    assert plan.header.reports_by_collection == {"": 1, governed.collection: 1}
+
+
 @pytest.mark.parametrize("how", ["token", "name"])
 def test_protected_collections_by_token_or_name(governed: Governed, how: str) -> None:
     report = governed.report()

@@ -3,129 +3,21 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
-
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    BaseSensorOperator,
-    conf,
-)
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_studio.client.errors import (
     StudioConfigurationError,
-    StudioError,
     StudioResponseError,
-    StudioRunError,
     StudioRunTimeoutError,
 )
-from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
+from airflow_provider_studio.sensors.base import StudioSensor
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
-
-    from airflow_provider_studio.client.api import StudioClient
-
-Result = TypeVar("Result")
-
-
-class StudioSensor(BaseSensorOperator):
-    """Waits with a Studio connection, holding its worker (`mode="poke"`), coming back (`reschedule`), or deferred.
-
-    :param studio_conn_id: the Airflow connection.
-    :param deferrable: whether to give the worker free; by default `[operators] default_deferrable`.
-    """
-
-    template_fields: Sequence[str] = ("studio_conn_id",)
-    ui_color = "#e8f1fb"
-
-    def __init__(
-        self, *, studio_conn_id: str = StudioHook.default_conn_name, deferrable: bool | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.studio_conn_id = studio_conn_id
-        self.deferrable = conf.getboolean("operators", "default_deferrable") if deferrable is None else deferrable
-        self._failed_looks = 0
-
-    @cached_property
-    def hook(self) -> StudioHook:
-        """The hook of the connection."""
-        return StudioHook(self.studio_conn_id)
-
-    @cached_property
-    def client(self) -> StudioClient:
-        """The client of the connection, whose looks go after others' changes."""
-        from airflow_provider_studio.client.ratelimit import Priority
-
-        return self.hook.client.with_priority(Priority.POLL)
-
-    def execute(self, context: Context) -> Any:
-        """Look, and wait where need be; deferred, if it is so set."""
-        if not self.deferrable:
-            return super().execute(context)
-        if not self.poke(context):
-            deadline = datetime.now(UTC) + timedelta(seconds=self.timeout)
-            if self.execution_timeout is not None:
-                started = context["ti"].start_date or datetime.now(UTC)
-                deadline = min(deadline, started + self.execution_timeout)
-            self.defer(trigger=self.trigger(context, deadline.isoformat()), method_name="execute_complete")
-        return None
-
-    def poke(self, context: Context) -> bool:
-        """Look once; what cannot come right any more fails the task at once, and what may is forgiven for a while."""
-        from airflow_provider_studio.client.watching import TRANSIENT, PollPolicy
-
-        try:
-            found = self._failing(lambda: self.look(context))
-        except TRANSIENT as error:
-            self._failed_looks += 1
-            most = PollPolicy().failed_looks
-            self.log.warning("Look %d of %d failed: %s", self._failed_looks, most, error)
-            if self._failed_looks >= most or self.reschedule:  # a task that comes back cannot count; its retries do
-                raise
-            return False
-        self._failed_looks = 0
-        return found
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
-        """Go on after the trigger's event."""
-        try:
-            self._failing(lambda: self.after(context, event))
-        except StudioRunTimeoutError as error:
-            if self.soft_fail:
-                raise AirflowSkipException(str(error)) from None
-            raise AirflowSensorTimeout(str(error)) from None
-
-    def _failing(self, work: Callable[[], Result]) -> Result:
-        try:
-            return work()
-        except StudioRunTimeoutError:
-            raise
-        except StudioError as error:
-            if error.retry_helps and not isinstance(error, StudioRunError):
-                raise
-            raise AirflowFailException(f"{type(error).__name__}: {error}") from error
-        finally:
-            self.hook.log_spending()
-
-    @abstractmethod
-    def look(self, context: Context) -> bool:
-        """Return whether what is waited for has come."""
-
-    @abstractmethod
-    def trigger(self, context: Context, deadline: str) -> BaseTrigger:
-        """Return what waits while the task is deferred."""
-
-    @abstractmethod
-    def after(self, context: Context, event: dict[str, Any]) -> None:
-        """Return if an event says that what was waited for has come."""
 
 
 class StudioReportRunSensor(StudioSensor):
@@ -155,7 +47,7 @@ class StudioReportRunSensor(StudioSensor):
 
         report = report_token(self.report, self.client.workspace)
         run = self.client.get_report_run(report, self._run_token)
-        StudioReportRunLink.persist(context, run.link("web_external_url"))
+        self.show_link(StudioReportRunLink, context, run.link("web_external_url"))
         if not run.run_state.is_over:
             self.log.info("Report run %s is %s", run.token, run.state)
             return False
@@ -211,7 +103,7 @@ class StudioReportFreshnessSensor(StudioSensor):
 
         wanted = self._wanted(context)
         report = self.client.get_report(report_token(self.report, self.client.workspace))
-        StudioReportLink.persist(context, report.web_url)
+        self.show_link(StudioReportLink, context, report.web_url)
         at = report.last_successfully_run_at
         self.log.info("Report %s last ran well at %s; wanted: after %s", report.token, at, wanted)
         return at is not None and at > wanted

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -17,11 +18,19 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_studio.client.errors import StudioServerError
-from airflow_provider_studio.sensors.reports import StudioReportFreshnessSensor, StudioReportRunSensor, StudioSensor
+from airflow_provider_studio.sensors.base import StudioSensor
+from airflow_provider_studio.sensors.reports import StudioReportFreshnessSensor, StudioReportRunSensor
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
 from tests.triggers_by_hand import fired, started
 
 MODES = ["poke", "reschedule", "deferrable"]
+
+
+class Store(dict[str, Any]):
+    """What Airflow 3.3 keeps beside a task."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
 
 
 class Task:
@@ -30,6 +39,8 @@ class Task:
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
         self.start = datetime.now(UTC)
+        self.store: Store | None = Store()
+        self.tries = 1
 
     def _push(self, key: str, value: Any) -> None:
         self.xcoms[key] = value
@@ -39,11 +50,11 @@ class Task:
         ti = SimpleNamespace(
             start_date=self.start,
             max_tries=0,
-            try_number=1,
+            try_number=self.tries,
             xcom_push=self._push,
             get_first_reschedule_date=lambda _context: self.start,
         )
-        return {"ti": ti, "task_reschedule_count": 0}
+        return {"ti": ti, "task_reschedule_count": 0, "task_state_store": self.store}
 
     def end(self, sensor: StudioSensor) -> Any:
         """Run a sensor to its end, whatever it waits with."""
@@ -53,7 +64,7 @@ class Task:
             except AirflowRescheduleException:
                 continue
             except TaskDeferred as sent:
-                return sensor.execute_complete(self.context, fired(sent.trigger)[0])
+                return sensor.resume_execution(sent.method_name, {"event": fired(sent.trigger)[0]}, self.context)
 
 
 @pytest.fixture(autouse=True)
@@ -153,15 +164,55 @@ def test_a_time_that_is_none_fails_with_what_to_give(task: Task, report: StudioT
         sensor.poke(task.context)
 
 
-def test_looks_that_fail_are_forgiven_for_a_while(
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_looks_that_fail_are_forgiven_for_a_while_in_each_try(
+    task: Task, report: StudioTestReport, studio_workspace: StudioTestWorkspace, sent_once: None, mode: str
+) -> None:
+    control, run = studio_workspace.control, started(report, 0.0)
+
+    def wait() -> None:
+        task.end(StudioReportRunSensor(report=report.token, run=run, **options(mode, poke_interval=0.01)))
+
+    control.add_fault("status", status=503, path="/runs/", times=4)
+    wait()
+    control.add_fault("status", status=503, path="/runs/", times=None)
+    for task.tries in (1, 2):
+        control.clear_requests()
+        with pytest.raises(StudioServerError):
+            wait()
+        assert control.requests_summary()["by_status"] == {"503": 5}
+
+
+def test_looks_that_fail_now_and_then_are_not_added_up(
     task: Task, report: StudioTestReport, studio_workspace: StudioTestWorkspace, sent_once: None
 ) -> None:
-    run = started(report, 0.0)
-    studio_workspace.control.add_fault("status", status=503, path="/runs/", times=4)
-    task.end(StudioReportRunSensor(report=report.token, run=run, **options("poke")))
-    studio_workspace.control.add_fault("status", status=503, path="/runs/", times=None)
+    run = started(report, 600)
+    sensor = StudioReportRunSensor(report=report.token, run=run, **options("reschedule"))
+    for _ in range(3):
+        studio_workspace.control.add_fault("status", status=503, path="/runs/", times=2)
+        assert [sensor.poke(task.context) for _ in range(3)] == [False, False, False]
+
+
+def test_before_airflow_3_3_a_failed_look_of_a_task_that_comes_back_fails_its_try(
+    task: Task, report: StudioTestReport, studio_workspace: StudioTestWorkspace, sent_once: None
+) -> None:
+    task.store = None
+    studio_workspace.control.add_fault("status", status=503, path="/runs/", times=1)
+    sensor = StudioReportRunSensor(report=report.token, run=started(report, 0.0), **options("reschedule"))
     with pytest.raises(StudioServerError):
-        task.end(StudioReportRunSensor(report=report.token, run=run, **options("poke")))
+        task.end(sensor)
+    task.end(sensor)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("wish", ["soft_fail", "never_fail"])
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+def test_a_run_that_fails_or_had_failed_already_skips_a_task_that_is_not_to_fail(
+    task: Task, report: StudioTestReport, mode: str, wish: str, seconds: float
+) -> None:
+    run = started(report, seconds, "failed")
+    with pytest.raises(AirflowSkipException):
+        task.end(StudioReportRunSensor(report=report.token, run=run, **options(mode, **{wish: True})))
 
 
 def test_a_refused_token_fails_the_task_at_once(task: Task, report: StudioTestReport, studio_workspace: Any) -> None:

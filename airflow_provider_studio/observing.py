@@ -7,7 +7,7 @@ span nor a field ever holds a name or token of the workspace's content, nor a se
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -68,3 +68,10 @@ def log_group(log: Any, title: str) -> Iterator[None]:
         yield
     finally:
         log.info("::endgroup::")
+
+
+def log_folded(log: Any, title: str, lines: Iterable[str]) -> None:
+    """Log lines, folded under their title."""
+    with log_group(log, title):
+        for line in lines:
+            log.info("%s", line)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import Variable
 
 from airflow_provider_studio import settings
+from airflow_provider_studio.observing import log_group
 from airflow_provider_studio.operators.base import StudioOperator
 
 if TYPE_CHECKING:
@@ -91,18 +92,21 @@ class StudioActingOperator(StudioOperator):
         from airflow_provider_studio.governance.acting.apply import apply_plan
         from airflow_provider_studio.governance.errors import GovernanceError, StoppedError
         from airflow_provider_studio.governance.plans.records import ActionKind
+        from airflow_provider_studio.governance.words import counted
 
-        summary = apply_plan(
-            self.hook.client,
-            plan,
-            settings.storage(self.storage_path),
-            guard_rails=rails,
-            actor=actor,
-            kinds=frozenset(ActionKind) if kinds is None else kinds,
-            stop=self._stop_reason,
-            concurrency=int(self.concurrency),
-        )
+        with log_group(self.log, f"Plan {plan.plan_id}: {counted(len(plan.actions), 'action')}, one by one"):
+            summary = apply_plan(
+                self.hook.client,
+                plan,
+                settings.storage(self.storage_path),
+                guard_rails=rails,
+                actor=actor,
+                kinds=frozenset(ActionKind) if kinds is None else kinds,
+                stop=self._stop_reason,
+                concurrency=int(self.concurrency),
+            )
         result = {**summary.to_dict(), "path": str(self._path(plan))}
+        self.log.info("Plan %s: %s", plan.plan_id, result)
         if not summary.failures and summary.stopped is None:
             return result
         context["ti"].xcom_push(key="return_value", value=result)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_studio import settings
+from airflow_provider_studio.observing import log_folded
 from airflow_provider_studio.operators.acting import StudioActingOperator
 from airflow_provider_studio.operators.base import StudioOperator, actor_of
 
@@ -59,10 +60,11 @@ class StudioPlanOperator(StudioOperator):
         self.log.info("%s", policy.describe())
         plan = make_plan(storage, client.workspace, policy, snapshot=self.snapshot, client=client)
         previous = last_night(storage, plan)
-        path = plan.write(storage, previous=previous)
+        path, markdown = plan.write(storage, previous=previous), plan.to_markdown(previous=previous)
         summary = plan.summary()
+        log_folded(self.log, f"Plan {plan.plan_id} as the approver reads it", markdown.splitlines())
         self.log.info("Plan %s: %s", path, summary)
-        return {**summary, "path": str(path), "markdown": plan.to_markdown(previous=previous)}
+        return {**summary, "path": str(path), "markdown": markdown}
 
 
 class StudioApplyPlanOperator(StudioActingOperator):

@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AssetAlias
 from airflow_provider_studio import settings
 from airflow_provider_studio.assets import create_asset
 from airflow_provider_studio.hooks.discovery import SourceName, checked_source, source_of
+from airflow_provider_studio.observing import log_folded
 from airflow_provider_studio.operators.base import StudioOperator
 
 if TYPE_CHECKING:
@@ -108,6 +109,10 @@ class StudioInventoryBase(StudioOperator):
     def told(self, context: Context, summary: InventorySummary) -> dict[str, Any]:
         """Return the summary, after the asset's event."""
         told = summary.to_dict()
+        unread = [f"Collection {one}" for one in summary.unreadable_collections]
+        unread += [f"the datasets of Collection {one}" for one in summary.unreadable_datasets]
+        if unread:
+            log_folded(self.log, f"{len(unread)} could not be read; what they hold is unknown", unread)
         if INVENTORY in self.outlets:
             context["outlet_events"][INVENTORY].add(create_asset(workspace=summary.workspace), extra=told)
         return told
@@ -172,5 +177,8 @@ class StudioInventoryOperator(StudioInventoryBase):
         ours = SnapshotStore(storage, told["workspace"]).up_to(told["snapshot"])[-1]
         theirs = SnapshotStore(apart, told["workspace"]).up_to(checked.snapshot)[-1]
         found = compare(ours, theirs)
-        self.log.info("Cross-check of %s with %s: %s", *found["sources"], found)
+        one, other = found["sources"]
+        log_folded(
+            self.log, f"Cross-check of {one} with {other}", (f"{what}: {value}" for what, value in found.items())
+        )
         return found

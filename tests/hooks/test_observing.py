@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from structlog.testing import capture_logs
 
 from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.governance.inventory import InventorySummary
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.observing import log_group
 from airflow_provider_studio.operators.base import StudioOperator
+from airflow_provider_studio.operators.inventory import StudioInventoryOperator
 
 
 class Looks(StudioOperator):
@@ -95,8 +98,29 @@ def test_what_was_spent_stands_in_fields_beside_the_log_line(connected: StudioEm
     assert (line["requests"], line["rate_limited"], line["throttle_wait_seconds"]) == (1, 0, 0.0)
 
 
+def said(lines: Any) -> list[str]:
+    """What stands in the log."""
+    return [line["event"] % line.get("positional_args", ()) for line in lines]
+
+
 def test_a_log_group_ends_even_where_the_work_fails() -> None:
     log = StudioHook().log
     with capture_logs() as lines, pytest.raises(RuntimeError), log_group(log, "Walk"):
         raise RuntimeError
-    assert [line["event"] % line.get("positional_args", ()) for line in lines] == ["::group::Walk", "::endgroup::"]
+    assert said(lines) == ["::group::Walk", "::endgroup::"]
+
+
+def test_an_inventory_folds_what_it_could_not_read_and_says_how_much() -> None:
+    told = {"workspace": "acme", "snapshot": "s", "path": "p", "taken_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    unread = {"unreadable_collections": ["0a1b2c3d4e5f", "1b2c3d4e5f60"], "unreadable_datasets": ["2c3d4e5f6071"]}
+    inventory = StudioInventoryOperator(task_id="inventory", outlets=[])
+    with capture_logs() as lines:
+        inventory.told({}, InventorySummary(**told))  # type: ignore[typeddict-item, arg-type]
+        inventory.told({}, InventorySummary(**told, **unread))  # type: ignore[typeddict-item, arg-type]
+    assert said(lines) == [
+        "::group::3 could not be read; what they hold is unknown",
+        "Collection 0a1b2c3d4e5f",
+        "Collection 1b2c3d4e5f60",
+        "the datasets of Collection 2c3d4e5f6071",
+        "::endgroup::",
+    ]

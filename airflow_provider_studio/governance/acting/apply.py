@@ -240,6 +240,7 @@ class _Apply:
             http_status=outcome.http_status,
             resumed=resumed,
         )
+        log.info("%s is done", action.action_id)
         with self._lock:
             self._failures_in_a_row = 0
             self._summary.warnings += outcome.warnings

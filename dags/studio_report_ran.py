@@ -2,7 +2,8 @@
 """Export the results of a Report whenever it has run well, whoever ran it: a schedule in Studio, a person, another DAG.
 
 A watcher in the triggerer looks at the Report once a minute, which costs one request of the token's budget, and makes
-an asset event of each new good run. This DAG is scheduled by those events. Put your own Report into REPORT.
+an asset event of each new good run. This DAG is scheduled by those events, and by those that `StudioRunReportOperator`
+makes of the runs that other DAGs start. Put your own Report into REPORT.
 """
 
 from __future__ import annotations
@@ -36,9 +37,13 @@ with DAG(
 
     @task
     def newest(triggering_asset_events: Any = None) -> dict[str, Any]:
-        """Return what the newest event tells: the Report, its run, and when it ended."""
-        return triggering_asset_events[report_ran][-1].extra["payload"]
+        """Return what the newest event tells of a run; a watcher's tells it as its payload."""
+        told = triggering_asset_events[report_ran][-1].extra
+        return told.get("payload", told)
 
     StudioExportReportRunOperator(
-        task_id="export", run=newest(), path="exports/{{ ti.xcom_pull(task_ids='newest')['run'] }}.csv"
+        task_id="export",
+        report=REPORT,
+        run=newest(),
+        path="exports/{{ ti.xcom_pull(task_ids='newest')['run'] }}.csv",
     )

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The weekly example DAGs as Airflow runs them, against the emulator."""
+"""What the weekly example DAGs do where they have nothing to do, nobody is asked, or something is wrong.
+
+A running Airflow takes their usual way in `tests/system/test_report_runs.py`.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from upath import UPath
 
-from airflow_provider_studio.governance.planning.planner import make_plan
-from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.testing import StudioTestWorkspace, assert_archived, assert_schedule_deleted
 from tests.airflow_in_process import Ran, run_dag
 from tests.governance.inventory.test_discovery import minted
-from tests.smtp_server import smtp_server
 
 DAGS = Path(__file__).parents[1] / "dags"
 pytestmark = pytest.mark.studio(speed=0)
@@ -48,34 +48,9 @@ def test_with_no_schedule_to_clean_up_nobody_is_asked(
     assert (ran.state, ran.tasks["approve"], ran.tasks["apply"]) == ("success", "skipped", "skipped")
 
 
-def test_owners_are_told_by_mail_what_the_newest_plan_would_archive(
-    studio_workspace: StudioTestWorkspace, studio_connection: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_source_that_misses_reports_fails_the_cross_check(
+    studio_workspace: StudioTestWorkspace, studio_connection: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_studio import settings
-    from airflow_provider_studio.hooks.studio import StudioHook
-
-    studio_workspace.report("Nobody opens this")
-    studio_workspace.snapshot_taken(days_ago=100)
-    studio_workspace.snapshot_taken(days_ago=0)
-    policy = StalenessPolicy(unviewed_days=90)
-    plan = make_plan(settings.storage(), "acme", policy, client=StudioHook().client, now=studio_workspace.control.clock)
-    assert plan.reports
-    plan.write(settings.storage())
-    with smtp_server() as (port, messages):
-        extra = {"disable_ssl": True, "disable_tls": True, "from_email": "studio@example.com"}
-        connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra}
-        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
-        ran = run("studio_owner_digest")
-    assert ran.state == "success"
-    (message,) = messages
-    assert "Nobody opens this" in message.get_body().get_content()
-
-
-def test_two_sources_that_agree_pass_and_two_that_do_not_fail(
-    studio_workspace: StudioTestWorkspace, studio_connection: str, monkeypatch: pytest.MonkeyPatch, tmp_path: UPath
-) -> None:
-    import os
-
     for name in ("One", "Other"):
         studio_workspace.report(name)
     signature = minted(studio_workspace.emulator)
@@ -86,11 +61,11 @@ def test_two_sources_that_agree_pass_and_two_that_do_not_fail(
         "discovery_access_secret": signature.access_secret,
     }
     monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", json.dumps(connection))
-    ran = run("studio_discovery_cross_check")
-    assert (ran.state, ran.xcom("agree")) == ("success", {})
     missing = {
         "pagination": {"page": 1, "per_page": 1000, "count": 0, "total_pages": 1, "total_count": 0},
         "reports": [],
     }
     studio_workspace.control.add_fault("status", path="/batch/.*/reports", status=200, body=missing, times=None)
-    assert run("studio_discovery_cross_check").tasks["agree"] == "failed"
+    ran = run("studio_discovery_cross_check")
+    assert (ran.tasks["inventory"], ran.tasks["agree"]) == ("success", "failed")
+    assert ran.xcom("inventory")["cross_check"]["only_in_one"]["count"] == 2

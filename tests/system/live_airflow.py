@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import socket
 import sys
@@ -183,6 +184,20 @@ class LiveAirflow:
         """Return the state of each task of a run, None before it is scheduled."""
         tasks = self.api("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
         return {task["task_id"]: task["state"] for task in tasks}
+
+    def answer(self, dag_id: str, run_id: str, task_id: str, choice: str) -> dict[str, Any]:
+        """Wait until a task asks a person, and answer as one does in the UI; returns what was asked."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        # Airflow fails a task that is resumed before the scheduler has heard that its first half has ended.
+        parked = rf"Received executor event with state success .*task_id='{task_id}', run_id='{re.escape(run_id)}'"
+        deadline = time.monotonic() + 120
+        while not re.search(parked, self.log.read_text(encoding="utf-8", errors="replace")):
+            if time.monotonic() > deadline:
+                raise LiveAirflowError(f"{dag_id} did not ask within 120 s: {self.task_states(dag_id, run_id)}")
+            time.sleep(0.5)
+        asked = dict(self.api("GET", path))
+        self.api("PATCH", path, json={"chosen_options": [choice], "params_input": {}})
+        return asked
 
     def wait_for_run(
         self,

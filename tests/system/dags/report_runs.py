@@ -116,7 +116,14 @@ with DAG("kill_matrix", **START, max_active_tasks=30):
 
 with DAG("interventions", **START, max_active_tasks=30):
     for name, deferrable in {"marked": True, "cleared": True, "cleared_running": False}.items():
-        StudioRunReportOperator(task_id=name, report=of_conf(name), deferrable=deferrable, poll_policy=QUICK, retries=1)
+        StudioRunReportOperator(
+            task_id=name,
+            report=of_conf(name),
+            deferrable=deferrable,
+            poll_policy=QUICK,
+            retries=1,
+            retry_delay=timedelta(seconds=1),  # Airflow fails a try that is resumed before it heard of its first half
+        )
 
 with DAG("orphans", **START, max_active_tasks=30):
     StudioRunReportOperator(task_id="orphan", report=of_conf("orphan"), deferrable=True, poll_policy=QUICK)

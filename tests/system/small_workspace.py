@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Airflow on a small workspace without a rate limit, with the example DAGs and those of the system tests."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+from upath import UPath
+
+from airflow_provider_studio.emulator import StudioEmulator
+from tests.governance.test_discovery import minted
+from tests.smtp_server import smtp_server
+from tests.system.keeper import ProcessKeeper
+from tests.system.live_airflow import REPOSITORY, LiveAirflow
+
+DAGS = Path(__file__).parent / "dags"
+EXAMPLES = REPOSITORY / "dags"
+_EXAMPLE_REPORT = "0a1b2c3d4e5f"
+"""The token that stands in the example DAGs for the reader's own."""
+_SETTINGS = {
+    "AIRFLOW__CORE__PARALLELISM": "6",
+    "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
+}
+
+
+class SmallWorkspace:
+    """A running Airflow and the emulated workspace behind it.
+
+    :param shown: the Reports that show the table of the example DAG.
+    :param mails: what Airflow's mail server was given.
+    """
+
+    def __init__(
+        self,
+        airflow: LiveAirflow,
+        emulator: StudioEmulator,
+        storage: UPath,
+        keeper: ProcessKeeper,
+        shown: list[str],
+        mails: list[EmailMessage],
+    ) -> None:
+        self.airflow, self.control, self.storage = airflow, emulator.control, storage
+        self.shown, self.watched, self.mails = shown, shown[0], mails
+        self.finish = airflow.wait_for_run
+        self._emulator, self._keeper = emulator, keeper
+
+    def report(self, seconds: float, outcome: str = "succeeded", **fields: Any) -> str:
+        """Make a Report whose runs take so long."""
+        return self.control.add_report(
+            next_outcome=outcome, next_runtime_seconds=seconds, expected_runtime=seconds, query_count=1, **fields
+        )
+
+    def run_elsewhere(self, report: str) -> str:
+        """Run a Report as somebody else would, and return the run."""
+        address = f"{self._emulator.url}/api/{self._emulator.workspace}/reports/{report}/runs"
+        return str(requests.post(address, json={}, auth=self._emulator.credentials(), timeout=10).json()["token"])
+
+    def runs(self, report: str) -> list[str]:
+        """The runs that were started over the API, oldest first."""
+        return [run["token"] for run in self.control.state()["reports"][report]["runs_asked"]]
+
+    def asked(self, *endings: str) -> list[dict[str, Any]]:
+        """The requests that read what ends so."""
+        sent = self.control.requests_summary()["requests"]
+        return [one for one in sent if one["path"].endswith(endings) and one["method"] == "GET"]
+
+    def looks(self, run: str, report: str) -> int:
+        """How often anybody looked at a run, or at all runs of its Report."""
+        return len(self.asked(f"/{run}", f"{report}/runs"))
+
+    def events(self) -> list[dict[str, Any]]:
+        """The events of all assets, the newest first."""
+        return list(self.airflow.api("GET", "/assets/events?limit=100&order_by=-timestamp")["asset_events"])
+
+    def wait(self, until: Callable[[], Any], what: str) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + 240
+        while not until():
+            assert time.monotonic() < deadline, f"waited in vain until {what}"
+            time.sleep(0.3)
+
+    def wait_for_state(self, dag: str, run_id: str, task: str, state: str) -> None:
+        """Wait until a task is in a state."""
+        self.wait(lambda: self.airflow.task_states(dag, run_id)[task] == state, f"{task} is {state}")
+
+    def kill_triggerer(self) -> None:
+        """Kill the triggerer with all its processes, as a host that is gone would."""
+        killed = 0
+        for process in psutil.Process(self._keeper.pid).children(recursive=True):
+            try:
+                if "triggerer" in " ".join(process.cmdline()):
+                    process.send_signal(signal.SIGKILL)
+                    killed += 1
+            except psutil.NoSuchProcess:
+                continue
+        assert killed
+
+    def start_triggerer(self) -> None:
+        """Start another triggerer."""
+        airflow = shutil.which("airflow", path=self.airflow.environment["PATH"])
+        assert airflow is not None
+        self._keeper.start(
+            [airflow, "triggerer"], env=self.airflow.environment, log=self.airflow.home / "triggerer.log"
+        )
+
+
+@contextmanager
+def small_workspace(folder: Path, prepare: Callable[[StudioEmulator, UPath], None]) -> Iterator[SmallWorkspace]:
+    """Start it, and wait until it is ready.
+
+    :param prepare: gives the workspace its past while Airflow starts.
+    """
+    storage = UPath(folder / "studio")
+    with (
+        StudioEmulator("acme", reports=5, seed=5) as emulator,
+        smtp_server() as (smtp_port, mails),
+        ProcessKeeper() as keeper,
+    ):
+        shown = [emulator.control.add_report(next_outcome="succeeded", next_runtime_seconds=0.0) for _ in range(2)]
+        airflow = LiveAirflow(
+            keeper,
+            folder / "airflow",
+            dags_folder=_dags(folder / "dags", shown),
+            environment={
+                "AIRFLOW_CONN_STUDIO_DEFAULT": json.dumps(_studio(emulator)),
+                "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(_smtp(smtp_port)),
+                "AIRFLOW__STUDIO__STORAGE_PATH": f"file://{storage}",
+                **_SETTINGS,
+            },
+        )
+        airflow.start()
+        prepare(emulator, storage)
+        for dag in ("kill_matrix", "interventions", "orphans", "sensors", *(one.stem for one in EXAMPLES.glob("*.py"))):
+            airflow.wait_until_ready(dag, timeout_seconds=300)
+        yield SmallWorkspace(airflow, emulator, storage, keeper, shown, mails)
+
+
+def _studio(emulator: StudioEmulator) -> dict[str, Any]:
+    token, secret = emulator.credentials()
+    signature = minted(emulator)
+    extra = {
+        "token_kind": "workspace",
+        "rate_limit_requests": 100_000,
+        "discovery_token": signature.token,
+        "discovery_access_key": signature.access_key,
+        "discovery_access_secret": signature.access_secret,
+    }
+    known = {"host": emulator.url, "login": token, "password": secret, "schema": emulator.workspace}
+    return {"conn_type": "studio", **known, "extra": extra}
+
+
+def _smtp(port: int) -> dict[str, Any]:
+    extra = {"disable_ssl": True, "disable_tls": True, "from_email": "studio@example.com"}
+    return {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra}
+
+
+def _dags(folder: Path, shown: list[str]) -> Path:
+    """A folder with all DAGs; the examples know Reports of this workspace, look often, and wait for no hour."""
+    folder.mkdir()
+    for path in DAGS.glob("*.py"):
+        shutil.copy(path, folder)
+    for path in EXAMPLES.glob("*.py"):
+        example = path.read_text(encoding="utf-8")
+        example = example.replace(f'REPORTS = ["{_EXAMPLE_REPORT}"]', f"REPORTS = {[*shown, shown[0]]}")
+        example = example.replace(_EXAMPLE_REPORT, shown[0])
+        example = example.replace("interval_seconds=60", "interval_seconds=1")
+        example = re.sub(r'schedule="[^"]+"', "schedule=None", example)
+        (folder / path.name).write_text(example, encoding="utf-8")
+    return folder

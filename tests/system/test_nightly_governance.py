@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +33,15 @@ def archived(state: dict[str, Any]) -> set[str]:
 
 
 def answer(live: Live, run_id: str, choice: str) -> None:
-    """Wait for the approval to be asked for, and give it as a person does in the UI."""
-    path = f"/dags/{NIGHTLY}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
-    # Airflow fails a task that is resumed before the scheduler has heard that its first half has ended.
-    parked = rf"Received executor event with state success .*task_id='approve', run_id='{re.escape(run_id)}'"
-    deadline = time.monotonic() + 120
-    while not re.search(parked, live.airflow.log.read_text(encoding="utf-8", errors="replace")):
-        assert time.monotonic() < deadline, live.airflow.task_states(NIGHTLY, run_id)
-        time.sleep(0.5)
-    asked = live.airflow.api("GET", path)
-    assert "Reports are stale" in asked["body"]
-    live.airflow.api("PATCH", path, json={"chosen_options": [choice], "params_input": {}})
+    """Wait for the approval to be asked for, and give it."""
+    assert "Reports are stale" in live.airflow.answer(NIGHTLY, run_id, "approve", choice)["body"]
+
+
+def folded(live: Live, run_id: str, task: str, title: str) -> str:
+    """What a task's log folds under a title that begins so, as Airflow's UI shows it."""
+    lines = [json.loads(line)["event"] for line in live.airflow.task_log(NIGHTLY, run_id, task).splitlines()]
+    begin = next(number for number, line in enumerate(lines) if line.startswith(f"::group::{title}"))
+    return "\n".join(lines[begin + 1 : lines.index("::endgroup::", begin)])
 
 
 def test_a_rejected_plan_changes_nothing_and_the_refresh_goes_on(live: Live) -> None:
@@ -104,6 +100,10 @@ def test_an_approved_plan_is_carried_out_to_the_letter_and_taken_back(live: Live
     assert (approval.event, approval.actor["task"], approval.actor["approver"]) == (Event.APPROVED, "approve", "admin")
     for task in ("inventory", "plan", "apply"):
         assert "emulator-secret" not in live.airflow.task_log(NIGHTLY, run_id, task)
+    shown = folded(live, run_id, "plan", f"Plan {applied['plan_id']} as")
+    assert not [report for report in reports if f"({report})" not in shown]
+    done = folded(live, run_id, "apply", f"Plan {applied['plan_id']}: ")
+    assert not [one for one in fates if f"{one.action.action_id} is done" not in done]
 
     state, _ = live.run("studio_undo", {"plan_id": applied["plan_id"]})
     assert state == "success"

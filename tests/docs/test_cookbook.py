@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from airflow_provider_studio.governance.planning import make_plan
-from airflow_provider_studio.governance.policy import StalenessPolicy
+from airflow_provider_studio.governance.planning.planner import make_plan
+from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from tests.docs.pages import ROOT, blocks
 from tests.governance.nights import NOW, ago, write_night
 

@@ -16,12 +16,12 @@ import pytest
 from upath import UPath
 
 from airflow_provider_studio import settings
-from airflow_provider_studio.governance.audit import Audit
 from airflow_provider_studio.governance.errors import StorageError
-from airflow_provider_studio.governance.listing import write_csv
-from airflow_provider_studio.governance.plan import Plan
-from airflow_provider_studio.governance.retention import Retention, retain
-from airflow_provider_studio.governance.snapshots import SnapshotStore
+from airflow_provider_studio.governance.history.listing import write_csv
+from airflow_provider_studio.governance.history.retention import Retention, retain
+from airflow_provider_studio.governance.history.snapshots import SnapshotStore
+from airflow_provider_studio.governance.plans.audit import Audit
+from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.storage import check_writable, write_once, write_stream
 from airflow_provider_studio.hooks.spending import remove_old
 from airflow_provider_studio.operators.durable import TaskRecord

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.inventory import InventorySummary
+from airflow_provider_studio.governance.inventory.summary import InventorySummary
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.observing import log_group
 from airflow_provider_studio.operators.base import StudioOperator

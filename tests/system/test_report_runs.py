@@ -16,9 +16,9 @@ from airflow.triggers.base import BaseTrigger
 from upath import UPath
 
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.inventory import take_inventory
-from airflow_provider_studio.governance.planning import make_plan
-from airflow_provider_studio.governance.policy import StalenessPolicy
+from airflow_provider_studio.governance.inventory.inventory import take_inventory
+from airflow_provider_studio.governance.planning.planner import make_plan
+from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from tests.conftest import client_of
 from tests.system.dags.report_runs import INSTANTS
 from tests.system.dags.sensors import MODES

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from airflow.sdk import DAG
 
@@ -94,16 +93,8 @@ def test_json_parses(page: Path) -> None:
         json.loads(block.text)
 
 
-@pytest.mark.parametrize("page", with_blocks("sql"), ids=ids)
-def test_sql_parses(page: Path) -> None:
-    for block in blocks(page, "sql"):
-        answer = duckdb.execute("SELECT json_serialize_sql(?)", [block.text]).fetchone()
-        assert answer is not None
-        assert json.loads(answer[0])["error"] is False, f"{page}:{block.line}: {answer[0]}"
-
-
 def test_no_block_is_of_a_language_that_nobody_checks() -> None:
-    known = {"", "python", "shell", "bash", "sh", "json", "sql", "toml", "ini"}
+    known = {"", "python", "shell", "bash", "sh", "json", "toml", "ini"}
     pages = [page.read_text(encoding="utf-8") for page in PAGES]
     used = {language for page in pages for language in re.findall(r"^```(\w+)", page, re.MULTILINE)}
     assert used <= known

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import tenacity
 from upath import UPath
 
 from airflow_provider_studio import settings
@@ -26,6 +27,7 @@ from airflow_provider_studio.governance.storage import check_writable, write_onc
 from airflow_provider_studio.hooks.spending import remove_old
 from airflow_provider_studio.operators.durable import TaskRecord
 from airflow_provider_studio.plugin.library import Library
+from airflow_provider_studio.plugin.waiting import StillPreparingError
 from tests.governance.conftest import Governed
 from tests.governance.killing import finish, start, work_of
 from tests.governance.nights import write_night
@@ -84,10 +86,16 @@ def test_a_night_that_is_killed_tried_again_undone_and_shown(
     assert library.workspaces() == ["acme"]
     assert [one.header.plan_id for one in library.plans("acme")] == [plan.plan_id]
     assert len(library.events("acme", plan.plan_id)) == len(Audit(storage, "acme").events()) > 0
-    tables = library.night_tables("acme")
+    asking_again = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(StillPreparingError),
+        wait=tenacity.wait_fixed(0.2),
+        stop=tenacity.stop_after_delay(60),
+        reraise=True,
+    )
+    tables = asking_again(library.night_tables, "acme")
     assert tables is not None
     assert len(json.loads((tables / "nights.json").read_text())) == 2
-    assert (library.plan_tables("acme", plan.plan_id) / "verdicts.parquet").exists()
+    assert (asking_again(library.plan_tables, "acme", plan.plan_id) / "verdicts.parquet").exists()
     write_csv(SnapshotStore(storage, "acme").all(), storage / "exports" / "inventory.csv")
     assert "Dead" in (storage / "exports" / "inventory.csv").read_text()
 

@@ -37,8 +37,8 @@ with DAG(
 
     @task
     def newest(triggering_asset_events: Any = None) -> dict[str, Any]:
-        """Return what the newest event tells of a run; a watcher's tells it as its payload."""
-        told = triggering_asset_events[report_ran][-1].extra
+        """Return what the newest event tells of a run; a watcher's tells it as its payload. They come in no order."""
+        told = max(triggering_asset_events[report_ran], key=lambda event: event.timestamp).extra
         return told.get("payload", told)
 
     StudioExportReportRunOperator(

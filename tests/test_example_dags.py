@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,3 +71,13 @@ def test_a_source_that_misses_reports_fails_the_cross_check(
     ran = run("studio_discovery_cross_check")
     assert (ran.tasks["inventory"], ran.tasks["agree"]) == ("success", "failed")
     assert ran.xcom("inventory")["cross_check"]["only_in_one"]["count"] == 2
+
+
+@pytest.mark.parametrize("newer", [0, 1])
+def test_of_several_events_the_newest_is_answered_in_whatever_order_they_come(newer: int) -> None:
+    """An event of `StudioRunReportOperator` tells of its run directly, a watcher's as its payload."""
+    newest = DagBag(dag_folder=str(DAGS / "studio_report_ran.py")).dags["studio_report_ran"].get_task("newest")
+    told = [{"run": "0a1b2c3d4e5f"}, {"payload": {"run": "1b2c3d4e5f60"}}]
+    events = [SimpleNamespace(extra=extra, timestamp=int(number == newer)) for number, extra in enumerate(told)]
+    answered = newest.python_callable(triggering_asset_events=defaultdict(lambda: events))
+    assert answered == {"run": ["0a1b2c3d4e5f", "1b2c3d4e5f60"][newer]}

@@ -122,11 +122,13 @@ class Cell:
         resolve = [UV, "pip", "compile", "--quiet", "--only-binary", ":all:", "--python", self._interpreter]
         resolve += ["--resolution", "lowest-direct" if self._age == "lowest" else "highest"]
         resolve += [part for extra in EXTRAS for part in ("--extra", extra)]
-        self._call([*resolve, "-c", self.folder / "airflow.txt", ROOT / "pyproject.toml", "-o", pins])
+        more = self.folder / "more.txt"
+        more.write_text("\n".join(packages), encoding="utf-8")
+        self._call([*resolve, "-c", self.folder / "airflow.txt", ROOT / "pyproject.toml", more, "-o", pins])
         self._call([UV, "venv", "--quiet", "--python", self._interpreter, self.folder / "venv"])
         install = [UV, "pip", "install", "--quiet", "--only-binary", ":all:", "--python", self._python]
         official = [OPENLINEAGE] if self._age == "newest" else []
-        self._call([*install, "-r", pins, *TEST_TOOLS, *official, *packages])
+        self._call([*install, "-r", pins, *TEST_TOOLS, *official])
         self._call([*install, "--no-deps", self._wheel])
 
     def _exact_airflow(self) -> str:

@@ -110,6 +110,8 @@ class Judge:
         if report["unknown"]:
             seen = f" since {_day(report['seen_at'])}" if report["seen_at"] is not None else ""
             return Verdict(reason=SpareReason.UNPROVEN, detail=f"its Collection could not be read{seen}")
+        if report["collection"] is None:
+            return Verdict(reason=SpareReason.UNPROVEN, detail="it is in no Collection, so nobody can say whose it is")
         needed = ["archived", "created_at", "edited_at", *(["view_count"] if window is not None else [])]
         if report["type"] == _DATASET:
             needed.remove("archived")  # which Studio tells of no dataset

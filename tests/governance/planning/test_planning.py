@@ -123,14 +123,27 @@ def test_archived_reports_are_no_business_of_a_plan(governed: Governed) -> None:
     assert (plan.actions, plan.spared, plan.header.reports_in_snapshot) == ((), (), 1)
 
 
-def test_a_stale_report_that_was_taken_out_of_its_collection_is_planned_as_any_other(governed: Governed) -> None:
+def test_a_stale_report_that_was_taken_out_of_its_collection_is_spared(governed: Governed) -> None:
     outside, inside = governed.report(), governed.report()
     governed.night(100)
     governed.control.change_report(outside, collection=None)
     governed.night()
     plan = governed.plan()
-    assert set(plan.reports) == {outside, inside}
-    assert plan.header.reports_by_collection == {"": 1, governed.collection: 1}
+    assert plan.reports == (inside,)
+    (spared,) = plan.spared
+    assert (spared.report, spared.reason) == (outside, SpareReason.UNPROVEN)
+    assert "in no Collection" in spared.detail
+
+
+def test_the_schedule_of_an_archived_report_in_no_collection_is_deleted(governed: Governed) -> None:
+    outside = governed.report(schedules=1)
+    governed.night(1)
+    governed.client.archive_report(outside)
+    governed.control.change_report(outside, collection=None)
+    governed.night()
+    plan = governed.plan(schedules_of_archived=True)
+    assert [(one.report, one.baseline.collection) for one in plan.actions] == [(outside, None)]
+    assert governed.apply(plan).schedules_deleted == 1
 
 
 @pytest.mark.parametrize("how", ["token", "name"])

@@ -97,7 +97,9 @@ def test_importing_our_modules_loads_nothing_heavy() -> None:
 
 
 def test_parsing_the_dags_loads_nothing_heavy() -> None:
-    steps = {path.name: f"exec(open({str(path)!r}).read())" for path in sorted(DAGS.glob("*.py"))}
-    for name, loaded in loaded_by(steps).items():
+    # The first asset makes Airflow load what every installed provider knows of assets.
+    steps = {"any asset": "from airflow.sdk import Asset; Asset('warehouse://host/table')"}
+    steps |= {path.name: f"exec(open({str(path)!r}).read())" for path in sorted(DAGS.glob("*.py"))}
+    for name, loaded in list(loaded_by(steps).items())[1:]:
         assert not loaded & HEAVY, name
         assert not [one for one in loaded if one.startswith("airflow_provider_studio.client.transport")], name

@@ -18,6 +18,7 @@ NIGHTS = (200.0, 100.0, 60.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0)
 BASE = {
     "type": "Report",
     "source": "rest",
+    "collection": "0a1b2c3d4e5f",
     "archived": False,
     "created_at": ago(800),
     "edited_at": ago(400),

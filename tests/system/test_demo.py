@@ -71,7 +71,7 @@ def folder() -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("number", "moment"),
     [
-        (signal.SIGINT, "DAG 'studio_nightly_governance' triggered"),
+        (signal.SIGINT, "past night 6 of 6"),
         (signal.SIGTERM, "past night 6 of 6"),
         (signal.SIGKILL, "inventory running"),
     ],

@@ -23,7 +23,7 @@ from airflow_provider_studio.governance.history.retention import Retention, reta
 from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.storage import check_writable, write_once, write_stream
+from airflow_provider_studio.governance.storage import check_writable, write_once
 from airflow_provider_studio.hooks.spending import remove_old
 from airflow_provider_studio.operators.durable import TaskRecord
 from airflow_provider_studio.plugin.library import Library
@@ -31,6 +31,7 @@ from airflow_provider_studio.plugin.waiting import StillPreparingError
 from tests.governance.conftest import Governed
 from tests.governance.killing import finish, start, work_of
 from tests.governance.nights import write_night
+from tests.governance.test_storage import hold_to_whole_streams
 from tests.s3_server import BUCKET, S3Server, needs_s3
 
 pytestmark = needs_s3
@@ -143,17 +144,7 @@ def test_a_write_whose_answer_is_lost_was_ours(storage: UPath, s3: S3Server) -> 
 
 
 def test_a_stream_that_breaks_leaves_what_was_there(storage: UPath) -> None:
-    path = storage / "exports" / "results.csv"
-    write_stream(path, iter([b"a", b"b"]))
-
-    def breaking() -> Iterator[bytes]:
-        yield b"half"
-        raise ConnectionError("the answer was cut short")
-
-    with pytest.raises(StorageError, match=r"results\.csv"):
-        write_stream(path, breaking())
-    assert path.read_bytes() == b"ab"
-    assert [one.name for one in path.parent.iterdir()] == ["results.csv"]
+    hold_to_whole_streams(storage / "exports")
 
 
 def test_a_tasks_record_is_kept_and_old_claims_are_forgotten(storage: UPath) -> None:

@@ -61,8 +61,9 @@ def test_of_many_writers_at_once_one_wins(tmp_path: Path) -> None:
     assert path.read_bytes() == b"%d" % winners[0]
 
 
-def test_a_stream_that_breaks_leaves_what_was_there(tmp_path: Path) -> None:
-    path = UPath(tmp_path / "results.csv")
+def hold_to_whole_streams(folder: UPath) -> None:
+    """Write a stream, then one that breaks: the first stays, and nothing else lies there."""
+    path = folder / "results.csv"
     write_stream(path, iter([b"a", b"b"]))
 
     def breaking() -> Iterator[bytes]:
@@ -72,7 +73,11 @@ def test_a_stream_that_breaks_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"results\.csv"):
         write_stream(path, breaking())
     assert path.read_bytes() == b"ab"
-    assert [one.name for one in tmp_path.iterdir()] == ["results.csv"]
+    assert [one.name for one in folder.iterdir()] == ["results.csv"]
+
+
+def test_a_stream_that_breaks_leaves_what_was_there(tmp_path: Path) -> None:
+    hold_to_whole_streams(UPath(tmp_path))
 
 
 def test_a_folder_that_cannot_be_written_is_named_with_the_mend(tmp_path: Path) -> None:

@@ -102,10 +102,8 @@ class RestWalk:
         kept = self._progress.kept()
 
         def read(listing: Listing) -> None:
-            token, kind = listing
-            if not given_up & {(token, "reports"), listing}:
-                self._read_listing(listing, kept.get(listing, []), given_up)
-            self._estimate.listing_done(kind)
+            self._read_listing(listing, kept.get(listing, []), given_up)
+            self._estimate.listing_done(listing[1])
 
         self._at_once(read, listings)
 
@@ -127,14 +125,18 @@ class RestWalk:
         for listing in listings:
             if learned():
                 return
-            if listing not in given_up:
-                self._read_listing(listing, kept.get(listing, []), given_up, learned_with_this_page)
+            self._read_listing(listing, kept.get(listing, []), given_up, learned_with_this_page)
 
     def _read_listing(
         self, listing: Listing, kept: list[Kept], given_up: set[Listing], enough: Callable[[], bool] | None = None
     ) -> None:
-        """Read what is not kept of a Collection's listing, to its end or until it is enough."""
-        if kept and kept[-1].is_last:
+        """Read what is not kept of a Collection's listing, to its end or until it is enough.
+
+        :param given_up: the listings that cannot be read, to which it adds. Without its Reports a Collection's datasets
+            are not asked for either.
+        """
+        token, kind = listing
+        if given_up & {(token, "reports"), listing} or (kept and kept[-1].is_last):
             return
         enough = enough or self._stop.is_set
         after = None
@@ -142,7 +144,6 @@ class RestWalk:
             # A page without rows was the last one, so this one has some.
             rows = [{"token": row["token"]} for row in self._progress.rows(kept[-1])]
             after = Page(kept[-1].number, rows, is_last=False)
-        token, kind = listing
         try:
             for page in self._client.collection_pages(token, kind, sizes=self._sizes, after=after):
                 self._keep(token, kind, page)
@@ -226,7 +227,8 @@ class RestWalk:
         if not tokens or len(tokens) > most:
             return []
         asked_for = [row for row in self._at_once(self._ask, tokens) if row is not None]
-        found = [row for row in asked_for if not collections or row["collection"] in {None, *collections}]
+        places = {None, *collections}
+        found = [row for row in asked_for if not collections or row["collection"] in places]
         self._progress.keep_page("all", "missing", Page(1, found, is_last=True), found)
         return found
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a plan is made of: actions with their evidence, and what was spared. Immutable, each one line of JSON.
 
-And how two plans differ."""
+And how two plans differ.
+"""
 
 from __future__ import annotations
 

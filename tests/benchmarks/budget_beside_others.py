@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No limiter with retries only; a limiter in each process at 180 requests a minute; ours.
+"""Our limiter beside retries alone, a limit for each process, pyrate-limiter and limits, all at the same time.
 
-`python -m tests.benchmarks.budget_beside_others [seconds]`: about two and a half minutes.
+`python -m tests.benchmarks.budget_beside_others [seconds [processes …]]`: about two and a half minutes. Each variant
+has a server of its own that enforces 40 requests in 10 seconds; all processes of a variant share its token.
 """
 
 from __future__ import annotations
@@ -12,24 +13,29 @@ from pathlib import Path
 
 from airflow_provider_studio.client.ratelimit import Budget
 from tests.benchmarks.fleet import Deaf, NoLimit, Variant, measure, stores, table
+from tests.benchmarks.other_limiters import LimitsMovingWindow, PyrateLimiter
 
 A_MINUTE = Budget(limit=180, interval_seconds=60.0, margin_seconds=0.0)
 
 
-def main(seconds: float) -> None:
+def main(seconds: float, process_counts: list[int]) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder, stores(Path(folder)) as url:
         variants = [
             variant
-            for count in (1, 8)
+            for count in process_counts
             for variant in (
                 Variant(f"retries only, {count}", count, "memory://", limiter=NoLimit),
                 Variant(f"180/min each, {count}", count, "memory://", A_MINUTE, Deaf),
-                Variant(f"ours, {count}", count, url("sqlite", f"{count}")),
+                Variant(f"pyrate SQLite, {count}", count, url("sqlite", f"pyrate{count}"), limiter=PyrateLimiter),
+                Variant(f"pyrate Redis, {count}", count, url("redis", ""), limiter=PyrateLimiter),
+                Variant(f"limits Redis, {count}", count, url("redis", ""), limiter=LimitsMovingWindow),
+                Variant(f"ours SQLite, {count}", count, url("sqlite", f"ours{count}")),
+                Variant(f"ours Redis, {count}", count, url("redis", "")),
             )
         ]
         print(table(measure(variants, seconds)))
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 120.0)
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 120.0, [int(one) for one in sys.argv[2:]] or [1, 8])

@@ -9,7 +9,7 @@ ARGS ?=
 VERSION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit system screenshots docs serve-docs matrix fleet dist release benchmark format lock clean
+.PHONY: help setup demo test test-all lint types unit system screenshots docs serve-docs matrix fleet dist release benchmark format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -33,10 +33,15 @@ demo: setup ## Watch a governed night: emulator, real Airflow, nightly DAG (ARGS
 
 test: lint types unit system ## Lint, types, unit tests with coverage, system tests in a real Airflow
 
-lint: setup ## ruff, formatting, and the arrows between the modules
+test-all: test ## Everything
+
+lint: setup ## Style, formatting, spelling, arrows between the modules, declared dependencies, workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/lint-imports
+	$(BIN)/deptry airflow_provider_studio
+	$(BIN)/zizmor --offline --quiet .github
 
 types: setup ## mypy --strict on the package
 	$(BIN)/mypy
@@ -76,7 +81,7 @@ format: setup ## Format and sort imports
 	$(BIN)/ruff format .
 
 lock: ## Write the lock of the development environment anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev \
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --group dev \
 	  --no-emit-index-url --custom-compile-command "make lock" --output-file $(LOCK) pyproject.toml
 
 clean: ## Remove the environment and every cache

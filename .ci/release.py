@@ -74,9 +74,9 @@ def main(arguments: list[str]) -> int:
     print(f"""
 Next: look at `git diff`, then
   git commit --all --message "Release {version}"
-  make test dist
+  make test-all dist
   git tag --annotate v{version} --message "Release {version}" && git push --follow-tags
-  {sys.executable} -m twine upload dist/*.whl dist/*.tar.gz""")
+  and publish a GitHub release of that tag: the workflow `publish` builds it again, checks it and uploads it.""")
     return 0
 
 

@@ -7,11 +7,13 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 from datetime import date
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 TODAY = date(2026, 11, 25)
@@ -98,6 +100,34 @@ def test_a_licence_that_binds_users_is_refused(tmp_path: Path, capsys: pytest.Ca
     table.write_text('"Name","Version","License"\n"good","1","MIT License"\n"bad","2","AGPL-3.0-only"\n')
     assert tool("licences").main(table) == 1
     assert "bad 2: AGPL-3.0-only" in capsys.readouterr().out
+
+
+def test_every_extra_is_in_the_readme_and_no_other() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("### Extras")[2].partition("\n\n\n")[0]
+    named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert named == list(project["optional-dependencies"])
+
+
+def test_hooks_before_a_commit_have_the_versions_of_the_lock() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    pinned = {pin for hook in hooks for pin in hook.get("additional_dependencies", ())}
+    locked = set(re.findall(r"^(\S+==\S+)", (ROOT / ".ci" / "requirements-dev.lock").read_text(), re.MULTILINE))
+    assert pinned
+    assert pinned <= locked
+
+
+def test_workflows_run_make_targets_and_pin_every_action() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    called, actions = set(), set()
+    for workflow in (ROOT / ".github" / "workflows").glob("*.yml"):
+        jobs = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
+        steps = [step for job in jobs.values() for step in job["steps"]]
+        called |= {step["run"].split()[1] for step in steps if step.get("run", "").startswith("make ")}
+        actions |= {step["uses"] for step in steps if "uses" in step}
+    assert {"test-all", "docs", "dist", "matrix"} <= called <= targets
+    assert actions
+    assert [action for action in actions if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
 
 
 def test_every_make_target_says_what_it_does() -> None:

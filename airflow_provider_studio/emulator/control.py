@@ -36,7 +36,7 @@ def _refusing() -> Iterator[None]:
 
 
 def _state(request: Request) -> EmulatorState:
-    state: EmulatorState = request.app.state.emulator
+    state: EmulatorState = request.scope["emulator"]
     return state
 
 

@@ -46,7 +46,7 @@ class Gate:
     """The outermost ASGI application.
 
     :param api: the API; it finds who asks in `scope["account"]`, and the state in `scope["emulator"]`.
-    :param others: what stands outside the API.
+    :param others: what stands outside the API; it finds the state there, too.
     """
 
     def __init__(self, api: ASGIApp, others: ASGIApp, state: EmulatorState) -> None:
@@ -56,6 +56,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
+        scope["emulator"] = self._state
         if scope["type"] != "http" or not scope["path"].startswith(("/api/", "/batch/")):
             await self._others(scope, receive, send)
             return
@@ -66,7 +67,7 @@ class Gate:
         if refusal is not None:
             await refusal(scope, receive, exchange.send)
             return
-        scope["account"], scope["emulator"] = account, self._state
+        scope["account"] = account
         fault = self._state.faults.next_for(scope["method"], scope["path"])
         if fault is None:
             await self._api(scope, receive, exchange.send)

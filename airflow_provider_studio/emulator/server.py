@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import functools
 import socket
 import threading
 from datetime import datetime
@@ -19,18 +22,69 @@ from airflow_provider_studio.emulator.state import SECRET, EmulatorState
 
 def make_app(state: EmulatorState) -> Gate:
     """Return the application for a state."""
+    return Gate(Api(), _controls(), state)
+
+
+@functools.cache
+def _controls() -> FastAPI:
+    """The control endpoints, which find the state in each request; FastAPI takes long to make them."""
     controls = FastAPI(title="Studio emulator", docs_url=None, redoc_url=None, openapi_url=None)
-    controls.state.emulator = state
     controls.include_router(control.router)
-    return Gate(Api(), controls, state)
+    return controls
 
 
-def make_server(state: EmulatorState) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """A server that stops at once, where uvicorn's own sleeps for a fifth of a second: a test suite stops hundreds."""
+
+    _LOOK_SECONDS = 0.1
+    _WAIT_SECONDS = 0.001
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """End, from another thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it ended by itself
+                self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def main_loop(self) -> None:
+        """Serve until `stop`, or a signal, which sets `should_exit`."""
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._LOOK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and let the responses that are on their way go out."""
+        for server in self.servers:
+            server.close()
+        for sock in sockets or []:
+            sock.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        while (state.connections or state.tasks) and not self.force_exit:  # noqa: ASYNC110  these are sets of uvicorn's
+            await asyncio.sleep(self._WAIT_SECONDS)
+
+
+def make_server(state: EmulatorState) -> Server:
     """Return a quiet server for a state; the caller gives it its sockets."""
     config = uvicorn.Config(
         make_app(state), log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60
     )
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -90,11 +144,12 @@ class StudioEmulator:
 
     def __enter__(self) -> StudioEmulator:
         self._thread.start()
-        while not self._server.started:
-            self._thread.join(0.01)
+        while not self._server.ready.wait(0.1):
+            if not self._thread.is_alive():
+                raise RuntimeError("the emulator did not start")
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join(10)
         self._socket.close()

@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+SHARED = "STUDIO_TESTS_SHARED"
+"""Names the folder of what is made once for all processes of a test run; the first of them makes it."""
+
 # Before anything imports Airflow, which reads its home once.
 _HOME = tempfile.TemporaryDirectory(prefix="studio-tests-")
 for _name in [name for name in os.environ if name.startswith("AIRFLOW")]:
     del os.environ[_name]
+if SHARED not in os.environ:
+    _SHARED_FOLDER = tempfile.TemporaryDirectory(prefix="studio-tests-shared-")
+    os.environ[SHARED] = _SHARED_FOLDER.name
 os.environ |= {
     "AIRFLOW_HOME": _HOME.name,
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -27,6 +34,15 @@ from airflow_provider_studio.client.api import StudioClient  # noqa: E402
 from airflow_provider_studio.client.ratelimit import RateLimiter  # noqa: E402
 from airflow_provider_studio.client.tokens import Credentials, TokenKind  # noqa: E402
 from airflow_provider_studio.emulator import StudioEmulator  # noqa: E402
+
+# The same examples in each run, so that no test depends on luck; `--hypothesis-profile=full` tries more of them.
+with contextlib.suppress(ImportError):  # `make matrix` does without
+    from hypothesis import HealthCheck, settings
+
+    _same = {"derandomize": True, "database": None, "deadline": None, "print_blob": True}
+    settings.register_profile("quick", max_examples=10, suppress_health_check=[HealthCheck.too_slow], **_same)
+    settings.register_profile("full", settings.get_profile("quick"), max_examples=60)
+    settings.load_profile("quick")
 
 FIXTURES = Path(__file__).parents[2] / "shared" / "fixtures"
 """Real and documented bodies, which are read in place and not ours to publish."""

@@ -5,6 +5,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := .ci/requirements-dev.lock
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' $(LOCK))
+PYTEST := $(BIN)/python -m pytest
+UNITS := -n auto --dist worksteal
+SYSTEM := -n 2 --dist loadfile
+EVERY := --hypothesis-profile=full
 ARGS ?=
 VERSION ?=
 
@@ -24,14 +28,18 @@ $(VENV)/.installed: $(LOCK) pyproject.toml
 	@echo "Setting up $(VENV) (about half a minute, once)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
-	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip sync --quiet --require-hashes $(LOCK)
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes $(LOCK)
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
 demo: setup ## Watch a governed night: emulator, real Airflow, nightly DAG (ARGS=--once ends by itself)
 	@exec $(BIN)/python -m tests.demo $(ARGS)
 
-test: lint types unit system ## Lint, types, unit tests with coverage, system tests in a real Airflow
+test: lint types unit system ## Lint, types, and all tests but the slowest, some of them in a real Airflow (5 minutes)
+
+test-all: lint types ## What `make test` does and the slowest tests, every example of a property, coverage (12 minutes)
+	$(PYTEST) -m "not system" $(UNITS) $(EVERY) --cov --cov-report=term $(ARGS)
+	$(PYTEST) -m system $(SYSTEM) $(EVERY) $(ARGS)
 
 test-all: test ## Everything
 
@@ -46,14 +54,14 @@ lint: setup ## Style, formatting, spelling, arrows between the modules, declared
 types: setup ## mypy --strict on the package
 	$(BIN)/mypy
 
-unit: setup ## Tests with real HTTP against the emulator, branch coverage shown
-	$(BIN)/python -m pytest -m "not system" -n auto --cov --cov-report=term $(ARGS)
+unit: setup ## Tests with real HTTP against the emulator, without the slowest
+	$(PYTEST) -m "not system and not slow" $(UNITS) $(ARGS)
 
-system: setup ## Tests that run the nightly DAG in a real Airflow
-	$(BIN)/python -m pytest -m system -n 2 --dist loadfile $(ARGS)
+system: setup ## Tests that run the nightly DAG in a real Airflow, without the slowest
+	$(PYTEST) -m "system and not slow" $(SYSTEM) $(ARGS)
 
 screenshots: setup ## Make the documentation's pictures of the UI anew (needs chromium)
-	STUDIO_SCREENSHOTS=docs/images $(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
+	STUDIO_SCREENSHOTS=docs/images $(PYTEST) -m system tests/system/test_ui.py $(ARGS)
 
 docs: setup ## The documentation as a site in dist/site, without a warning and without the network
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml

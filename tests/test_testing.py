@@ -123,6 +123,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(built.glob("*.whl"))
 
 
+@pytest.mark.slow
 def test_a_project_of_its_own_tests_its_dag_with_the_wheel(wheel: Path, tmp_path: Path) -> None:
     """The documented DAG and its documented test, outside this repository, in an environment that has the wheel."""
     home = tmp_path / "environment"

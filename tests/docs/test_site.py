@@ -29,6 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_page_is_built_and_has_its_place(site: Path) -> None:
     pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
     assert {name.replace(".md", ".html") for name in pages} <= {
@@ -38,6 +39,7 @@ def test_every_page_is_built_and_has_its_place(site: Path) -> None:
     assert all(name.replace(".md", ".html") in home for name in pages), "the navigation names every page"
 
 
+@pytest.mark.slow
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     fetched = {
         (path.name, match["url"])
@@ -48,6 +50,7 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     assert fetched == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "names"),
     [

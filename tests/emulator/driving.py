@@ -83,7 +83,7 @@ def drive(description: dict[str, Any], sample: Sample, examples: int) -> int:
     driven = 0
     for operation in schemathesis.openapi.from_dict(description).get_all_operations():
 
-        @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
         @given(case=operation.ok().as_strategy())
         def send(case: schemathesis.Case) -> None:
             answer = case.call(base_url=f"{sample.emulator.url}/api", auth=sample.emulator.credentials())

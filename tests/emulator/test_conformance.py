@@ -58,6 +58,7 @@ def test_discovery_answers_with_its_shapes(sample: Sample) -> None:
     assert sample.discover("reports", dict.fromkeys(minted, "x"))["id"] == "unauthorized"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: f"{row.method} {row.path}")
 def test_no_generated_request_breaks_an_endpoint(sample: Sample, row: Row) -> None:
     assert drive(description(sample, row), sample, examples=15) == 1

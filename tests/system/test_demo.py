@@ -72,8 +72,8 @@ def folder() -> Iterator[Path]:
     ("number", "moment"),
     [
         (signal.SIGINT, "past night 6 of 6"),
-        (signal.SIGTERM, "past night 6 of 6"),
-        (signal.SIGKILL, "inventory running"),
+        pytest.param(signal.SIGTERM, "past night 6 of 6", marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, "inventory running", marks=pytest.mark.slow),
     ],
 )
 def test_a_demo_that_is_stopped_leaves_no_process(folder: Path, number: signal.Signals, moment: str) -> None:
@@ -99,6 +99,7 @@ def test_a_demo_to_the_end_prints_its_summary_and_leaves_nothing(folder: Path) -
     assert demo.left_after(20) == []
 
 
+@pytest.mark.slow
 def test_a_demo_whose_airflow_breaks_says_so_and_leaves_no_process(folder: Path) -> None:
     demo = Demo(folder)
     demo.wait_for("past night 6 of 6")

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimitFeedback
@@ -69,7 +69,6 @@ class Simulation:
 
 
 @pytest.mark.parametrize("model", MODELS)
-@settings(max_examples=25, deadline=None)
 @given(callers=st.integers(1, 40), limit=st.integers(1, 60), seed=st.integers(0, 10_000))
 def test_no_server_refuses_and_no_budget_is_left(model: str, callers: int, limit: int, seed: int) -> None:
     now = [0.0]

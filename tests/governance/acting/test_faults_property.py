@@ -91,7 +91,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield Bench(Governed(emulator, UPath(folder / "studio")), folder)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@settings(suppress_health_check=list(HealthCheck))
 @given(applying=TRIES, undoing=TRIES)
 def test_whatever_goes_wrong_on_the_way_apply_and_undo_end_where_they_should(
     bench: Bench, applying: Any, undoing: Any

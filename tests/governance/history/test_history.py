@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
@@ -166,12 +166,7 @@ NIGHTS = st.lists(
 )
 
 
-@settings(
-    max_examples=10,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@settings(phases=[Phase.explicit, Phase.generate])
 @given(NIGHTS, st.dictionaries(st.sampled_from("xyz"), NIGHT, min_size=1))
 def test_what_nights_remember_says_what_all_their_rows_say(
     nights: list[tuple[int, dict[str, dict[str, Any]]]], newest: dict[str, dict[str, Any]]

@@ -3,34 +3,35 @@
 
 from __future__ import annotations
 
+import pytest
+
 from airflow_provider_studio.emulator.things import Collection
 from airflow_provider_studio.governance.inventory.discovery import DiscoveryAPI
 from tests.governance.conftest import Governed, ago
 from tests.governance.inventory.test_discovery import discovery_client
 from tests.governance.inventory.test_inventory import table
 
-MANY_REPORTS = 20_000
-MANY_COLLECTIONS = 5_000
 
-
-def test_one_collection_of_twenty_thousand_reports(governed: Governed) -> None:
+@pytest.mark.parametrize("many", [1_000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_one_collection_of_very_many_reports(governed: Governed, many: int) -> None:
     world = governed.emulator._state.world
-    for number in range(MANY_REPORTS):
+    for number in range(many):
         world.new_report(f"Report {number}", governed.collection, "member1", ago(400))
     summary = governed.night()
-    pages, end = -(-MANY_REPORTS // 30), 1
-    assert summary.reports == MANY_REPORTS
-    assert len({row["token"] for row in table(summary.path, "reports")}) == MANY_REPORTS
+    pages, end = -(-many // 30), 1
+    assert summary.reports == many
+    assert len({row["token"] for row in table(summary.path, "reports")}) == many
     assert summary.requests_spent <= 1 + pages + end + 2 * summary.collections
 
 
-def test_five_thousand_empty_collections(governed: Governed) -> None:
+@pytest.mark.parametrize("many", [250, pytest.param(5_000, marks=pytest.mark.slow)])
+def test_very_many_empty_collections(governed: Governed, many: int) -> None:
     world = governed.emulator._state.world
-    for number in range(MANY_COLLECTIONS):
+    for number in range(many):
         world.collections[f"empty{number:04}"] = Collection(f"empty{number:04}", number, f"Empty {number}")
     token = governed.report("Alone", schedules=1)
     summary = governed.night()
-    assert summary.collections > MANY_COLLECTIONS
+    assert summary.collections > many
     assert [row["token"] for row in table(summary.path, "reports")] == [token]
     lists = -(-summary.collections // 30)
     assert summary.requests_spent <= lists + 2 * summary.collections + 8

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_studio.client.pagination import PageSizes, pages
@@ -24,7 +24,6 @@ from tests.governance.conftest import NOW, Governed, ago
 from tests.governance.inventory.test_inventory import table
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 100), st.lists(st.integers(0, 130), min_size=1, max_size=12))
 def test_no_page_size_of_the_server_truncates_a_walk(page_size: int, listings: list[int]) -> None:
     sizes = PageSizes()
@@ -72,7 +71,6 @@ def test_a_server_that_hides_rows_from_its_pages_is_not_believed_when_a_page_is_
         assert sum(len(page.rows) for page in pages(fetch, "reports", what="holes", sizes=sizes)) == 68
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(2, 40), st.integers(0, 120), st.lists(st.sampled_from(["create", "archive"]), max_size=30))
 def test_pages_that_shift_while_reports_are_made_and_archived_neither_lose_nor_double(
     page_size: int, count: int, changes: list[str]

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from upath import UPath
@@ -24,6 +28,7 @@ from tests.conftest import client_of
 
 NOW = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
 ACTOR = {"dag": "test", "run": "1"}
+Returned = TypeVar("Returned")
 GENEROUS = GuardRails(max_actions=1000, max_share=1.0)
 
 
@@ -103,6 +108,48 @@ class Governed:
         """The requests that changed something, as `METHOD path`."""
         asked = self.control.requests_summary()["requests"]
         return [f"{one['method']} {one['path']}" for one in asked if one["method"] != "GET"]
+
+
+@dataclass
+class _Built:
+    """What a function left behind: the world, the files of the storage, the time, and what it returned."""
+
+    world: bytes
+    files: dict[str, bytes]
+    now: datetime
+    ticks: int
+    returned: Any
+
+
+def built_once(build: Callable[[Governed], Returned]) -> Callable[[Governed], Returned]:
+    """Let a function that fills a workspace do so once for all tests that begin so: its effect is put back into each.
+
+    What it returns must be a value, without the workspace in it.
+    """
+
+    @functools.cache
+    def built() -> _Built:
+        with StudioEmulator("acme", reports=0, now=NOW) as emulator, tempfile.TemporaryDirectory() as folder:
+            governed = Governed(emulator, UPath(folder))
+            returned = build(governed)
+            files = {
+                str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()
+            }
+            return _Built(governed.control.save(), files, governed.now, governed._ticks, returned)
+
+    @functools.wraps(build)
+    def again(governed: Governed) -> Returned:
+        kept = built()
+        governed.control.restore(kept.world)
+        governed.now, governed._ticks = kept.now, kept.ticks
+        for name, content in kept.files.items():
+            path = Path(str(governed.storage)) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        governed.control.clear_requests()
+        return kept.returned  # type: ignore[no-any-return]
+
+    return again
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ from airflow_provider_studio.governance.errors import GuardRailError, StorageErr
 from airflow_provider_studio.governance.plans import journal as journal_module
 from airflow_provider_studio.governance.plans.plan import Plan
 from tests.conftest import client_of
-from tests.governance.conftest import ACTOR, Governed, ago
+from tests.governance.conftest import ACTOR, Governed, ago, built_once
 
 
 @pytest.fixture
+@built_once
 def plan(governed: Governed) -> Plan:
     """Three dead Reports, one of them with two schedules, beside a living one."""
     governed.report("Dead 1", schedules=2)
@@ -28,7 +29,6 @@ def plan(governed: Governed) -> Plan:
     governed.nights(100, 0)
     plan = governed.plan(unrun_days=60)
     assert len(plan.actions) == 5
-    governed.control.clear_requests()
     return plan
 
 
@@ -109,6 +109,19 @@ def test_the_backup_holds_everything_that_an_undo_needs_and_no_presigned_address
     assert "emulator-secret" not in everything
 
 
+def two_dead(schedules: int) -> Callable[[Governed], tuple[str, str, Plan]]:
+    @built_once
+    def made(governed: Governed) -> tuple[str, str, Plan]:
+        reports = governed.report(schedules=schedules), governed.report("Dead too")
+        governed.nights(100, 0)
+        return *reports, governed.plan(unrun_days=60, protected_names=["*keep*"])
+
+    return made
+
+
+TWO_DEAD = {"scheduled": two_dead(2), "plain": two_dead(0)}
+
+
 def revive(how: str, governed: Governed, report: str) -> None:
     control = governed.control
     match how:
@@ -136,10 +149,7 @@ def revive(how: str, governed: Governed, report: str) -> None:
 )
 @pytest.mark.parametrize("which", ["scheduled", "plain"])
 def test_a_report_that_came_alive_since_the_plan_is_left_alone(governed: Governed, how: str, which: str) -> None:
-    report = governed.report(schedules=2 if which == "scheduled" else 0)
-    other = governed.report("Dead too")
-    governed.nights(100, 0)
-    plan = governed.plan(unrun_days=60, protected_names=["*keep*"])
+    report, other, plan = TWO_DEAD[which](governed)
     revive(how, governed, report)
     governed.control.clear_requests()
     summary = governed.apply(plan)

@@ -15,18 +15,17 @@ from airflow_provider_studio.governance.plans.audit import ActionState, Audit
 from airflow_provider_studio.governance.plans.journal import Event, Journal
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.records import ActionKind
-from tests.governance.conftest import Governed, ago
+from tests.governance.conftest import Governed, ago, built_once
 
 
 @pytest.fixture
+@built_once
 def plan(governed: Governed) -> Plan:
     """Two dead Reports, one of them with two schedules."""
     governed.report("Dead 1", schedules=2)
     governed.report("Dead 2")
     governed.nights(100, 0)
-    plan = governed.plan()
-    governed.control.clear_requests()
-    return plan
+    return governed.plan()
 
 
 def states(governed: Governed, plan: Plan) -> dict[str, ActionState]:

@@ -16,8 +16,17 @@ from upath import UPath
 from airflow_provider_studio.governance.plans.audit import ActionState, Audit
 from airflow_provider_studio.governance.plans.plan import Plan
 from tests.governance.acting.test_apply import undisturbed
-from tests.governance.conftest import Governed
+from tests.governance.conftest import Governed, built_once
 from tests.governance.killing import Work, finish, put_back, start, work_of
+
+
+@built_once
+def planned(governed: Governed) -> Plan:
+    governed.report("Dead 1", schedules=2)
+    governed.report("Dead 2")
+    governed.report("Alive", schedules=1, extra_views=0, created_at="2026-05-25T00:00:00+00:00")
+    governed.nights(100, 0)
+    return governed.plan()
 
 
 class Bench:
@@ -25,11 +34,7 @@ class Bench:
 
     def __init__(self, governed: Governed, folder: Path) -> None:
         self.governed, self.folder = governed, folder
-        governed.report("Dead 1", schedules=2)
-        governed.report("Dead 2")
-        governed.report("Alive", schedules=1, extra_views=0, created_at="2026-05-25T00:00:00+00:00")
-        governed.nights(100, 0)
-        self.plan = governed.plan()
+        self.plan = planned(governed)
         self.path = Path(str(self.plan.write(governed.storage)))
         assert len(self.plan.actions) == 4
         self.before, self.effect = governed.state(), undisturbed(governed)

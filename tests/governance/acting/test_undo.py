@@ -15,26 +15,39 @@ from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.records import ActionKind
 from airflow_provider_studio.governance.storage import utcnow
 from tests.conftest import client_of
-from tests.governance.conftest import ACTOR, Governed, ago
+from tests.governance.conftest import ACTOR, Governed, ago, built_once
 
 
 @pytest.fixture
+@built_once
 def before(governed: Governed) -> dict[str, Any]:
-    """The workspace before anything was done: three dead Reports, one of them with two schedules."""
+    """The workspace before anything was done."""
+    fill(governed)
+    return governed.state()
+
+
+def fill(governed: Governed) -> None:
+    """Make three dead Reports, one of them with two schedules, and the nights that tell so."""
     governed.report("Dead 1", schedules=2)
     governed.report("Dead 2")
     governed.report("Dead 3")
     governed.nights(100, 0)
-    return governed.state()
 
 
 @pytest.fixture
 def plan(governed: Governed, before: dict[str, Any]) -> Plan:
     """A plan that was carried out."""
-    plan = governed.plan()
-    assert governed.apply(plan).archived == 3
+    plan = carried_out(governed)
     assert governed.state() != before
     governed.control.clear_requests()
+    return plan
+
+
+@built_once
+def carried_out(governed: Governed) -> Plan:
+    fill(governed)
+    plan = governed.plan()
+    assert governed.apply(plan).archived == 3
     return plan
 
 

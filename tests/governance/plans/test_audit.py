@@ -9,10 +9,11 @@ from airflow_provider_studio.governance.errors import StorageError
 from airflow_provider_studio.governance.plans.audit import ActionState, Audit, workspaces
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal, parsed_name
 from airflow_provider_studio.governance.plans.plan import Plan
-from tests.governance.conftest import ACTOR, Governed
+from tests.governance.conftest import ACTOR, Governed, built_once
 
 
 @pytest.fixture
+@built_once
 def plan(governed: Governed) -> Plan:
     """A written plan for two dead Reports, one with a schedule."""
     governed.report("Dead 1", schedules=1)

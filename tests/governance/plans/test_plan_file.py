@@ -16,16 +16,21 @@ from airflow_provider_studio.governance.errors import (
     WrongWorkspaceError,
 )
 from airflow_provider_studio.governance.plans.plan import Plan
-from tests.governance.conftest import Governed
+from tests.governance.conftest import Governed, built_once
 
 NASTY = "<script>alert(1)</script> | [x](javascript:y) `a` *b* \u2028 line\u0085s \r\n 名前"
 
 
-@pytest.fixture
-def written(governed: Governed) -> UPath:
+@built_once
+def made(governed: Governed) -> Plan:
     governed.report(NASTY, schedules=1)
     governed.nights(100, 0)
-    return governed.plan(protected_names=["keep*"]).write(governed.storage)
+    return governed.plan(protected_names=["keep*"])
+
+
+@pytest.fixture
+def written(governed: Governed) -> UPath:
+    return made(governed).write(governed.storage)
 
 
 def test_a_plan_is_read_as_it_was_written(governed: Governed, written: UPath) -> None:

@@ -34,6 +34,7 @@ from airflow_provider_studio.client.api import StudioClient  # noqa: E402
 from airflow_provider_studio.client.ratelimit import RateLimiter  # noqa: E402
 from airflow_provider_studio.client.tokens import Credentials, TokenKind  # noqa: E402
 from airflow_provider_studio.emulator import StudioEmulator  # noqa: E402
+from tests.hand_clock import HandClock  # noqa: E402
 
 # The same examples in each run, so that no test depends on luck; `--hypothesis-profile=full` tries more of them.
 with contextlib.suppress(ImportError):  # `make matrix` does without
@@ -69,6 +70,14 @@ def client(emulator: StudioEmulator) -> Iterator[StudioClient]:
     """A Workspace token's client, in no hurry to wait."""
     with client_of(emulator) as made:
         yield made
+
+
+@pytest.fixture
+def clock(studio_emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    """A time that passes at once where somebody waits; `studio_emulator` goes by it."""
+    made = HandClock(studio_emulator)
+    made.install(monkeypatch)
+    return made
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_studio.testing import StudioTestReport
+from tests.hand_clock import HandClock
 
 
 def started(report: StudioTestReport, seconds: float, outcome: str = "succeeded") -> str:
@@ -33,10 +34,10 @@ async def first_event(trigger: BaseTrigger) -> dict[str, Any]:
     raise AssertionError("it ended without an event")
 
 
-def fired(*triggers: BaseTrigger) -> list[dict[str, Any]]:
+def fired(clock: HandClock, *triggers: BaseTrigger) -> list[dict[str, Any]]:
     """Run triggers in one event loop and return what each fired first."""
 
     async def gather() -> list[dict[str, Any]]:
         return list(await asyncio.gather(*(first_event(trigger) for trigger in triggers)))
 
-    return asyncio.run(gather())
+    return clock.run(gather())

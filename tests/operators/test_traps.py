@@ -25,6 +25,7 @@ from airflow_provider_studio.client.errors import (
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.operators.reports import REPORTS, StudioExportReportRunOperator, StudioRunReportOperator
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
+from tests.hand_clock import HandClock
 from tests.triggers_by_hand import fired
 
 QUICK = {"shortest_seconds": 0.1, "longest_seconds": 0.1}
@@ -44,9 +45,9 @@ class Events:
 class Task:
     """A task instance without an Airflow around it, of which each try gets the operator's context."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: HandClock) -> None:
         self.xcoms: dict[str, Any] = {}
-        self.events = Events()
+        self.clock, self.events = clock, Events()
         self.try_number, self.max_tries = 0, 2
 
     def next_try(self, **options: Any) -> StudioRunReportOperator:
@@ -56,7 +57,7 @@ class Task:
     @property
     def context(self) -> Any:
         ti = SimpleNamespace(
-            dag_id="d", run_id="r", task_id="run", map_index=-1, start_date=datetime.now(UTC),
+            dag_id="d", run_id="r", task_id="run", map_index=-1, start_date=self.clock.now(),
             try_number=self.try_number, max_tries=self.max_tries,
             xcom_push=self._push,
         )  # fmt: skip
@@ -70,12 +71,12 @@ class Task:
 
 
 @pytest.fixture
-def task() -> Task:
-    return Task()
+def task(clock: HandClock) -> Task:
+    return Task(clock)
 
 
 @pytest.fixture
-def report(studio_workspace: StudioTestWorkspace, studio_connection: str) -> StudioTestReport:
+def report(clock: HandClock, studio_workspace: StudioTestWorkspace, studio_connection: str) -> StudioTestReport:
     return studio_workspace.report("Revenue", queries=2)
 
 
@@ -90,7 +91,7 @@ def ended(task: Task, operator: StudioRunReportOperator) -> Any:
     try:
         return operator.run_with_studio(task.context)
     except TaskDeferred as sent:
-        return operator._after(task.context, fired(sent.trigger)[0])
+        return operator._after(task.context, fired(task.clock, sent.trigger)[0])
 
 
 def test_durable_a_retry_of_a_deferred_task_waits_for_the_same_run(task: Task, report: StudioTestReport) -> None:
@@ -133,7 +134,7 @@ def test_kill_is_no_cancellation_so_nothing_in_studio_ends_with_a_triggerer(
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
 
-    asyncio.run(restart())
+    task.clock.run(restart())
     sent = studio_workspace.control.requests_summary()["requests"]
     assert {one["method"] for one in sent} == {"GET"}
     assert report.runs[0]["state"] == "enqueued"
@@ -145,18 +146,18 @@ def test_timeout_is_the_triggers_own_deadline_and_not_airflows_which_would_skip_
 ) -> None:
     report.next_run("succeeded", 600)
     limit = None if execution_timeout is None else timedelta(seconds=execution_timeout)
-    before = datetime.now(UTC)
+    before = task.clock.now()
     sent = deferred(task, report=report.token, timeout=timeout, execution_timeout=limit)
     assert sent.timeout is None
     left = datetime.fromisoformat(sent.trigger.deadline) - before
-    assert timedelta(seconds=seconds) - timedelta(seconds=5) < left < timedelta(seconds=seconds + 5)
+    assert left == timedelta(seconds=seconds)
 
 
 def test_timeout_in_the_trigger_is_told_apart_from_a_failure(task: Task, report: StudioTestReport) -> None:
     report.next_run("succeeded", 600)
     trigger = deferred(task, report=report.token, timeout=0.5).trigger
     with pytest.raises(StudioRunTimeoutError, match="It goes on in Studio"):
-        task.next_try(report=report.token)._after(task.context, fired(trigger)[0])
+        task.next_try(report=report.token)._after(task.context, fired(task.clock, trigger)[0])
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
@@ -216,7 +217,7 @@ def test_a_trigger_looks_its_connection_up_without_blocking_the_event_loop(
         return look_up(*arguments, **options)
 
     monkeypatch.setattr(BaseHook, "get_connection", elsewhere)
-    assert fired(trigger)[0]["state"] == "succeeded"
+    assert fired(task.clock, trigger)[0]["state"] == "succeeded"
 
 
 def test_links_are_there_while_the_task_runs(task: Task, report: StudioTestReport) -> None:

@@ -21,6 +21,7 @@ from airflow_provider_studio.client.errors import StudioServerError
 from airflow_provider_studio.sensors.base import StudioSensor
 from airflow_provider_studio.sensors.reports import StudioReportFreshnessSensor, StudioReportRunSensor
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
+from tests.hand_clock import HandClock
 from tests.triggers_by_hand import fired, started
 
 MODES = ["poke", "reschedule", "deferrable"]
@@ -36,9 +37,9 @@ class Store(dict[str, Any]):
 class Task:
     """A sensor's task instance without an Airflow around it, which comes back as often as it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: HandClock) -> None:
         self.xcoms: dict[str, Any] = {}
-        self.start = datetime.now(UTC)
+        self.clock, self.start = clock, clock.now()
         self.store: Store | None = Store()
         self.tries = 1
 
@@ -61,10 +62,12 @@ class Task:
         while True:
             try:
                 return sensor.execute(self.context)
-            except AirflowRescheduleException:
-                continue
+            except AirflowRescheduleException as later:
+                self.clock.sleep((later.reschedule_date - self.clock.now()).total_seconds())
             except TaskDeferred as sent:
-                return sensor.resume_execution(sent.method_name, {"event": fired(sent.trigger)[0]}, self.context)
+                return sensor.resume_execution(
+                    sent.method_name, {"event": fired(self.clock, sent.trigger)[0]}, self.context
+                )
 
 
 @pytest.fixture(autouse=True)
@@ -76,12 +79,12 @@ def _outside_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def task() -> Task:
-    return Task()
+def task(clock: HandClock) -> Task:
+    return Task(clock)
 
 
 @pytest.fixture
-def report(studio_workspace: StudioTestWorkspace, studio_connection: str) -> StudioTestReport:
+def report(clock: HandClock, studio_workspace: StudioTestWorkspace, studio_connection: str) -> StudioTestReport:
     return studio_workspace.report("Revenue")
 
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.errors import (
     StudioError,
     StudioResponseError,
@@ -19,6 +21,7 @@ from airflow_provider_studio.client.errors import (
     StudioRunFailedError,
     StudioRunTimeoutError,
 )
+from airflow_provider_studio.client.models import ReportRun
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
 from airflow_provider_studio.triggers.events import TriggerError, run_of
@@ -28,29 +31,30 @@ from airflow_provider_studio.triggers.reports import (
     StudioReportRanTrigger,
     StudioReportRunTrigger,
 )
+from tests.hand_clock import HandClock
 from tests.triggers_by_hand import fired, first_event, started
 
 QUICK = {"shortest_seconds": 0.2, "longest_seconds": 0.2, "jitter": 0.0}
 
 
-def in_seconds(seconds: float) -> str:
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+def in_seconds(clock: HandClock, seconds: float) -> str:
+    return (clock.now() + timedelta(seconds=seconds)).isoformat()
 
 
-def watching(report: str, run: str, **options: Any) -> StudioReportRunTrigger:
-    options = {"deadline": in_seconds(30), "poll_policy": QUICK, **options}
+def watching(clock: HandClock, report: str, run: str, **options: Any) -> StudioReportRunTrigger:
+    options = {"deadline": in_seconds(clock, 30), "poll_policy": QUICK, **options}
     return StudioReportRunTrigger(studio_conn_id="studio_default", report=report, run=run, **options)
 
 
 @pytest.fixture
-def report(studio_workspace: StudioTestWorkspace, studio_connection: str) -> StudioTestReport:
+def report(clock: HandClock, studio_workspace: StudioTestWorkspace, studio_connection: str) -> StudioTestReport:
     return studio_workspace.report("Revenue", queries=2)
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "completed"])
-def test_a_good_run_is_told_with_its_times(report: StudioTestReport, outcome: str) -> None:
+def test_a_good_run_is_told_with_its_times(clock: HandClock, report: StudioTestReport, outcome: str) -> None:
     run = started(report, 0.5, outcome)
-    (event,) = fired(watching(report.token, run))
+    (event,) = fired(clock, watching(clock, report.token, run))
     told = run_of(event, 30)
     assert (told["run"], told["state"], told["report"]) == (run, outcome, report.token)
     assert datetime.fromisoformat(told["completed_at"]) > datetime.fromisoformat(told["created_at"])
@@ -64,46 +68,46 @@ def test_a_good_run_is_told_with_its_times(report: StudioTestReport, outcome: st
     ],
 )
 def test_a_bad_run_is_told_with_its_reason(
-    report: StudioTestReport, outcome: str, error: type[StudioError], words: str
+    clock: HandClock, report: StudioTestReport, outcome: str, error: type[StudioError], words: str
 ) -> None:
-    (event,) = fired(watching(report.token, started(report, 0.2, outcome)))
+    (event,) = fired(clock, watching(clock, report.token, started(report, 0.2, outcome)))
     assert json.loads(json.dumps(event)) == event
     with pytest.raises(error, match=words):
         run_of(event, 30)
 
 
-def test_the_deadline_is_absolute(report: StudioTestReport) -> None:
+def test_the_deadline_is_absolute(clock: HandClock, report: StudioTestReport) -> None:
     run = started(report, 600)
-    began = datetime.now(UTC)
-    (event,) = fired(watching(report.token, run, deadline=in_seconds(1.0)))
-    assert (datetime.now(UTC) - began).total_seconds() < 5
+    began = clock.now()
+    (event,) = fired(clock, watching(clock, report.token, run, deadline=in_seconds(clock, 1.0)))
+    assert (clock.now() - began).total_seconds() == pytest.approx(1.0)
     with pytest.raises(StudioRunTimeoutError, match=r"still enqueued after 1 s\. It goes on in Studio"):
         run_of(event, 1.0)
-    (again,) = fired(watching(report.token, run, deadline=in_seconds(-5)))
+    (again,) = fired(clock, watching(clock, report.token, run, deadline=in_seconds(clock, -5)))
     assert again["event"] == "timeout", "a triggerer that comes back late says so at once"
 
 
 @pytest.mark.parametrize("status", [404, 500])
 def test_failed_looks_are_forgiven_for_a_while(
-    report: StudioTestReport, studio_emulator: StudioEmulator, status: int, sent_once: None
+    clock: HandClock, report: StudioTestReport, studio_emulator: StudioEmulator, status: int, sent_once: None
 ) -> None:
     run = started(report, 0.1)
     studio_emulator.control.add_fault("status", status=status, path="/runs/", times=3)
-    (event,) = fired(watching(report.token, run))
+    (event,) = fired(clock, watching(clock, report.token, run))
     assert event["state"] == "succeeded"
     studio_emulator.control.add_fault("status", status=status, path="/runs/", times=None)
-    (event,) = fired(watching(report.token, run))
+    (event,) = fired(clock, watching(clock, report.token, run))
     with pytest.raises(TriggerError, match=f"answered {status}") as caught:
         run_of(event, 30)
     assert caught.value.retry_helps
 
 
 def test_a_refused_token_is_told_as_something_that_no_retry_mends(
-    report: StudioTestReport, studio_emulator: StudioEmulator
+    clock: HandClock, report: StudioTestReport, studio_emulator: StudioEmulator
 ) -> None:
     run = started(report, 600)
     studio_emulator.control.set_token("emulator-workspace", "revoked")
-    (event,) = fired(watching(report.token, run))
+    (event,) = fired(clock, watching(clock, report.token, run))
     with pytest.raises(TriggerError) as caught:
         run_of(event, 30)
     assert not caught.value.retry_helps
@@ -115,34 +119,36 @@ def test_an_unknown_event_raises(event: dict[str, Any] | None) -> None:
         run_of(event, 30)
 
 
-def test_an_unknown_state_is_an_error(report: StudioTestReport) -> None:
-    (event,) = fired(watching(report.token, started(report, 0.1, "paused")))
+def test_an_unknown_state_is_an_error(clock: HandClock, report: StudioTestReport) -> None:
+    (event,) = fired(clock, watching(clock, report.token, started(report, 0.1, "paused")))
     assert event["event"] == "error"
     assert "unknown state 'paused'" in event["message"]
 
 
 def test_waiters_of_one_report_share_their_looks(
-    studio_workspace: StudioTestWorkspace, report: StudioTestReport
+    clock: HandClock, studio_workspace: StudioTestWorkspace, report: StudioTestReport
 ) -> None:
     runs = [started(report, 1.0) for _ in range(15)]
     studio_workspace.control.clear_requests()
-    events = fired(*(watching(report.token, run, expected_seconds=1.2) for run in runs))
+    events = fired(clock, *(watching(clock, report.token, run, expected_seconds=1.2) for run in runs))
     assert [event["run"] for event in events] == runs
     assert studio_workspace.control.requests_spent() <= 4
 
 
-def test_a_run_that_fell_off_the_first_page_is_looked_at_by_itself(report: StudioTestReport) -> None:
+def test_a_run_that_fell_off_the_first_page_is_looked_at_by_itself(clock: HandClock, report: StudioTestReport) -> None:
     oldest = started(report, 0.1)
     others = [started(report, 0.1) for _ in range(25)]
-    events = fired(watching(report.token, oldest), watching(report.token, others[-1]))
+    events = fired(clock, watching(clock, report.token, oldest), watching(clock, report.token, others[-1]))
     assert [event["state"] for event in events] == ["succeeded", "succeeded"]
 
 
-def test_a_cancelled_trigger_stops_looking(studio_workspace: StudioTestWorkspace, report: StudioTestReport) -> None:
+def test_a_cancelled_trigger_stops_looking(
+    clock: HandClock, studio_workspace: StudioTestWorkspace, report: StudioTestReport
+) -> None:
     run = started(report, 600)
 
     async def cancel() -> int:
-        waiting = asyncio.create_task(first_event(watching(report.token, run)))
+        waiting = asyncio.create_task(first_event(watching(clock, report.token, run)))
         await asyncio.sleep(1.0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -150,46 +156,57 @@ def test_a_cancelled_trigger_stops_looking(studio_workspace: StudioTestWorkspace
         await asyncio.sleep(0.5)
         return studio_workspace.control.requests_spent()
 
-    spent = asyncio.run(cancel())
+    spent = clock.run(cancel())
     assert spent >= 2
-    asyncio.run(asyncio.sleep(1.0))
+    clock.run(asyncio.sleep(1.0))
     assert studio_workspace.control.requests_spent() == spent
 
 
-def test_the_event_loop_is_free_while_a_permit_is_awaited(
-    studio_workspace: StudioTestWorkspace, report: StudioTestReport
+def test_the_event_loop_is_free_while_a_look_is_on_its_way(
+    clock: HandClock, report: StudioTestReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    studio_workspace.control.add_fault("slow", seconds=1.0, path="/runs/", times=None)
-    run = started(report, 0.1)
+    get, on_its_way, may_go_on = StudioClient.get_report_run, threading.Event(), threading.Event()
 
-    async def beat() -> float:
-        waiting = asyncio.create_task(first_event(watching(report.token, run)))
-        longest, loop = 0.0, asyncio.get_running_loop()
-        while not waiting.done():
-            at = loop.time()
-            await asyncio.sleep(0.02)
-            longest = max(longest, loop.time() - at)
-        return longest
+    def held(client: StudioClient, report: str, run: str) -> ReportRun:
+        on_its_way.set()
+        assert may_go_on.wait(30), "nothing else ran meanwhile"
+        return get(client, report, run)
 
-    assert asyncio.run(beat()) < 0.7
+    monkeypatch.setattr(StudioClient, "get_report_run", held)
+    run = started(report, 0.0)
+
+    async def go_on_meanwhile() -> dict[str, Any]:
+        waiting = asyncio.create_task(first_event(watching(clock, report.token, run)))
+        while not on_its_way.is_set():  # noqa: ASYNC110  a thread sets it
+            await asyncio.sleep(0.01)
+        may_go_on.set()
+        return await waiting
+
+    assert asyncio.run(go_on_meanwhile())["state"] == "succeeded"
 
 
-def test_a_kill_says_that_the_run_goes_on(report: StudioTestReport, capsys: pytest.CaptureFixture[str]) -> None:
-    asyncio.run(watching(report.token, "0123456789ab").on_kill())
+def test_a_kill_says_that_the_run_goes_on(
+    clock: HandClock, report: StudioTestReport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock.run(watching(clock, report.token, "0123456789ab").on_kill())
     assert "Report run 0123456789ab goes on in Studio" in capsys.readouterr().out
 
 
-def test_a_report_becomes_fresh(studio_workspace: StudioTestWorkspace, report: StudioTestReport) -> None:
+def test_a_report_becomes_fresh(
+    clock: HandClock, studio_workspace: StudioTestWorkspace, report: StudioTestReport
+) -> None:
     after = studio_workspace.ago(0)
     options = {"studio_conn_id": "studio_default", "report": report.token, "interval_seconds": 0.2}
-    never = StudioReportFreshnessTrigger(**options, newer_than=after.isoformat(), deadline=in_seconds(0.5))
-    assert fired(never)[0] == {"event": "timeout"}
+    never = StudioReportFreshnessTrigger(**options, newer_than=after.isoformat(), deadline=in_seconds(clock, 0.5))
+    assert fired(clock, never)[0] == {"event": "timeout"}
     run = started(report, 0.3)
-    fresh = StudioReportFreshnessTrigger(**options, newer_than=after.isoformat(), deadline=in_seconds(20))
-    assert fired(fresh)[0]["run"] == run
+    fresh = StudioReportFreshnessTrigger(**options, newer_than=after.isoformat(), deadline=in_seconds(clock, 20))
+    assert fired(clock, fresh)[0]["run"] == run
 
 
-def _events_of(watcher: StudioReportRanTrigger, meanwhile: Callable[[list[Any]], Awaitable[None]]) -> list[Any]:
+def _events_of(
+    clock: HandClock, watcher: StudioReportRanTrigger, meanwhile: Callable[[list[Any]], Awaitable[None]]
+) -> list[Any]:
     """Run a watcher while something happens, and return what it fired."""
 
     async def watch() -> list[Any]:
@@ -205,7 +222,7 @@ def _events_of(watcher: StudioReportRanTrigger, meanwhile: Callable[[list[Any]],
         collecting.cancel()
         return events
 
-    return asyncio.run(watch())
+    return clock.run(watch())
 
 
 class AssetStore:
@@ -221,7 +238,7 @@ class AssetStore:
         self.values[key] = value
 
 
-def test_each_new_good_run_is_fired_once_and_over_restarts(report: StudioTestReport) -> None:
+def test_each_new_good_run_is_fired_once_and_over_restarts(clock: HandClock, report: StudioTestReport) -> None:
     started(report, 0.0)
     store = AssetStore()
 
@@ -235,7 +252,7 @@ def test_each_new_good_run_is_fired_once_and_over_restarts(report: StudioTestRep
             await asyncio.to_thread(started, report, 0.0, outcome)
             await asyncio.sleep(0.6)
 
-    events = _events_of(watcher(), run_twice)
+    events = _events_of(clock, watcher(), run_twice)
     good = [run["token"] for run in report.runs if run["state"] == "succeeded"]
     assert [event["run"] for event in events] == good[1:]
     missed = started(report, 0.0)  # while no triggerer was there
@@ -243,11 +260,11 @@ def test_each_new_good_run_is_fired_once_and_over_restarts(report: StudioTestRep
     async def nothing(events: list[Any]) -> None:
         await asyncio.sleep(0.1)
 
-    assert [event["run"] for event in _events_of(watcher(), nothing)] == [missed]
+    assert [event["run"] for event in _events_of(clock, watcher(), nothing)] == [missed]
 
 
 def test_a_watcher_outlives_an_outage(
-    studio_workspace: StudioTestWorkspace, report: StudioTestReport, sent_once: None
+    clock: HandClock, studio_workspace: StudioTestWorkspace, report: StudioTestReport, sent_once: None
 ) -> None:
     watcher = StudioReportRanTrigger(report=report.token, interval_seconds=0.1)
 
@@ -257,36 +274,39 @@ def test_a_watcher_outlives_an_outage(
         await asyncio.to_thread(started, report, 0.0)
         await asyncio.sleep(1.0)
 
-    (event,) = _events_of(watcher, go_out)
+    (event,) = _events_of(clock, watcher, go_out)
     assert event["run"] == report.runs[0]["token"]
 
 
 def test_a_token_that_was_replaced_is_looked_up_again(
-    report: StudioTestReport, studio_emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch
+    clock: HandClock, report: StudioTestReport, studio_emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, old = started(report, 1.5), json.loads(os.environ["AIRFLOW_CONN_STUDIO_DEFAULT"])
 
     async def replace() -> dict[str, Any]:
-        waiting = asyncio.create_task(first_event(watching(report.token, run)))
+        waiting = asyncio.create_task(first_event(watching(clock, report.token, run)))
         await asyncio.sleep(0.7)
         studio_emulator.control.set_token("emulator-workspace", "revoked")
         token, secret = studio_emulator.credentials("member")
         monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", json.dumps({**old, "login": token, "password": secret}))
         return await waiting
 
-    assert asyncio.run(replace())["state"] == "succeeded"
+    assert clock.run(replace())["state"] == "succeeded"
 
 
-def test_another_triggerer_does_not_wait_for_the_expected_runtime_again(report: StudioTestReport) -> None:
+def test_another_triggerer_does_not_wait_for_the_expected_runtime_again(
+    clock: HandClock, report: StudioTestReport
+) -> None:
     run = started(report, 0.0)
-    options = {"deadline": in_seconds(600), "began": in_seconds(-600), "expected_seconds": 600.0}
-    event = asyncio.run(asyncio.wait_for(first_event(watching(report.token, run, **options)), timeout=30))
+    options = {"deadline": in_seconds(clock, 600), "began": in_seconds(clock, -600), "expected_seconds": 600.0}
+    (event,) = fired(clock, watching(clock, report.token, run, **options))
     assert event["state"] == "succeeded"
+    assert clock.monotonic() < 1.0
 
 
-def test_lookouts_are_shared_within_a_loop_and_not_between_loops(studio_connection: str) -> None:
+def test_lookouts_are_shared_within_a_loop_and_not_between_loops(clock: HandClock, studio_connection: str) -> None:
     async def same() -> bool:
         first = Workspace.of(studio_connection)
         return first is Workspace.of(studio_connection) and first.lookout("a") is first.lookout("a")
 
-    assert asyncio.run(same())
+    assert clock.run(same())

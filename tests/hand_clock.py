@@ -7,7 +7,7 @@ import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -19,6 +19,21 @@ Result = TypeVar("Result")
 _TELL_THE_TIME = ("operators.reports", "sensors.base", "sensors.reports", "triggers.reports")
 
 
+class Seconds:
+    """A monotonic clock that passes when told to."""
+
+    def __init__(self, now: float = 100.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def datetime_of(now: Callable[[], datetime]) -> type[datetime]:
+    """Return a `datetime` whose `now` is another's, for a module that asks it."""
+    return type("datetime", (datetime,), {"now": staticmethod(lambda _zone=None: now())})
+
+
 class HandClock:
     """A time for a test and its emulator; it begins at the emulator's, which stands still from then on."""
 
@@ -27,7 +42,7 @@ class HandClock:
         self._emulated.speed = 0
         self._began, self._passed = self._emulated.now(), 0.0
 
-    def now(self, zone: tzinfo | None = None) -> datetime:
+    def now(self) -> datetime:
         """The time of day, in UTC."""
         return self._began + timedelta(seconds=self._passed)
 
@@ -49,9 +64,8 @@ class HandClock:
         """Let everything of ours that waits or asks for the time use this one, and Airflow's own loop of a sensor."""
         from airflow_provider_studio.client import launching, watching
 
-        of_the_hand = type("datetime", (datetime,), {"now": staticmethod(lambda _zone=None: self.now())})
         for module in _TELL_THE_TIME:
-            monkeypatch.setattr(f"airflow_provider_studio.{module}.datetime", of_the_hand)
+            monkeypatch.setattr(f"airflow_provider_studio.{module}.datetime", datetime_of(self.now))
         for waits in (launching.launch, watching.wait_for_run):
             monkeypatch.setitem(waits.__kwdefaults__, "sleep", self.sleep)
         monkeypatch.setitem(watching.wait_for_run.__kwdefaults__, "monotonic", self.monotonic)

@@ -11,7 +11,9 @@ import pytest
 import requests
 
 from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.emulator.limits import Limits
 from tests.emulator.sample import Sample
+from tests.hand_clock import Seconds
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -41,6 +43,14 @@ class Caller:
 def emulator() -> Iterator[StudioEmulator]:
     with StudioEmulator("acme", reports=120, seed=5, now=NOW) as running:
         yield running
+
+
+@pytest.fixture
+def budget_clock(emulator: StudioEmulator) -> Seconds:
+    """The clock by which the emulator counts requests, moved by hand."""
+    clock = Seconds()
+    emulator._state.limits = Limits(clock)
+    return clock
 
 
 @pytest.fixture

@@ -6,21 +6,12 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_studio.emulator.limits import MODELS, Limits
+from tests.hand_clock import Seconds
 
 
-class Clock:
-    """Seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.seconds = 100.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-def _passed(limits: Limits, clock: Clock, at: float, requests: int = 50) -> int:
+def _passed(limits: Limits, clock: Seconds, at: float, requests: int = 50) -> int:
     """How many of so many requests at a time pass."""
-    clock.seconds = at
+    clock.now = at
     return sum(limits.of("token", None, "/api/acme")[0].take() for _ in range(requests))
 
 
@@ -33,7 +24,7 @@ def _passed(limits: Limits, clock: Clock, at: float, requests: int = 50) -> int:
     ],
 )
 def test_each_model_lets_other_requests_pass(model: str, passed: list[int]) -> None:
-    clock = Clock()
+    clock = Seconds()
     limits = Limits(clock)
     limits.configure(model=model)
     assert [_passed(limits, clock, at) for at in (105.1, 106.35, 108.6, 115.2)] == passed
@@ -41,7 +32,7 @@ def test_each_model_lets_other_requests_pass(model: str, passed: list[int]) -> N
 
 @pytest.mark.parametrize("model", MODELS)
 def test_what_is_left_is_told_and_never_less_than_nothing(model: str) -> None:
-    limits = Limits(Clock())
+    limits = Limits(Seconds())
     limits.configure(model=model, limit=3)
     left = []
     for _ in range(5):
@@ -52,7 +43,7 @@ def test_what_is_left_is_told_and_never_less_than_nothing(model: str) -> None:
 
 
 def test_budgets_are_apart_by_token_and_begin_again_when_forgotten() -> None:
-    limits = Limits(Clock())
+    limits = Limits(Seconds())
     limits.configure(limit=1)
     first, second = (limits.of(token, "member1", "/api/acme")[0] for token in ("a", "b"))
     assert (first.take(), first.take(), second.take()) == (True, False, True)

@@ -26,6 +26,7 @@ from airflow_provider_studio.operators.reports import StudioExportReportRunOpera
 from airflow_provider_studio.sensors.reports import StudioReportRunSensor
 from tests.airflow_in_process import START, Ran, run_dag
 
+QUICK = {"shortest_seconds": 0.1, "longest_seconds": 0.1}
 RunDag = Callable[[Callable[[], None]], Ran]
 
 
@@ -98,11 +99,14 @@ def test_the_inventory_emits_an_asset_event(run: RunDag) -> None:
 
 
 def test_a_report_is_run_awaited_exported_and_linked(run: RunDag, emulator: StudioEmulator, tmp_path: Path) -> None:
-    report = emulator.control.add_report(next_runtime_seconds=0.5, next_outcome="completed")
+    report = emulator.control.add_report(next_runtime_seconds=0.3, next_outcome="completed", expected_runtime=0.3)
 
     def tasks() -> None:
         started = StudioRunReportOperator(
-            task_id="run", report=f"https://app.mode.com/acme/reports/{report}", parameters={"day": "{{ ds }}"}
+            task_id="run",
+            report=f"https://app.mode.com/acme/reports/{report}",
+            parameters={"day": "{{ ds }}"},
+            poll_policy=QUICK,
         )
         sensor = StudioReportRunSensor(task_id="sensor", report=report, run=started.output, poke_interval=0.1)
         export = StudioExportReportRunOperator(
@@ -126,11 +130,11 @@ def test_a_report_is_run_awaited_exported_and_linked(run: RunDag, emulator: Stud
 
 
 def test_without_waiting_the_task_ends_at_once_and_the_sensor_waits(run: RunDag, emulator: StudioEmulator) -> None:
-    report = emulator.control.add_report(next_runtime_seconds=2.0, next_outcome="succeeded")
+    report = emulator.control.add_report(next_runtime_seconds=0.3, next_outcome="succeeded")
 
     def tasks() -> None:
         started = StudioRunReportOperator(task_id="run", report=report, wait=False)
-        StudioReportRunSensor(task_id="sensor", report=report, run=started.output, poke_interval=0.3)
+        StudioReportRunSensor(task_id="sensor", report=report, run=started.output, poke_interval=0.1)
 
     ran = run(tasks)
     assert ran.state == "success"
@@ -142,10 +146,10 @@ def test_without_waiting_the_task_ends_at_once_and_the_sensor_waits(run: RunDag,
 def test_a_run_that_does_not_end_well_fails_the_task(
     run: RunDag, emulator: StudioEmulator, outcome: str, waiting: str
 ) -> None:
-    report = emulator.control.add_report(next_runtime_seconds=0.1, next_outcome=outcome)
+    report = emulator.control.add_report(next_runtime_seconds=0.1, next_outcome=outcome, expected_runtime=0.1)
 
     def tasks() -> None:
-        started = StudioRunReportOperator(task_id="run", report=report, wait=waiting == "operator")
+        started = StudioRunReportOperator(task_id="run", report=report, wait=waiting == "operator", poll_policy=QUICK)
         if waiting == "sensor":
             StudioReportRunSensor(task_id="sensor", report=report, run=started.output, poke_interval=0.1)
 

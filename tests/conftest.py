@@ -45,8 +45,8 @@ with contextlib.suppress(ImportError):  # `make matrix` does without
     settings.register_profile("full", settings.get_profile("quick"), max_examples=60)
     settings.load_profile("quick")
 
-FIXTURES = Path(__file__).parents[2] / "shared" / "fixtures"
-"""Real and documented bodies, which are read in place and not ours to publish."""
+FIXTURES = Path(os.environ.get("STUDIO_REAL_BODIES", Path(__file__).parents[2] / "shared" / "fixtures"))
+"""Real and documented bodies, which are not ours to publish; `tests/emulator/real_keys.py` says what they have."""
 
 needs_real_bodies = pytest.mark.skipif(
     not FIXTURES.is_dir(), reason=f"SKIPPED LOUDLY: there are no real bodies in {FIXTURES} to hold ourselves against"

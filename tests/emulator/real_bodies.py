@@ -2,7 +2,7 @@
 """Real and documented bodies held against the emulator's live answer for the same resource.
 
 `python -m tests.emulator.real_bodies` prints every difference in keys, links, forms and types, with its reason; a test
-allows no other. The bodies themselves are read where they are and are not part of this project.
+allows no other. `real_keys` says what a body has; the bodies themselves are not part of this project.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.conftest import FIXTURES
+from tests.emulator.real_keys import keys_of_real
 from tests.emulator.sample import Sample
 
 Body = dict[str, Any]
@@ -118,7 +119,7 @@ class Difference:
 
 def differences(real: Real, sample: Sample) -> Iterator[Difference]:
     """Yield how the emulator's answer differs from a real body."""
-    theirs, ours = _parts(real.theirs(), real), _parts([real.ours(sample)], real)
+    theirs, ours = keys_of_real(real.file), parts([real.ours(sample)], real)
     found = [f"missing {name}" for name in theirs.keys() - ours.keys()]
     found += [f"extra {name}" for name in ours.keys() - theirs.keys()]
     for name in theirs.keys() & ours.keys():
@@ -137,18 +138,18 @@ def _is(pattern: str, text: str) -> bool:
 _TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
 
 
-def _parts(bodies: list[Body], real: Real) -> dict[str, set[str]]:
+def parts(bodies: list[Body], real: Real) -> dict[str, set[str]]:
     """The types of every key, counter, link and form that any of the bodies has."""
-    parts: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {}
     for body in bodies:
         for name, value in body.items():
             if name in {"_links", "_forms", "pagination", "_embedded"}:
                 if real.links or name == "pagination":
                     for inner, one in value.items():
-                        parts.setdefault(f"{name}.{inner}", set()).add(_type(one))
+                        found.setdefault(f"{name}.{inner}", set()).add(_type(one))
             else:
-                parts.setdefault(name, set()).add(_type(value))
-    return parts
+                found.setdefault(name, set()).add(_type(value))
+    return found
 
 
 def _type(value: Any) -> str:
@@ -162,7 +163,7 @@ def main() -> None:
         print("| body | same | difference | reason |\n|---|---|---|---|")
         for real in REAL:
             found = list(differences(real, sample))
-            same = len(_parts([real.ours(sample)], real)) - sum(not one.what.startswith("missing") for one in found)
+            same = len(parts([real.ours(sample)], real)) - sum(not one.what.startswith("missing") for one in found)
             grouped: dict[str | None, list[str]] = {}
             for one in found:
                 grouped.setdefault(one.reason, []).append(one.what)

@@ -6,14 +6,24 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import FIXTURES, needs_real_bodies
-from tests.emulator.real_bodies import REAL, REASONS, Real, differences
+from tests.emulator.real_bodies import REAL, REASONS, Real, differences, parts
+from tests.emulator.real_keys import REAL_KEYS, keys_of_real
 from tests.emulator.sample import Sample
+
+
+@pytest.mark.parametrize("real", REAL, ids=lambda real: real.file)
+def test_an_answer_differs_from_a_real_one_only_with_a_reason(sample: Sample, real: Real) -> None:
+    assert [one.what for one in differences(real, sample) if one.reason is None] == []
 
 
 @needs_real_bodies
 @pytest.mark.parametrize("real", REAL, ids=lambda real: real.file)
-def test_an_answer_differs_from_a_real_one_only_with_a_reason(sample: Sample, real: Real) -> None:
-    assert [one.what for one in differences(real, sample) if one.reason is None] == []
+def test_the_table_says_what_a_real_body_has(real: Real) -> None:
+    assert keys_of_real(real.file) == parts(real.theirs(), real)
+
+
+def test_every_body_of_the_table_is_held_against_an_answer() -> None:
+    assert set(REAL_KEYS) == {one.file for one in REAL}
 
 
 @needs_real_bodies
@@ -21,7 +31,6 @@ def test_every_real_body_is_held_against_an_answer() -> None:
     assert {path.relative_to(FIXTURES).as_posix() for path in FIXTURES.rglob("*.json")} == {one.file for one in REAL}
 
 
-@needs_real_bodies
 def test_every_reason_is_needed(sample: Sample) -> None:
     given = {one.reason for real in REAL for one in differences(real, sample)}
     assert {reason for *_, reason in REASONS} <= given

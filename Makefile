@@ -41,8 +41,6 @@ test-all: lint types ## What `make test` does and the slowest tests, every examp
 	$(PYTEST) -m "not system" $(UNITS) $(EVERY) --cov --cov-report=term $(ARGS)
 	$(PYTEST) -m system $(SYSTEM) $(EVERY) $(ARGS)
 
-test-all: test ## Everything
-
 lint: setup ## Style, formatting, spelling, arrows between the modules, declared dependencies, workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -51,7 +51,9 @@ POLICY = {
     "protected_reports": Param([], type="array", description="Tokens of Reports to leave alone."),
     "protected_owners": Param([], type="array", description="User names whose Reports to leave alone."),
     "protected_names": Param(
-        ["*do not archive*"], type="array", description="Patterns of Reports' names to leave alone."
+        ["*do not archive*"],
+        type="array",
+        description="Patterns of Reports' names to leave alone: * is any text, ? is one character.",
     ),
     "keep_mark": Param(
         "#keep", type=["string", "null"], description="Leave alone what has this text in its description."

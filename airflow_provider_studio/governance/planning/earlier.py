@@ -11,7 +11,7 @@ from upath import UPath
 from airflow_provider_studio.governance.errors import GovernanceError
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.plans.policy import archives_by
 from airflow_provider_studio.governance.plans.records import PlanHeader, Rule, SpareReason
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class EarlierPlans:
         for header in self._audit.headers():  # the newest first
             if header.snapshot is None or header.taken_at >= before:
                 continue
-            if StalenessPolicy.of(header.policy).archives == archives:
+            if archives_by(header.policy) == archives:
                 nights.setdefault(header.snapshot, header)
         self._headers = sorted(nights.values(), key=lambda one: one.taken_at, reverse=True)
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.plans.protections import ReportTexts
 from airflow_provider_studio.governance.plans.records import Evidence, SpareReason
 
 Facts = Mapping[str, Any]
@@ -43,6 +44,18 @@ class Around:
     fed_by: Callable[[str], str | None] = lambda _dataset: None
 
 
+def texts_of(report: Facts) -> ReportTexts:
+    """Return what the policy's protections are compared with."""
+    return ReportTexts(
+        report=report["token"],
+        collection=report["collection"],
+        collection_name=report["collection_name"],
+        owner=report["creator"],
+        name=report["name"],
+        description=report["description"],
+    )
+
+
 class Judge:
     """The policy at the time of one snapshot."""
 
@@ -57,8 +70,8 @@ class Judge:
         return (
             self._unknown(report, window)
             or self._alive(report, window)
-            or self.protection(report)
             or self._unmatched(report, window)
+            or self.protection(report)  # last: what it spares would be stale otherwise
             or Verdict(evidence=self._evidence(report, window))
         )
 
@@ -85,14 +98,7 @@ class Judge:
             if fed is not None:
                 return Verdict(reason=SpareReason.FEEDS, detail=f"feeds the live Report {fed}")
             return Verdict(reason=SpareReason.DATASET, detail="Studio has no archive for datasets")
-        found = self._policy.protection(
-            report=report["token"],
-            collection=report["collection"],
-            collection_name=report["collection_name"],
-            owner=report["creator"],
-            name=report["name"],
-            description=report["description"],
-        )
+        found = self._policy.protection(**vars(texts_of(report)))
         return None if found is None else Verdict(reason=found[0], detail=found[1])
 
     def _window(self, report: Facts) -> int | None:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,23 +18,27 @@ from airflow_provider_studio.governance.history.rows import fetched
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.planning.asking import FedBy, Members
 from airflow_provider_studio.governance.planning.earlier import EarlierPlans, Flag
-from airflow_provider_studio.governance.planning.judging import Around, Facts, Judge
+from airflow_provider_studio.governance.planning.judging import Around, Facts, Judge, texts_of
 from airflow_provider_studio.governance.planning.savings import saving_of
 from airflow_provider_studio.governance.planning.where import matching
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.plans.protections import REASONS
 from airflow_provider_studio.governance.plans.records import (
     Action,
     ActionKind,
     Baseline,
     Evidence,
     PlanHeader,
+    ProtectionCount,
     Rule,
     Spared,
     SpareReason,
 )
 from airflow_provider_studio.governance.storage import utcnow
 from airflow_provider_studio.governance.words import counted
+
+log = logging.getLogger(__name__)
 
 _CLOCKS_DIFFER_BY = timedelta(hours=1)
 _CRON = ("freq", "hour", "minute", "day_of_week", "day_of_month")
@@ -87,8 +92,25 @@ def make_plan(
         previous_plan=earlier.newest,
         reports_in_snapshot=len(reports),
         reports_by_collection=dict(sorted(live.items())),
+        protections=_protections(policy, reports, work.kept),
     )
     return Plan(header, work.actions, work.spared)
+
+
+def _protections(
+    policy: StalenessPolicy, reports: list[dict[str, Any]], kept: Collection[str]
+) -> tuple[ProtectionCount, ...]:
+    """Count what each protection of the policy matches.
+
+    :param kept: tokens of the Reports that nothing but a protection spares.
+    """
+    counts = policy.protections.count((texts_of(one), one["token"] in kept) for one in reports)
+    for one in counts:
+        if one.may_be_a_typo:
+            log.warning(
+                "policy: %s has %r, which matches no Report of the snapshot. It may be misspelt.", one.field, one.value
+            )
+    return counts
 
 
 def _nights(store: SnapshotStore, snapshot: str | None) -> list[Snapshot]:
@@ -128,6 +150,8 @@ class _Planning:
         self._flagged = flagged
         self.actions: list[Action] = []
         self.spared: list[Spared] = []
+        self.kept: set[str] = set()
+        """Reports that the plan would act on if the policy did not protect them."""
 
     def add(self, report: Facts, schedules: list[dict[str, Any]]) -> None:
         """Decide on a Report and its schedules."""
@@ -138,6 +162,8 @@ class _Planning:
             verdict = self._judge.report(report)
             if verdict.reason is not None:
                 self._spare(report, verdict.reason, verdict.detail)
+                if verdict.reason in REASONS.values():
+                    self.kept.add(report["token"])
             elif self._in_grace(report, None):
                 return
             else:
@@ -152,11 +178,14 @@ class _Planning:
         """Decide on the schedules of a Report that stays as it is."""
         proof = self._judge.failing if rule is Rule.FAILING_SCHEDULE else self._judge.of_archived
         wanted = self._policy.schedules_of_archived if rule is Rule.SCHEDULE_OF_ARCHIVED else True
-        if not wanted or report["unknown"] or self._judge.protection(report) is not None:
+        if not wanted or report["unknown"]:
             return
-        for schedule in schedules:
-            evidence = proof(report, schedule)
-            if evidence and not self._in_grace(report, schedule):
+        due = [(one, evidence) for one in schedules if (evidence := proof(report, one))]
+        if due and self._judge.protection(report) is not None:
+            self.kept.add(report["token"])
+            return
+        for schedule, evidence in due:
+            if not self._in_grace(report, schedule):
                 self.actions.append(_deletion(rule, report, schedule, self._about(report, schedules, evidence)))
 
     def _in_grace(self, report: Facts, schedule: Facts | None) -> bool:

@@ -21,7 +21,7 @@ from upath import UPath
 from airflow_provider_studio.governance.errors import JournalError, PlanError, PlanTamperedError
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, folder_of, parsed_name, read_event
 from airflow_provider_studio.governance.plans.plan import Plan, plans_folder
-from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.plans.policy import archives_by
 from airflow_provider_studio.governance.plans.records import Action, PlanHeader
 from airflow_provider_studio.governance.storage import explained
 
@@ -136,7 +136,7 @@ def newest_plan_path(storage: UPath, workspace: str | None = None) -> UPath:
     """
     chosen = workspace_of(storage, workspace)
     for header in Audit(storage, chosen).headers():
-        if header.snapshot is not None and StalenessPolicy.of(header.policy).archives:
+        if header.snapshot is not None and archives_by(header.policy):
             return plans_folder(storage, chosen) / f"{header.plan_id}.jsonl"
     raise PlanError(f"There is no plan for stale Reports of {chosen!r} under {storage}. Run the nightly DAG first.")
 

@@ -29,6 +29,8 @@ from airflow_provider_studio.governance.plans.records import (
 from airflow_provider_studio.governance.storage import explained, write_once
 
 FORMAT_VERSION = 1
+_MOST_NAMED = 20
+"""How many protections that match nothing the summary names."""
 
 
 def plans_folder(storage: UPath, workspace: str) -> UPath:
@@ -156,6 +158,9 @@ class Plan:
             "due_later": sum(one.reason is SpareReason.GRACE for one in self.spared),
             "runs_saved_a_week": round(sum(one.runs_a_week for one in savings), 1),
             "hours_saved_a_week": round(sum(one.seconds_a_week or 0 for one in savings) / 3600, 2),
+            "matching_nothing": [
+                f"{one.field}: {one.value}" for one in self.header.protections or () if one.may_be_a_typo
+            ][:_MOST_NAMED],
             "spared": dict(sorted(Counter(one.reason.value for one in self.spared).items())),
         }
 

@@ -14,17 +14,20 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from airflow_provider_studio.governance.plans.policy_text import SPARED
 from airflow_provider_studio.governance.plans.records import (
     Action,
     ActionKind,
     PlanDiff,
     PlanHeader,
+    ProtectionCount,
     Spared,
     SpareReason,
 )
 from airflow_provider_studio.governance.words import counted, duration
 
 _LONGEST_NAME = 80
+_MOST_PROTECTIONS = 20
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class PlanText:
         lines = [f"## Plan {self.header.plan_id} for workspace {shown(self.header.workspace)}", ""]
         lines += [self.proposal(), "", *self._saving(), *self._since(diff)]
         lines += [f"Policy: {shown(self.header.policy_in_words, longest=2000)}", ""]
+        lines += self._protections()
         lines += [*self._due_later(), *self._spared(), *self._table(rows)]
         return "\n".join(lines)
 
@@ -87,6 +91,16 @@ class PlanText:
             )
         return [*lines, ""]
 
+    def _protections(self) -> list[str]:
+        """Show what each protection matches; first those that match nothing, which may be misspelt."""
+        counts = sorted(self.header.protections or (), key=lambda one: not one.may_be_a_typo)
+        if not counts:
+            return []
+        said = [_protected(one) for one in counts[:_MOST_PROTECTIONS]]
+        if len(counts) > _MOST_PROTECTIONS:
+            said.append(f"and {len(counts) - _MOST_PROTECTIONS} more in the plan's file")
+        return [f"Protections: {'; '.join(said)}.", ""]
+
     def _due_later(self) -> list[str]:
         waiting = [one for one in self.spared if one.reason is SpareReason.GRACE]
         if not waiting:
@@ -110,6 +124,14 @@ def _done_to(actions: Iterable[Action]) -> str:
         ActionKind.UNARCHIVE_REPORT: ("unarchive", "Report"),
     }
     return ", ".join(f"{verb} {counted(kinds[kind], thing)}" for kind, (verb, thing) in words.items() if kinds[kind])
+
+
+def _protected(count: ProtectionCount) -> str:
+    what = f"{SPARED[count.field]} {shown(count.value)}"
+    if count.may_be_a_typo:
+        return f"**{what}: matches no Report, is it misspelt?**"
+    spared = f" ({count.spared:,} would be in this plan)" if count.spared else ""
+    return f"{what}: {counted(count.matched, 'Report')}{spared}"
 
 
 def _row(actions: Sequence[Action]) -> str:

@@ -4,19 +4,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from airflow_provider_studio.governance.errors import PolicyError
+from airflow_provider_studio.governance.plans.patterns import matches
 from airflow_provider_studio.governance.plans.policy_text import PolicyText
+from airflow_provider_studio.governance.plans.protections import Protections, ReportTexts
 from airflow_provider_studio.governance.plans.records import SpareReason
 
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it has no characters but white space")
+    return text
+
+
 Days = Annotated[int, Field(strict=True, ge=1, le=3650)]
-Names = tuple[Annotated[str, Field(min_length=1)], ...]
+Names = tuple[Annotated[str, Field(strict=True), AfterValidator(_not_blank)], ...]
 SHORTER = ("owner_left_days", "empty_days", "never_run_days")
 """Windows that replace `unviewed_days` for some Reports."""
+_ARCHIVING = ("unviewed_days", "unrun_days", "where", *SHORTER)
+PROTECTED = ("protected_reports", "protected_collections", "protected_owners", "protected_names")
 
 
 class StalenessPolicy(BaseModel):
@@ -39,7 +50,8 @@ class StalenessPolicy(BaseModel):
     :param protected_collections: tokens or names of Collections whose Reports are left alone.
     :param protected_reports: tokens of Reports that are left alone.
     :param protected_owners: user names whose Reports are left alone.
-    :param protected_names: patterns of names (`*`, `?`, `[…]`; case does not matter) that are left alone.
+    :param protected_names: patterns of names that are left alone: `*` is any text, `?` is one character, and every
+        other character is itself. Case does not matter, here as in the other protections.
     :param keep_mark: Reports with this text in their description are left alone; None looks for none.
     :raises PolicyError: names the field, the value and the mend.
     """
@@ -52,7 +64,7 @@ class StalenessPolicy(BaseModel):
     owner_left_days: Days | None = None
     empty_days: Days | None = None
     never_run_days: Days | None = None
-    where: str | None = None
+    where: Annotated[str, Field(strict=True)] | None = None
     failing_schedule_runs: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
     schedules_of_archived: Annotated[bool, Field(strict=True)] = False
     grace_nights: Annotated[int, Field(strict=True, ge=0, le=365)] = 0
@@ -60,7 +72,7 @@ class StalenessPolicy(BaseModel):
     protected_reports: Names = ()
     protected_owners: Names = ()
     protected_names: Names = ()
-    keep_mark: str | None = "#keep"
+    keep_mark: Annotated[str, Field(strict=True)] | None = "#keep"
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -77,8 +89,7 @@ class StalenessPolicy(BaseModel):
     @property
     def archives(self) -> bool:
         """Whether any Report can be stale by it."""
-        windows = (self.unviewed_days, self.unrun_days, self.where, *(getattr(self, name) for name in SHORTER))
-        return any(one is not None for one in windows)
+        return archives_by({name: getattr(self, name) for name in _ARCHIVING})
 
     def window(self, *, owner_left: bool, empty: bool, never_run: bool) -> int | None:
         """Return for how many days such a Report must not have been viewed or edited; None where no window is set."""
@@ -97,23 +108,28 @@ class StalenessPolicy(BaseModel):
         description: str | None,
     ) -> tuple[SpareReason, str] | None:
         """Return why such a Report is left alone whatever its use, with the detail; None where it is not."""
-        if report in self.protected_reports:
-            return SpareReason.PROTECTED_REPORT, "named by the policy"
-        if {collection, collection_name} & set(self.protected_collections):
-            return SpareReason.PROTECTED_COLLECTION, f"Collection {collection_name or collection}"
-        if owner in self.protected_owners:
-            return SpareReason.PROTECTED_OWNER, f"owner {owner}"
-        pattern = self.protecting_pattern(name)
-        if pattern is not None:
-            return SpareReason.PROTECTED_NAME, f"matches {pattern}"
-        if self.keep_mark is not None and self.keep_mark.casefold() in (description or "").casefold():
-            return SpareReason.KEEP_MARK, f"{self.keep_mark} in its description"
-        return None
+        texts = ReportTexts(report, collection, collection_name, owner, name, description)
+        found = next(iter(self.protections.of(texts)), None)
+        if found is None:
+            return None
+        details = {
+            SpareReason.PROTECTED_REPORT: "named by the policy",
+            SpareReason.PROTECTED_COLLECTION: f"Collection {collection_name or collection}",
+            SpareReason.PROTECTED_OWNER: f"owner {owner}",
+            SpareReason.PROTECTED_NAME: f"matches {found.value}",
+            SpareReason.KEEP_MARK: f"{found.value} in its description",
+        }
+        return found.reason, details[found.reason]
 
     def protecting_pattern(self, name: str | None) -> str | None:
         """Return the pattern that protects a Report of this name."""
-        folded = (name or "").casefold()
-        return next((one for one in self.protected_names if fnmatchcase(folded, one.casefold())), None)
+        return next((one for one in self.protected_names if matches(one, name)), None)
+
+    @cached_property
+    def protections(self) -> Protections:
+        """Every entry that protects Reports."""
+        marks = () if self.keep_mark is None else (self.keep_mark,)
+        return Protections({name: getattr(self, name) for name in PROTECTED} | {"keep_mark": marks})
 
     def describe(self) -> str:
         """Return the policy as one sentence."""
@@ -136,6 +152,11 @@ class StalenessPolicy(BaseModel):
             value = getattr(self, name)
             if value is not None and not value.strip():
                 raise PolicyError(f"policy: {name} is {value!r}. Use a text such as {example}, or None to do without.")
+
+
+def archives_by(fields: Mapping[str, Any]) -> bool:
+    """Whether any Report can be stale by a policy's fields, as a plan has them: that policy may not be valid today."""
+    return any(fields.get(name) is not None for name in _ARCHIVING)
 
 
 def _explained(error: ValidationError) -> str:

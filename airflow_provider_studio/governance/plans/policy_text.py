@@ -12,12 +12,20 @@ _SHORTER = {
     "empty_days": "where there is no query",
     "never_run_days": "where it never ran",
 }
-_SPARED = {
+_NAMED = {
     "protected_collections": "Collections",
     "protected_reports": "Reports",
     "protected_owners": "owners",
     "protected_names": "names like",
 }
+SPARED = {
+    "protected_collections": "Collection",
+    "protected_reports": "Report",
+    "protected_owners": "owner",
+    "protected_names": "names like",
+    "keep_mark": "descriptions with",
+}
+"""What one entry of a policy's protections protects, by field."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class PolicyText:
         return f"; nothing is touched that was not flagged in the {nights} nights before" if nights else ""
 
     def _never(self) -> str:
-        spared = [f"{what} {', '.join(self.values[name])}" for name, what in _SPARED.items() if self.values[name]]
+        spared = [f"{what} {', '.join(self.values[name])}" for name, what in _NAMED.items() if self.values[name]]
         if self.values["keep_mark"] is not None:
             spared.append(f"descriptions with {self.values['keep_mark']}")
         return f"; never touched: {'; '.join(spared)}" if spared else ""

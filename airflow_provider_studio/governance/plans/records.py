@@ -9,19 +9,26 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 
 class Record(BaseModel):
-    """One line of a plan."""
+    """One line of a plan.
+
+    Plans that exist have a hash of their lines. A field that is added later is None by default and is named in
+    `_added_later`: as long as it is None, it is not written, so the lines of earlier plans stay as they were.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    _added_later: ClassVar[frozenset[str]] = frozenset()
 
     def line(self) -> str:
         """Return the record as one canonical line of JSON."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        absent = {name for name in self._added_later if getattr(self, name) is None}
+        fields = self.model_dump(mode="json", exclude=absent)
+        return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 class ActionKind(StrEnum):
@@ -146,6 +153,26 @@ class Spared(Record):
     nights_left: int | None = None
 
 
+class ProtectionCount(Record):
+    """One entry of a policy that protects Reports, and what it matches.
+
+    :param field: the policy's field, such as `protected_names`.
+    :param value: the entry: a pattern, a token, a name, or the mark.
+    :param matched: how many Reports of the snapshot it matches, whatever their state.
+    :param spared: how many of them the plan would act on otherwise.
+    """
+
+    field: str
+    value: str
+    matched: int
+    spared: int
+
+    @property
+    def may_be_a_typo(self) -> bool:
+        """Whether it matches nothing, although somebody named something that exists. A mark is only an offer."""
+        return self.matched == 0 and self.field != "keep_mark"
+
+
 class PlanHeader(Record):
     """What the plan was made from.
 
@@ -154,6 +181,8 @@ class PlanHeader(Record):
     :param previous_plan: the id of the plan of the night before.
     :param reports_by_collection: how many Reports that are not archived each touched Collection has; `""` stands
         for none.
+    :param protections: each entry of the policy that protects Reports; None for a plan that a person named, and for one
+        that was made before plans had this field.
     :param sha256: of every line but this one, and of this one without the hash and the id.
     """
 
@@ -169,6 +198,8 @@ class PlanHeader(Record):
     previous_plan: str | None = None
     reports_in_snapshot: int
     reports_by_collection: dict[str, int] = {}
+    protections: tuple[ProtectionCount, ...] | None = None
+    _added_later: ClassVar[frozenset[str]] = frozenset({"protections"})
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_studio.governance.errors import PlanError, PolicyError
 from airflow_provider_studio.governance.planning.planner import make_plan
+from airflow_provider_studio.governance.plans.audit import newest_plan_path
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.plans.records import ActionKind, Rule, SpareReason
@@ -290,3 +291,15 @@ def test_an_earlier_plan_that_was_damaged_only_delays_the_grace(governed: Govern
     (path.parent / "broken.jsonl").write_text("nonsense")
     governed.night(-1)
     assert governed.plan(grace_nights=1).spared[0].nights_left == 1
+
+
+def test_an_earlier_plan_whose_policy_would_be_refused_today_does_not_stop_a_new_one(governed: Governed) -> None:
+    governed.report()
+    governed.nights(100, 0)
+    earlier = governed.plan()
+    policy = {**earlier.header.policy, "protected_names": [" "], "a_field_of_the_future": 7}
+    header = earlier.header.model_copy(update={"policy": policy, "sha256": "", "plan_id": ""})
+    path = Plan(header, earlier.actions, earlier.spared).write(governed.storage)
+    assert newest_plan_path(governed.storage) == path
+    governed.night(-1)
+    assert governed.plan().header.previous_plan == path.stem

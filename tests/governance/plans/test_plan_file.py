@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from upath import UPath
@@ -16,7 +18,7 @@ from airflow_provider_studio.governance.errors import (
     WrongWorkspaceError,
 )
 from airflow_provider_studio.governance.plans.plan import Plan
-from tests.governance.conftest import Governed, built_once
+from tests.governance.conftest import Governed, ago, built_once
 
 NASTY = "<script>alert(1)</script> | [x](javascript:y) `a` *b* \u2028 line\u0085s \r\n 名前"
 
@@ -104,3 +106,80 @@ def test_the_summary_is_small_plain_json(governed: Governed, written: UPath) -> 
     summary = Plan.read(written, workspace="acme").summary()
     assert json.loads(json.dumps(summary)) == summary
     assert (summary["stale"], summary["reports_to_archive"], summary["schedules_to_delete"]) == (1, 1, 1)
+
+
+def test_a_plan_that_was_written_before_headers_counted_protections_is_still_whole() -> None:
+    plan = Plan.read(UPath(Path(__file__).parent / "files" / "plan_without_protections.jsonl"), workspace="acme")
+    assert (plan.plan_id, plan.header.protections) == ("c96a8ff4eb28", None)
+    assert "Protections" not in plan.to_markdown()
+    assert plan.summary()["matching_nothing"] == []
+
+
+def protections(plan: Plan) -> dict[tuple[str, str], tuple[int, int]]:
+    return {(one.field, one.value): (one.matched, one.spared) for one in plan.header.protections or ()}
+
+
+def test_a_plan_says_of_each_protection_how_many_reports_it_matches_and_spares(
+    governed: Governed, caplog: pytest.LogCaptureFixture
+) -> None:
+    governed.report("[KEEP] Board pack")
+    governed.report("[keep] Read every day", extra_views=0, edited_at=ago(3).isoformat())
+    governed.report("Weekly pipeline", creator="ada")
+    archived = governed.report("Kept by hand", archived_at=ago(10).isoformat(), description="#keep")
+    governed.nights(100, 0)
+    policy = {
+        "protected_names": ["[KEEP]*", "bord*"],
+        "protected_collections": [governed.collection, "Finanse"],
+        "protected_reports": [archived],
+        "protected_owners": ["ADA"],
+    }
+    with caplog.at_level(logging.WARNING):
+        plan = governed.plan(**policy)
+    assert protections(plan) == {
+        ("protected_reports", archived): (1, 0),
+        ("protected_collections", governed.collection): (4, 2),
+        ("protected_collections", "Finanse"): (0, 0),
+        ("protected_owners", "ADA"): (1, 1),
+        ("protected_names", "[KEEP]*"): (2, 1),
+        ("protected_names", "bord*"): (0, 0),
+        ("keep_mark", "#keep"): (1, 0),
+    }
+    assert Plan.read(plan.write(governed.storage), workspace="acme").header.protections == plan.header.protections
+    assert plan.summary()["matching_nothing"] == ["protected_collections: Finanse", "protected_names: bord*"]
+    assert "names like \\[KEEP\\]\\*: 2 Reports (1 would be in this plan)" in plan.to_markdown()
+    assert "**names like bord\\*: matches no Report, is it misspelt?**" in plan.to_markdown()
+    assert "descriptions with \\#keep: 1 Report." in plan.to_markdown()
+    assert "protected_names has 'bord*', which matches no Report of the snapshot" in caplog.text
+
+
+def test_a_mark_that_nobody_used_yet_is_no_typo(governed: Governed) -> None:
+    governed.report()
+    governed.nights(100, 0)
+    plan = governed.plan()
+    assert "Protections: descriptions with \\#keep: 0 Reports." in plan.to_markdown()
+    assert plan.summary()["matching_nothing"] == []
+
+
+def test_what_the_condition_of_a_policy_leaves_out_is_not_spared_by_a_protection(governed: Governed) -> None:
+    governed.report("[KEEP] this")
+    governed.nights(100, 0)
+    plan = governed.plan(protected_names=["[KEEP]*"], where="view_count > 1000")
+    assert protections(plan)["protected_names", "[KEEP]*"] == (1, 0)
+
+
+def test_a_protection_that_keeps_a_failing_schedule_is_counted(governed: Governed) -> None:
+    report = governed.report("[KEEP] this", schedules=1, archived_at=ago(10).isoformat())
+    governed.nights(1, 0)
+    plan = governed.plan(unviewed_days=None, schedules_of_archived=True, protected_names=["[KEEP]*"])
+    assert plan.actions == ()
+    assert protections(plan)["protected_names", "[KEEP]*"] == (1, 1)
+    assert governed.plan(unviewed_days=None, schedules_of_archived=True).reports == (report,)
+
+
+def test_many_protections_stay_short_for_people_and_whole_in_the_file(governed: Governed) -> None:
+    report = governed.report()
+    governed.nights(100, 0)
+    plan = governed.plan(protected_reports=[report, *(f"{number:012x}" for number in range(200))])
+    assert len(plan.header.protections or ()) == 202
+    assert "and 182 more in the plan's file" in plan.to_markdown()
+    assert len(plan.summary()["matching_nothing"]) == 20

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compare texts that people typed. Every protection of a policy uses these functions.
+
+Case, Unicode form (é as one character or as two) and runs of white space do not matter: in Studio's pages such names
+are the same. In a pattern `*` stands for any text and `?` for one character; every other character stands for itself.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+_FOLDS: tuple[Callable[[str], str], ...] = (str.lower, str.casefold)
+"""Case folding turns ß into two characters, which one `?` cannot match; lower case keeps it as one."""
+
+
+def matches(pattern: str, text: str | None) -> bool:
+    """Whether a pattern matches the whole of a text. A text that is missing matches as an empty one."""
+    literal = pattern.replace("[", "[[]")  # for fnmatch, [ would begin a set of characters
+    return any(
+        fnmatchcase(spelling, form)
+        for spellings, forms in zip(_spellings(text or ""), _spellings(literal), strict=True)
+        for spelling in spellings
+        for form in forms
+    )
+
+
+def contains(text: str | None, part: str) -> bool:
+    """Whether a text contains another."""
+    return canonical(part) in canonical(text or "")
+
+
+@lru_cache(maxsize=4096)
+def canonical(text: str) -> str:
+    """Return the spelling that equal texts have in common."""
+    return _folded(" ".join(text.split()), str.casefold)
+
+
+@lru_cache(maxsize=4096)
+def _spellings(text: str) -> tuple[frozenset[str], ...]:
+    """Return, for each way to fold case, the text as it is and with each run of white space as one space."""
+    return tuple(frozenset(_folded(form, fold) for form in (text, " ".join(text.split()))) for fold in _FOLDS)
+
+
+def _folded(text: str, fold: Callable[[str], str]) -> str:
+    # Folding case may decompose a character: normalize before and after.
+    return unicodedata.normalize("NFC", fold(unicodedata.normalize("NFC", text)))

@@ -47,6 +47,9 @@ POLICY = {
     ),
     "schedules_of_archived": Param(False, type="boolean", description="Delete the schedules of archived Reports."),
     "grace_nights": Param(0, type="integer", minimum=0, description="Act on what so many nights before flagged too."),
+    "retry_refused_days": Param(
+        7, type="integer", minimum=0, description="Plan a Report again this many days after Studio refused it."
+    ),
     "protected_collections": Param([], type="array", description="Tokens or names of Collections to leave alone."),
     "protected_reports": Param([], type="array", description="Tokens of Reports to leave alone."),
     "protected_owners": Param([], type="array", description="User names whose Reports to leave alone."),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_studio.client.errors import StudioError
+from airflow_provider_studio.client.errors import StudioAPIError, StudioError, StudioResponseError
 
 
 class GovernanceError(StudioError):
@@ -46,9 +46,28 @@ class StoppedError(GovernanceError):
     retry_helps = False
 
 
+class RefusedError(GovernanceError):
+    """Studio refused something for good; everything else was done."""
+
+    retry_helps = False
+
+
+class NoEffectError(GovernanceError, StudioResponseError):
+    """Studio accepted an action on a Report or a schedule, which is as it was before."""
+
+
 class StorageError(GovernanceError):
     """The storage cannot be read or written."""
 
 
 class JournalError(GovernanceError):
     """The journal is missing or damaged."""
+
+
+ABOUT_ONE_REPORT = frozenset({400, 403, 404, 409, 410, 422, 423})
+"""HTTP statuses that say something about the Report of a request. Others concern the token or the service."""
+
+
+def is_refusal(error: StudioError) -> bool:
+    """Whether an error concerns the one Report that was asked about, so that others can go on."""
+    return isinstance(error, NoEffectError) or (isinstance(error, StudioAPIError) and error.status in ABOUT_ONE_REPORT)

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from airflow_provider_studio.governance.acting.guard_rails import GuardRails
     from airflow_provider_studio.governance.plans.plan import Plan
 
-GUARD_RAILS = ("max_actions", "max_share", "max_collection_share", "max_failures_in_a_row", "max_age_days")
+GUARD_RAILS = (
+    "max_actions",
+    "max_share",
+    "max_collection_share",
+    "max_failures_in_a_row",
+    "max_refused_at_first",
+    "max_age_days",
+)
 _OFF = {"", "0", "false", "no", "off"}
 
 
@@ -28,7 +35,9 @@ class StudioActingOperator(StudioOperator):
     :param max_actions: how many actions a plan may have at most.
     :param max_share: which share of the workspace's Reports it may touch at most; 0.05 is 5 %.
     :param max_collection_share: the same within each Collection, of its Reports that are not archived.
-    :param max_failures_in_a_row: after so many failures nothing more is tried.
+    :param max_failures_in_a_row: after this many failures of the service in a row nothing more is tried. What Studio
+        refuses of one Report leaves the others alone.
+    :param max_refused_at_first: if Studio refuses this many Reports before anything is done, nothing more is tried.
     :param max_age_days: an older plan is refused.
     :param stop_variable: an Airflow Variable that is read before each action; while it is set (to anything but `false`,
         `no`, `off` or `0`), nothing is done. Where it cannot be read, nothing is done either.
@@ -51,6 +60,7 @@ class StudioActingOperator(StudioOperator):
         max_share: float | str = 0.05,
         max_collection_share: float | str = 1.0,
         max_failures_in_a_row: int | str = 5,
+        max_refused_at_first: int | str = 20,
         max_age_days: float | str = 7.0,
         stop_variable: str = "studio_stop",
         concurrency: int | str = 4,
@@ -62,6 +72,7 @@ class StudioActingOperator(StudioOperator):
         self.max_share = max_share
         self.max_collection_share = max_collection_share
         self.max_failures_in_a_row = max_failures_in_a_row
+        self.max_refused_at_first = max_refused_at_first
         self.max_age_days = max_age_days
         self.stop_variable = stop_variable
         self.concurrency = concurrency
@@ -87,10 +98,11 @@ class StudioActingOperator(StudioOperator):
     ) -> dict[str, Any]:
         """Carry a plan out, or go on with it.
 
-        :raises GovernanceError: an action failed, or the work was stopped.
+        :raises GovernanceError: an action failed, or the work was stopped. What Studio refused before, as the plan
+            says, is no failure.
         """
         from airflow_provider_studio.governance.acting.apply import apply_plan
-        from airflow_provider_studio.governance.errors import GovernanceError, StoppedError
+        from airflow_provider_studio.governance.errors import GovernanceError, RefusedError, StoppedError
         from airflow_provider_studio.governance.plans.records import ActionKind
         from airflow_provider_studio.governance.words import counted
 
@@ -107,6 +119,8 @@ class StudioActingOperator(StudioOperator):
             )
         result = {**summary.to_dict(), "path": str(self._path(plan))}
         self.log.info("Plan %s: %s", plan.plan_id, result)
+        for refusal in summary.refused_again:
+            self.log.warning("Studio refused it again, as the plan expects: %s", refusal)
         if not summary.failures and summary.stopped is None:
             return result
         context["ti"].xcom_push(key="return_value", value=result)
@@ -115,10 +129,15 @@ class StudioActingOperator(StudioOperator):
                 f"Plan {plan.plan_id} was stopped: {summary.stopped}. What was done is in the journal; once nothing "
                 "stops it, clear this task and it goes on."
             )
-        raise GovernanceError(
+        failed = (
             f"{len(summary.failures)} actions of plan {plan.plan_id} failed"
-            f"{f', and it stopped: {summary.stopped}' if summary.stopped else ''}. A retry tries them again. "
-            f"First: {summary.failures[0]}"
+            f"{f', and it stopped: {summary.stopped}' if summary.stopped else ''}."
+        )
+        if summary.retry_helps:
+            raise GovernanceError(f"{failed} A retry tries them again. First: {summary.failures[0]}")
+        raise RefusedError(
+            f"{failed} No retry helps: give the token the rights that it lacks, or protect these Reports in the "
+            f"policy. First: {summary.failures[0]}"
         )
 
     def _path(self, plan: Plan) -> Any:

@@ -33,8 +33,10 @@ class _StudioDirectOperator(StudioActingOperator):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Make the plan, and carry it out."""
+        from airflow_provider_studio.governance.errors import RefusedError
         from airflow_provider_studio.governance.planning.one_off import plan_named
-        from airflow_provider_studio.governance.plans.records import ActionKind
+        from airflow_provider_studio.governance.plans.records import ActionKind, SpareReason
+        from airflow_provider_studio.governance.words import counted
 
         rails, actor = self.guard_rails(), actor_of(context)
         plan = plan_named(
@@ -48,7 +50,15 @@ class _StudioDirectOperator(StudioActingOperator):
         left = {one.report: one.detail for one in plan.spared}
         for report, detail in left.items():
             self.log.info("Report %s is left alone: %s", report, detail)
-        return {**self.carry_out(context, plan, rails=rails, actor=actor), "left_alone": left}
+        result = {**self.carry_out(context, plan, rails=rails, actor=actor), "left_alone": left}
+        refused = [f"Report {one.report}: {one.detail}" for one in plan.spared if one.reason is SpareReason.REFUSED]
+        if refused:
+            context["ti"].xcom_push(key="return_value", value=result)
+            raise RefusedError(
+                f"Studio refused {counted(len(refused), 'Report')}; everything else is done. No retry helps: give the "
+                f"token the rights that it lacks, or leave them out. First: {refused[0]}"
+            )
+        return result
 
     def chosen_schedules(self) -> list[str] | None:
         """Return the schedules to delete; None for all that the Reports have."""

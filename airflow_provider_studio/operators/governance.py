@@ -178,5 +178,8 @@ class StudioUndoPlanOperator(StudioOperator):
         )
         if summary.failures:
             context["ti"].xcom_push(key="return_value", value=summary.to_dict())
-            raise GovernanceError(f"{len(summary.failures)} actions could not be undone. First: {summary.failures[0]}")
+            stopped = f", and it stopped: {summary.stopped}" if summary.stopped else ""
+            raise GovernanceError(
+                f"{len(summary.failures)} actions could not be undone{stopped}. First: {summary.failures[0]}"
+            )
         return summary.to_dict()

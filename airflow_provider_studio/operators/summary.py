@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _NUMBERS = {
     "inventory": ("reports", "archived", "schedules", "requests_spent"),
     "plan": ("stale", "reports_to_archive", "schedules_to_delete"),
-    "applied": ("archived", "schedules_deleted", "already_done"),
+    "applied": ("archived", "schedules_deleted", "already_done", "failed", "refused"),
 }
 _TITLES = {"inventory": "Inventory", "plan": "Plan", "applied": "Done"}
 

@@ -158,3 +158,43 @@ def test_a_notifier_hangs_on_the_task_that_plans(run: RunDag, emulator: StudioEm
     assert run(tasks).state == "success"
     (told,) = slack.sent
     assert told.startswith("Studio workspace acme: archive ")
+
+
+def test_a_refusal_fails_the_task_at_once_and_its_repetition_a_week_later_only_warns(
+    run: RunDag, emulator: StudioEmulator, dead: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    emulator.control.add_fault("status", path=f"{dead}/archive", status=403, times=None)
+
+    def tasks() -> None:
+        inventory = StudioInventoryOperator(task_id="inventory")
+        plan = StudioPlanOperator(task_id="plan", policy={**POLICY, "retry_refused_days": 0})
+        apply = StudioApplyPlanOperator(
+            task_id="apply", plan=plan.output, max_share=1.0, retries=2, retry_delay=timedelta(0)
+        )
+        inventory >> plan >> apply
+
+    first = run(tasks)
+    assert first.tasks["apply"] == "failed"
+    assert (first.xcom("apply")["refused"], len(first.xcom("apply")["failures"])) == (1, 1)
+    out = capsys.readouterr().out
+    assert "RefusedError: 1 actions of plan" in out
+    assert "No retry helps: give the token the rights that it lacks, or protect these Reports in the policy" in out
+    failed = [one for one in audit(tmp_path).events(report=dead) if one.event == "failed"]
+    assert [one.actor["try"] for one in failed] == ["1"]
+    second = run(tasks)
+    assert second.tasks["apply"] == "success"
+    assert "with 403: PATCH" in second.xcom("plan")["markdown"]
+    assert (second.xcom("apply")["refused"], second.xcom("apply")["failures"]) == (1, [])
+    assert "Studio refused it again, as the plan expects" in capsys.readouterr().out
+
+
+def test_a_named_report_that_studio_refuses_fails_the_task_after_the_others(
+    run: RunDag, emulator: StudioEmulator, dead: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = emulator.control.add_report(name="Other", **LONG_AGO)
+    emulator.control.add_fault("status", path=f"{dead}$", status=403, times=None)
+    ran = run(lambda: StudioArchiveReportsOperator(task_id="t", reports=[dead, other]) and None)
+    assert ran.state == "failed"
+    assert (ran.xcom("t")["archived"], list(ran.xcom("t")["left_alone"])) == (1, [dead])
+    assert emulator.control.state()["reports"][other]["archived"]
+    assert "Studio refused 1 Report; everything else is done" in capsys.readouterr().out

@@ -24,6 +24,7 @@ from airflow_provider_studio.client.errors import (
 from airflow_provider_studio.client.models import Report, Schedule, ScheduleInput, Subscription
 from airflow_provider_studio.governance.acting.moving import move
 from airflow_provider_studio.governance.acting.recheck import Live
+from airflow_provider_studio.governance.errors import NoEffectError
 from airflow_provider_studio.governance.plans.journal import Event, Journal
 from airflow_provider_studio.governance.plans.records import Action, ActionKind
 
@@ -131,7 +132,7 @@ class Acts:
                 raise
             status = error.status if isinstance(error, StudioAPIError) else None
         if not self._is_gone(action.report, schedule.token):
-            raise StudioResponseError(
+            raise NoEffectError(
                 f"Schedule {schedule.token} of Report {action.report} is still there after Studio was asked to delete "
                 "it. Look at it in Studio."
             )

@@ -21,21 +21,21 @@ from upath import UPath
 from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.errors import (
     StudioAPIError,
-    StudioAuthenticationError,
     StudioError,
     StudioNotFoundError,
 )
 from airflow_provider_studio.client.models import Schedule
 from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.governance.acting.acts import ANOTHER_APPLY, Acts, Outcome
+from airflow_provider_studio.governance.acting.failures import Failures
 from airflow_provider_studio.governance.acting.guard_rails import GuardRails
 from airflow_provider_studio.governance.acting.recheck import Live, reason_to_skip
 from airflow_provider_studio.governance.acting.side_by_side import side_by_side
-from airflow_provider_studio.governance.errors import StorageError, WrongWorkspaceError
+from airflow_provider_studio.governance.errors import StorageError, WrongWorkspaceError, is_refusal
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
-from airflow_provider_studio.governance.plans.records import Action, ActionKind, Rule
+from airflow_provider_studio.governance.plans.records import REFUSED, Action, ActionKind, Rule
 from airflow_provider_studio.governance.storage import utcnow
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,9 @@ class ApplySummary:
     :param already_done: actions that an earlier try had settled.
     :param warnings: what was done and is not as it should be, in words.
     :param failures: what went wrong, in words.
+    :param refused: how many actions Studio refused.
+    :param refused_again: those among them of which the plan says so, in words; they are no failures.
+    :param retry_helps: whether a retry may do what failed.
     :param stopped: why the rest was not tried, if it was not.
     """
 
@@ -63,6 +66,9 @@ class ApplySummary:
     already_done: int = 0
     warnings: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    refused: int = 0
+    refused_again: list[str] = field(default_factory=list)
+    retry_helps: bool = False
     stopped: str | None = None
     requests_spent: int = 0
 
@@ -129,12 +135,16 @@ class _Apply:
         self._kinds = kinds
         self._stop = stop
         self._summary = ApplySummary(plan.plan_id)
-        self._failures_in_a_row = 0
+        self._failures = Failures(
+            max_in_a_row=rails.max_failures_in_a_row, max_refused_at_first=rails.max_refused_at_first
+        )
         self._lock = threading.Lock()
 
     def run(self, concurrency: int) -> ApplySummary:
         before = self._client.spending.requests
         reports = [list(actions) for _, actions in groupby(self._plan.actions, key=lambda action: action.report)]
+        # What failed in an earlier try may fail again: it must not keep a retry from the rest.
+        reports.sort(key=lambda actions: any(self._journal.has(one.action_id, Event.FAILED) for one in actions))
         try:
             side_by_side(self._report, reports, concurrency)
         finally:
@@ -242,7 +252,7 @@ class _Apply:
         )
         log.info("%s is done", action.action_id)
         with self._lock:
-            self._failures_in_a_row = 0
+            self._failures.success()
             self._summary.warnings += outcome.warnings
             if not first:  # another apply of this plan was faster to say so
                 self._summary.already_done += 1
@@ -262,15 +272,18 @@ class _Apply:
 
     def _fail(self, action: Action, error: StudioError) -> None:
         status = error.status if isinstance(error, StudioAPIError) else None
+        refused = is_refusal(error)
+        expected = refused and (REFUSED, status) in {(one.field, one.value) for one in action.evidence}
         log.warning("%s failed: %s", action.action_id, error)
-        self._journal.write(action, Event.FAILED, error=str(error), http_status=status)
+        self._journal.write(action, Event.FAILED, error=str(error), http_status=status, refused=refused)
         with self._lock:
-            self._summary.failures.append(f"{action.action_id}: {error}")
-            self._failures_in_a_row += 1
-            if isinstance(error, StudioAuthenticationError):
-                self._halt("the token is not valid any more")
-            elif self._failures_in_a_row >= self._rails.max_failures_in_a_row:
-                self._halt(f"{self._failures_in_a_row} failures in a row")
+            summary = self._summary
+            (summary.refused_again if expected else summary.failures).append(f"{action.action_id}: {error}")
+            summary.refused += refused
+            summary.retry_helps |= error.retry_helps and not expected
+            reason = self._failures.failure(action.report, error, expected=expected)
+            if reason is not None:
+                self._halt(reason, refused=refused)
 
     def _stopped(self) -> bool:
         """Ask the stop switch, one thread at a time, and whether anything else has stopped the work."""
@@ -284,7 +297,11 @@ class _Apply:
                     self._halt(reason)
             return self._summary.stopped is not None
 
-    def _halt(self, reason: str) -> None:
+    def _halt(self, reason: str, *, refused: bool = False) -> None:
+        """Stop the work.
+
+        :param refused: whether the reason is that Studio refuses everything, which says nothing about any Report.
+        """
         if self._summary.stopped is None:
             self._summary.stopped = reason
-            self._journal.write(PLAN, Event.STOPPED, reason=reason)
+            self._journal.write(PLAN, Event.STOPPED, reason=reason, refused=refused)

@@ -13,7 +13,7 @@ from airflow_provider_studio.governance.plans.plan import Plan
 
 _CLOCKS_DIFFER_BY = timedelta(hours=1)
 _MEND = "Look at the plan; if it is right, raise the limit for this run. Nothing was touched."
-_WHOLE = {"max_actions", "max_failures_in_a_row"}
+_WHOLE = ("max_actions", "max_failures_in_a_row", "max_refused_at_first")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,10 @@ class GuardRails:
     :param max_actions: actions in the plan.
     :param max_share: share of the snapshot's Reports that the plan touches, above 0 and at most 1.
     :param max_collection_share: the same within each Collection, of its Reports that are not archived.
-    :param max_failures_in_a_row: after so many failures nothing more is tried.
+    :param max_failures_in_a_row: after this many failures of the service in a row nothing more is tried. What Studio
+        refuses of one Report is no such failure.
+    :param max_refused_at_first: if Studio refuses this many Reports before anything is done, nothing more is tried: the
+        token may lack rights.
     :param max_age_days: an older plan is refused: much may have happened since.
     :raises GuardRailError: a value that makes no sense.
     """
@@ -32,10 +35,11 @@ class GuardRails:
     max_share: float = 0.05
     max_collection_share: float = 1.0
     max_failures_in_a_row: int = 5
+    max_refused_at_first: int = 20
     max_age_days: float = 7.0
 
     def __post_init__(self) -> None:
-        for name in ("max_actions", "max_failures_in_a_row"):
+        for name in _WHOLE:
             if not getattr(self, name) >= 1:
                 raise GuardRailError(f"{name} is {getattr(self, name)!r}; it must be 1 or more.")
         for name in ("max_share", "max_collection_share"):

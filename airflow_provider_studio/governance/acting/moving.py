@@ -10,9 +10,9 @@ from airflow_provider_studio.client.errors import (
     StudioError,
     StudioForbiddenError,
     StudioNotFoundError,
-    StudioResponseError,
 )
 from airflow_provider_studio.client.models import Report
+from airflow_provider_studio.governance.errors import NoEffectError
 
 _NO_EFFECT = (StudioAuthenticationError, StudioForbiddenError, StudioNotFoundError)
 
@@ -38,7 +38,7 @@ def move(client: StudioClient, report: str, *, archive: bool) -> tuple[Report, i
             raise
         status = error.status if isinstance(error, StudioAPIError) else None
     if answer.archived is not archive:
-        raise StudioResponseError(
+        raise NoEffectError(
             f"Report {report} was to be {'archived' if archive else 'unarchived'}, but Studio says archived="
             f"{answer.archived}. Look at it in Studio."
         )

@@ -56,6 +56,12 @@ def reason_to_skip(action: Action, live: Live, policy: StalenessPolicy | None) -
         description=report.description,
     ):
         return "protected"
+    if (
+        policy.protected_collections
+        and action.rule is not Rule.STALE
+        and report.space_token != action.baseline.collection
+    ):
+        return "moved"  # a Report does not say its Collection's name, which may be protected
     checks = {Rule.STALE: _came_alive, Rule.FAILING_SCHEDULE: _was_mended}
     return checks[action.rule](action, live) if action.rule in checks else None
 

@@ -21,6 +21,8 @@ from upath import UPath
 from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.errors import StudioAPIError, StudioError
 from airflow_provider_studio.client.ratelimit import Priority
+from airflow_provider_studio.governance.acting.failures import Failures
+from airflow_provider_studio.governance.acting.guard_rails import GuardRails
 from airflow_provider_studio.governance.acting.moving import move
 from airflow_provider_studio.governance.acting.restoring import Restoring, reason_in_words
 from airflow_provider_studio.governance.acting.side_by_side import side_by_side
@@ -41,6 +43,7 @@ class UndoSummary:
     :param subscribers_to_add: by new schedule token, how many e-mail subscribers a person must add again: the API
         description has no way to.
     :param failures: what could not be restored, and why.
+    :param stopped: why the rest was not tried, if it was not.
     """
 
     plan_id: str
@@ -50,6 +53,7 @@ class UndoSummary:
     already: int = 0
     subscribers_to_add: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    stopped: str | None = None
     requests_spent: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,10 +91,16 @@ def undo_plan(
     chosen = _chosen(journal, only)
     reports = [one for one in chosen if not one.startswith(ActionKind.DELETE_SCHEDULE.value)]
     schedules = sorted(set(chosen) - set(reports))
+
+    def failed_before(actions: Sequence[str]) -> bool:
+        """Whether it may fail again: it must not keep a retry from the rest."""
+        return any(journal.has(one, Event.UNDO_FAILED) for one in actions)
+
     try:
-        side_by_side(work.undo, [[one] for one in reports], concurrency)
+        side_by_side(work.undo, sorted([[one] for one in reports], key=failed_before), concurrency)
         # A Report's schedules one after the other: a new subscription belongs to its newest schedule.
-        side_by_side(work.undo, [list(each) for _, each in groupby(schedules, key=report_of)], concurrency)
+        each_report = [list(each) for _, each in groupby(schedules, key=report_of)]
+        side_by_side(work.undo, sorted(each_report, key=failed_before), concurrency)
     finally:
         work.summary.requests_spent = client.spending.requests - before
         log.info("Undid plan %s: %s", plan_id, work.summary.to_dict())
@@ -121,12 +131,17 @@ class _Undo:
         self._client = client
         self._journal = journal
         self._restoring = Restoring(client, journal)
+        self._failures = Failures(
+            max_in_a_row=GuardRails.max_failures_in_a_row, max_refused_at_first=GuardRails.max_refused_at_first
+        )
         self._lock = threading.Lock()
         self.summary = summary
 
     def undo(self, action_ids: Sequence[str]) -> None:
         """Undo actions one after the other; whatever goes wrong with one leaves the others alone."""
         for action_id in action_ids:
+            if self.summary.stopped is not None:
+                return
             if self._journal.has(action_id, Event.UNDONE) or self._was_not_ours(action_id):
                 self._already()
             else:
@@ -157,6 +172,11 @@ class _Undo:
             self._journal.write(action_id, Event.UNDO_FAILED, about=about, error=why, http_status=status)
             with self._lock:
                 self.summary.failures.append(f"{action_id}: {why}")
+                reason = self._failures.failure(about["report"], error)
+                self.summary.stopped = self.summary.stopped or reason
+        else:
+            with self._lock:
+                self._failures.success()
 
     def _move_back(self, action_id: str, intent: Mapping[str, Any]) -> None:
         """Unarchive what was archived, or archive what was taken out."""

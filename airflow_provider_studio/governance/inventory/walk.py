@@ -17,10 +17,10 @@ from itertools import islice
 from typing import TypeVar
 
 from airflow_provider_studio.client.api import CollectionFilter, ListingKind, StudioClient
-from airflow_provider_studio.client.errors import StudioForbiddenError, StudioNotFoundError
+from airflow_provider_studio.client.errors import StudioAPIError, StudioForbiddenError, StudioNotFoundError
 from airflow_provider_studio.client.models import Report
 from airflow_provider_studio.client.pagination import Page, PageSizes
-from airflow_provider_studio.governance.errors import InventoryError
+from airflow_provider_studio.governance.errors import InventoryError, is_refusal
 from airflow_provider_studio.governance.history.rows import DATASET, Row, report_row, schedule_row
 from airflow_provider_studio.governance.inventory.before import NightBefore
 from airflow_provider_studio.governance.inventory.estimate import Estimate
@@ -179,7 +179,9 @@ class RestWalk:
                 return
             try:
                 schedules = self._schedules(report)
-            except StudioForbiddenError as error:
+            except StudioAPIError as error:
+                if not is_refusal(error):
+                    raise
                 log.warning("The schedules of Report %s are unknown: %s", report["token"], error)
                 return
             self._estimate.schedules_read()

@@ -9,12 +9,15 @@ from datetime import datetime
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import GovernanceError
+from airflow_provider_studio.governance.planning.setbacks import Setback, setbacks
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import archives_by
 from airflow_provider_studio.governance.plans.records import PlanHeader, Rule, SpareReason
 
 log = logging.getLogger(__name__)
+
+_FLAGGED = {SpareReason.GRACE, SpareReason.REFUSED}
 
 Flag = tuple[str, str | None]
 """A Report, or one schedule of a Report, that a policy speaks of."""
@@ -32,8 +35,9 @@ class EarlierPlans:
 
     def __init__(self, storage: UPath, workspace: str, before: datetime, *, archives: bool) -> None:
         self._audit = Audit(storage, workspace)
+        self._all = self._audit.headers()  # the newest first
         nights: dict[str, PlanHeader] = {}
-        for header in self._audit.headers():  # the newest first
+        for header in self._all:
             if header.snapshot is None or header.taken_at >= before:
                 continue
             if archives_by(header.policy) == archives:
@@ -54,6 +58,13 @@ class EarlierPlans:
             counts |= {flag: number + 1 for flag in tonight if counts.get(flag, 0) == number}
         return counts
 
+    def setbacks(self, now: datetime, days: int) -> dict[str, Setback]:
+        """Return what earlier plans of any kind failed to do, by Report.
+
+        :param days: for how many days a refusal keeps a Report out of plans.
+        """
+        return setbacks(self._audit, self._all, now, days)
+
 
 def last_night(storage: UPath, plan: Plan) -> Plan | None:
     """Return the plan of the night before, where there is one that can be read whole."""
@@ -71,4 +82,4 @@ def _read(audit: Audit, plan_id: str) -> Plan | None:
 
 def _flags(plan: Plan) -> set[Flag]:
     acted = {(one.report, None if one.rule is Rule.STALE else one.schedule) for one in plan.actions}
-    return acted | {(one.report, one.schedule) for one in plan.spared if one.reason is SpareReason.GRACE}
+    return acted | {(one.report, one.schedule) for one in plan.spared if one.reason in _FLAGGED}

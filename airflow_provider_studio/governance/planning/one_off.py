@@ -17,9 +17,9 @@ from upath import UPath
 
 from airflow_provider_studio.client.addresses import report_token
 from airflow_provider_studio.client.api import StudioClient
-from airflow_provider_studio.client.errors import StudioNotFoundError
+from airflow_provider_studio.client.errors import StudioAPIError, StudioNotFoundError
 from airflow_provider_studio.client.models import Report, Schedule
-from airflow_provider_studio.governance.errors import PlanError
+from airflow_provider_studio.governance.errors import PlanError, is_refusal
 from airflow_provider_studio.governance.plans.journal import Event, Journal
 from airflow_provider_studio.governance.plans.plan import Plan, plans_folder
 from airflow_provider_studio.governance.plans.records import (
@@ -33,6 +33,9 @@ from airflow_provider_studio.governance.plans.records import (
     SpareReason,
 )
 from airflow_provider_studio.governance.storage import explained, utcnow, write_once
+
+_MOST_REFUSED_AT_FIRST = 20
+"""After this many Reports of which none can be read, it is the token that may not read them."""
 
 
 def plan_named(
@@ -53,6 +56,7 @@ def plan_named(
     :param schedules: for deleting schedules, the tokens of those to delete; all of the Reports' by default.
     :param actor: who acts; a retry of the same task in the same run goes on with its plan.
     :raises PlanError: nothing is named, or a schedule that none of the Reports has.
+    :raises StudioError: the service failed, the token is not valid, or it may not read any of many Reports.
     """
     tokens = [report_token(one, client.workspace) for one in reports]
     if not tokens:
@@ -88,6 +92,7 @@ class _Naming:
         self._client = client
         self._kind = kind
         self._wanted = None if schedules is None else set(schedules)
+        self._has_read = False
         self._actions: list[Action] = []
         self._spared: list[Spared] = []
 
@@ -97,7 +102,11 @@ class _Naming:
         found = {one.schedule for one in self._actions}
         unknown = sorted((self._wanted or set()) - found)
         if unknown:
-            raise PlanError(f"None of the named Reports has the schedule {', '.join(unknown)}; nothing was touched.")
+            refused = [f"{one.report}: {one.detail}" for one in self._spared if one.reason is SpareReason.REFUSED]
+            unread = f" Of these Reports nothing is known: {'; '.join(refused)}" if refused else ""
+            raise PlanError(
+                f"None of the named Reports has the schedule {', '.join(unknown)}; nothing was touched.{unread}"
+            )
         header = PlanHeader(
             workspace=self._client.workspace,
             snapshot=None,
@@ -116,6 +125,12 @@ class _Naming:
         except StudioNotFoundError:
             self._spare(token, None, SpareReason.GONE, "there is no such Report, or the token may not see it")
             return
+        except StudioAPIError as error:
+            if not is_refusal(error) or (not self._has_read and len(self._spared) >= _MOST_REFUSED_AT_FIRST - 1):
+                raise
+            self._spare(token, None, SpareReason.REFUSED, str(error))
+            return
+        self._has_read = True
         if self._kind is ActionKind.ARCHIVE_REPORT and live.archived:
             self._spare(token, live.name, SpareReason.ALREADY_ARCHIVED, "it is archived already")
             return

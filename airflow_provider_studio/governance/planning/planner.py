@@ -20,6 +20,7 @@ from airflow_provider_studio.governance.planning.asking import FedBy, Members
 from airflow_provider_studio.governance.planning.earlier import EarlierPlans, Flag
 from airflow_provider_studio.governance.planning.judging import Around, Facts, Judge, texts_of
 from airflow_provider_studio.governance.planning.savings import saving_of
+from airflow_provider_studio.governance.planning.setbacks import Setback
 from airflow_provider_studio.governance.planning.where import matching
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
@@ -76,9 +77,11 @@ def make_plan(
     members = Members(client)
     around = Around(members.usernames if policy.owner_left_days is not None else None, tokens, FedBy(client))
     judge = Judge(policy, newest.taken_at, around)
-    work = _Planning(policy, judge, members, earlier.flagged(policy.grace_nights))
+    failed = earlier.setbacks(made_at, policy.retry_refused_days)
+    work = _Planning(policy, judge, members, flagged=earlier.flagged(policy.grace_nights), setbacks=failed, now=made_at)
     for report in reports:
         work.add(report, schedules.get(report["token"], []))
+    work.actions.sort(key=lambda one: one.report in failed)  # what failed before comes last, and keeps nothing else
     touched = {one.baseline.collection or "" for one in work.actions}
     places = (one["collection"] or "" for one in reports if not one["archived"])
     live = Counter(place for place in places if place in touched)
@@ -143,11 +146,22 @@ def _facts(
 class _Planning:
     """One plan on its way."""
 
-    def __init__(self, policy: StalenessPolicy, judge: Judge, members: Members, flagged: Mapping[Flag, int]) -> None:
+    def __init__(
+        self,
+        policy: StalenessPolicy,
+        judge: Judge,
+        members: Members,
+        *,
+        flagged: Mapping[Flag, int],
+        setbacks: Mapping[str, Setback],
+        now: datetime,
+    ) -> None:
         self._policy = policy
         self._judge = judge
         self._members = members
         self._flagged = flagged
+        self._setbacks = setbacks
+        self._now = now
         self.actions: list[Action] = []
         self.spared: list[Spared] = []
         self.kept: set[str] = set()
@@ -164,7 +178,7 @@ class _Planning:
                 self._spare(report, verdict.reason, verdict.detail)
                 if verdict.reason in REASONS.values():
                     self.kept.add(report["token"])
-            elif self._in_grace(report, None):
+            elif self._in_grace(report, None) or self._was_refused(report, None):
                 return
             else:
                 # Schedules first: whether archiving stops them nobody knows.
@@ -185,7 +199,7 @@ class _Planning:
             self.kept.add(report["token"])
             return
         for schedule, evidence in due:
-            if not self._in_grace(report, schedule):
+            if not self._in_grace(report, schedule) and not self._was_refused(report, schedule):
                 self.actions.append(_deletion(rule, report, schedule, self._about(report, schedules, evidence)))
 
     def _in_grace(self, report: Facts, schedule: Facts | None) -> bool:
@@ -197,6 +211,16 @@ class _Planning:
         detail = f"flagged; due in {counted(left, 'night')}"
         email = self._email(report)
         self._spare(report, SpareReason.GRACE, detail, schedule=token, nights_left=left, owner_email=email)
+        return True
+
+    def _was_refused(self, report: Facts, schedule: Facts | None) -> bool:
+        """Leave a Report alone that Studio refused lately, and say so."""
+        setback, days = self._setbacks.get(report["token"]), self._policy.retry_refused_days
+        if setback is None or not setback.still_holds(report, self._now, days):
+            return False
+        again = f"planned again from {setback.retried_from(days):%Y-%m-%d} on, or once it is changed"
+        token = None if schedule is None else schedule["token"]
+        self._spare(report, SpareReason.REFUSED, f"{setback.in_words()} ({again})", schedule=token)
         return True
 
     def _email(self, report: Facts) -> str | None:
@@ -215,6 +239,8 @@ class _Planning:
         )
 
     def _about(self, report: Facts, schedules: list[dict[str, Any]], evidence: tuple[Evidence, ...]) -> dict[str, Any]:
+        setback = self._setbacks.get(report["token"])
+        evidence = evidence if setback is None else (*evidence, setback.evidence())
         return {
             "report": report["token"],
             "report_name": report["name"],

@@ -200,6 +200,13 @@ class Audit:
             for one in self.plan(plan_id).actions
         ]
 
+    def failed(self, plan_id: str) -> list[JournalEvent]:
+        """Return the newest failure of each action that failed and was not settled since."""
+        names = self._names(plan_id)
+        states = self._states(names)
+        kept = {name: known for name, known in names.items() if states.get(known[0]) is ActionState.FAILED}
+        return list(self._last(plan_id, kept).values())
+
     def events(
         self, *, plan_id: str | None = None, report: str | None = None, since: datetime | None = None
     ) -> list[JournalEvent]:

@@ -18,13 +18,14 @@ _FOLDS: tuple[Callable[[str], str], ...] = (str.lower, str.casefold)
 
 def matches(pattern: str, text: str | None) -> bool:
     """Whether a pattern matches the whole of a text. A text that is missing matches as an empty one."""
-    literal = pattern.replace("[", "[[]")  # for fnmatch, [ would begin a set of characters
-    return any(
-        fnmatchcase(spelling, form)
-        for spellings, forms in zip(_spellings(text or ""), _spellings(literal), strict=True)
-        for spelling in spellings
-        for form in forms
-    )
+    spellings, forms = _spellings(text or ""), _spellings(pattern)
+    # Both ways to fold case agree on most texts: one comparison is enough then.
+    pairs = {*zip(spellings, forms, strict=True)}
+    return any(_match(one, form) for texts, patterns in pairs for one in texts for form in patterns)
+
+
+def _match(text: str, pattern: str) -> bool:
+    return fnmatchcase(text, pattern.replace("[", "[[]"))  # for fnmatch, [ would begin a set of characters
 
 
 def contains(text: str | None, part: str) -> bool:

@@ -28,6 +28,7 @@ from airflow_provider_studio.governance.words import counted, duration
 
 _LONGEST_NAME = 80
 _MOST_PROTECTIONS = 20
+_MOST_REFUSED = 10
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class PlanText:
         lines += [self.proposal(), "", *self._saving(), *self._since(diff)]
         lines += [f"Policy: {shown(self.header.policy_in_words, longest=2000)}", ""]
         lines += self._protections()
-        lines += [*self._due_later(), *self._spared(), *self._table(rows)]
+        lines += [*self._due_later(), *self._refused(), *self._spared(), *self._table(rows)]
         return "\n".join(lines)
 
     def proposal(self) -> str:
@@ -108,6 +109,22 @@ class PlanText:
         soonest = min(one.nights_left or 0 for one in waiting)
         first = f"the first in {counted(soonest, 'night')}"
         return [f"Due later: {counted(len(waiting), 'Report')} in their grace, {first}.", ""]
+
+    def _refused(self) -> list[str]:
+        """Show what Studio refused before, which a person may have to do something about."""
+        refused = {one.report: one for one in self.spared if one.reason is SpareReason.REFUSED}
+        if not refused:
+            return []
+        headline = f"**Refused by Studio** before, and not in this plan: {counted(len(refused), 'Report')}."
+        advice = "Give the token the rights that it lacks, or protect them in the policy."
+        lines = [f"{headline} {advice}" if self.header.snapshot is not None else headline, ""]
+        lines += [
+            f"- {shown(one.report_name or 'untitled')} ({one.report}): {shown(one.detail, longest=400)}"
+            for one in [*refused.values()][:_MOST_REFUSED]
+        ]
+        if len(refused) > _MOST_REFUSED:
+            lines.append(f"- and {len(refused) - _MOST_REFUSED} more in the plan's file")
+        return [*lines, ""]
 
     def _spared(self) -> list[str]:
         if not self.numbers["spared"]:

@@ -47,6 +47,8 @@ class StalenessPolicy(BaseModel):
     :param failing_schedule_runs: delete a schedule after so many failed runs in a row; its Report stays.
     :param schedules_of_archived: delete the schedules of archived Reports.
     :param grace_nights: act only on what was flagged in so many nights before, one after the other.
+    :param retry_refused_days: a Report that Studio refused to change is planned again after this many days, or once it
+        is moved, edited or has another owner; 0 plans it every night.
     :param protected_collections: tokens or names of Collections whose Reports are left alone.
     :param protected_reports: tokens of Reports that are left alone.
     :param protected_owners: user names whose Reports are left alone.
@@ -68,6 +70,7 @@ class StalenessPolicy(BaseModel):
     failing_schedule_runs: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
     schedules_of_archived: Annotated[bool, Field(strict=True)] = False
     grace_nights: Annotated[int, Field(strict=True, ge=0, le=365)] = 0
+    retry_refused_days: Annotated[int, Field(strict=True, ge=0, le=3650)] = 7
     protected_collections: Names = ()
     protected_reports: Names = ()
     protected_owners: Names = ()
@@ -171,6 +174,7 @@ def _explained(error: ValidationError) -> str:
 def _mend(name: str) -> str:
     mends = {
         "minimum_age_days": "Use whole days from 0 to 3650",
+        "retry_refused_days": "Use whole days from 0 to 3650",
         "grace_nights": "Use a whole number of nights from 0 to 365",
         "failing_schedule_runs": "Use a whole number of runs from 1 to 1000",
         "schedules_of_archived": "Use True or False",

@@ -48,6 +48,10 @@ class Rule(StrEnum):
     NAMED = "named"
 
 
+REFUSED = "refused"
+"""The field of the evidence that Studio refused a Report before; its value is the HTTP status."""
+
+
 class SpareReason(StrEnum):
     """Why a Report is left alone."""
 
@@ -58,6 +62,7 @@ class SpareReason(StrEnum):
     UNPROVEN = "unproven"
     UNMATCHED = "unmatched"
     GRACE = "grace"
+    REFUSED = "refused"
     DATASET = "dataset"
     FEEDS = "feeds"
     KEEP_MARK = "keep_mark"
@@ -75,7 +80,7 @@ class Evidence(Record):
 
     :param field: the fact's name in the `facts` of a night, such as `view_count`.
     :param meaning: the fact in words.
-    :param source: where it was read: `rest`, `discovery_api`, `discovery_db`, `memberships`, or `person`.
+    :param source: where it was read: `rest`, `discovery_api`, `discovery_db`, `memberships`, `journal`, or `person`.
     :param observed_at: when it was read there.
     :param age_days: how old it was when the snapshot was taken.
     """

@@ -233,7 +233,7 @@ def test_one_failure_leaves_the_others_alone_and_is_tried_again(governed: Govern
 
 
 def test_many_failures_in_a_row_stop_the_rest(governed: Governed, plan: Plan) -> None:
-    governed.control.add_fault("status", method="PATCH", status=403, times=None)
+    governed.control.add_fault("status", method="PATCH", status=503, times=None)
     rails = GuardRails(max_actions=100, max_share=1.0, max_failures_in_a_row=2)
     summary = governed.apply(plan, guard_rails=rails)
     assert summary.stopped == "2 failures in a row"

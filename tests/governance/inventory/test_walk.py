@@ -308,9 +308,10 @@ def test_datasets_that_alone_cannot_be_read_are_named_and_unknown(governed: Gove
     assert kept in {row["token"] for row in table(summary.path, "reports")}
 
 
-def test_schedules_that_may_not_be_read_are_unknown_and_their_report_is_there(governed: Governed) -> None:
+@pytest.mark.parametrize("status", [400, 403, 409, 422])
+def test_schedules_that_may_not_be_read_are_unknown_and_their_report_is_there(governed: Governed, status: int) -> None:
     token = governed.report(schedules=1)
-    governed.control.add_fault("status", path="schedules", status=403, times=None)
+    governed.control.add_fault("status", path="schedules", status=status, times=None)
     summary = governed.night()
     (row,) = table(summary.path, "reports")
     assert (row["token"], row["schedules_count"], row["verified_at"], summary.schedules) == (token, 1, None, 0)

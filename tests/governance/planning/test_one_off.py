@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.errors import StudioAPIError, StudioConfigurationError, StudioForbiddenError
 from airflow_provider_studio.governance.errors import PlanError
 from airflow_provider_studio.governance.planning.one_off import plan_named
 from airflow_provider_studio.governance.plans.plan import Plan
@@ -100,3 +100,41 @@ def test_a_schedule_that_none_of_them_has_is_refused_whole(governed: Governed) -
     report = governed.report(schedules=1)
     with pytest.raises(PlanError, match="None of the named Reports has the schedule 0123456789ab; nothing was touched"):
         named(governed, report, kind=ActionKind.DELETE_SCHEDULE, schedules=["0123456789ab"])
+
+
+@pytest.mark.parametrize("what", ["$", "/schedules$"])
+def test_a_named_report_that_studio_refuses_to_show_stops_no_other(governed: Governed, what: str) -> None:
+    refused, other = governed.report(schedules=1), governed.report(schedules=1)
+    governed.control.add_fault("status", path=f"{refused}{what}", status=403, times=None)
+    plan = named(governed, refused, other)
+    assert plan.reports == (other,)
+    (spared,) = plan.spared
+    assert (spared.report, spared.reason) == (refused, SpareReason.REFUSED)
+    assert "answered 403" in spared.detail
+    assert "answered 403" in plan.to_markdown()
+    assert governed.apply(plan, now=utcnow).archived == 1
+
+
+def test_a_token_that_may_read_none_of_many_reports_is_noticed_after_a_few(governed: Governed) -> None:
+    reports = [governed.report() for _ in range(30)]
+    governed.control.clear_requests()
+    governed.control.add_fault("status", method="GET", status=403, times=None)
+    with pytest.raises(StudioForbiddenError):
+        named(governed, *reports)
+    assert governed.control.requests_spent() == 20
+
+
+@pytest.mark.parametrize("status", [401, 503])
+def test_a_failure_of_the_token_or_the_service_is_no_matter_of_one_report(governed: Governed, status: int) -> None:
+    report = governed.report()
+    governed.control.add_fault("status", path=f"{report}$", status=status, times=None)
+    with pytest.raises(StudioAPIError, match=f"answered {status}"):
+        named(governed, report)
+
+
+def test_schedules_of_a_report_that_studio_refuses_to_show_are_not_called_missing(governed: Governed) -> None:
+    report = governed.report(schedules=1)
+    schedule = next(iter(governed.client.list_schedules(report))).token
+    governed.control.add_fault("status", path=f"{report}$", status=403, times=None)
+    with pytest.raises(PlanError, match=f"Of these Reports nothing is known: {report}: GET .* answered 403"):
+        named(governed, report, kind=ActionKind.DELETE_SCHEDULE, schedules=[schedule])

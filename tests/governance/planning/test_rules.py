@@ -303,3 +303,20 @@ def test_an_earlier_plan_whose_policy_would_be_refused_today_does_not_stop_a_new
     assert newest_plan_path(governed.storage) == path
     governed.night(-1)
     assert governed.plan().header.previous_plan == path.stem
+
+
+@pytest.mark.parametrize("rule", ["failing", "archived"])
+def test_a_schedule_is_kept_if_its_report_was_moved_into_a_collection_that_is_protected_by_name(
+    governed: Governed, rule: str
+) -> None:
+    finance = governed.control.add_collection("Finance")
+    if rule == "failing":
+        report = failing_schedule(governed, 4)
+    else:
+        report = governed.report(schedules=1, archived_at=ago(10).isoformat())
+        governed.nights(1, 0)
+    rules: dict[str, Any] = {"failing": {"failing_schedule_runs": 5}, "archived": {"schedules_of_archived": True}}[rule]
+    plan = governed.plan(unviewed_days=None, protected_collections=["finance"], **rules)
+    assert plan.reports == (report,)
+    governed.control.change_report(report, collection=finance)
+    assert dict(governed.apply(plan).skipped) == {"moved": 1}

@@ -22,13 +22,14 @@ def _home() -> Path:
 def storage(path: str | None = None) -> UPath:
     """Return the storage root: `path` if given, else `[studio] storage_path`, else a folder under Airflow's home.
 
-    :raises StudioConfigurationError: nothing that is installed opens such a storage.
+    :raises StudioConfigurationError: nothing that is installed opens such a storage, or it depends on the working
+        directory.
     """
     from airflow.sdk import ObjectStoragePath
 
     from airflow_provider_studio.client.errors import StudioConfigurationError
 
-    root = path or conf.get(_SECTION, "storage_path", fallback=None) or f"file://{_home()}"
+    root = _absolute(path or conf.get(_SECTION, "storage_path", fallback=None) or f"file://{_home()}")
     try:
         # Airflow's class passes every call of a UPath on to one.
         opened = cast("UPath", ObjectStoragePath(root))
@@ -42,6 +43,22 @@ def storage(path: str | None = None) -> UPath:
     files.dircache.use_listings_cache = False
     files.invalidate_cache()
     return opened
+
+
+def _absolute(root: str) -> str:
+    """Return a storage root that is the same from every working directory, with `~` for the user's home."""
+    from airflow_provider_studio.client.errors import StudioConfigurationError
+
+    scheme, found, folder = root.rpartition("://")
+    if found and scheme not in {"file", "local"}:
+        return root
+    absolute = Path(folder).expanduser()
+    if not absolute.is_absolute():
+        raise StudioConfigurationError(
+            f"The storage is {root!r}, which each process would look for in its own working directory. Set [studio] "
+            f"storage_path to an absolute path, such as {_home()}, or to a URL such as s3://bucket/studio."
+        )
+    return f"{scheme}{found}{absolute}"
 
 
 def in_storage(path: str) -> UPath:

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from airflow_provider_studio.cli import airflow_process
+from airflow_provider_studio.cli.arguments import storage_address
 
 if TYPE_CHECKING:
     from airflow_provider_studio.governance.plans.audit import ActionFate, Audit, JournalEvent, PlanFate
@@ -22,7 +24,7 @@ def add_parser(subparsers: Any) -> None:
         description="Without --plan or --events: the plans of the workspace. With --plan: each action's fate.",
     )
     parser.add_argument("--workspace", help="the workspace; may be left out where the storage knows one alone")
-    parser.add_argument("--storage", help="the storage root; [studio] storage_path by default")
+    parser.add_argument("--storage", type=storage_address, help="the storage root; [studio] storage_path by default")
     parser.add_argument("--plan", help="a plan's id: each of its actions and what became of it")
     parser.add_argument("--report", help="only of the Report with this token")
     parser.add_argument("--state", help="only actions in this state, such as done, failed, skipped")
@@ -34,17 +36,13 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what was asked for; return the exit status."""
-    from airflow_provider_studio import settings
-    from airflow_provider_studio.client.errors import StudioError
-    from airflow_provider_studio.governance.plans.audit import Audit, workspace_of
+    with airflow_process.airflow_command():
+        from airflow_provider_studio import settings
+        from airflow_provider_studio.governance.plans.audit import Audit, workspace_of
 
-    storage = settings.storage(arguments.storage)
-    try:
+        storage = settings.storage(arguments.storage)
         audit = Audit(storage, workspace_of(storage, arguments.workspace))
         rows = list(_rows(audit, arguments))
-    except StudioError as error:
-        print(f"audit: {error}", file=sys.stderr)
-        return 1
     _print(rows, as_json=arguments.json)
     return 0
 

@@ -7,10 +7,22 @@ import argparse
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_studio.cli import airflow_process
+from airflow_provider_studio.cli.arguments import storage_address
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from airflow_provider_studio.governance.history.snapshots import Snapshot
 
 _WIDEST = 40
-_DESCRIPTION = "Reads the newest snapshot; with --take, or where there is none yet, takes one first."
+_CONNECTION = "studio_default"
+_DESCRIPTION = (
+    "Reads the newest snapshot, which needs the storage alone. With --take, or if there is no snapshot yet, takes one "
+    "first, which needs a connection."
+)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -22,42 +34,88 @@ def add_parser(subparsers: Any) -> None:
         epilog="Columns: those of a snapshot's reports, the facts of its history (views_90d, runs_30d, ...), and "
         "scheduled, viewed, schedule, scheduled_by, next_scheduled_run, failures_in_a_row.",
     )
-    parser.add_argument("--conn", default="studio_default", metavar="ID", help="the Airflow connection (%(default)s)")
+    parser.add_argument("--workspace", metavar="NAME", help="may be left out if the storage has snapshots of one alone")
+    parser.add_argument(
+        "--conn", metavar="ID", help=f"the workspace of this Airflow connection; {_CONNECTION} to take a snapshot with"
+    )
     parser.add_argument("--where", default="true", metavar="SQL", help="such as: scheduled and views_90d = 0")
     parser.add_argument("--columns", metavar="A,B,...", help="what to show; * is everything")
     parser.add_argument("--order-by", default="collection_name, name, token", metavar="SQL")
     parser.add_argument("--limit", type=int, metavar="N")
     parser.add_argument("--csv", action="store_true", help="print CSV instead of a table")
     parser.add_argument("--take", action="store_true", help="take a snapshot first")
-    parser.add_argument("--storage", metavar="PATH", help="another place than [studio] storage_path")
+    parser.add_argument(
+        "--storage", type=storage_address, metavar="PATH", help="another place than [studio] storage_path"
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the Reports that were asked for; return the exit status."""
-    from airflow_provider_studio import settings
-    from airflow_provider_studio.governance.history import listing
-    from airflow_provider_studio.governance.history.snapshots import SnapshotStore
-    from airflow_provider_studio.governance.inventory.inventory import take_inventory
-    from airflow_provider_studio.hooks.studio import StudioHook
+    with airflow_process.airflow_command():
+        from airflow_provider_studio import settings
+        from airflow_provider_studio.governance.history import listing
 
-    client, storage = StudioHook(options.conn).client, settings.storage(options.storage)
-    store = SnapshotStore(storage, client.workspace)
-    if options.take or store.newest() is None:
-        take_inventory(client, storage, walk="command line", progress=_tell)
-    nights = store.all()
-    columns = options.columns.split(",") if options.columns else listing.COLUMNS
-    names, rows = listing.listed(
-        nights, where=options.where, columns=columns, order_by=options.order_by, limit=options.limit
-    )
+        nights = _nights(settings.storage(options.storage), options)
+        columns = options.columns.split(",") if options.columns else listing.COLUMNS
+        names, rows = listing.listed(
+            nights, where=options.where, columns=columns, order_by=options.order_by, limit=options.limit
+        )
     if options.csv:
         import csv
 
         csv.writer(sys.stdout).writerows([names, *rows])
     else:
         _print_table(names, rows)
-        _tell(f"{len(rows):,} Reports; snapshot of {nights[-1].taken_at:%Y-%m-%d %H:%M} UTC")
+        _tell(
+            f"{len(rows):,} Reports; snapshot of {nights[-1].taken_at:%Y-%m-%d %H:%M} UTC, "
+            f"workspace {nights[-1].workspace!r}"
+        )
     return 0
+
+
+def _nights(storage: UPath, options: argparse.Namespace) -> list[Snapshot]:
+    """Return the snapshots to read, after taking one if that was asked for or there is none."""
+    from airflow_provider_studio.client.errors import StudioConfigurationError
+    from airflow_provider_studio.governance.history.snapshots import SnapshotStore
+    from airflow_provider_studio.governance.inventory.inventory import take_inventory
+
+    nights = [] if options.take else _taken_already(storage, options)
+    if nights:
+        return nights
+    conn_id = options.conn or _CONNECTION
+    client = airflow_process.studio_client(conn_id)
+    if options.workspace not in {None, client.workspace}:
+        raise StudioConfigurationError(
+            f"--workspace is {options.workspace!r}, but the connection {conn_id!r} opens {client.workspace!r}. "
+            "Name the connection of that workspace with --conn."
+        )
+    store = SnapshotStore(storage, client.workspace)
+    if options.take or store.newest() is None:
+        take_inventory(client, storage, walk="command line", progress=_tell)
+    return store.all()
+
+
+def _taken_already(storage: UPath, options: argparse.Namespace) -> list[Snapshot]:
+    """Return the snapshots that can be read without a connection; none if only the connection tells the workspace."""
+    from airflow_provider_studio.governance.errors import GovernanceError
+    from airflow_provider_studio.governance.history.snapshots import SnapshotStore, workspaces
+
+    if options.conn is not None and options.workspace is None:
+        return []
+    known = workspaces(storage)
+    if options.workspace is None and len(known) > 1:
+        raise GovernanceError(
+            f"{storage} has snapshots of several workspaces: {', '.join(known)}. Name one with --workspace."
+        )
+    workspace = options.workspace or next(iter(known), None)
+    nights = SnapshotStore(storage, workspace).all() if workspace in known else []
+    if options.workspace is not None and options.conn is None and not nights:
+        raise GovernanceError(
+            f"{storage} has no snapshot of the workspace {workspace!r}; it has some of {', '.join(known) or 'none'}. "
+            "Take one with --take, or name another --storage."
+        )
+    return nights
 
 
 def _print_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

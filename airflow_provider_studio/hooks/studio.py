@@ -156,7 +156,8 @@ class StudioHook(BaseHook):
         except AirflowNotFoundException:
             raise StudioConfigurationError(
                 f"There is no connection {self.studio_conn_id!r}. Create one of the type {CONNECTION_TYPE!r} in "
-                "Airflow's UI under Admin > Connections, or with `airflow connections add`."
+                "Airflow's UI under Admin > Connections, or with `airflow connections add`. A script or notebook does "
+                f"not read Airflow's database; set AIRFLOW_CONN_{self.studio_conn_id.upper()} there."
             ) from None
 
     def _client_of(self, connection: Connection) -> StudioClient:

@@ -96,6 +96,7 @@ SCHEDULE_COLUMNS = {
     "creator": "VARCHAR",
     "last_run_failed": "BOOLEAN",
 }
+_WORKSPACE = "workspace="
 _MEMORY = "1500MB"
 """A worker's other tasks need theirs; what is larger goes through a temporary folder."""
 SMALL_MEMORY = "200MB"
@@ -114,6 +115,11 @@ class Snapshot:
     folder: UPath
     taken_at: datetime
 
+    @property
+    def workspace(self) -> str:
+        """The workspace's name, which its folder tells."""
+        return self.folder.parent.name.removeprefix(_WORKSPACE)
+
     def summary(self) -> dict[str, Any]:
         """Return what `summary.json` says."""
         with explained("read", self.folder):
@@ -129,7 +135,7 @@ class SnapshotStore:
 
     def __init__(self, storage: UPath, workspace: str) -> None:
         self.storage = storage
-        self.root = storage / "snapshots" / f"workspace={workspace}"
+        self.root = storage / "snapshots" / f"{_WORKSPACE}{workspace}"
 
     def all(self) -> list[Snapshot]:
         """Return every finished snapshot, oldest first."""
@@ -165,6 +171,22 @@ class SnapshotStore:
     def check_writable(self) -> None:
         """Raise StorageError now if nothing can be written here."""
         check_writable(self.root)
+
+
+def workspaces(storage: UPath) -> list[str]:
+    """Return the workspaces that have a finished snapshot in this storage."""
+    root = storage / "snapshots"
+    with explained("list", root):
+        names = [one.name for one in root.iterdir()] if root.exists() else []
+        found = [name for name in names if name.startswith(_WORKSPACE) and _has_snapshot(root / name)]
+    return sorted(name.removeprefix(_WORKSPACE) for name in found)
+
+
+def _has_snapshot(folder: UPath) -> bool:
+    """Return whether a folder has a finished snapshot, after one question in the usual case: the newest is finished."""
+    nights = [one for one in folder.iterdir() if one.name.startswith("taken_at=")]
+    newest_first = sorted(nights, key=lambda one: one.name, reverse=True)
+    return any((one / "summary.json").exists() for one in newest_first)
 
 
 class SnapshotWriter:

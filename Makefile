@@ -32,7 +32,7 @@ $(VENV)/.installed: $(LOCK) pyproject.toml
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
-demo: setup ## Watch a governed night: emulator, real Airflow, nightly DAG (ARGS=--once ends by itself)
+demo: setup ## Watch a governed night: emulator, real Airflow, nightly DAG (ARGS=--once ends by itself, ARGS=--approve asks you)
 	@exec $(BIN)/python -m tests.demo $(ARGS)
 
 test: lint types unit system ## Lint, types, and all tests but the slowest, some of them in a real Airflow (5 minutes)

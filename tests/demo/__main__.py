@@ -30,7 +30,7 @@ def _arguments() -> argparse.Namespace:
         epilog="Pass options through make as in: make demo ARGS='--once --reports 500'",
     )
     parser.add_argument("--once", action="store_true", help="end after the summary: exit 0 or 1")
-    parser.add_argument("--approve", action="store_true", help="wait for your approval in the Airflow UI")
+    parser.add_argument("--approve", action="store_true", help="print a login and a link, and wait for your approval")
     parser.add_argument("--reports", type=int, default=2000, help="Reports in the workspace (default 2000)")
     parser.add_argument("--seed", type=int, default=7, help="the workspace's seed (default 7)")
     parser.add_argument("--port", type=int, default=None, help="port of the Airflow UI (default: a free one)")
@@ -82,7 +82,7 @@ def main() -> int:
             if not arguments.once:
                 night.stay()
         except KeyboardInterrupt:
-            print("\nEnding every process of the demo …")
+            print("\nEnding every process of the demo (a few seconds) …", flush=True)
             return 130
         except (LiveAirflowError, NightFailedError) as error:
             keeper.remove_at_end(None)

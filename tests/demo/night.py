@@ -16,6 +16,7 @@ from upath import UPath
 
 from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.emulator import EmulatorControl
+from tests.demo.approval import WAIT, Approval, ApprovalTimeoutError
 from tests.demo.past import live_through
 from tests.system.keeper import ProcessKeeper
 from tests.system.live_airflow import LiveAirflow, free_ports
@@ -25,6 +26,8 @@ DAG_ID = "studio_nightly_governance"
 CONNECTION_ID = "studio_default"
 # Public: the emulator's own credentials, which open nothing but an emulator.
 TOKEN, SECRET = "emulator-workspace", "emulator-secret"
+_READY_SECONDS = 180.0
+_RUN_SECONDS = 420.0
 
 
 class NightFailedError(RuntimeError):
@@ -50,16 +53,21 @@ class Night:
             environment={"AIRFLOW__STUDIO__STORAGE_PATH": f"file://{home}/studio"},
         )
         self._told: dict[str, str | None] = {}
+        self._last_told = 0.0
+        self._approval: Approval | None = None
+        self._waits_for_approval = False
 
     def run(self) -> None:
         """Live the night; raises NightFailedError or LiveAirflowError with what to look at."""
+        self._say("Ctrl-C ends the demo and everything that it started, at any time")
         self._start_emulator()
         self._airflow.start()
-        self._say("Airflow is starting in the background")
+        self._say(f"Airflow is starting in the background; its log: {self._airflow.log}")
         credentials = Credentials(WORKSPACE, TOKEN, SECRET, host=self._emulator_url, kind=TokenKind.WORKSPACE)
         live_through(self._control, credentials, UPath(self._home / "studio"), say=self._say)
-        self._airflow.wait_until_ready(DAG_ID)
-        self._say(f"Airflow is ready at {self._airflow.url}")
+        self._say(f"Waiting for Airflow, at most {_READY_SECONDS / 60:.0f} minutes")
+        self._airflow.wait_until_ready(DAG_ID, timeout_seconds=_READY_SECONDS)
+        self._say(f"Airflow is ready at {self._airflow.url}; login: {self._airflow.user} / {self._airflow.password}")
         self._create_connection()
         before = time.monotonic()
         state, run_id = self._run_dag()
@@ -91,7 +99,10 @@ class Night:
             except requests.ConnectionError:
                 time.sleep(0.1)
             else:
-                self._say(f"Studio workspace {WORKSPACE!r} with {reports:,} Reports at {self._emulator_url}")
+                self._say(
+                    f"Studio workspace {WORKSPACE!r} with {reports:,} Reports, emulated at {self._emulator_url}; "
+                    f"token: {TOKEN} / {SECRET}"
+                )
                 return
         raise NightFailedError(f"the emulator did not answer within 60 s; see {log}")
 
@@ -121,22 +132,29 @@ class Night:
             "max_share": 0.2,
         }
         run_id = self._airflow.trigger(DAG_ID, conf)
-        self._say(f"DAG {DAG_ID!r} triggered; its run: {self._airflow.url}/dags/{DAG_ID}/runs/{run_id}")
+        self._say(f"DAG {DAG_ID!r} triggered; its run: {self._airflow.run_url(DAG_ID, run_id)}")
+        timeout, approval = _RUN_SECONDS, ""
         if self._arguments.approve:
-            self._say("The task 'approve' will wait for you in the UI (Required Actions)")
-        timeout = 3600.0 if self._arguments.approve else 420.0
-        return self._airflow.wait_for_run(DAG_ID, run_id, timeout_seconds=timeout, watch=self._tell), run_id
+            self._approval = Approval(self._airflow, DAG_ID, run_id, say=self._say)
+            timeout += WAIT.total_seconds()
+            approval = f", and {WAIT.total_seconds() / 60:.0f} more for your approval, whose link follows"
+        self._say(f"Waiting for the end of the run: at most {_RUN_SECONDS / 60:.0f} minutes{approval}")
+        try:
+            return self._airflow.wait_for_run(DAG_ID, run_id, timeout_seconds=timeout, watch=self._tell), run_id
+        except ApprovalTimeoutError as error:
+            raise NightFailedError(str(error)) from None
 
     def _tell(self, states: dict[str, str | None]) -> None:
         """Say what changed, and while a task runs every ten seconds how many requests were spent."""
         changed = [f"{task} {state}" for task, state in states.items() if state and self._told.get(task) != state]
-        spent = self._control.requests_summary()["total"]
-        overdue = time.monotonic() - getattr(self, "_last_told", 0.0) > 10
-        if changed or overdue:
-            self._last_told = time.monotonic()
-            running = [task for task, state in states.items() if state == "running"]
-            self._say(f"{', '.join(changed or running) or 'waiting'} · {spent:,} requests so far")
         self._told = states
+        overdue = time.monotonic() - self._last_told > 10
+        if changed or (overdue and not self._waits_for_approval):
+            self._last_told = time.monotonic()
+            spent = self._control.requests_summary()["total"]
+            running = [task for task, state in states.items() if state == "running"]
+            self._say(f"{', '.join(changed or running) or 'waiting for Airflow'} · {spent:,} requests so far")
+        self._waits_for_approval = self._approval is not None and self._approval.waits(states)
 
     def _summary(self, state: str, run_id: str, seconds: float) -> None:
         inventory = self._airflow.xcom(DAG_ID, run_id, "inventory") or {}
@@ -157,10 +175,12 @@ class Night:
         for name, value in rows:
             print(f"  {name:<18} {'-' if value is None else format(value, ',')}")
         print(
-            f"\nAirflow UI         {self._airflow.url}/dags/{DAG_ID}/runs/{run_id}\n"
+            f"\nAirflow UI         {self._airflow.run_url(DAG_ID, run_id)}\n"
             f"  login            {self._airflow.user} / {self._airflow.password}\n"
+            f"The page Studio    {self._airflow.studio_url}\n"
             f"The plan           {plan.get('path', '-')}\n"
             f"The emulated API   {self._emulator_url}/api/{WORKSPACE}\n"
+            f"  token            {TOKEN} / {SECRET}\n"
             f"To take it back    trigger the DAG 'studio_undo' with plan_id {plan.get('plan_id', '-')}\n",
             flush=True,
         )

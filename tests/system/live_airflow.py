@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -185,13 +186,32 @@ class LiveAirflow:
         tasks = self.api("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
         return {task["task_id"]: task["state"] for task in tasks}
 
+    def is_parked(self, dag_id: str, run_id: str, task_id: str) -> bool:
+        """Return whether the scheduler knows that a task has put itself aside.
+
+        Airflow fails a task that is resumed before the scheduler has heard that its first half has ended.
+        """
+        parked = rf"Received executor event with state success .*task_id='{task_id}', run_id='{re.escape(run_id)}'"
+        return re.search(parked, self.log.read_text(encoding="utf-8", errors="replace")) is not None
+
+    @property
+    def studio_url(self) -> str:
+        """The address of the provider's page in the UI."""
+        return f"{self.url}/plugin/studio"
+
+    def run_url(self, dag_id: str, run_id: str) -> str:
+        """Return the address of a run's page, which a terminal takes whole as a link."""
+        return f"{self.url}/dags/{dag_id}/runs/{quote(run_id, safe='')}"
+
+    def task_url(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """Return the address of a task's page."""
+        return f"{self.run_url(dag_id, run_id)}/tasks/{task_id}"
+
     def answer(self, dag_id: str, run_id: str, task_id: str, choice: str) -> dict[str, Any]:
         """Wait until a task asks a person, and answer as one does in the UI; returns what was asked."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
-        # Airflow fails a task that is resumed before the scheduler has heard that its first half has ended.
-        parked = rf"Received executor event with state success .*task_id='{task_id}', run_id='{re.escape(run_id)}'"
         deadline = time.monotonic() + 120
-        while not re.search(parked, self.log.read_text(encoding="utf-8", errors="replace")):
+        while not self.is_parked(dag_id, run_id, task_id):
             if time.monotonic() > deadline:
                 raise LiveAirflowError(f"{dag_id} did not ask within 120 s: {self.task_states(dag_id, run_id)}")
             time.sleep(0.5)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.system.browser import DESKTOP, chromium, needs_chromium
 from tests.system.live_airflow import free_ports
 
 pytestmark = pytest.mark.system
@@ -97,6 +99,70 @@ def test_a_demo_to_the_end_prints_its_summary_and_leaves_nothing(folder: Path) -
         assert row in text
     assert "answered 429       0" in text
     assert demo.left_after(20) == []
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_a_person_approves_with_nothing_but_what_the_demo_printed(folder: Path) -> None:
+    demo = Demo(folder, "--approve", "--once")
+    demo.wait_for("Ctrl-C ends it at once", 420)
+    printed = demo.text()
+    assert "The night:" not in printed, "all of it is printed before anybody answers"
+    login, link = printed_login(printed), printed_link(printed)
+    assert re.search(r"until \d\d:\d\d", printed), "it says how long it waits"
+    assert "/plugin/studio" in printed, "the page that shows the plan is printed too"
+    with chromium() as browser:
+        page = browser.new_page(viewport=DESKTOP)
+        page.set_default_timeout(60_000)
+        page.goto(link)
+        page.locator("input[name=username]").fill(login[0])
+        page.locator("input[name=password]").fill(login[1])
+        page.keyboard.press("Enter")
+        page.wait_for_url(lambda url: "/login" not in url)
+        page.goto(link)
+        page.get_by_role("button", name=re.compile("^Approve")).first.click()
+        assert demo.process.wait(400) == 0, demo.text()
+        text = demo.text()
+    assert "The night: success" in text
+    assert re.search(r"Reports archived +[1-9]", text)
+    assert text.index(link) < text.index("approve success")
+    assert demo.left_after(20) == []
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_the_studio_page_that_the_demo_prints_opens_while_it_stays_up(folder: Path) -> None:
+    demo = Demo(folder)
+    demo.wait_for("Stays up until Ctrl-C", 420)
+    printed = demo.text()
+    login = printed_login(printed)
+    (address,) = set(re.findall(r"http://\S+/plugin/studio\b\S*", printed))
+    with chromium() as browser:
+        page = browser.new_page(viewport=DESKTOP)
+        page.set_default_timeout(60_000)
+        page.goto(address)
+        page.locator("input[name=username]").fill(login[0])
+        page.locator("input[name=password]").fill(login[1])
+        page.keyboard.press("Enter")
+        page.wait_for_url(lambda url: "/login" not in url)
+        page.goto(address)
+        page.frame_locator("iframe[title=Studio]").get_by_role("heading", name="acme").wait_for()
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.process.wait(60) == 130
+
+
+def printed_login(text: str) -> tuple[str, str]:
+    """Return the user and the password that the demo printed."""
+    found = re.search(r"[Ll]ogin:? +(\S+) / (\S+)", text)
+    assert found, text
+    return found[1], found[2]
+
+
+def printed_link(text: str) -> str:
+    """Return the link to what waits for an answer."""
+    links = set(re.findall(r"http://\S+/required_actions\b", text))
+    assert len(links) == 1, text
+    return str(links.pop())
 
 
 @pytest.mark.slow

@@ -53,7 +53,10 @@ class _StudioNotifier(BaseNotifier):
         if not plan:
             raise ValueError(f"{type(self).__name__}: there is no plan; give plan=… or hang it on the task that plans.")
         path = settings.in_storage(plan if isinstance(plan, str) else plan["path"])
-        return Plan.read(path, workspace=Plan.read_header(path).workspace)
+        read = Plan.read(path, workspace=Plan.read_header(path).workspace)
+        if not isinstance(plan, str) and plan.get("sha256", read.sha256) != read.sha256:
+            raise ValueError(f"{path} is not the plan that was made: its hash is {read.sha256}, not {plan['sha256']}.")
+        return read
 
     def _send(self, context: Context, notice: Any) -> None:
         """Call each notifier, a fresh copy of it: what it renders stays in it."""

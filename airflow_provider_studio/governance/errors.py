@@ -30,6 +30,10 @@ class PlanTamperedError(PlanError):
     """The plan's content is not what its hash says."""
 
 
+class ApprovalError(PlanError, ValueError):
+    """The plan, or this part of it, is not approved; nothing was touched."""
+
+
 class WrongWorkspaceError(PlanError):
     """The plan or journal belongs to another workspace."""
 

@@ -19,8 +19,8 @@ from upath import UPath
 from airflow_provider_studio import settings
 from airflow_provider_studio.governance.errors import StorageError
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore
+from airflow_provider_studio.governance.layout import plan_path
 from airflow_provider_studio.governance.plans.audit import Audit, JournalEvent
-from airflow_provider_studio.governance.plans.plan import plans_folder
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.hooks.spending import Spent
 from airflow_provider_studio.plugin.plan_list import PlanLine, PlanShelf
@@ -139,8 +139,7 @@ class Library:
         return target
 
     def _make_plan(self, workspace: str, plan_id: str) -> Path:
-        path = plans_folder(self.storage(), workspace) / f"{plan_id}.jsonl"
-        if _size(path) < _SMALL_BYTES:
+        if _size(plan_path(self.storage(), workspace, plan_id)) < _SMALL_BYTES:
             return prepare_plan(self.storage(), workspace, plan_id, self.cache)
         target = plan_folder(self.cache, workspace, plan_id)
         if not target.exists():

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import JournalError, PlanError
+from airflow_provider_studio.governance.layout import is_plan_id, plans_folder
 from airflow_provider_studio.governance.plans.audit import ActionState, Audit, JournalEvent
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, folder_of, read_event
-from airflow_provider_studio.governance.plans.plan import plans_folder
 from airflow_provider_studio.governance.plans.records import ActionKind, PlanHeader
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.plugin.frequency import runs_a_week
@@ -178,6 +178,8 @@ def _read_numbers(path: UPath) -> PlanNumbers:
             action_id = "-".join(filter(None, (record["kind"], record["report"], record.get("schedule"))))
             runs = (record.get("saving") or {}).get("runs_a_week")
             actions.append(Proposed(action_id, ActionKind(record["kind"]), record["report"], runs))
+    if not is_plan_id(header.plan_id) or path.name != f"{header.plan_id}.jsonl":
+        raise PlanError(f"{path} is the plan {header.plan_id!r}: it was renamed.")
     return PlanNumbers(header, tuple(actions))
 
 

@@ -22,7 +22,8 @@ from upath import UPath
 
 from airflow_provider_studio.governance.history.facts import facts
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore, open_history
-from airflow_provider_studio.governance.plans.plan import Plan, plans_folder
+from airflow_provider_studio.governance.layout import check_plan_id, plan_path
+from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.storage import file_stamp
 from airflow_provider_studio.plugin.frequency import RUNS_A_WEEK_SQL
 
@@ -43,7 +44,7 @@ def night_folder(cache: Path, workspace: str, night: datetime) -> Path:
 
 def plan_folder(cache: Path, workspace: str, plan_id: str) -> Path:
     """Return where the tables of a plan are, once they are made."""
-    return cache / f"workspace={workspace}" / f"plan={plan_id}"
+    return cache / f"workspace={workspace}" / f"plan={check_plan_id(plan_id)}"
 
 
 def prepare_night(storage: UPath, workspace: str, cache: Path) -> Path:
@@ -71,7 +72,7 @@ def prepare_plan(storage: UPath, workspace: str, plan_id: str, cache: Path) -> P
     """
     target = plan_folder(cache, workspace, plan_id)
     if not target.exists():
-        plan = Plan.read(plans_folder(storage, workspace) / f"{plan_id}.jsonl", workspace=workspace)
+        plan = Plan.read(plan_path(storage, workspace, plan_id), workspace=workspace)
         with _Made(target) as folder:
             _as_parquet(_verdicts(plan), folder / "verdicts.parquet")
             actions = [one.model_dump(mode="json") | {"action_id": one.action_id} for one in plan.actions]

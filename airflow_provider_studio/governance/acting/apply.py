@@ -107,7 +107,7 @@ def apply_plan(
         )
     rails = guard_rails or GuardRails()
     rails.check(plan, now())
-    journal = Journal(storage, plan.workspace, plan.plan_id, actor=actor, now=now)
+    journal = Journal(storage, plan.workspace, plan.plan_id, actor=actor, sha256=plan.sha256, now=now)
     journal.check_writable()
     work = _Apply(client.with_priority(Priority.ACT), plan, journal, rails=rails, kinds=frozenset(kinds), stop=stop)
     return work.run(concurrency)

@@ -76,7 +76,9 @@ def undo_plan(
     :param only: action ids, or Report tokens, to undo; everything by default.
     :param actor: who acts, for the journal.
     :param concurrency: how many Reports are worked on at once.
-    :raises JournalError: there is no such journal in this workspace, or `only` names what is not in it.
+    :raises PlanError: the id is none.
+    :raises JournalError: there is no such journal in this workspace, `only` names what is not in it, or its actions
+        belong to several plans.
     :raises StorageError: the journal cannot be written.
     """
     journal = Journal(storage, client.workspace, plan_id, actor=actor, now=now)
@@ -89,6 +91,7 @@ def undo_plan(
     before = client.spending.requests
     work = _Undo(client.with_priority(Priority.ACT), journal, UndoSummary(plan_id))
     chosen = _chosen(journal, only)
+    journal.check_intents(chosen)
     reports = [one for one in chosen if not one.startswith(ActionKind.DELETE_SCHEDULE.value)]
     schedules = sorted(set(chosen) - set(reports))
 

@@ -20,8 +20,9 @@ from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.errors import StudioAPIError, StudioNotFoundError
 from airflow_provider_studio.client.models import Report, Schedule
 from airflow_provider_studio.governance.errors import PlanError, is_refusal
+from airflow_provider_studio.governance.layout import is_plan_id, plan_path, plans_folder
 from airflow_provider_studio.governance.plans.journal import Event, Journal
-from airflow_provider_studio.governance.plans.plan import Plan, plans_folder
+from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.records import (
     Action,
     ActionKind,
@@ -77,9 +78,9 @@ def _unfinished(storage: UPath, workspace: str, begun: UPath) -> Plan | None:
     """Return the plan of an earlier try that is not settled."""
     with explained("list", begun):
         names = [one.name for one in begun.iterdir()] if begun.exists() else []
-    for plan_id in (name.removesuffix(".json") for name in sorted(names)):
-        plan = Plan.read(plans_folder(storage, workspace) / f"{plan_id}.jsonl", workspace=workspace)
-        journal = Journal(storage, workspace, plan_id, actor={})
+    for plan_id in filter(is_plan_id, (name.removesuffix(".json") for name in sorted(names))):
+        plan = Plan.read(plan_path(storage, workspace, plan_id), workspace=workspace)
+        journal = Journal(storage, workspace, plan_id, actor={}, sha256=plan.sha256)
         if not all(journal.has(one.action_id, Event.DONE, Event.SKIPPED) for one in plan.actions):
             return plan
     return None

@@ -19,8 +19,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import JournalError, PlanError, PlanTamperedError
+from airflow_provider_studio.governance.layout import is_plan_id, plan_path, plans_folder
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, folder_of, parsed_name, read_event
-from airflow_provider_studio.governance.plans.plan import Plan, plans_folder
+from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import archives_by
 from airflow_provider_studio.governance.plans.records import Action, PlanHeader
 from airflow_provider_studio.governance.storage import explained
@@ -55,6 +56,8 @@ class JournalEvent(BaseModel):
     """One event of a journal.
 
     :param actor: who: `dag`, `run`, `task`, `try`, `approver`, as far as known.
+    :param sha256: the plan's hash; None in events of earlier versions.
+    :param decision: of an answer to an approval: `all`, `schedules` or `reject`.
     :param action: what: `kind`, `report`, `report_name`, `schedule`, …; None for an event of the plan as a whole.
     :param before: what was acted on, in short; the whole of it is the `backup` of an intent.
     :param after: what became of it, in short.
@@ -67,6 +70,8 @@ class JournalEvent(BaseModel):
     at: AwareDatetime
     workspace: str
     plan_id: str
+    sha256: str | None = None
+    decision: str | None = None
     actor: dict[str, str] = Field(default_factory=dict)
     action: dict[str, Any] | None = None
     before: Any = None
@@ -137,7 +142,7 @@ def newest_plan_path(storage: UPath, workspace: str | None = None) -> UPath:
     chosen = workspace_of(storage, workspace)
     for header in Audit(storage, chosen).headers():
         if header.snapshot is not None and archives_by(header.policy):
-            return plans_folder(storage, chosen) / f"{header.plan_id}.jsonl"
+            return plan_path(storage, chosen, header.plan_id)
     raise PlanError(f"There is no plan for stale Reports of {chosen!r} under {storage}. Run the nightly DAG first.")
 
 
@@ -159,7 +164,11 @@ class Audit:
         found = []
         for path in paths:
             try:
-                found.append(Plan.read_header(path))
+                header = Plan.read_header(path)
+                if is_plan_id(header.plan_id) and path.name == f"{header.plan_id}.jsonl":
+                    found.append(header)
+                else:
+                    log.warning("%s is the plan %r: it was renamed, and is left out", path, header.plan_id)
             except PlanTamperedError as error:
                 log.warning("%s", error)
         return sorted(found, key=lambda one: one.created_at, reverse=True)
@@ -182,22 +191,35 @@ class Audit:
         plan, names = self.plan(plan_id), self._names(plan_id)
         states = self._states(names)
         proposed = (states.get(one.action_id, ActionState.PROPOSED) for one in plan.actions)
-        answers = {Event.APPROVED, Event.REJECTED}
-        approvals = (self._event(plan_id, name) for name, (_, event) in names.items() if event in answers)
-        approval = max(approvals, key=lambda one: one.at, default=None)
+        answers = [one for one in self.answers(plan_id) if one.sha256 in {None, plan.sha256}]
+        approval = answers[-1] if answers else None
         return PlanFate(plan.header, self._path(plan_id), Counter(proposed), approval)
+
+    def answers(self, plan_id: str) -> list[JournalEvent]:
+        """Return the approvals and rejections of a plan, the newest last; of two at one instant the rejection."""
+        events = self.events(plan_id=plan_id, report=PLAN)
+        return [one for one in events if one.event in {Event.APPROVED, Event.REJECTED}]
 
     def states(self, plan_id: str) -> dict[str, ActionState]:
         """Return the state of each action that the journal knows, by its id; all others are only proposed."""
         return self._states(self._names(plan_id))
 
     def fates(self, plan_id: str) -> list[ActionFate]:
-        """Return each action of a plan with what became of it, in the plan's order."""
-        names = self._names(plan_id)
+        """Return each action of a plan with what became of it, in the plan's order.
+
+        :raises JournalError: the journal is that of another plan with the same id.
+        """
+        plan, names = self.plan(plan_id), self._names(plan_id)
         states, last = self._states(names), self._last(plan_id, names)
+        other = next((one.sha256 for one in last.values() if one.sha256 not in {None, plan.sha256}), None)
+        if other is not None:
+            raise JournalError(
+                f"The journal of plan {plan_id} is that of another plan with this id: its hash is {other}, but the "
+                f"plan's file has {plan.sha256}. The file was replaced after it was carried out."
+            )
         return [
             ActionFate(one, states.get(one.action_id, ActionState.PROPOSED), last.get(one.action_id))
-            for one in self.plan(plan_id).actions
+            for one in plan.actions
         ]
 
     def failed(self, plan_id: str) -> list[JournalEvent]:
@@ -230,7 +252,8 @@ class Audit:
         folder = folder_of(self._storage, self._workspace)
         with explained("list", folder):
             names = [one.name for one in folder.iterdir()] if folder.exists() else []
-        return sorted(name.removeprefix("plan=") for name in names if name.startswith("plan="))
+        ids = (name.removeprefix("plan=") for name in names if name.startswith("plan="))
+        return sorted(filter(is_plan_id, ids))
 
     def _names(self, plan_id: str) -> dict[str, tuple[str, Event]]:
         folder = folder_of(self._storage, self._workspace, plan_id)
@@ -266,7 +289,7 @@ class Audit:
             raise JournalError(f"The journal's event {path} is damaged ({error.error_count()} fields).") from None
 
     def _path(self, plan_id: str) -> UPath:
-        return plans_folder(self._storage, self._workspace) / f"{plan_id}.jsonl"
+        return plan_path(self._storage, self._workspace, plan_id)
 
 
 def _state(events: Collection[Event]) -> ActionState:

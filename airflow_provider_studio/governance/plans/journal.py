@@ -3,14 +3,16 @@
 
 Most names are fixed (`<action>.intent.json`, `<action>.done.json`, …), so that writing the same event twice is
 impossible and reading the folder's names tells what is settled; what may happen often carries a stamp. The backup
-stands in the intent. Every event says who, when, what, before, after and with which HTTP status.
+stands in the intent. Every event says of which plan (the whole hash), who, when, what, before, after and with which
+HTTP status.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -18,6 +20,7 @@ from typing import Any
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import JournalError
+from airflow_provider_studio.governance.layout import journal_folder, journals_folder
 from airflow_provider_studio.governance.plans.records import Action
 from airflow_provider_studio.governance.storage import check_writable, explained, file_stamp, utcnow, write_once
 
@@ -49,8 +52,9 @@ REPEATABLE = {Event.APPROVED, Event.REJECTED, Event.STOPPED, Event.RESUMED, Even
 
 def folder_of(storage: UPath, workspace: str, plan_id: str | None = None) -> UPath:
     """Return where the journal of a plan is, or all journals of a workspace."""
-    root = storage / "journals" / f"workspace={workspace}"
-    return root if plan_id is None else root / f"plan={plan_id}"
+    if plan_id is None:
+        return journals_folder(storage, workspace)
+    return journal_folder(storage, workspace, plan_id)
 
 
 def parsed_name(name: str) -> tuple[str, Event] | None:
@@ -69,7 +73,10 @@ class Journal:
 
     :param storage: the storage root.
     :param actor: who acts: DAG, run, task, try, approver. Stands in every event.
+    :param sha256: the plan's hash, where it is known. Stands in every event.
     :param now: the clock.
+    :raises PlanError: the id is none.
+    :raises JournalError: the journal is that of another plan with the same id.
     """
 
     def __init__(
@@ -79,17 +86,49 @@ class Journal:
         plan_id: str,
         *,
         actor: Mapping[str, str],
+        sha256: str | None = None,
         now: Callable[[], datetime] = utcnow,
     ) -> None:
         self.folder = folder_of(storage, workspace, plan_id)
-        self._workspace, self._plan_id = workspace, plan_id
+        self._workspace, self._plan_id, self._sha256 = workspace, plan_id, sha256
         self._actor = dict(actor)
         self._now = now
         self._known: dict[str, set[Event]] = {}
+        self._read: dict[str, dict[str, Any]] = {}
         with explained("list the journal", self.folder):
             names = [one.name for one in self.folder.iterdir()] if self.folder.exists() else []
-        for known in filter(None, map(parsed_name, names)):
+        events = {name: known for name in names if (known := parsed_name(name)) is not None}
+        for known in events.values():
             self._remember(*known)
+        # One is enough: nobody writes an event into the journal of another plan.
+        self._check_one_plan(sorted(events)[:1])
+
+    def check_intents(self, action_ids: Iterable[str]) -> None:
+        """Make sure, before anything is done, that actions belong to one plan: this one, where its hash is known.
+
+        :raises JournalError: an action belongs to another plan.
+        """
+        self._check_one_plan(f"{action_id}.{Event.INTENT.value}.json" for action_id in action_ids)
+
+    def _check_one_plan(self, names: Iterable[str]) -> None:
+        """Take events without a hash, which earlier versions wrote, for this plan's; leave damaged ones to `read`."""
+        for name in names:
+            with suppress(_DamagedEventError):
+                self._sha256 = self._checked(self.folder / name).get("sha256") or self._sha256
+
+    def _checked(self, path: UPath) -> dict[str, Any]:
+        """Read an event, once, and make sure that it is of this plan."""
+        if path.name not in self._read:
+            found = read_event(path)
+            known = {"plan_id": self._plan_id, "workspace": self._workspace, "sha256": self._sha256}
+            wrong = [name for name, value in known.items() if value and found.get(name) and found[name] != value]
+            if wrong:
+                raise JournalError(
+                    f"The journal's event {path} is of another plan: {wrong[0]} is {found[wrong[0]]!r}, not "
+                    f"{known[wrong[0]]!r}. Two plans share the id {self._plan_id}. Make a new plan."
+                )
+            self._read[path.name] = found
+        return self._read[path.name]
 
     def _remember(self, action_id: str, event: Event) -> None:
         self._known.setdefault(action_id, set()).add(event)
@@ -145,6 +184,7 @@ class Journal:
             "at": at.isoformat(),
             "workspace": self._workspace,
             "plan_id": self._plan_id,
+            "sha256": self._sha256,
             "actor": self._actor,
             "action": about if isinstance(action, str) else action.model_dump(mode="json", exclude={"evidence"}),
             "before": scrubbed(before),
@@ -160,9 +200,13 @@ class Journal:
     def read(self, action_id: str, event: Event) -> dict[str, Any]:
         """Return an event of those that happen once.
 
-        :raises JournalError: it is missing or damaged.
+        :raises JournalError: it is missing, damaged or of another plan.
         """
-        return read_event(self.folder / f"{action_id}.{event.value}.json")
+        return self._checked(self.folder / f"{action_id}.{event.value}.json")
+
+
+class _DamagedEventError(JournalError):
+    """An event that is missing or no JSON."""
 
 
 def read_event(path: UPath) -> dict[str, Any]:
@@ -174,8 +218,10 @@ def read_event(path: UPath) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
     try:
         return dict(json.loads(text))
-    except ValueError:
-        raise JournalError(f"The journal's event {path} is missing or damaged; nothing was done about it.") from None
+    except (ValueError, TypeError):
+        raise _DamagedEventError(
+            f"The journal's event {path} is missing or damaged; nothing was done about it."
+        ) from None
 
 
 def scrubbed(value: Any) -> Any:

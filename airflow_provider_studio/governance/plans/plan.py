@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from pydantic import ValidationError
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import PlanError, PlanTamperedError, WrongWorkspaceError
+from airflow_provider_studio.governance.layout import plan_path, plans_folder
 from airflow_provider_studio.governance.plans.plan_text import PlanText
 from airflow_provider_studio.governance.plans.records import (
     Action,
@@ -28,14 +29,13 @@ from airflow_provider_studio.governance.plans.records import (
 )
 from airflow_provider_studio.governance.storage import explained, write_once
 
+__all__ = ["Plan", "plans_folder"]
+
 FORMAT_VERSION = 1
+PLAN_ID_DIGITS = 12
+"""How much of the hash is the id. It is a short name for people; the whole hash says which plan is meant."""
 _MOST_NAMED = 20
 """How many protections that match nothing the summary names."""
-
-
-def plans_folder(storage: UPath, workspace: str) -> UPath:
-    """Return where the plans of a workspace are."""
-    return storage / "plans" / f"workspace={workspace}"
 
 
 class Plan:
@@ -50,17 +50,22 @@ class Plan:
         unsigned = header.model_copy(update={"plan_id": "", "sha256": ""})
         lines = [unsigned.line(), *(record.line() for record in (*self.actions, *self.spared))]
         digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-        if header.sha256 and (header.sha256, header.plan_id) != (digest, digest[:12]):
+        if header.sha256 and (header.sha256, header.plan_id) != (digest, digest[:PLAN_ID_DIGITS]):
             raise PlanTamperedError(
                 f"Plan {header.plan_id} was changed after it was made: its content does not match its hash. "
                 "Make a new plan instead of editing one."
             )
-        self.header = header.model_copy(update={"plan_id": digest[:12], "sha256": digest})
+        self.header = header.model_copy(update={"plan_id": digest[:PLAN_ID_DIGITS], "sha256": digest})
 
     @property
     def plan_id(self) -> str:
-        """The beginning of the content's hash."""
+        """The beginning of the content's hash: a short name, which another plan could have too."""
         return self.header.plan_id
+
+    @property
+    def sha256(self) -> str:
+        """The content's hash: which plan this is."""
+        return self.header.sha256
 
     @property
     def workspace(self) -> str:
@@ -76,13 +81,27 @@ class Plan:
         """Write the plan for machines (`.jsonl`) and for people (`.md`), and return the former's path.
 
         :param previous: the plan of the night before, for what changed since.
+        :raises PlanError: another plan is there under the same id.
         """
-        folder = plans_folder(storage, self.workspace)
-        path = folder / f"{self.plan_id}.jsonl"
-        lines = [record.line() for record in (self.header, *self.actions, *self.spared)]
-        write_once(folder / f"{self.plan_id}.md", self.to_markdown(previous=previous).encode())
-        write_once(path, ("\n".join(lines) + "\n").encode())
+        path = plan_path(storage, self.workspace, self.plan_id)
+        content = ("\n".join(record.line() for record in (self.header, *self.actions, *self.spared)) + "\n").encode()
+        self._check_free(path, lambda there: there == content)
+        beside = path.with_suffix(".md")
+        if not write_once(beside, self.to_markdown(previous=previous).encode()):
+            self._check_free(beside, lambda there: self.sha256.encode() in there)
+        if not write_once(path, content):
+            self._check_free(path, lambda there: there == content)
         return path
+
+    def _check_free(self, path: UPath, is_ours: Callable[[bytes], bool]) -> None:
+        """Raise if another plan's file is there: an id is too short to be unique."""
+        with explained("read the plan", path):
+            taken = path.exists() and not is_ours(path.read_bytes())
+        if taken:
+            raise PlanError(
+                f"{path} is there already and is another plan with the id {self.plan_id}, or a damaged one. Nothing "
+                "was overwritten. Make the plan again: it gets another id."
+            )
 
     @staticmethod
     def read_header(path: UPath) -> PlanHeader:
@@ -124,6 +143,8 @@ class Plan:
                 f"{path} is a plan for the workspace {header.workspace!r}, but the connection opens {workspace!r}. "
                 "Use the connection that the plan was made with."
             )
+        if path.name != f"{header.plan_id}.jsonl":
+            raise PlanTamperedError(f"{path} is the plan {header.plan_id}. It was renamed; make a new plan.")
         if not header.sha256:
             raise PlanTamperedError(f"{path} carries no hash. It was changed; make a new plan.")
         return cls(header, actions, spared)
@@ -148,6 +169,7 @@ class Plan:
         savings = [action.saving for action in self.actions if action.saving is not None]
         return {
             "plan_id": self.plan_id,
+            "sha256": self.sha256,
             "workspace": self.workspace,
             "snapshot": self.header.snapshot,
             "reports": self.header.reports_in_snapshot,
@@ -170,4 +192,5 @@ class Plan:
         :param previous: an earlier plan, for what changed since.
         """
         diff = self.diff(previous) if previous is not None else None
-        return PlanText(self.header, self.summary(), self.actions, self.spared).render(rows=rows, diff=diff)
+        text = PlanText(self.header, self.summary(), self.actions, self.spared).render(rows=rows, diff=diff)
+        return f"{text.rstrip()}\n\nSHA-256 of this plan: `{self.sha256}`\n"

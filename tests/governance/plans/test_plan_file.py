@@ -12,11 +12,15 @@ import pytest
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import (
+    JournalError,
     PlanError,
     PlanTamperedError,
     StorageError,
     WrongWorkspaceError,
 )
+from airflow_provider_studio.governance.plans import plan as plan_module
+from airflow_provider_studio.governance.plans.audit import Audit
+from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
 from airflow_provider_studio.governance.plans.plan import Plan
 from tests.governance.conftest import Governed, ago, built_once
 
@@ -183,3 +187,119 @@ def test_many_protections_stay_short_for_people_and_whole_in_the_file(governed: 
     assert len(plan.header.protections or ()) == 202
     assert "and 182 more in the plan's file" in plan.to_markdown()
     assert len(plan.summary()["matching_nothing"]) == 20
+
+
+def twin(plan: Plan) -> Plan:
+    """Return another plan with the same id."""
+    for number in range(1_000_000):
+        header = plan.header.model_copy(update={"policy_in_words": str(number), "plan_id": "", "sha256": ""})
+        other = Plan(header, plan.actions, plan.spared)
+        if other.plan_id == plan.plan_id:
+            return other
+    raise AssertionError("no twin")
+
+
+@pytest.fixture
+def twins(governed: Governed, monkeypatch: pytest.MonkeyPatch) -> tuple[Plan, Plan]:
+    """Two plans with one id, which is short so that the second is found at once."""
+    monkeypatch.setattr(plan_module, "PLAN_ID_DIGITS", 2)
+    governed.report("Dead 1", schedules=1)
+    governed.report("Dead 2")
+    governed.nights(100, 0)
+    plan = governed.plan()
+    return plan, twin(plan)
+
+
+def test_a_plan_never_takes_the_place_of_another_with_its_id(governed: Governed, twins: tuple[Plan, Plan]) -> None:
+    first, second = twins
+    path = first.write(governed.storage)
+    with pytest.raises(PlanError, match=f"another plan with the id {second.plan_id}.*it gets another id"):
+        second.write(governed.storage)
+    assert Plan.read(path, workspace="acme").sha256 == first.sha256
+    assert first.sha256 in path.with_suffix(".md").read_text()
+
+
+def test_a_text_that_lies_beside_a_plan_must_be_of_this_plan(governed: Governed, twins: tuple[Plan, Plan]) -> None:
+    first, second = twins
+    path = first.write(governed.storage)
+    path.unlink()
+    with pytest.raises(PlanError, match=r"\.md is there already"):
+        second.write(governed.storage)
+    assert not path.exists()
+    assert first.write(governed.storage) == path, "its own text is no obstacle"
+
+
+def test_a_renamed_plan_is_refused(written: UPath) -> None:
+    other = written.with_name("0123456789ab.jsonl")
+    other.write_text(written.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(PlanTamperedError, match="It was renamed"):
+        Plan.read(other, workspace="acme")
+    assert [one.plan_id for one in Audit(written.parent.parent.parent, "acme").headers()] == [written.stem]
+
+
+def test_what_people_read_of_a_plan_has_its_whole_hash(governed: Governed, written: UPath) -> None:
+    plan = Plan.read(written, workspace="acme")
+    assert f"SHA-256 of this plan: `{plan.sha256}`" in written.with_suffix(".md").read_text()
+    assert plan.summary()["sha256"] == plan.sha256
+
+
+def test_a_plan_is_not_carried_out_under_the_journal_of_its_twin(governed: Governed, twins: tuple[Plan, Plan]) -> None:
+    first, second = twins
+    governed.apply(first)
+    before = governed.state()
+    governed.control.clear_requests()
+    with pytest.raises(JournalError, match=f"sha256 is '{first.sha256}', not '{second.sha256}'"):
+        governed.apply(second)
+    assert (governed.control.requests_spent(), governed.state()) == (0, before)
+
+
+def test_a_journal_in_which_everything_was_skipped_is_one_plans_too(
+    governed: Governed, twins: tuple[Plan, Plan]
+) -> None:
+    first, second = twins
+    governed.apply(first, kinds=())
+    governed.control.clear_requests()
+    with pytest.raises(JournalError, match="is of another plan"):
+        governed.apply(second)
+    assert governed.control.requests_spent() == 0
+
+
+def test_a_plan_that_replaced_another_has_no_part_in_its_history(governed: Governed, twins: tuple[Plan, Plan]) -> None:
+    first, second = twins
+    Journal(governed.storage, "acme", first.plan_id, actor={}, sha256=first.sha256).write(
+        PLAN, Event.APPROVED, decision="all"
+    )
+    second.write(governed.storage)
+    audit = Audit(governed.storage, "acme")
+    assert audit.plan_fate(second.plan_id).approval is None
+    governed.apply(first)
+    with pytest.raises(JournalError, match="that of another plan with this id"):
+        audit.fates(second.plan_id)
+
+
+def test_an_undo_takes_back_one_plan_and_no_other(governed: Governed, twins: tuple[Plan, Plan]) -> None:
+    first, second = twins
+    governed.apply(first)
+    folder = governed.storage / "journals" / "workspace=acme" / f"plan={first.plan_id}"
+    intent = next(one for one in sorted(folder.iterdir(), reverse=True) if one.name.endswith(".intent.json"))
+    intent.write_text(intent.read_text().replace(first.sha256, second.sha256))
+    governed.control.clear_requests()
+    with pytest.raises(JournalError, match="is of another plan"):
+        governed.undo(first)
+    assert governed.control.requests_spent() == 0
+
+
+def test_a_journal_from_before_there_was_a_hash_in_it_is_undone_and_resumed(governed: Governed) -> None:
+    governed.report("Dead 1", schedules=1)
+    governed.nights(100, 0)
+    before, plan = governed.state(), governed.plan()
+    governed.apply(plan)
+    folder = governed.storage / "journals" / "workspace=acme" / f"plan={plan.plan_id}"
+    for path in folder.iterdir():
+        event = json.loads(path.read_text())
+        assert event.pop("sha256") == plan.sha256
+        path.write_text(json.dumps(event))
+    assert governed.apply(plan).already_done == 2
+    assert governed.undo(plan).failures == []
+    assert governed.state() == before
+    assert len(Audit(governed.storage, "acme").events()) == 8

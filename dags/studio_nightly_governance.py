@@ -115,7 +115,7 @@ with DAG(
         """Ask a person, act at once, or have nothing to do."""
         if not plan["reports_to_archive"] and not plan["schedules_to_delete"]:
             return None
-        return "approve" if params["approval"] else "apply"
+        return "apply" if params["approval"] is False else "approve"
 
     # To tell people, hang notifiers on it: StudioPlanNotifier(SmtpNotifier(to=…)); see docs/governance.md.
     approve = StudioApprovePlanOperator(
@@ -131,7 +131,8 @@ with DAG(
         max_actions="{{ params.max_actions }}",
         max_share="{{ params.max_share }}",
         max_collection_share="{{ params.max_collection_share }}",
-        approval=approve.output,
+        # A run whose param `approval` is off needs none; in any other, what `approve` did not return is no approval.
+        approval="{{ 'not_required' if params.approval is false else ti.xcom_pull(task_ids='approve') | tojson }}",
         trigger_rule="none_failed_min_one_success",
         execution_timeout=timedelta(hours=6),
     )

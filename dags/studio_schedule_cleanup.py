@@ -61,7 +61,7 @@ with DAG(
         """Ask a person, act at once, or have nothing to do."""
         if not plan["schedules_to_delete"]:
             return None
-        return "approve" if params["approval"] else "apply"
+        return "apply" if params["approval"] is False else "approve"
 
     approve = StudioApprovePlanOperator(
         task_id="approve", plan=plan.output, response_timeout=timedelta(days=5), retry_delay=timedelta(seconds=10)
@@ -72,7 +72,8 @@ with DAG(
         plan=plan.output,
         max_actions="{{ params.max_actions }}",
         max_share=1.0,  # a schedule that always fails harms nobody by going; their number is bounded above
-        approval=approve.output,
+        # A run whose param `approval` is off needs none; in any other, what `approve` did not return is no approval.
+        approval="{{ 'not_required' if params.approval is false else ti.xcom_pull(task_ids='approve') | tojson }}",
         trigger_rule="none_failed_min_one_success",
         execution_timeout=timedelta(hours=6),
     )

@@ -18,8 +18,8 @@ from airflow.sdk import DAG, Param
 from airflow_provider_studio.operators.governance import StudioUndoPlanOperator
 
 
-def only(context: dict[str, Any], jinja_env: Any) -> list[str]:  # noqa: ARG001  Airflow's own signature
-    """Return the list as it is, which a template would turn to text."""
+def only(context: dict[str, Any], jinja_env: Any) -> list[str] | str:  # noqa: ARG001  Airflow's own signature
+    """Return the param as it is; a template would turn a list to text."""
     return context["params"]["only"]
 
 
@@ -34,7 +34,11 @@ with DAG(
     doc_md=__doc__,
     params={
         "plan_id": Param(type="string", minLength=1, description="The plan to take back."),
-        "only": Param([], type="array", description="Ids of actions or tokens of Reports; empty: everything."),
+        "only": Param(
+            "all",
+            type=["string", "array"],
+            description="Ids of actions or tokens of Reports, with commas between them; all takes everything back.",
+        ),
     },
 ):
     StudioUndoPlanOperator(

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +41,26 @@ def empty_database() -> Path:
 
 @dataclass
 class Ran:
-    """What became of a DAG run."""
+    """What became of a DAG run.
+
+    :param mapped: the states of mapped tasks, in the order of their map indices.
+    """
 
     state: str
     tasks: dict[str, str | None]
     xcoms: dict[tuple[str, str], Any]
+    mapped: dict[str, list[str | None]] = field(default_factory=dict)
 
     def xcom(self, task: str, key: str = "return_value") -> Any:
         """Return an XCom, or None."""
         return self.xcoms.get((task, key))
 
 
-def run_dag(dag: Any, conf: dict[str, Any] | None = None) -> Ran:
-    """Run every task of a DAG and return what became of them."""
+def run_dag(dag: Any, conf: dict[str, Any] | None = None, *, mark_success: str | None = None) -> Ran:
+    """Run every task of a DAG and return what became of them.
+
+    :param mark_success: a pattern of task ids that are marked as success instead of run, as a person can by hand.
+    """
     migrate()
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.collection import update_dag_parsing_results_in_db
@@ -67,9 +74,14 @@ def run_dag(dag: Any, conf: dict[str, Any] | None = None) -> Ran:
         update_dag_parsing_results_in_db(
             "dags-folder", None, [LazyDeserializedDAG.from_dag(dag)], {}, 0.0, set(), session=session
         )
-    run = dag.test(run_conf=conf)
+    run = dag.test(run_conf=conf, mark_success_pattern=mark_success)
     with create_session() as session:
         rows = session.query(XComModel).filter(XComModel.dag_id == dag.dag_id, XComModel.run_id == run.run_id).all()
         xcoms = {(row.task_id, row.key): XComModel.deserialize_value(row) for row in rows}
-        tasks = {ti.task_id: ti.state and str(ti.state) for ti in run.get_task_instances(session=session)}
-    return Ran(str(run.state), tasks, xcoms)
+        instances = sorted(run.get_task_instances(session=session), key=lambda ti: ti.map_index)
+        tasks = {ti.task_id: ti.state and str(ti.state) for ti in instances}
+        mapped: dict[str, list[str | None]] = {}
+        for ti in instances:
+            if ti.map_index >= 0:
+                mapped.setdefault(ti.task_id, []).append(ti.state and str(ti.state))
+    return Ran(str(run.state), tasks, xcoms, mapped)

@@ -16,7 +16,12 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from airflow_provider_studio.testing import StudioTestWorkspace, assert_archived, assert_schedule_deleted
+from airflow_provider_studio.testing import (
+    StudioTestWorkspace,
+    assert_archived,
+    assert_schedule_deleted,
+    assert_schedule_kept,
+)
 from tests.airflow_in_process import Ran, run_dag
 from tests.governance.inventory.test_discovery import minted
 
@@ -24,9 +29,9 @@ DAGS = Path(__file__).parents[1] / "dags"
 pytestmark = pytest.mark.studio(speed=0)
 
 
-def run(name: str, **conf: Any) -> Ran:
+def run(name: str, *, mark_success: str | None = None, **conf: Any) -> Ran:
     dag = DagBag(dag_folder=str(DAGS / f"{name}.py")).dags[name]
-    return run_dag(dag, conf)
+    return run_dag(dag, conf, mark_success=mark_success)
 
 
 def test_schedules_of_archived_reports_are_cleaned_up_and_no_report_is_touched(
@@ -40,6 +45,30 @@ def test_schedules_of_archived_reports_are_cleaned_up_and_no_report_is_touched(
     assert_archived(archived)
     assert len(living.schedules) == 1
     assert not living.truth["archived"]
+
+
+def test_an_approval_that_was_marked_a_success_by_hand_cleans_nothing_up(
+    studio_workspace: StudioTestWorkspace, studio_connection: str
+) -> None:
+    archived = studio_workspace.report("Done with", archived=True).scheduled()
+    ran = run("studio_schedule_cleanup", mark_success="approve")
+    assert (ran.state, ran.tasks["approve"], ran.tasks["apply"]) == ("failed", "success", "failed")
+    assert_schedule_kept(archived)
+
+
+def test_a_clean_up_is_taken_back_whole_or_in_part_and_never_by_an_empty_choice(
+    studio_workspace: StudioTestWorkspace, studio_connection: str
+) -> None:
+    first, second = (studio_workspace.report(name, archived=True).scheduled() for name in ("One", "Other"))
+    plan_id = run("studio_schedule_cleanup", approval=False).xcom("plan")["plan_id"]
+    assert_schedule_deleted(first, second)
+    assert run("studio_undo", plan_id=plan_id, only=[]).state == "failed"
+    assert_schedule_deleted(first, second)
+    assert run("studio_undo", plan_id=plan_id, only=[first.token]).state == "success"
+    assert_schedule_kept(first)
+    assert_schedule_deleted(second)
+    assert run("studio_undo", plan_id=plan_id).state == "success"
+    assert_schedule_kept(first, second)
 
 
 def test_with_no_schedule_to_clean_up_nobody_is_asked(

@@ -94,16 +94,16 @@ class StudioActingOperator(StudioOperator):
         *,
         rails: GuardRails,
         actor: Mapping[str, str],
-        kinds: frozenset[Any] | None = None,
+        kinds: frozenset[Any],
     ) -> dict[str, Any]:
         """Carry a plan out, or go on with it.
 
+        :param kinds: the kinds of its actions that may be done.
         :raises GovernanceError: an action failed, or the work was stopped. What Studio refused before, as the plan
             says, is no failure.
         """
         from airflow_provider_studio.governance.acting.apply import apply_plan
         from airflow_provider_studio.governance.errors import GovernanceError, RefusedError, StoppedError
-        from airflow_provider_studio.governance.plans.records import ActionKind
         from airflow_provider_studio.governance.words import counted
 
         with log_group(self.log, f"Plan {plan.plan_id}: {counted(len(plan.actions), 'action')}, one by one"):
@@ -113,7 +113,7 @@ class StudioActingOperator(StudioOperator):
                 settings.storage(self.storage_path),
                 guard_rails=rails,
                 actor=actor,
-                kinds=frozenset(ActionKind) if kinds is None else kinds,
+                kinds=kinds,
                 stop=self._stop_reason,
                 concurrency=int(self.concurrency),
             )
@@ -141,9 +141,9 @@ class StudioActingOperator(StudioOperator):
         )
 
     def _path(self, plan: Plan) -> Any:
-        from airflow_provider_studio.governance.plans.plan import plans_folder
+        from airflow_provider_studio.governance.layout import plan_path
 
-        return plans_folder(settings.storage(self.storage_path), plan.workspace) / f"{plan.plan_id}.jsonl"
+        return plan_path(settings.storage(self.storage_path), plan.workspace, plan.plan_id)
 
     def _stop_reason(self) -> str | None:
         value = str(Variable.get(self.stop_variable, default="")).strip()

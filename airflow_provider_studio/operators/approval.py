@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import SkipMixin
+from airflow.providers.common.compat.sdk import AirflowFailException, SkipMixin
 from airflow.providers.standard.operators.hitl import HITLOperator
 
 from airflow_provider_studio import settings
@@ -16,19 +16,26 @@ from airflow_provider_studio.operators.base import actor_of
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_studio.governance.plans.plan import Plan
+
 APPROVE_ALL = "Approve all"
 APPROVE_SCHEDULES = "Approve schedules only"
 REJECT = "Reject"
 DECISIONS = {APPROVE_ALL: "all", APPROVE_SCHEDULES: "schedules", REJECT: "reject"}
+_SHOWN = "shown_plan"
+"""The XCom with the hash of the plan that the screen shows; a deferral keeps it, a retry does not."""
 
 
 class StudioApprovePlanOperator(HITLOperator, SkipMixin):
     """Show a plan in Airflow's UI and wait for an answer: approve all, approve schedules only, or reject.
 
     No answer within `response_timeout` is a rejection. A rejection skips what comes directly after; a trigger rule of
-    `none_failed` lets a task run all the same. Who answered stands in the plan's journal.
+    `none_failed` lets a task run all the same. Who answered stands in the plan's journal, with the plan's hash.
 
-    Returns `decision` (`all`, `schedules`), `approver`, `plan_id`, for `StudioApplyPlanOperator(approval=…)`.
+    The screen shows the plan's file, once it is proven to be the one that was made. A plan that changes before the
+    answer is not approved.
+
+    Returns `decision` (`all`, `schedules`), `approver`, `plan_id`, `sha256`, for `StudioApplyPlanOperator(approval=…)`.
 
     :param plan: what `StudioPlanOperator` returned.
     :param subject: the headline; the plan in one line by default.
@@ -61,37 +68,72 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
 
     def execute(self, context: Context) -> Any:
         """Ask."""
+        from airflow_provider_studio.governance.planning.earlier import last_night
         from airflow_provider_studio.governance.words import counted
 
-        plan = self.plan
+        plan = self._plan()
+        numbers = plan.summary()
         self.subject = self.subject or (
-            f"Studio workspace {plan['workspace']}: archive {counted(plan['reports_to_archive'], 'Report')} and delete "
-            f"{counted(plan['schedules_to_delete'], 'schedule')}?"
+            f"Studio workspace {plan.workspace}: archive {counted(numbers['reports_to_archive'], 'Report')} and delete "
+            f"{counted(numbers['schedules_to_delete'], 'schedule')}?"
         )
-        self.body = plan["markdown"]
+        self.body = plan.to_markdown(previous=last_night(settings.storage(self.storage_path), plan))
+        context["ti"].xcom_push(key=_SHOWN, value=plan.sha256)
         return super().execute(context)
+
+    def _plan(self) -> Plan:
+        """Read the plan that the task was given, and prove that it is that one.
+
+        :raises AirflowFailException: there is none, or it was replaced.
+        """
+        from airflow_provider_studio.client.errors import StudioError
+        from airflow_provider_studio.governance.plans.approval import referenced_plan
+
+        workspace = str(self.plan.get("workspace")) if isinstance(self.plan, Mapping) else ""
+        try:
+            return referenced_plan(self.plan, settings.storage(self.storage_path), workspace)
+        except StudioError as error:
+            if error.retry_helps:
+                raise
+            raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Write the answer into the journal, and skip what follows a rejection."""
         answer = super().execute_complete(context=context, event=event)
-        decision = DECISIONS[answer["chosen_options"][0]]
+        plan = self._plan()
+        shown = context["ti"].xcom_pull(
+            task_ids=self.task_id, key=_SHOWN, map_indexes=getattr(context["ti"], "map_index", -1)
+        )
+        if shown != plan.sha256:
+            raise AirflowFailException(
+                f"The answer is to a plan with the hash {shown}, but plan {plan.plan_id} has {plan.sha256}: the plan "
+                "changed between question and answer. Nothing is approved. Clear this task to ask again."
+            )
+        chosen = answer["chosen_options"]
+        if len(chosen) != 1:
+            raise AirflowFailException(
+                f"The answer is {chosen!r}; it must be exactly one of {list(DECISIONS)}. Nothing is approved. Clear "
+                "this task to ask again."
+            )
+        decision = DECISIONS[chosen[0]]
         user = answer["responded_by_user"] or {}
         approver = user.get("name") or user.get("id") or "nobody in time"
-        self._journal(context, decision, approver)
+        self._journal(context, plan, decision, approver)
         if decision == "reject":
             self.log.info("Rejected by %s: what follows is skipped", approver)
             following = [one for one in context["task"].get_direct_relatives(upstream=False) if not one.is_teardown]
             if following:
                 self.skip(ti=context["ti"], tasks=following)
-        return {"decision": decision, "approver": approver, "plan_id": self.plan["plan_id"]}
+        return {"decision": decision, "approver": approver, "plan_id": plan.plan_id, "sha256": plan.sha256}
 
-    def _journal(self, context: Context, decision: str, approver: str) -> None:
+    def _journal(self, context: Context, plan: Plan, decision: str, approver: str) -> None:
         from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
 
         journal = Journal(
             settings.storage(self.storage_path),
-            self.plan["workspace"],
-            self.plan["plan_id"],
+            plan.workspace,
+            plan.plan_id,
             actor=actor_of(context) | {"approver": approver},
+            sha256=plan.sha256,
         )
         journal.write(PLAN, Event.REJECTED if decision == "reject" else Event.APPROVED, decision=decision)

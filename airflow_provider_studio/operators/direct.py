@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_studio import settings
 from airflow_provider_studio.operators.acting import StudioActingOperator
 from airflow_provider_studio.operators.base import actor_of
+from airflow_provider_studio.operators.selection import ALL, named, named_or_all
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -42,7 +43,7 @@ class _StudioDirectOperator(StudioActingOperator):
         plan = plan_named(
             self.hook.client,
             settings.storage(self.storage_path),
-            [self.reports] if isinstance(self.reports, str) else list(self.reports),
+            named("reports", self.reports),
             kind=ActionKind(self.kind),
             schedules=self.chosen_schedules(),
             actor=actor,
@@ -50,7 +51,8 @@ class _StudioDirectOperator(StudioActingOperator):
         left = {one.report: one.detail for one in plan.spared}
         for report, detail in left.items():
             self.log.info("Report %s is left alone: %s", report, detail)
-        result = {**self.carry_out(context, plan, rails=rails, actor=actor), "left_alone": left}
+        done = self.carry_out(context, plan, rails=rails, actor=actor, kinds=frozenset(ActionKind))
+        result = {**done, "left_alone": left}
         refused = [f"Report {one.report}: {one.detail}" for one in plan.spared if one.reason is SpareReason.REFUSED]
         if refused:
             context["ti"].xcom_push(key="return_value", value=result)
@@ -95,18 +97,17 @@ class StudioDeleteSchedulesOperator(_StudioDirectOperator):
     and
 
     :param reports: tokens, or addresses of their pages.
-    :param schedules: tokens of the schedules to delete; all of these Reports' by default.
+    :param schedules: tokens of the schedules to delete; `"all"`, the default, for all of these Reports'. An empty value
+        is an error.
     """
 
     kind = "delete_schedule"
     template_fields: Sequence[str] = (*_StudioDirectOperator.template_fields, "schedules")
 
-    def __init__(self, *, schedules: Sequence[str] | str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, schedules: Sequence[str] | str = ALL, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.schedules = schedules
 
     def chosen_schedules(self) -> list[str] | None:
         """Return the schedules to delete; None for all that the Reports have."""
-        if self.schedules is None:
-            return None
-        return [self.schedules] if isinstance(self.schedules, str) else list(self.schedules)
+        return named_or_all("schedules", self.schedules)

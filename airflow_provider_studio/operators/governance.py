@@ -3,24 +3,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.observing import log_folded
 from airflow_provider_studio.operators.acting import StudioActingOperator
 from airflow_provider_studio.operators.base import StudioOperator, actor_of
+from airflow_provider_studio.operators.selection import ALL, named_or_all
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 
+APPROVAL_NOT_REQUIRED = "not_required"
+"""What a DAG writes as `approval` of `StudioApplyPlanOperator` where nobody is asked."""
+_CHOICES = 'approval=approve.output (of a StudioApprovePlanOperator), or approval="not_required" where nobody is asked'
+
 
 class StudioPlanOperator(StudioOperator):
     """Hold the snapshots against a staleness policy and write a plan. Changes nothing in Studio.
 
-    Returns the plan in numbers (`plan_id`, `stale`, `reports_to_archive`, `schedules_to_delete`, `due_later`,
+    Returns the plan in numbers (`plan_id`, `sha256`, `stale`, `reports_to_archive`, `schedules_to_delete`, `due_later`,
     `runs_saved_a_week`, `hours_saved_a_week`, `spared`), its `path`, and its `markdown` for an approval. Asks Studio
     for the workspace's members where it needs to know an owner, and for what each stale dataset feeds.
 
@@ -74,11 +81,12 @@ class StudioApplyPlanOperator(StudioActingOperator):
     any action did; at once, and without touching anything, if the plan is larger or older than the guard rails allow;
     and at once where the stop switch ends it.
 
-    :param plan: what `StudioPlanOperator` returned, or the path of a plan. There is no default: nothing is ever done
-        that no plan names.
-    :param approval: what `StudioApprovePlanOperator` returned: which part of the plan was approved, and by whom. None,
-        or nothing where no approval was asked for, carries the whole plan out.
-    :param approver: who approved the plan, for the journal, where `approval` does not tell.
+    :param plan: what `StudioPlanOperator` returned, or the path of a plan in `storage_path`. There is no default:
+        nothing is ever done that no plan names.
+    :param approval: required: what `StudioApprovePlanOperator` returned, or `"not_required"` where the DAG asks nobody.
+        A value that is missing or empty approves nothing. The journal must hold the same answer, to the plan with the
+        same hash, and no later one. A template may choose between the two: it returns the former as JSON (`tojson`).
+    :param approver: who approved the plan, for the journal, where nobody was asked in Airflow.
     """
 
     template_fields: Sequence[str] = (*StudioActingOperator.template_fields, "plan", "approval", "approver")
@@ -88,44 +96,42 @@ class StudioApplyPlanOperator(StudioActingOperator):
         self,
         *,
         plan: str | Mapping[str, Any],
-        approval: Mapping[str, Any] | None = None,
+        approval: Mapping[str, Any] | str | None = None,
         approver: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if approval is None:
+            raise TypeError(f"StudioApplyPlanOperator needs approval, and approval is None. Give it {_CHOICES}.")
+        if not approval or (isinstance(approval, str) and approval != APPROVAL_NOT_REQUIRED and "{" not in approval):
+            raise ValueError(f"approval is {approval!r}. Give it {_CHOICES}.")
         self.plan = plan
         self.approval = approval
         self.approver = approver
+        # Only the DAG's own text may say that nobody is asked: an XCom, which people can edit, may not.
+        self._may_need_nobody = isinstance(approval, str) and (
+            APPROVAL_NOT_REQUIRED in approval or "xcom" not in approval
+        )
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Apply the plan."""
-        from airflow_provider_studio.governance.plans.plan import Plan
+        from airflow_provider_studio.governance.plans.approval import permission_for, referenced_plan
 
-        rails = self.guard_rails()
-        path = self.plan["path"] if isinstance(self.plan, Mapping) else self.plan
-        plan = Plan.read(settings.in_storage(path), workspace=self.hook.client.workspace)
-        approval = self.approval or {}
-        approver = approval.get("approver") or self.approver
+        rails, storage = self.guard_rails(), settings.storage(self.storage_path)
+        plan = referenced_plan(self.plan, storage, self.hook.client.workspace)
+        required = not (self._may_need_nobody and self.approval == APPROVAL_NOT_REQUIRED)
+        permission = permission_for(plan, _parsed(self.approval), storage, required=required)
+        approver = permission.approver or self.approver
         actor = actor_of(context) | ({"approver": str(approver)} if approver else {})
-        return self.carry_out(context, plan, rails=rails, actor=actor, kinds=self._approved(plan.plan_id, approval))
+        return self.carry_out(context, plan, rails=rails, actor=actor, kinds=permission.kinds)
 
-    @staticmethod
-    def _approved(plan_id: str, approval: Mapping[str, Any]) -> frozenset[Any]:
-        """Return the kinds of actions that were approved."""
-        from airflow_provider_studio.governance.errors import PlanError
-        from airflow_provider_studio.governance.plans.records import ActionKind
 
-        decisions = {"all": frozenset(ActionKind), "schedules": frozenset({ActionKind.DELETE_SCHEDULE})}
-        if not approval:
-            return decisions["all"]
-        if approval.get("plan_id") != plan_id:
-            raise PlanError(
-                f"The approval is for plan {approval.get('plan_id')!r}, but the plan to carry out is {plan_id}. "
-                "Ask for approval of this plan. Nothing was touched."
-            )
-        if approval.get("decision") not in decisions:
-            raise PlanError(f"Plan {plan_id} was not approved ({approval.get('decision')!r}). Nothing was touched.")
-        return decisions[approval["decision"]]
+def _parsed(approval: Any) -> Any:
+    """Return what a template made JSON of, and anything else as it is."""
+    if isinstance(approval, str) and approval.startswith("{"):
+        with suppress(ValueError):
+            return json.loads(approval)
+    return approval
 
 
 class StudioUndoPlanOperator(StudioOperator):
@@ -135,7 +141,7 @@ class StudioUndoPlanOperator(StudioOperator):
     anything could not be restored, with the reason.
 
     :param plan_id: the plan's id.
-    :param only: action ids or Report tokens to undo; everything by default.
+    :param only: action ids or Report tokens to undo; `"all"`, the default, for everything. An empty value is an error.
     :param concurrency: how many Reports are worked on at once, within the token's budget.
     :param storage_path: another place than `[studio] storage_path`.
     """
@@ -152,7 +158,7 @@ class StudioUndoPlanOperator(StudioOperator):
         self,
         *,
         plan_id: str,
-        only: Sequence[str] | str | None = None,
+        only: Sequence[str] | str = ALL,
         concurrency: int | str = 4,
         storage_path: str | None = None,
         **kwargs: Any,
@@ -172,7 +178,7 @@ class StudioUndoPlanOperator(StudioOperator):
             self.hook.client,
             settings.storage(self.storage_path),
             self.plan_id,
-            only=list(self.only) if self.only else None,
+            only=named_or_all("only", self.only),
             concurrency=int(self.concurrency),
             actor=actor_of(context),
         )

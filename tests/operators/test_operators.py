@@ -27,7 +27,7 @@ from airflow_provider_studio.sensors.reports import StudioReportRunSensor
 from tests.airflow_in_process import START, Ran, run_dag
 
 QUICK = {"shortest_seconds": 0.1, "longest_seconds": 0.1}
-RunDag = Callable[[Callable[[], None]], Ran]
+RunDag = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ def run(emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL", f"sqlite:///{tmp_path}/ratelimit.db")
     monkeypatch.setattr(RateLimiter, "acquire", RateLimiter.unlimited().acquire.__func__)  # type: ignore[attr-defined]
 
-    def run_tasks(make: Callable[[], None]) -> Ran:
+    def run_tasks(make: Callable[[], None], **options: Any) -> Ran:
         name = "".join(one if one.isalnum() else "_" for one in request.node.name)
         with DAG(name, start_date=START, schedule=None, default_args={"retries": 0}) as dag:
             make()
-        return run_dag(dag)
+        return run_dag(dag, **options)
 
     return run_tasks
 
@@ -64,7 +64,12 @@ def test_a_night_from_inventory_to_undo(run: RunDag, emulator: StudioEmulator, t
             snapshot="{{ ti.xcom_pull(task_ids='inventory')['snapshot'] }}",
         )
         apply = StudioApplyPlanOperator(
-            task_id="apply", plan=plan.output, max_actions="{{ 40 + 60 }}", max_share=1.0, approver="ada"
+            task_id="apply",
+            plan=plan.output,
+            approval="not_required",
+            max_actions="{{ 40 + 60 }}",
+            max_share=1.0,
+            approver="ada",
         )
         undo = StudioUndoPlanOperator(
             task_id="undo", plan_id="{{ ti.xcom_pull(task_ids='plan')['plan_id'] }}", only=[dead]
@@ -165,6 +170,10 @@ def failing(run: RunDag, make: Callable[[], Any], capsys: pytest.CaptureFixture[
     return capsys.readouterr().out
 
 
+def apply_of(plan: str, **options: Any) -> StudioApplyPlanOperator:
+    return StudioApplyPlanOperator(task_id="t", plan=plan, approval="not_required", **options)
+
+
 @pytest.mark.parametrize(
     ("task", "message"),
     [
@@ -176,9 +185,10 @@ def failing(run: RunDag, make: Callable[[], Any], capsys: pytest.CaptureFixture[
         (lambda: StudioInventoryOperator(task_id="t", storage_path="file:///proc/studio"), "storage_path"),
         (lambda: StudioPlanOperator(task_id="t", policy={"unviewed_days": 1}), "Run the inventory first"),
         (lambda: StudioPlanOperator(task_id="t", policy={"unviewed_days": "{{ -1 }}"}), "unviewed_days is '-1'"),
-        (lambda: StudioApplyPlanOperator(task_id="t", plan="plans/none.jsonl"), "Cannot read the plan"),
-        (lambda: StudioApplyPlanOperator(task_id="t", plan="x", max_actions="many"), "max_actions is 'many'"),
-        (lambda: StudioApplyPlanOperator(task_id="t", plan="x", max_share="5 %"), "max_share is '5 %'"),
+        (lambda: apply_of("plans/workspace=acme/0123456789ab.jsonl"), "No such file"),
+        (lambda: apply_of("plans/none.jsonl"), "Cannot read the plan 'plans/none.jsonl'"),
+        (lambda: apply_of("x", max_actions="many"), "max_actions is 'many'"),
+        (lambda: apply_of("x", max_share="5 %"), "max_share is '5 %'"),
         (lambda: StudioUndoPlanOperator(task_id="t", plan_id="0123"), "There is no journal of plan '0123'"),
     ],
 )
@@ -218,7 +228,7 @@ def test_a_larger_plan_than_allowed_fails_without_touching_anything(
         inventory = StudioInventoryOperator(task_id="inventory")
         plan = StudioPlanOperator(task_id="plan", policy={"unviewed_days": 1, "minimum_age_days": 0})
         inventory >> plan
-        StudioApplyPlanOperator(task_id="apply", plan=plan.output, max_share=0.000001)
+        StudioApplyPlanOperator(task_id="apply", plan=plan.output, approval="not_required", max_share=0.000001)
 
     emulator.control.add_report(created_at="2020-01-01T00:00:00+00:00", edited_at="2020-01-01T00:00:00+00:00")
     assert run(tasks).tasks["apply"] == "failed"

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which plan is meant, and which part of it a person approved. Whatever is missing or differs means no.
+
+A plan is proven by its whole hash: what the task that planned returned, the file, the approval and the journal must all
+name the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from upath import UPath
+
+from airflow_provider_studio.governance.errors import ApprovalError, PlanError, PlanTamperedError
+from airflow_provider_studio.governance.layout import journal_folder, plan_path_from
+from airflow_provider_studio.governance.plans.audit import Audit, JournalEvent
+from airflow_provider_studio.governance.plans.journal import Event
+from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.plans.records import ActionKind
+
+DECISIONS = {"all": frozenset(ActionKind), "schedules": frozenset({ActionKind.DELETE_SCHEDULE})}
+"""What each approval permits."""
+_NOTHING = "Nothing was touched."
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What may be done of a plan.
+
+    :param kinds: the kinds of its actions.
+    :param approver: who approved; None where nobody was asked, or the journal does not have it.
+    """
+
+    kinds: frozenset[ActionKind]
+    approver: str | None
+
+
+def referenced_plan(reference: Any, storage: UPath, workspace: str) -> Plan:
+    """Read the plan that a value from outside names, and prove that it is that one.
+
+    :param reference: what `StudioPlanOperator` returned, or the path of a plan.
+    :raises PlanError: it names no plan of this workspace in this storage.
+    :raises PlanTamperedError: the plan is not the one that it names.
+    """
+    if isinstance(reference, str):
+        return Plan.read(plan_path_from(reference, storage, workspace), workspace=workspace)
+    if not isinstance(reference, Mapping):
+        raise PlanError(
+            f"plan is {reference!r}; it must be what StudioPlanOperator returned, or the path of a plan. The task that "
+            f"plans may have been marked a success by hand, or its XCom deleted: clear it. {_NOTHING}"
+        )
+    missing = [name for name in ("path", "plan_id", "sha256") if not isinstance(reference.get(name), str)]
+    if missing:
+        raise PlanError(
+            f"plan has no {missing[0]}; it must be all that StudioPlanOperator returned. An earlier version of the "
+            f"provider may have made it: clear the task that plans. {_NOTHING}"
+        )
+    plan = Plan.read(plan_path_from(reference["path"], storage, workspace), workspace=workspace)
+    if (reference["plan_id"], reference["sha256"]) != (plan.plan_id, plan.sha256):
+        raise PlanTamperedError(
+            f"The plan at {reference['path']} is not the one that was made: its hash is {plan.sha256}, but the plan "
+            f"{reference['plan_id']} with the hash {reference['sha256']} is meant. Make a new plan. {_NOTHING}"
+        )
+    return plan
+
+
+def newest_answer(storage: UPath, plan: Plan) -> JournalEvent | None:
+    """Return the newest answer to a plan in its journal, or None where nobody has answered.
+
+    Of two at one instant a rejection is the newer.
+
+    :raises ApprovalError: an answer is to another plan with the same id.
+    """
+    answers = Audit(storage, plan.workspace).answers(plan.plan_id)
+    for answer in answers:
+        if answer.sha256 not in {None, plan.sha256}:
+            raise ApprovalError(
+                f"The journal of plan {plan.plan_id} holds an answer to another plan of that id, with the hash "
+                f"{answer.sha256}; the hash of this one is {plan.sha256}. Make a new plan. {_NOTHING}"
+            )
+    return answers[-1] if answers else None
+
+
+def permission_for(plan: Plan, approval: Any, storage: UPath, *, required: bool = True) -> Permission:
+    """Return what may be done of a plan: what the newest answer in its journal permits.
+
+    :param approval: what `StudioApprovePlanOperator` returned.
+    :param required: whether somebody must have approved. An answer that was given counts all the same.
+    :raises ApprovalError: there is no approval of this plan, or it was rejected.
+    """
+    answer = newest_answer(storage, plan)
+    if required:
+        _check_value(plan, approval)
+    elif answer is None:
+        return Permission(DECISIONS["all"], None)
+    if answer is None:
+        raise ApprovalError(
+            f"The journal {journal_folder(storage, plan.workspace, plan.plan_id)} holds no answer to this plan. Give "
+            f"both tasks the same storage_path, or clear the task that asks for approval and answer it. {_NOTHING}"
+        )
+    decision = _decision(plan, answer)
+    if required and answer.sha256 is None:
+        raise ApprovalError(
+            f"The answer to plan {plan.plan_id} in the journal has no hash of the plan: an earlier version of the "
+            f"provider wrote it. Clear the task that asks for approval and answer it again. {_NOTHING}"
+        )
+    if required and approval["decision"] != decision:
+        raise ApprovalError(
+            f"approval has the decision {approval['decision']!r}, but the journal has {decision!r} as the newest "
+            f"answer to plan {plan.plan_id}. Clear the task that asks for approval and answer it again. {_NOTHING}"
+        )
+    return Permission(DECISIONS[decision], answer.actor.get("approver"))
+
+
+def _decision(plan: Plan, answer: JournalEvent) -> str:
+    """Return which part of a plan an answer approves."""
+    if answer.event is Event.REJECTED:
+        raise ApprovalError(
+            f"Plan {plan.plan_id} was rejected by {answer.actor.get('approver', 'an unknown person')} at "
+            f"{answer.at:%Y-%m-%d %H:%M UTC}. Make a new plan, or clear the task that asks for approval. {_NOTHING}"
+        )
+    if answer.decision not in DECISIONS:
+        raise ApprovalError(
+            f"The answer to plan {plan.plan_id} in the journal is {answer.decision!r}; it must be one of "
+            f"{', '.join(DECISIONS)}. Clear the task that asks for approval and answer it again. {_NOTHING}"
+        )
+    return answer.decision
+
+
+def _check_value(plan: Plan, approval: Any) -> None:
+    """Check what the task that asked for approval returned."""
+    if not isinstance(approval, Mapping) or not approval:
+        raise ApprovalError(
+            f"approval is {approval!r}; it must be what StudioApprovePlanOperator returned (approval=approve.output). "
+            "The task that asks for approval may have been skipped or marked a success by hand, or its XCom deleted: "
+            'clear it and answer it. If no approval is required, the DAG must say so: approval="not_required". '
+            "Nothing was touched."
+        )
+    if approval.get("plan_id") != plan.plan_id:
+        raise ApprovalError(
+            f"The approval is for plan {approval.get('plan_id')!r}, but the plan to carry out is {plan.plan_id}. "
+            f"Ask for approval of this plan. {_NOTHING}"
+        )
+    if approval.get("decision") not in DECISIONS:
+        raise ApprovalError(f"Plan {plan.plan_id} was not approved ({approval.get('decision')!r}). {_NOTHING}")
+    if approval.get("sha256") is None:
+        raise ApprovalError(
+            "approval has no hash of the plan: an earlier version of the provider wrote it. Clear the task that asks "
+            f"for approval and answer it again. {_NOTHING}"
+        )
+    if approval["sha256"] != plan.sha256:
+        raise ApprovalError(
+            f"The approval is of a plan with the hash {approval['sha256']}, but plan {plan.plan_id} to carry out has "
+            f"{plan.sha256}. Ask for approval of this plan. {_NOTHING}"
+        )

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import Variable
-
 from airflow_provider_studio import settings
 from airflow_provider_studio.observing import log_group
 from airflow_provider_studio.operators.base import StudioOperator
+from airflow_provider_studio.operators.stop_switch import stop_reason
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -26,7 +25,6 @@ GUARD_RAILS = (
     "max_refused_at_first",
     "max_age_days",
 )
-_OFF = {"", "0", "false", "no", "off"}
 
 
 class StudioActingOperator(StudioOperator):
@@ -114,7 +112,7 @@ class StudioActingOperator(StudioOperator):
                 guard_rails=rails,
                 actor=actor,
                 kinds=kinds,
-                stop=self._stop_reason,
+                stop=lambda: stop_reason(self.stop_variable),
                 concurrency=int(self.concurrency),
             )
         result = {**summary.to_dict(), "path": str(self._path(plan))}
@@ -144,7 +142,3 @@ class StudioActingOperator(StudioOperator):
         from airflow_provider_studio.governance.layout import plan_path
 
         return plan_path(settings.storage(self.storage_path), plan.workspace, plan.plan_id)
-
-    def _stop_reason(self) -> str | None:
-        value = str(Variable.get(self.stop_variable, default="")).strip()
-        return None if value.casefold() in _OFF else f"the Airflow Variable {self.stop_variable} is {value!r}"

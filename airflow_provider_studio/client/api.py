@@ -19,6 +19,8 @@ from airflow_provider_studio.client.tokens import Operation, check_identifier, r
 CollectionFilter = Literal["custom", "all"]
 ListingKind = Literal["reports", "datasets"]
 _LONGEST_REPORT_NAME = 64
+SUBSCRIBER_LISTS = ("email_subscription_memberships", "slack_subscription_memberships")
+"""The links of a subscription behind which its subscribers are."""
 
 
 class StudioClient(ReportRunEndpoints):
@@ -216,16 +218,17 @@ class StudioClient(ReportRunEndpoints):
         self._send("DELETE", path)
 
     def list_subscribers(self, subscription: models.Subscription) -> dict[str, list[dict[str, Any]]]:
-        """Read who is behind a subscription, as Studio tells it: by link relation, e-mail and Slack.
+        """Read who is behind a subscription, by the link relations of `SUBSCRIBER_LISTS`.
 
         The addresses come from the subscription's own links; the API description names no path for them. A link that
-        leaves this workspace is not followed.
+        is missing or leaves this workspace is not followed: its relation is not in the result, and its people are
+        unknown.
         """
         found: dict[str, list[dict[str, Any]]] = {}
-        for relation in ("email_subscription_memberships", "slack_subscription_memberships"):
+        for relation in SUBSCRIBER_LISTS:
             path = subscription.link(relation)
             if path is not None and path.startswith(f"/api/{self.workspace}/"):
-                found[relation] = embedded(self._get(path), "memberships", what=f"GET {path}")
+                found[relation] = list(self._rows(path, "memberships", tokens=False))
         return found
 
     def list_report_filters(self, report: str) -> Iterator[models.ReportFilter]:

@@ -15,7 +15,7 @@ from airflow_provider_studio.client.errors import (
     StudioForbiddenError,
     StudioNotFoundError,
 )
-from airflow_provider_studio.client.pagination import walk
+from airflow_provider_studio.client.pagination import name_of, walk
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
 from airflow_provider_studio.client.tokens import Credentials, TokenKind, check_identifier, kind_of
 from airflow_provider_studio.client.transport import RetryPolicy, Sent, Spending, Transport
@@ -133,6 +133,16 @@ class Endpoints:
     def _list(
         self, path: str, key: str, model: type[ResourceT], query: Mapping[str, str | int] | None = None
     ) -> Iterator[ResourceT]:
-        what = f"GET {path}"
-        rows = walk(lambda page: self._get(path, {**(query or {}), "page": page}), key, what=what)
-        return (model.parse(row, what=f"{what}, {row['token']}") for row in rows)
+        rows = self._rows(path, key, query, tokens="token" in model.model_fields)
+        return (model.parse(row, what=f"GET {path}, {name_of(row) or 'a row'}") for row in rows)
+
+    def _rows(
+        self, path: str, key: str, query: Mapping[str, str | int] | None = None, *, tokens: bool
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a listing.
+
+        :param tokens: whether a resource of this kind always has a token.
+        """
+        return walk(
+            lambda page: self._get(path, {**(query or {}), "page": page}), key, what=f"GET {path}", tokens=tokens
+        )

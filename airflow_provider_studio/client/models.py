@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Studio's answers hold, typed. Any key but the token may be absent, which means unknown, never zero or false.
+"""What Studio's responses hold, typed. Keys that are not documented as required may be absent: unknown, never zero.
 
 Unknown keys are kept (`model_extra`), so that a backup made from a model is a backup of the whole answer.
 """
@@ -7,13 +7,17 @@ Unknown keys are kept (`model_extra`), so that a backup made from a model is a b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from airflow_provider_studio.client.errors import StudioConfigurationError, StudioResponseError
+from airflow_provider_studio.client.errors import StudioResponseError
+from airflow_provider_studio.client.schedule_values import Cron as Cron  # noqa: PLC0414  a re-export
+from airflow_provider_studio.client.schedule_values import Frequency as Frequency  # noqa: PLC0414  a re-export
+from airflow_provider_studio.client.schedule_values import ScheduleInput as ScheduleInput  # noqa: PLC0414  a re-export
+from airflow_provider_studio.client.schedule_values import UnfaithfulError, cron_of, values_of
 
 Identifier = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
 """Numeric ids were JSON numbers until 2024 and decimal strings in 2026; both become text."""
@@ -58,7 +62,8 @@ class Resource(BaseModel):
 
 
 def _last_part(href: str | None) -> str | None:
-    return href.rstrip("/").rsplit("/", 1)[-1] if href else None
+    """Return the last segment of an address' path."""
+    return (urlsplit(href).path.rstrip("/").rsplit("/", 1)[-1] or None) if href else None
 
 
 class Verification(Resource):
@@ -190,66 +195,6 @@ class QueryRun(Resource):
     error_message: str | None = None
 
 
-class Frequency(StrEnum):
-    """How often a schedule fires."""
-
-    EVERY_15_MINUTES = "every_15_minutes"
-    EVERY_30_MINUTES = "every_30_minutes"
-    HOURLY = "hourly"
-    DAILY = "daily"
-    WEEKLY = "weekly"
-    MONTHLY = "monthly"
-
-
-class Cron(BaseModel):
-    """When a schedule fires, in the machine's values.
-
-    :param time_zone: a name as Rails writes it, such as `Pacific Time (US & Canada)` or `UTC`.
-    :param day_of_week: kept as it came: sources disagree on 0-6 and 1-7, and on one day or a list.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    freq: Frequency
-    hour: int | None = Field(default=None, ge=0, le=23)
-    minute: int | None = Field(default=None, ge=0, le=59)
-    time_zone: str | None = None
-    day_of_week: Any = None
-    day_of_month: int | None = Field(default=None, ge=1, le=31)
-
-
-class ScheduleInput(BaseModel):
-    """What creates or changes a schedule.
-
-    :param timeout: seconds after which Studio gives a run up.
-    :param params: parameters of the runs.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    cron: Cron
-    name: str | None = None
-    timeout: int | None = Field(default=None, ge=1)
-    params: dict[str, Any] = Field(default_factory=dict)
-
-    @classmethod
-    def checked(cls, **values: Any) -> Self:
-        """Make the input from keywords.
-
-        :raises StudioConfigurationError: names the field and what is wrong with it.
-        """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise StudioConfigurationError(f"schedule: {place} is {first['input']!r}; {first['msg']}.") from None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the body that the API takes, in the wrapper that live forms use."""
-        return {"report_schedule": self.model_dump(mode="json", exclude_none=True)}
-
-
 class Schedule(Resource):
     """A schedule. `hour` and `minute` are prose in the answer; the machine's values are in `machine_values()`."""
 
@@ -273,46 +218,50 @@ class Schedule(Resource):
         """The user name of who made it, which only the link tells."""
         return _last_part(self.link("creator"))
 
-    def machine_values(self) -> ScheduleInput:
-        """Return what would create this schedule again, from `_forms.edit`.
+    def cron(self) -> Cron:
+        """Return when it fires, in the machine's values.
 
-        :raises StudioResponseError: the answer holds no machine values; its prose is no faithful backup.
+        :raises StudioResponseError: the response does not say; its prose is no source.
         """
         try:
-            form = self.forms["edit"]["input"]["report_schedule"]
-            values = {name: _form_value(form.get(name)) for name in ("cron", "name", "timeout", "params")}
-        except (KeyError, TypeError, AttributeError):
-            raise StudioResponseError(
-                f"Schedule {self.token} came without the machine values in _forms.edit; "
-                "it cannot be backed up faithfully."
-            ) from None
+            return cron_of(self.to_json())
+        except UnfaithfulError as error:
+            raise StudioResponseError(f"Schedule {self.token}: {error}.") from None
+
+    def machine_values(self) -> ScheduleInput:
+        """Return what would create this schedule again.
+
+        :raises StudioResponseError: the response does not say, or says it in two ways.
+        """
         try:
-            return ScheduleInput.model_validate({name: value for name, value in values.items() if value is not None})
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise StudioResponseError(
-                f"Schedule {self.token}: {place} in _forms.edit is {first['input']!r}; {first['msg']}."
-            ) from None
-
-
-def _form_value(field: Any) -> Any:
-    """Return what a form would send: each field of a form is `{"type": …, "value": …}`, or a group of such fields."""
-    if not isinstance(field, Mapping):
-        return field
-    if "value" in field:
-        return field["value"]
-    if "type" in field:
-        return None
-    return {name: _form_value(part) for name, part in field.items()}
+            return values_of(self.to_json())
+        except UnfaithfulError as error:
+            raise StudioResponseError(f"Schedule {self.token} cannot be backed up faithfully: {error}.") from None
 
 
 class Subscription(Resource):
-    """Who gets the results of a Report or of one schedule, and in which form."""
+    """Who gets the results of a Report or of one schedule, and in which form.
 
-    token: str
-    name: str | None = None
-    created_at: datetime | None = None
+    The API describes no token of it: its link to itself names it.
+    """
+
+    data_previews_enabled: bool | None = None
+    data_tables_enabled: bool | None = None
+    csv_attachments_enabled: bool | None = None
+    pdf_attachments_enabled: bool | None = None
+    report_links_enabled: bool | None = None
+    email_subscriber_count: int | None = None
+
+    @property
+    def token(self) -> str | None:
+        """What names it in paths: the end of its link to itself; None where the response has none."""
+        told = (self.model_extra or {}).get("token")
+        return _last_part(self.link("self")) or (told if isinstance(told, str) else None)
+
+    @property
+    def schedule(self) -> str | None:
+        """The token of the schedule that it belongs to, which only the link tells."""
+        return _last_part(self.link("report_schedule"))
 
 
 class Member(Resource):

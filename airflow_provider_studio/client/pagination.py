@@ -9,6 +9,7 @@ never ends silently anywhere else.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ def pages(
     sizes: PageSizes | None = None,
     kind: str = "",
     after: Page | None = None,
+    tokens: bool = True,
 ) -> Iterator[Page]:
     """Yield the pages of a listing; rows may come twice where they shift between pages.
 
@@ -90,15 +92,18 @@ def pages(
     :param sizes: what is known of the server's page sizes, and learns from this listing.
     :param kind: which kind of listing this is, for `sizes`.
     :param after: go on after this page.
-    :raises StudioResponseError: a page without its rows, a row without its token, or no end.
+    :param tokens: whether each row must have a token; not every kind of resource has one.
+    :raises StudioResponseError: a page without its rows, a row without the token that it must have, or no end.
     """
     sizes = PageSizes() if sizes is None else sizes
-    before = [row["token"] for row in after.rows] if after else []
+    before = [_fingerprint(row) for row in after.rows] if after else []
     for number in range(after.number + 1 if after else 1, MOST_PAGES + 1):
         page = fetch(number)
-        rows = rows_of(page, key, what=f"{what}, page {number}")
-        tokens = [row["token"] for row in rows]
-        ended = not rows or tokens == before
+        rows = embedded(page, key, what=f"{what}, page {number}")
+        if tokens:
+            _check_tokens(rows, what=f"{what}, page {number}")
+        fingerprints = [_fingerprint(row) for row in rows]
+        ended = not rows or fingerprints == before
         if before:
             sizes.saw(kind, len(before), ended=ended)
         if ended:
@@ -109,7 +114,7 @@ def pages(
         yield Page(number, rows, is_last)
         if is_last:
             return
-        before = tokens
+        before = fingerprints
     raise StudioResponseError(f"{what} did not end within {MOST_PAGES:,} pages.")
 
 
@@ -118,26 +123,49 @@ def walk(
     key: str,
     *,
     what: str,
+    tokens: bool = True,
 ) -> Iterator[dict[str, Any]]:
-    """Yield each row of a listing once, in the order in which the pages came; parameters and errors as of `pages`."""
+    """Yield each row of a listing once, in the order in which the pages came; parameters and errors as of `pages`.
+
+    A row that nothing names is yielded whenever it comes: two that are alike may be two.
+    """
     seen: set[str] = set()
-    for page in pages(fetch, key, what=what):
+    for page in pages(fetch, key, what=what, tokens=tokens):
         for row in page.rows:
-            if row["token"] not in seen:  # rows shift between pages while others create and archive
-                seen.add(row["token"])
+            name = name_of(row)
+            if name is None:
+                yield row
+            elif name not in seen:  # rows shift between pages while others create and archive
+                seen.add(name)
                 yield row
 
 
+def name_of(row: Mapping[str, Any]) -> str | None:
+    """Return what names a row: its token or its link to itself; None where it has neither."""
+    links = row.get("_links")
+    own = links.get("self") if isinstance(links, Mapping) else None
+    candidates = (row.get("token"), own.get("href") if isinstance(own, Mapping) else None)
+    return next((name for name in candidates if isinstance(name, str) and name), None)
+
+
+def _fingerprint(row: Mapping[str, Any]) -> str:
+    """Return what tells a row from others: its name, or all that is in it."""
+    return name_of(row) or json.dumps(row, sort_keys=True, default=str)
+
+
 def rows_of(page: Mapping[str, Any], key: str, *, what: str) -> list[dict[str, Any]]:
-    """Return the rows of one page.
+    """Return the rows of one page of a resource that has tokens.
 
     :raises StudioResponseError: a page without its rows, or a row without its token.
     """
     rows = embedded(page, key, what=what)
-    for row in rows:
-        if not isinstance(row.get("token"), str):
-            raise StudioResponseError(f"{what}: a row has no token.")
+    _check_tokens(rows, what=what)
     return rows
+
+
+def _check_tokens(rows: Sequence[Mapping[str, Any]], *, what: str) -> None:
+    if not all(isinstance(row.get("token"), str) for row in rows):
+        raise StudioResponseError(f"{what}: a row has no token.")
 
 
 def embedded(page: Mapping[str, Any], key: str, *, what: str) -> list[dict[str, Any]]:
@@ -150,7 +178,7 @@ def embedded(page: Mapping[str, Any], key: str, *, what: str) -> list[dict[str, 
     if not isinstance(rows, list):
         raise StudioResponseError(f"{what}: the answer has no list _embedded.{key}.")
     if not all(isinstance(row, dict) for row in rows):
-        raise StudioResponseError(f"{what}: a row has no token.")
+        raise StudioResponseError(f"{what}: a row has no token: it is no JSON object.")
     return rows
 
 

@@ -34,6 +34,21 @@ class Quirks:
     :param archived_schedules_count: whether an archived Report still counts its schedules.
     :param second_archive: the status of archiving an archived Report.
     :param schedule_body: whether a schedule is written inside `report_schedule`, as seen, or `flat`, as documented.
+    :param schedule_forms: whether a schedule has `_forms`, as seen, or its machine values only in the row, as lately.
+    :param schedule_params: whether `params` in a schedule's form is `bare`, as seen, or `wrapped` in a field.
+    :param schedule_unset_days: whether the form's day of a week or month that is not set has no `value`, as seen, or
+        one that is null.
+    :param schedule_minutes: whether the minute is stored as it is sent, or rounded down to a quarter of an hour.
+    :param schedule_time_zones: whether a time zone is stored under the name that is sent, or under the `first` of the
+        names that stand for the same zone.
+    :param subscription_token: whether a subscription has a `token`; neither described nor seen.
+    :param subscription_self_link: whether a subscription has a link to itself, which alone names it.
+    :param subscription_joins: which schedule of its Report a new subscription belongs to: the `newest` or `oldest` by
+        the time it was made, the `first` that is listed, or the one `named` in `report_schedule_token`.
+    :param subscription_options: whether a subscription's options are stored as they are sent, or without PDFs, as where
+        a workspace does not allow them.
+    :param subscriber_lists: what the lists behind a subscription's links answer: who is subscribed, or 400 as what is
+        not for keys does, 403 or 404.
     :param fastest_schedule: an admin's policy: what fires more often is refused from now on, when made or changed.
     :param plan: the workspace's plan: `business` has no Discovery API, `free` no API at all.
     :param personal_tokens: whether personal tokens are accepted for ever, or ended in February 2025.
@@ -52,6 +67,16 @@ class Quirks:
     archived_schedules_count: Literal["kept", "zero"] = "kept"
     second_archive: Literal[200, 400] = 200
     schedule_body: Literal["wrapped", "flat"] = "wrapped"
+    schedule_forms: Literal["present", "absent"] = "present"
+    schedule_params: Literal["bare", "wrapped"] = "bare"
+    schedule_unset_days: Literal["without_value", "null"] = "without_value"
+    schedule_minutes: Literal["exact", "rounded"] = "exact"
+    schedule_time_zones: Literal["as_sent", "first"] = "as_sent"
+    subscription_token: bool = False
+    subscription_self_link: bool = True
+    subscription_joins: Literal["newest", "oldest", "first", "named"] = "newest"
+    subscription_options: Literal["as_sent", "without_pdf"] = "as_sent"
+    subscriber_lists: Literal["shown", "bad_request", "forbidden", "not_found"] = "shown"
     fastest_schedule: Frequency | None = None
     plan: Literal["enterprise", "business", "free"] = "enterprise"
     personal_tokens: Literal["accepted", "ended"] = "accepted"

@@ -67,7 +67,7 @@ class Schedule:
     cron: dict[str, Any]
     created_at: datetime
     creator: str
-    name: str = "Untitled schedule"
+    name: str | None = "Untitled schedule"
     params: dict[str, Any] = field(default_factory=dict)
     timeout: int = 86100
     updated_at: datetime | None = None

@@ -136,9 +136,11 @@ class Sample:
             ("space_membership", "/{ws}/spaces/{space}/memberships"),
             ("filter", "/{ws}/reports/{report}/filters"),
             ("definition", "/{ws}/definitions"),
-            ("subscription", "/{ws}/reports/{report}/subscriptions"),
         ):
             names[name] = self.ask("POST", path, BODIES[f"POST {path}"]).json()["token"]
+        path = "/{ws}/reports/{report}/subscriptions"
+        links = self.ask("POST", path, BODIES[f"POST {path}"]).json()["_links"]
+        names["subscription"] = links["self"]["href"].rsplit("/", 1)[-1]
         names["query"] = self._first("/{ws}/reports/{report}/queries", "queries")
         names["chart"] = self._first("/{ws}/reports/{report}/queries/{query}/charts", "charts")
         names["run"] = self._first("/{ws}/reports/{report}/runs", "report_runs")

@@ -70,7 +70,7 @@ SHAPES = {
         report_name:s? delivery:s? report_token:s report_type:s subscribed:b subscriber_count:i frequency:s time_zone:s?
         hour:s? minute:s cron_hour:i? cron_minute:i day_of_month:i? day_of_week:s~
         >account >self >report >report_web >report_runs >report_subscriptions""",
-    "ReportSubscription": """token:s data_previews_enabled:b data_tables_enabled:b csv_attachments_enabled:b
+    "ReportSubscription": """data_previews_enabled:b data_tables_enabled:b csv_attachments_enabled:b
         pdf_attachments_enabled:b report_links_enabled:b email_subscriber_count:i
         >self >report_schedule >email_subscription_memberships >slack_subscription_memberships""",
     "DataSource": """id:is name:s description:s token:s adapter:s created_at:s updated_at:s
@@ -97,6 +97,40 @@ SHAPES = {
 }
 """`key:types`, each type by its letter: string, integer, number, boolean, object, array; `?` may be null, `~` may be
 missing, `is` is an integer or a decimal string. `>relation` is a link that is always there."""
+
+
+REQUIRED = {
+    "Verify": "workspace",
+    "Membership": "admin state member_username member_token activated_at",
+    "MembershipLite": "",
+    "Space": "token id space_type name description state restricted free_default viewable?",
+    "Report": """token id name created_at updated_at published_at edited_at type last_successful_sync_at last_saved_at
+        archived account_id account_username public manual_run_disabled drill_anywhere_enabled run_privately
+        drilldowns_enabled expected_runtime last_successfully_run_at last_run_at last_successful_run_token query_count
+        max_query_count runs_count schedules_count query_preview view_count thoughtspot_published_at""",
+    "DatasetReport": "token name",
+    "ReportRun": """token state created_at updated_at completed_at purge_started_at purge_completed_at
+        is_latest_report_run is_latest_successful_report_run report_has_failures_since_last_success""",
+    "QueryRun": """id token state created_at completed_at data_source_id data_source_token limit query_token query_name
+        query_created_at dbt_metric_id parameters max_result_bytes""",
+    "Query": """id token created_at updated_at name last_run_id data_source_id explorations_count report_imports_count
+        dbt_metric_id""",
+    "ReportFilter": """id report_id token name row_order formula data_type formula_type hide_select_all
+        show_relevant_values_only filter_type control_type variable_type options created_at updated_at""",
+    "ReportSchedule": """name token parameters created_at updated_at retry_state retry_count retry_delay timeout
+        last_run_at last_succeeded_at last_scheduled_run next_scheduled_run report_name delivery report_token
+        report_type subscribed subscriber_count""",
+    "ReportSubscription": """data_previews_enabled data_tables_enabled csv_attachments_enabled pdf_attachments_enabled
+        report_links_enabled email_subscriber_count""",
+    "DataSource": """id name description token adapter created_at updated_at has_expensive_schema_updates public asleep
+        queryable soft_deleted display_name database host port ssl username provider vendor ldap warehouse bridged
+        adapter_version custom_attributes""",
+}
+"""The keys that the API's description promises, of the shapes that the client reads: it may need no other key.
+
+`Verify` and `MembershipLite` are not described. `DatasetReport` is a Report as a dataset lists it, with few keys.
+`_links` is promised everywhere.
+"""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from airflow_provider_studio.emulator.time_zones import ZONES
 from tests.conftest import FIXTURES, needs_real_bodies
 from tests.emulator.driving import LETTERS, REFUSALS, bare, drive
 from tests.emulator.sample import Sample
-from tests.emulator.tables import ENDPOINTS, SHAPES, Key, Row, keys_of, links_of
+from tests.emulator.tables import ENDPOINTS, REQUIRED, SHAPES, Key, Row, keys_of, links_of
 
 METHODS = {"get", "post", "patch", "delete"}
 NOT_TOLD = {
@@ -44,7 +44,6 @@ SINCE = {
     "ReportSchedule": {
         "cron_hour", "cron_minute", "day_of_month", "day_of_week", "frequency", "hour", "minute", "time_zone",
     },
-    "ReportSubscription": {"token"},
     "Space": {"schema_name"},
     "FormField": {"type", "value"},
 }  # fmt: skip
@@ -93,6 +92,13 @@ def test_every_shape_of_the_original_description_is_in_the_table(original: dict[
         if shape not in LINKS_NOT_TOLD:
             found += [f"{shape}: link {name} not promised" for name in required - links_of(shape)]
     assert found == []
+
+
+@needs_real_bodies
+@pytest.mark.parametrize("shape", sorted(REQUIRED))
+def test_the_keys_that_are_promised_are_those_of_the_original_description(original: dict[str, Any], shape: str) -> None:
+    if shape in original["definitions"]:
+        assert set(REQUIRED[shape].split()) == set(original["definitions"][shape]["required"]) - {"_links"}
 
 
 def _same_type(told: str, key: Key) -> bool:

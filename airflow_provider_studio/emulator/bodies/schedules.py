@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from airflow_provider_studio.emulator.bodies.hal import WEB, Body, View, form, link
 from airflow_provider_studio.emulator.clock import stamp
@@ -11,6 +12,8 @@ from airflow_provider_studio.emulator.firing import next_firing
 from airflow_provider_studio.emulator.things import Schedule, Subscription
 
 _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_DAYS = {"day_of_week": list(range(7)), "day_of_month": list(range(1, 32))}
+UNTITLED = "Untitled schedule"
 
 
 def schedule(view: View, one: Schedule) -> Body:
@@ -21,11 +24,9 @@ def schedule(view: View, one: Schedule) -> Body:
     cron, last = one.cron, one.last_firing(view.now)
     ended = None if last is None else last + timedelta(seconds=report.expected_runtime)
     hour, minute = cron.get("hour"), cron.get("minute") or 0
-    edit = form("patch", path, {"report_schedule": {"name": one.name, "params": one.params, "timeout": one.timeout}})
-    edit["input"]["report_schedule"]["cron"] = {name: {"type": "text", "value": value} for name, value in cron.items()}
     body: Body = {
         "token": one.token,
-        "name": one.name,
+        "name": one.name or UNTITLED,
         "parameters": one.params,
         "created_at": stamp(one.created_at),
         "updated_at": stamp(one.updated_at or one.created_at),
@@ -59,24 +60,41 @@ def schedule(view: View, one: Schedule) -> Body:
             "report_runs": link(f"{path}/runs?embed[report_runs][executed_by]=1"),
             "report_subscriptions": link(f"{path}/subscriptions"),
         },
-        "_forms": {"edit": edit, "destroy": form("delete", path)},
     }
+    if view.world.quirks.schedule_forms == "present":
+        body["_forms"] = {"edit": _edit_form(view, one, path), "destroy": form("delete", path)}
     if cron["freq"] == "weekly" and cron.get("day_of_week") is not None:
         days = str(cron["day_of_week"]).strip("[]").split(",")
         body["day_of_week"] = ",".join(_WEEKDAYS[int(day) % 7] for day in days)
     return body
 
 
+def _edit_form(view: View, one: Schedule, path: str) -> Body:
+    """The form that changes a schedule, with the machine's values; `params` is the object itself, not a field."""
+    edit = form("patch", path, {"report_schedule": {"name": one.name, "params": one.params, "timeout": one.timeout}})
+    fields = edit["input"]["report_schedule"]
+    fields["cron"] = {name: {"type": "text", "value": value} for name, value in one.cron.items()}
+    for name, options in _DAYS.items():
+        field: dict[str, Any] = {"type": "select", "options": options, "value": one.cron.get(name)}
+        if field["value"] is None and view.world.quirks.schedule_unset_days == "without_value":
+            del field["value"]
+        fields["cron"][name] = field
+    fields["params"] = one.params
+    if view.world.quirks.schedule_params == "wrapped":
+        fields["params"] = {"type": "object", "value": one.params}
+    return edit
+
+
 def subscription(view: View, one: Subscription) -> Body:
-    """A subscription; its members hang off its links."""
+    """A subscription: named by its link to itself alone; its members are behind its other links."""
     report = view.world.schedules[one.schedule].report
-    path = f"{view.root}/reports/{report}/subscriptions/{one.token}"
+    path, quirks = f"{view.root}/reports/{report}/subscriptions/{one.token}", view.world.quirks
     return {
-        "token": one.token,
+        **({"token": one.token} if quirks.subscription_token else {}),
         **one.options,
         "email_subscriber_count": len(one.emails),
         "_links": {
-            "self": link(path),
+            **({"self": link(path)} if quirks.subscription_self_link else {}),
             "report_schedule": link(f"{view.root}/reports/{report}/schedules/{one.schedule}"),
             "email_subscription_memberships": link(f"{path}/email_report_subscription_memberships"),
             "slack_subscription_memberships": link(f"{path}/slack_report_subscription_memberships"),

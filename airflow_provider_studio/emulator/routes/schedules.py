@@ -5,12 +5,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_studio.emulator.asked import Asked, bad_request
-from airflow_provider_studio.emulator.bodies.hal import Body
+from airflow_provider_studio.emulator.asked import (
+    NOT_FOR_KEYS,
+    ApiError,
+    Asked,
+    bad_request,
+    not_found,
+    param_missing,
+)
 from airflow_provider_studio.emulator.bodies.schedules import schedule, subscription
 from airflow_provider_studio.emulator.firing import FREQUENCIES
+from airflow_provider_studio.emulator.quirks import Quirks
 from airflow_provider_studio.emulator.routes.routing import Answer, Routes, no_content
-from airflow_provider_studio.emulator.things import Schedule, Subscription, token_for
+from airflow_provider_studio.emulator.things import Schedule, Subscription
 from airflow_provider_studio.emulator.time_zones import ZONES
 
 _RANGES = {"hour": (0, 23), "minute": (0, 59), "day_of_month": (1, 31)}
@@ -79,7 +86,18 @@ def _checked_cron(asked: Asked, cron: dict[str, Any] | None) -> dict[str, Any]:
     if any(_number(day, 0, 7) is None for day in listed):
         raise bad_request("cron.day_of_week is invalid")
     checked = {name: cron.get(name) for name in _CRON}
-    return checked | {name: _number(cron.get(name), *_RANGES[name]) for name in _RANGES}
+    checked |= {name: _number(cron.get(name), *_RANGES[name]) for name in _RANGES}
+    return _as_stored(asked.world.quirks, checked)
+
+
+def _as_stored(quirks: Quirks, cron: dict[str, Any]) -> dict[str, Any]:
+    """A cron as the service keeps it, which may not be what was sent."""
+    if quirks.schedule_minutes == "rounded" and cron["minute"] is not None:
+        cron["minute"] -= cron["minute"] % 15
+    if quirks.schedule_time_zones == "first" and cron["time_zone"] is not None:
+        zone = ZONES[cron["time_zone"]]
+        cron["time_zone"] = next(name for name, other in ZONES.items() if other == zone)
+    return cron
 
 
 def _number(value: object, least: int, most: int) -> int | None:
@@ -110,15 +128,29 @@ def schedule_subscriptions(asked: Asked) -> Answer:
 
 @routes.on("POST", "/reports/{report}/subscriptions", 201)
 def create_subscription(asked: Asked) -> Answer:
-    options = _subscription_options(asked)
+    options, joined = _subscription_options(asked), _joined(asked)
+    token = asked.world.new_token("subscription")
+    made = Subscription(token, joined.token, {f"{name}_enabled": False for name in _OPTIONS} | options, [], asked.now)
+    asked.world.add_subscription(made)
+    return subscription(asked.view, made)
+
+
+def _joined(asked: Asked) -> Schedule:
+    """The schedule that a new subscription belongs to, which is not documented: the quirk `subscription_joins`."""
     owned = asked.world.schedules_of(asked.report())
     if not owned:
         raise bad_request("The Report has no schedule to subscribe to")
-    token = asked.world.new_token("subscription")
-    newest = owned[-1].token
-    made = Subscription(token, newest, {f"{name}_enabled": False for name in _OPTIONS} | options, [], asked.now)
-    asked.world.add_subscription(made)
-    return subscription(asked.view, made)
+    if asked.world.quirks.subscription_joins == "first":
+        return owned[0]
+    if asked.world.quirks.subscription_joins == "oldest":
+        return min(owned, key=lambda one: one.created_at)
+    if asked.world.quirks.subscription_joins == "newest":
+        return max(reversed(owned), key=lambda one: one.created_at)
+    named = asked.values("report_subscription", report_schedule_token=str).get("report_schedule_token")
+    found = next((one for one in owned if one.token == named), None)
+    if found is None:
+        raise param_missing("report_schedule_token")
+    return found
 
 
 @routes.on("GET", "/reports/{report}/subscriptions/{subscription}")
@@ -142,20 +174,30 @@ def delete_subscription(asked: Asked) -> Answer:
 def _subscription_options(asked: Asked) -> dict[str, bool]:
     names = [f"{name}_enabled" for name in _OPTIONS]
     values = asked.values("report_subscription", **dict.fromkeys(names, bool))
-    return {name: value for name, value in values.items() if value is not None}
+    kept = {name: value for name, value in values.items() if value is not None}
+    if asked.world.quirks.subscription_options == "without_pdf":
+        kept["pdf_attachments_enabled"] = False
+    return kept
 
 
 @routes.on("GET", "/reports/{report}/subscriptions/{subscription}/email_report_subscription_memberships")
 def email_subscribers(asked: Asked) -> Answer:
-    found = asked.subscription()
-
-    def member(email: str) -> Body:
-        return {"token": token_for(found.token, email), "email": email}
-
-    return asked.whole("memberships", found.emails, member)
+    return asked.whole("memberships", _subscribed(asked).emails, lambda email: {"email": email})
 
 
 @routes.on("GET", "/reports/{report}/subscriptions/{subscription}/slack_report_subscription_memberships")
 def slack_subscribers(asked: Asked) -> Answer:
-    asked.subscription()
+    _subscribed(asked)
     return asked.whole("memberships", [], dict)
+
+
+def _subscribed(asked: Asked) -> Subscription:
+    """The subscription whose subscribers are asked for, if the quirk `subscriber_lists` shows them."""
+    found, shown = asked.subscription(), asked.world.quirks.subscriber_lists
+    if shown == "bad_request":
+        raise bad_request(NOT_FOR_KEYS)
+    if shown == "forbidden":
+        raise ApiError(403, "forbidden", "You do not have permission to view this")
+    if shown == "not_found":
+        raise not_found("request path")
+    return found

@@ -6,12 +6,13 @@ What Studio does not tell is no leave to act. `updated_at` moves without any hum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from airflow_provider_studio.client.errors import StudioResponseError
 from airflow_provider_studio.client.models import Report, Schedule
+from airflow_provider_studio.client.schedule_values import plain
 from airflow_provider_studio.governance.history.rows import SAME_RUN
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.plans.records import Action, Baseline, Rule
@@ -95,16 +96,10 @@ def _changed(action: Action, live: Live) -> bool:
     if schedule is None or seen is None:
         return False
     try:
-        cron = schedule.machine_values().cron.model_dump(mode="json")
+        cron = schedule.cron().model_dump(mode="json")
     except StudioResponseError:
         return False  # it cannot be backed up either, and is kept for that
-    return any(_plain(cron.get(name)) != _plain(seen.get(name)) for name in _CRON if name in seen)
-
-
-def _plain(value: object) -> str:
-    """A cron value, which comes as a number or as text, alone or in a list."""
-    parts: Sequence[object] = value if isinstance(value, list | tuple) else [value]
-    return ",".join("" if one is None else str(one) for one in parts).replace(" ", "").strip("[]")
+    return any(plain(cron.get(name)) != plain(seen.get(name)) for name in _CRON if name in seen)
 
 
 def _ran_since(live: Live, baseline: Baseline) -> bool:

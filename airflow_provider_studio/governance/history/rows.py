@@ -148,7 +148,7 @@ def fetched(result: duckdb.DuckDBPyConnection) -> list[Row]:
 def _cron_values(schedule: Schedule) -> Row:
     """Return a schedule's cron in the machine's values; nothing where the answer has none."""
     try:
-        cron = schedule.machine_values().cron
+        cron = schedule.cron()
     except StudioResponseError:
         return {}
     return {

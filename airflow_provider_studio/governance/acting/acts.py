@@ -12,20 +12,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.api import SUBSCRIBER_LISTS, StudioClient
 from airflow_provider_studio.client.errors import (
     StudioAPIError,
     StudioAuthenticationError,
+    StudioBadRequestError,
     StudioError,
     StudioForbiddenError,
     StudioNotFoundError,
     StudioResponseError,
 )
 from airflow_provider_studio.client.models import Report, Schedule, ScheduleInput, Subscription
+from airflow_provider_studio.client.schedule_values import is_same_json
 from airflow_provider_studio.governance.acting.moving import move
 from airflow_provider_studio.governance.acting.recheck import Live
+from airflow_provider_studio.governance.acting.subscriptions import options_of
 from airflow_provider_studio.governance.errors import NoEffectError
-from airflow_provider_studio.governance.plans.journal import Event, Journal
+from airflow_provider_studio.governance.plans.journal import Event, Journal, scrubbed
 from airflow_provider_studio.governance.plans.records import Action, ActionKind
 
 log = logging.getLogger(__name__)
@@ -99,7 +102,7 @@ class Acts:
         if not self._journal.has(action.action_id, Event.INTENT):
             return self._journal.write(action, Event.INTENT, before=before, backup=backup)
         kept = self._journal.read(action.action_id, Event.INTENT)["backup"]
-        if kept.get("machine_values") != backup.get("machine_values"):
+        if _restorable(kept) != _restorable(backup):
             raise StudioResponseError(
                 f"Schedule {action.schedule} of Report {action.report} was changed after an earlier try backed it up; "
                 "it is kept. Make a new plan."
@@ -108,12 +111,9 @@ class Acts:
         return True
 
     def _delete(self, action: Action, schedule: Schedule, values: ScheduleInput) -> Outcome:
-        subscriptions = list(self._client.list_schedule_subscriptions(action.report, schedule.token))
-        backup: dict[str, Any] = {
-            "schedule": schedule.to_json(),
-            "machine_values": values.model_dump(mode="json"),
-            "subscriptions": [self._subscription(one) for one in subscriptions],
-        }
+        backup = self._backup(action, schedule, values)
+        if isinstance(backup, Outcome):
+            return backup
         before = {"schedule": schedule.token, "name": schedule.name, "cron": backup["machine_values"]["cron"]}
         inherited = self._journal.has(action.action_id, Event.INTENT)
         if not self._intend(action, before, backup):
@@ -138,6 +138,28 @@ class Acts:
             )
         return Outcome(before, {"schedule": None}, status)
 
+    def _backup(self, action: Action, schedule: Schedule, values: ScheduleInput) -> dict[str, Any] | Outcome:
+        """Return all that brings a schedule back, or why it is not deleted.
+
+        :raises StudioError: its subscriptions are unknown, so it must not be deleted.
+        """
+        try:
+            subscriptions = list(self._client.list_schedule_subscriptions(action.report, schedule.token))
+        except StudioNotFoundError:
+            if not self._is_gone(action.report, schedule.token):
+                raise
+            return Outcome(skipped=self.whose_effect(action, "gone"))
+        backup: dict[str, Any] = {"schedule": schedule.to_json(), "machine_values": values.model_dump(mode="json")}
+        if not is_same_json(scrubbed(backup["machine_values"]), backup["machine_values"]):
+            log.warning(
+                "Schedule %s of Report %s is kept: the journal keeps no parameter of such a name: %s",
+                schedule.token,
+                action.report,
+                ", ".join(values.params),
+            )
+            return Outcome(skipped="no_faithful_backup")
+        return backup | {"subscriptions": [self._subscription(one, schedule.token) for one in subscriptions]}
+
     def _is_gone(self, report: str, schedule: str) -> bool:
         try:
             self._client.get_schedule(report, schedule)
@@ -145,13 +167,18 @@ class Acts:
             return True
         return False
 
-    def _subscription(self, one: Subscription) -> dict[str, Any]:
-        """Back a subscription up with who is behind it, as far as Studio tells."""
+    def _subscription(self, one: Subscription, schedule: str) -> dict[str, Any]:
+        """Back a subscription up with its subscribers, as far as they can be read."""
+        backup: dict[str, Any] = {"subscription": one.to_json(), "subscribers": None}
         try:
-            return {"subscription": one.to_json(), "subscribers": self._client.list_subscribers(one)}
-        except (StudioNotFoundError, StudioForbiddenError, StudioResponseError) as error:
-            log.warning("Who is behind subscription %s cannot be read: %s", one.token, error)
-            return {"subscription": one.to_json(), "subscribers": None, "unreadable": str(error)}
+            backup["subscribers"] = self._client.list_subscribers(one)
+        except StudioError as error:
+            if not _is_no_answer_to_this_token(error):
+                raise
+            log.warning("The subscribers of a subscription of schedule %s cannot be read: %s", schedule, error)
+            return backup | {"unreadable": str(error)}
+        unread = [relation for relation in SUBSCRIBER_LISTS if relation not in backup["subscribers"]]
+        return backup | ({"unreadable": f"no link of this workspace: {', '.join(unread)}"} if unread else {})
 
     def _move(self, action: Action, live: Report) -> Outcome:
         """Archive a Report, or take it out of the archive."""
@@ -183,6 +210,19 @@ class Acts:
             return []
         try:
             return [one.to_json() for one in self._client.list_report_filters(live.token)]
-        except (StudioNotFoundError, StudioForbiddenError, StudioResponseError) as error:
+        except StudioError as error:
+            if not _is_no_answer_to_this_token(error):
+                raise
             log.warning("The filters of Report %s cannot be read: %s", live.token, error)
             return None
+
+
+def _restorable(backup: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Return what an undo would create from a backup."""
+    delivered = (str(sorted(options_of(one["subscription"]).items())) for one in backup.get("subscriptions", ()))
+    return backup.get("machine_values"), sorted(delivered)
+
+
+def _is_no_answer_to_this_token(error: StudioError) -> bool:
+    """Whether an endpoint has nothing to say to this token, so that asking again cannot help."""
+    return isinstance(error, (StudioBadRequestError, StudioForbiddenError, StudioNotFoundError, StudioResponseError))

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring schedules back from their backups, once, and hold what came back against the backup field by field."""
+"""Recreate schedules from their backups, each once, and compare the result with the backup field by field.
+
+The response to a creation may be lost. The created schedule is then found among those that are new since the undo's own
+intent, which names the schedules that the Report had before.
+"""
 
 from __future__ import annotations
 
@@ -9,123 +13,171 @@ from typing import Any
 
 from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.errors import (
-    StudioBadRequestError,
     StudioConnectionError,
     StudioError,
-    StudioForbiddenError,
     StudioNotFoundError,
+    StudioResponseError,
+    StudioServerError,
 )
-from airflow_provider_studio.client.models import Schedule, ScheduleInput, Subscription
+from airflow_provider_studio.client.models import Schedule, ScheduleInput
+from airflow_provider_studio.governance.acting.schedule_comparison import (
+    Backup,
+    differences,
+    find_restored,
+    original_parameters,
+)
+from airflow_provider_studio.governance.acting.subscriptions import (
+    REFUSALS,
+    SubscriptionRestorer,
+    options_of,
+    subscriptions_by_schedule,
+)
 from airflow_provider_studio.governance.plans.journal import Event, Journal
-
-_REFUSALS = (StudioBadRequestError, StudioForbiddenError)
 
 
 @dataclass(frozen=True)
 class Restored:
     """A schedule that is back.
 
-    :param subscriptions: tokens of its subscriptions.
+    :param http_status: of the request that created it; None where an earlier try did.
+    :param subscriptions: what names its subscriptions.
+    :param subscriptions_created: how many of them were created just now.
     :param subscribers: how many people its subscriptions had, whom the API has no way to add.
     :param differs: what is not as the backup has it, in words.
+    :param is_complete: whether it has all its subscriptions.
     """
 
     schedule: Schedule
     http_status: int | None
-    subscriptions: tuple[str, ...]
+    subscriptions: tuple[str | None, ...]
+    subscriptions_created: int
     subscribers: int
     differs: tuple[str, ...]
+    is_complete: bool
 
 
 class Restoring:
-    """Brings schedules back under a journal."""
+    """Recreates schedules under a journal.
+
+    `created` has the tokens of the schedules that are known to be back, by action, for those that fail afterwards.
+    """
 
     def __init__(self, client: StudioClient, journal: Journal) -> None:
         self._client = client
         self._journal = journal
+        self.created: dict[str, str] = {}
 
-    def schedule(
-        self, action_id: str, about: Mapping[str, Any], backup: Mapping[str, Any], live: Sequence[Schedule]
-    ) -> Restored:
-        """Recreate a schedule with its subscriptions, or go on where an earlier try was killed.
+    def schedule(self, action_id: str, about: Mapping[str, Any], backup: Backup, live: Sequence[Schedule]) -> Restored:
+        """Recreate a schedule with its subscriptions, or continue where an earlier try ended.
 
         :param live: the Report's schedules as they are now.
+        :raises StudioError: it is not back, or not all of it; `created` says whether the schedule itself is.
         """
-        report, values = about["report"], ScheduleInput.model_validate(backup["machine_values"])
-        resumed = self._journal.has(action_id, Event.UNDO_INTENT)
-        if not resumed:
-            known = sorted(schedule.token for schedule in live)
-            self._journal.write(
-                action_id, Event.UNDO_INTENT, about=about, before={"schedule": None}, schedules_before=known
-            )
-        before = set(self._journal.read(action_id, Event.UNDO_INTENT)["schedules_before"])
-        made = self._adopted(live, before, values) if resumed else None
+        resumed = self._journal.has(action_id, Event.UNDO_INTENT) or not self._intend(action_id, about, backup, live)
+        intent = self._journal.read(action_id, Event.UNDO_INTENT)
+        made = self._from_earlier_try(action_id, about["report"], backup, live, intent) if resumed else None
         status = None
         if made is None:
-            made = self._created(report, before, values)
+            made = self._create(about["report"], backup, live)
             status = self._client.last_status
-        wanted = [_options(one) for one in backup["subscriptions"]]
-        subscriptions, missing = self._subscribe(report, made.token, wanted)
-        differs = [*differences(backup["machine_values"], made.machine_values().model_dump(mode="json")), *missing]
-        subscribers = sum(map(_subscribers, backup["subscriptions"]))
-        return Restored(made, status, subscriptions, subscribers, tuple(differs))
+        return self.complete(action_id, about["report"], backup, made, http_status=status)
 
-    def _created(self, report: str, before: Collection[str], values: ScheduleInput) -> Schedule:
+    def complete(
+        self, action_id: str, report: str, backup: Backup, made: Schedule, *, http_status: int | None = None
+    ) -> Restored:
+        """Give a schedule that is back the subscriptions that it lacks, and compare it with its backup.
+
+        :raises StudioError: its subscriptions are unknown.
+        """
+        self.created[action_id] = made.token
+        before = None
+        if self._journal.has(action_id, Event.UNDO_INTENT):
+            before = self._journal.read(action_id, Event.UNDO_INTENT).get("subscriptions_before")
+        wanted = [options_of(one["subscription"]) for one in backup["subscriptions"]]
+        subscribed = SubscriptionRestorer(self._client, report, made.token, wanted, before).restore()
+        return Restored(
+            schedule=made,
+            http_status=http_status,
+            subscriptions=subscribed.tokens,
+            subscriptions_created=subscribed.created,
+            subscribers=sum(map(_subscribers, backup["subscriptions"])),
+            differs=(*differences(backup, made), *subscribed.problems),
+            is_complete=subscribed.is_complete,
+        )
+
+    def _intend(self, action_id: str, about: Mapping[str, Any], backup: Backup, live: Sequence[Schedule]) -> bool:
+        """Make the intent durable. Returns False if another undo of this plan did so at this moment."""
+        known = sorted(schedule.token for schedule in live)
+        listed = subscriptions_by_schedule(self._client, about["report"], known if backup["subscriptions"] else [])
+        return self._journal.write(
+            action_id,
+            Event.UNDO_INTENT,
+            about=about,
+            before={"schedule": None},
+            schedules_before=known,
+            subscriptions_before=listed,
+        )
+
+    def _from_earlier_try(
+        self, action_id: str, report: str, backup: Backup, live: Sequence[Schedule], intent: Mapping[str, Any]
+    ) -> Schedule | None:
+        """Return the schedule that an earlier try created, if it did.
+
+        :raises StudioResponseError: it may be any of several.
+        """
+        named = {event["after"]["schedule"] for event in self._failures(action_id)}
+        for schedule in live:
+            if schedule.token in named:
+                return schedule
+        known = {*intent["schedules_before"], *self._restored_by_others(action_id, report)}
+        return find_restored(backup, [schedule for schedule in live if schedule.token not in known])
+
+    def _failures(self, action_id: str) -> list[dict[str, Any]]:
+        """Return the failures of an action that came after its schedule was created."""
+        failures = self._journal.read_all(action_id, Event.UNDO_FAILED)
+        return [event for event in failures if (event.get("after") or {}).get("schedule")]
+
+    def _restored_by_others(self, action_id: str, report: str) -> set[str]:
+        """Return the tokens of the schedules that other actions of this plan created for the Report."""
+        prefix = action_id[: action_id.index(report) + len(report)]
+        found = set()
+        for event in (Event.UNDONE, Event.UNDO_FAILED):
+            for other in self._journal.action_ids(event):
+                if other != action_id and other.startswith(f"{prefix}-"):
+                    told = [self._journal.read(other, event)] if event is Event.UNDONE else self._failures(other)
+                    found |= {one["after"]["schedule"] for one in told}
+        return found
+
+    def _create(self, report: str, backup: Backup, live: Collection[Schedule]) -> Schedule:
+        """Create a schedule; where the response is lost, return what is new since just before, if that is one.
+
+        :param live: the Report's schedules just before.
+        """
+        machine_values = {**backup["machine_values"], "params": original_parameters(backup)}
         try:
-            return self._client.create_schedule(report, values)
-        except StudioConnectionError as error:
-            # The answer was lost; the schedule may be there.
-            live = list(self._client.list_schedules(report)) if error.may_have_arrived else []
-            adopted = self._adopted(live, before, values)
-            if adopted is None:
+            return self._client.create_schedule(report, ScheduleInput.model_validate(machine_values))
+        except (StudioConnectionError, StudioResponseError, StudioServerError) as error:
+            if isinstance(error, StudioConnectionError) and not error.may_have_arrived:
                 raise
-            return adopted
-
-    @staticmethod
-    def _adopted(live: Collection[Schedule], before: Collection[str], values: ScheduleInput) -> Schedule | None:
-        """Return a schedule that was made since, with the same values, if there is one."""
-        made = (schedule for schedule in live if schedule.token not in before)
-        return next((schedule for schedule in made if schedule.machine_values() == values), None)
-
-    def _subscribe(
-        self, report: str, schedule: str, wanted: Sequence[Mapping[str, Any]]
-    ) -> tuple[tuple[str, ...], list[str]]:
-        """Recreate the subscriptions that are not there yet; return all there are, and what is missing, in words."""
-        if not wanted:
-            return (), []
-        present = list(self._client.list_schedule_subscriptions(report, schedule))
-        missing = _missing(wanted, present)
-        refusal = ""
-        for options in missing:
-            try:
-                self._client.create_subscription(report, options)
-            except _REFUSALS as error:
-                refusal = f" ({error})"
-        if missing:
-            present = list(self._client.list_schedule_subscriptions(report, schedule))
-            missing = _missing(wanted, present)
-        said = [f"a subscription with {_said(one)} is missing{refusal}" for one in missing]
-        return tuple(one.token for one in present), said
+            before = {schedule.token for schedule in live}
+            new = [schedule for schedule in self._client.list_schedules(report) if schedule.token not in before]
+            made = new[0] if len(new) == 1 else find_restored(backup, new)
+            if made is None:
+                raise
+            return made
 
 
-def differences(backup: Mapping[str, Any], live: Mapping[str, Any], *, place: str = "") -> list[str]:
-    """Return what differs, field by field, in words."""
-    found = []
-    for name in sorted({*backup, *live}):
-        was, now = backup.get(name), live.get(name)
-        if isinstance(was, Mapping) and isinstance(now, Mapping):
-            found += differences(was, now, place=f"{place}{name}.")
-        elif was != now:
-            found.append(f"{place}{name} was {was!r} and is {now!r}")
-    return found
+def is_refused_whole(error: StudioError) -> bool:
+    """Whether Studio refused to create a schedule, so that nothing of it is there."""
+    return isinstance(error, REFUSALS) and error.method == "POST" and error.path.endswith("/schedules")
 
 
 def reason_in_words(error: StudioError, intent: Mapping[str, Any]) -> str:
     """Return why something cannot be restored, with what a person may do about it."""
     about = intent["action"]
-    if isinstance(error, StudioNotFoundError):
+    if isinstance(error, StudioNotFoundError) and not error.path.endswith("/subscriptions"):
         return f"Report {about['report']} is gone; somebody deleted it since. Its backup is in the journal. ({error})"
-    if isinstance(error, _REFUSALS) and about["schedule"]:
+    if isinstance(error, REFUSALS) and about["schedule"]:
         return (
             f"Studio refuses this schedule; an admin's frequency policy or missing rights may be why. Its backup is in "
             f"the journal. ({error})"
@@ -133,24 +185,5 @@ def reason_in_words(error: StudioError, intent: Mapping[str, Any]) -> str:
     return str(error)
 
 
-def _missing(wanted: Sequence[Mapping[str, Any]], present: Sequence[Subscription]) -> list[Mapping[str, Any]]:
-    """Return what is wanted and not there; two that are alike are two."""
-    missing = list(wanted)
-    for one in present:
-        options = _options({"subscription": one.to_json()})
-        if options in missing:
-            missing.remove(options)
-    return missing
-
-
-def _options(backup: Mapping[str, Any]) -> dict[str, Any]:
-    """What a subscription delivers, under the names that create one."""
-    return {key: value for key, value in backup["subscription"].items() if key.endswith("_enabled")}
-
-
 def _subscribers(backup: Mapping[str, Any]) -> int:
     return int(backup["subscription"].get("email_subscriber_count") or 0)
-
-
-def _said(options: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in sorted(options.items()))

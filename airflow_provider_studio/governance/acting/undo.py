@@ -2,8 +2,8 @@
 """Take a plan back from its journal: unarchive its Reports, recreate its schedules with their subscriptions.
 
 In reverse order, idempotent, journaled beside what it reverses. A schedule that an earlier try created before it was
-killed is found again and adopted. What comes back is held against the backup field by field; what cannot be restored is
-reported with the reason.
+killed is found again and adopted. What is restored is compared with the backup field by field; what cannot be restored,
+and what differs, is reported with the reason by each undo until it is no longer so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.governance.acting.failures import Failures
 from airflow_provider_studio.governance.acting.guard_rails import GuardRails
 from airflow_provider_studio.governance.acting.moving import move
-from airflow_provider_studio.governance.acting.restoring import Restoring, reason_in_words
+from airflow_provider_studio.governance.acting.restoring import (
+    Restored,
+    Restoring,
+    is_refused_whole,
+    reason_in_words,
+)
 from airflow_provider_studio.governance.acting.side_by_side import side_by_side
 from airflow_provider_studio.governance.errors import JournalError, StorageError
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
@@ -42,7 +47,8 @@ class UndoSummary:
     :param already: actions whose effect was undone already, or never came about.
     :param subscribers_to_add: by new schedule token, how many e-mail subscribers a person must add again: the API
         description has no way to.
-    :param failures: what could not be restored, and why.
+    :param failures: what could not be restored, or is not as it was, and why.
+    :param not_tried: actions on schedules that wait for an earlier one of their Report.
     :param stopped: why the rest was not tried, if it was not.
     """
 
@@ -53,6 +59,7 @@ class UndoSummary:
     already: int = 0
     subscribers_to_add: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    not_tried: list[str] = field(default_factory=list)
     stopped: str | None = None
     requests_spent: int = 0
 
@@ -101,7 +108,7 @@ def undo_plan(
 
     try:
         side_by_side(work.undo, sorted([[one] for one in reports], key=failed_before), concurrency)
-        # A Report's schedules one after the other: a new subscription belongs to its newest schedule.
+        # A Report's schedules one after the other: a new subscription joins its newest schedule.
         each_report = [list(each) for _, each in groupby(schedules, key=report_of)]
         side_by_side(work.undo, sorted(each_report, key=failed_before), concurrency)
     finally:
@@ -141,14 +148,25 @@ class _Undo:
         self.summary = summary
 
     def undo(self, action_ids: Sequence[str]) -> None:
-        """Undo actions one after the other; whatever goes wrong with one leaves the others alone."""
-        for action_id in action_ids:
-            if self.summary.stopped is not None:
+        """Undo the actions on one Report one after the other.
+
+        One that is not whole ends it: the subscriptions that it lacks would join a schedule that is restored after it.
+        """
+        waiting = [one for one in action_ids if not self._is_settled(one)]
+        with self._lock:
+            self.summary.already += len(action_ids) - len(waiting)
+        while waiting and self.summary.stopped is None:
+            action_id = waiting.pop(0)
+            if not self._try(action_id, self._journal.read(action_id, Event.INTENT), waiting):
+                with self._lock:
+                    self.summary.not_tried += waiting
                 return
-            if self._journal.has(action_id, Event.UNDONE) or self._was_not_ours(action_id):
-                self._already()
-            else:
-                self._try(action_id, self._journal.read(action_id, Event.INTENT))
+
+    def _is_settled(self, action_id: str) -> bool:
+        """Whether nothing is left to undo: it is undone as it was, or was not ours."""
+        if self._journal.has(action_id, Event.UNDONE):
+            return not self._journal.read(action_id, Event.UNDONE).get("differs")
+        return self._was_not_ours(action_id)
 
     def _was_not_ours(self, action_id: str) -> bool:
         """Whether somebody else deleted it while we were about to: then it is not ours to bring back."""
@@ -159,27 +177,47 @@ class _Undo:
         skipped = self._journal.read(action_id, Event.SKIPPED)
         return skipped.get("reason") == "gone" and skipped.get("http_status") == 404
 
-    def _try(self, action_id: str, intent: Mapping[str, Any]) -> None:
+    def _try(self, action_id: str, intent: Mapping[str, Any], waiting: Sequence[str]) -> bool:
+        """Undo one action. Returns whether the actions that wait for it may follow."""
+        may_follow = True
         try:
-            if intent["action"]["kind"] == ActionKind.DELETE_SCHEDULE.value:
-                self._recreate_schedule(action_id, intent)
-            else:
+            if intent["action"]["kind"] != ActionKind.DELETE_SCHEDULE.value:
                 self._move_back(action_id, intent)
+            elif self._journal.has(action_id, Event.UNDONE):
+                may_follow = self._check_again(action_id, intent, waiting)
+            else:
+                may_follow = self._recreate_schedule(action_id, intent, waiting)
         except StorageError:
             raise
         except StudioError as error:
             log.warning("%s could not be undone: %s", action_id, error)
             status = error.status if isinstance(error, StudioAPIError) else None
-            why = reason_in_words(error, intent)
-            about = intent["action"]
-            self._journal.write(action_id, Event.UNDO_FAILED, about=about, error=why, http_status=status)
+            created = self._restoring.created.get(action_id)
+            may_follow = created is None and is_refused_whole(error)
+            why = reason_in_words(error, intent) + ("" if may_follow else _not_tried(waiting))
+            self._fail(action_id, intent, why, schedule=created, http_status=status)
             with self._lock:
-                self.summary.failures.append(f"{action_id}: {why}")
-                reason = self._failures.failure(about["report"], error)
+                reason = self._failures.failure(intent["action"]["report"], error)
                 self.summary.stopped = self.summary.stopped or reason
         else:
             with self._lock:
                 self._failures.success()
+        return may_follow
+
+    def _fail(
+        self,
+        action_id: str,
+        intent: Mapping[str, Any],
+        why: str,
+        *,
+        schedule: str | None,
+        http_status: int | None = None,
+    ) -> None:
+        after = {"schedule": schedule} if schedule is not None else None
+        about = intent["action"]
+        self._journal.write(action_id, Event.UNDO_FAILED, about=about, after=after, error=why, http_status=http_status)
+        with self._lock:
+            self.summary.failures.append(f"{action_id}: {why}")
 
     def _move_back(self, action_id: str, intent: Mapping[str, Any]) -> None:
         """Unarchive what was archived, or archive what was taken out."""
@@ -197,23 +235,20 @@ class _Undo:
                 self.summary.unarchived += not was_archived
         self._journal.write(action_id, Event.UNDONE, about=about, before=before, after=after, http_status=status)
 
-    def _recreate_schedule(self, action_id: str, intent: Mapping[str, Any]) -> None:
+    def _recreate_schedule(self, action_id: str, intent: Mapping[str, Any], waiting: Sequence[str]) -> bool:
         about, backup = intent["action"], intent["backup"]
         live = list(self._client.list_schedules(about["report"]))
         if any(schedule.token == about["schedule"] for schedule in live):  # the delete never came about
             self._already()
             self._journal.write(action_id, Event.UNDONE, about=about, after={"schedule": about["schedule"]})
-            return
+            return True
         made = self._restoring.schedule(action_id, about, backup, live)
         with self._lock:
             self.summary.schedules_recreated[about["schedule"]] = made.schedule.token
             if made.subscribers:
                 self.summary.subscribers_to_add[made.schedule.token] = made.subscribers
             if made.differs:
-                self.summary.failures.append(
-                    f"{action_id}: schedule {about['schedule']} is back as {made.schedule.token}, but not as it was: "
-                    f"{'; '.join(made.differs)}. Mend it in Studio."
-                )
+                self.summary.failures.append(f"{action_id}: {_differs(about, made, waiting)}")
         self._journal.write(
             action_id,
             Event.UNDONE,
@@ -223,7 +258,39 @@ class _Undo:
             http_status=made.http_status,
             differs=list(made.differs),
         )
+        return made.is_complete
+
+    def _check_again(self, action_id: str, intent: Mapping[str, Any], waiting: Sequence[str]) -> bool:
+        """Look whether a schedule that came back otherwise than it was still differs; add subscriptions it lacks."""
+        about, token = intent["action"], self._journal.read(action_id, Event.UNDONE)["after"]["schedule"]
+        live = {schedule.token: schedule for schedule in self._client.list_schedules(about["report"])}
+        if token not in live:
+            why = f"schedule {about['schedule']} came back as {token}, not as it was, and that is gone since."
+            self._fail(action_id, intent, why, schedule=None)
+            return True
+        made = self._restoring.complete(action_id, about["report"], intent["backup"], live[token])
+        if made.subscriptions_created:
+            after = {"schedule": token, "subscriptions": made.subscriptions}
+            self._journal.write(action_id, Event.RESUMED, about=about, after=after, differs=list(made.differs))
+        if made.differs:
+            self._fail(action_id, intent, _differs(about, made, waiting), schedule=token)
+        else:
+            self._already()
+        return made.is_complete
 
     def _already(self) -> None:
         with self._lock:
             self.summary.already += 1
+
+
+def _differs(about: Mapping[str, Any], made: Restored, waiting: Sequence[str]) -> str:
+    return (
+        f"schedule {about['schedule']} is back as {made.schedule.token}, but not as it was: {'; '.join(made.differs)}. "
+        f"Fix it in Studio.{'' if made.is_complete else _not_tried(waiting)}"
+    )
+
+
+def _not_tried(waiting: Sequence[str]) -> str:
+    if not waiting:
+        return ""
+    return f" Not tried after it: {', '.join(waiting)}. Undo again, or name them in `only`."

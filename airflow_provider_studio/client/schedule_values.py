@@ -116,8 +116,10 @@ def values_of(body: Mapping[str, Any]) -> ScheduleInput:
     :raises UnfaithfulError: the response does not say, or says it in two ways.
     """
     form = _form(body)
+    if "cron" not in form and "_forms" in body:
+        raise UnfaithfulError("_forms.edit does not hold its values")
     if "cron" not in form and not {"name", "timeout", "parameters"} <= set(body):
-        raise UnfaithfulError("neither _forms.edit nor name, timeout and parameters are in the response")
+        raise UnfaithfulError("the response has no _forms, and lacks name, timeout or parameters")
     values: dict[str, Any] = {"cron": cron_of(body), "params": _parameters(body, form)}
     for name in ("name", "timeout"):
         values[name] = body.get(name) if _is_silent(form.get(name, {})) else _value(form[name])

@@ -181,15 +181,21 @@ def test_a_value_that_the_form_lacks_is_taken_from_the_response_itself() -> None
     assert (cron.day_of_month, cron.hour, cron.time_zone) == (31, 6, "Berlin")
 
 
-@pytest.mark.parametrize("forms", [None, {}, {"destroy": {}}, {"edit": None}])
-def test_a_schedule_without_a_form_is_backed_up_from_its_row(forms: Any) -> None:
-    values = Schedule.parse({**ROW, "_forms": forms or {}}).machine_values()
-    assert values == ScheduleInput.checked(
+def test_a_schedule_without_forms_is_backed_up_from_its_row() -> None:
+    assert Schedule.parse(ROW).machine_values() == ScheduleInput.checked(
         cron={"freq": "daily", "hour": 6, "minute": 15, "time_zone": "Berlin"},
         name="Mornings",
         timeout=600,
         params={"region": "EU"},
     )
+
+
+@pytest.mark.parametrize("forms", [{}, {"destroy": {}}, {"edit": None}, {"edit": {"input": {"report_schedule": {}}}}])
+def test_forms_that_do_not_edit_the_schedule_are_no_faithful_backup(forms: Any) -> None:
+    live = Schedule.parse({**ROW, "_forms": forms})
+    with pytest.raises(StudioResponseError, match=r"_forms\.edit does not hold its values"):
+        live.machine_values()
+    assert live.cron().hour == 6, "which the inventory may know"
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,8 @@ class StudioArchiveReportsOperator(_StudioDirectOperator):
     """Archive Reports, and delete their schedules first, which would otherwise go on firing for all that is known.
 
     Returns what came of it: `plan_id` (for an undo), `archived`, `schedules_deleted`, `skipped`, and `left_alone`: why
-    a Report was not touched, such as that it is archived already. Parameters as of `StudioApplyPlanOperator`, and
+    a Report was not touched, such as that it is archived already. Fails, after all else is done, if Studio refuses a
+    Report. Parameters as of `StudioApplyPlanOperator`, and
 
     :param reports: tokens, or addresses of their pages.
     """

@@ -77,9 +77,10 @@ class StudioPlanOperator(StudioOperator):
 class StudioApplyPlanOperator(StudioActingOperator):
     """Carry a plan out: delete stale Reports' schedules, archive the Reports. A retry goes on where a try ended.
 
-    Returns what came of it: `archived`, `schedules_deleted`, `skipped` by reason, `already_done`, `warnings`. Fails if
-    any action did; at once, and without touching anything, if the plan is larger or older than the guard rails allow;
-    and at once where the stop switch ends it.
+    Returns what came of it: `archived`, `schedules_deleted`, `skipped` by reason, `already_done`, `warnings`,
+    `refused_again`. Fails if any action did, apart from those that Studio refuses as the plan expects; at once, and
+    without touching anything, if the plan is larger or older than the guard rails allow; and at once where the stop
+    switch ends it.
 
     :param plan: what `StudioPlanOperator` returned, or the path of a plan in `storage_path`. There is no default:
         nothing is ever done that no plan names.

@@ -160,7 +160,7 @@ def test_a_notifier_hangs_on_the_task_that_plans(run: RunDag, emulator: StudioEm
     assert told.startswith("Studio workspace acme: archive ")
 
 
-def test_a_refusal_fails_the_task_at_once_and_its_repetition_a_week_later_only_warns(
+def test_a_refusal_fails_the_task_once_and_at_once_and_its_repetition_only_warns(
     run: RunDag, emulator: StudioEmulator, dead: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     emulator.control.add_fault("status", path=f"{dead}/archive", status=403, times=None)

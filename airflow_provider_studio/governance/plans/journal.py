@@ -204,20 +204,20 @@ class Journal:
         """
         return self._checked(self.folder / f"{action_id}.{event.value}.json")
 
-
-class _DamagedEventError(JournalError):
-    """An event that is missing or no JSON."""
-
     def read_all(self, action_id: str, event: Event) -> list[dict[str, Any]]:
         """Return the events of an action of a kind that may happen more than once, the oldest first.
 
-        :raises JournalError: one is damaged.
+        :raises JournalError: one is damaged or of another plan.
         """
         if not self.has(action_id, event):
             return []
         with explained("list the journal", self.folder):
             paths = [one for one in self.folder.iterdir() if parsed_name(one.name) == (action_id, event)]
-        return sorted(map(read_event, paths), key=lambda one: str(one["at"]))
+        return sorted(map(self._checked, paths), key=lambda one: str(one["at"]))
+
+
+class _DamagedEventError(JournalError):
+    """An event that is missing or no JSON."""
 
 
 def read_event(path: UPath) -> dict[str, Any]:

@@ -78,4 +78,5 @@ def page_cache() -> Path:
 
 def rate_limit_url() -> str:
     """Return `[studio] rate_limit_url`, or the SQLite file under Airflow's home."""
-    return conf.get(_SECTION, "rate_limit_url", fallback=None) or f"sqlite:///{rate_limit_file()}"
+    # What a command prints (rate_limit_url_cmd) ends with a newline.
+    return (conf.get(_SECTION, "rate_limit_url", fallback=None) or "").strip() or f"sqlite:///{rate_limit_file()}"

@@ -32,6 +32,10 @@ def airflow_command() -> Iterator[None]:
     os.environ[_CONTEXT] = "server"
     try:
         with redirect_stdout(sys.stderr):
+            from airflow.providers_manager import ProvidersManager
+
+            # Before Airflow 3.2 a process that leaves this out does not read [studio] rate_limit_url_cmd.
+            ProvidersManager().initialize_providers_configuration()  # type: ignore[no-untyped-call]
             yield
     finally:
         if before is None:

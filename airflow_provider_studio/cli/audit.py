@@ -38,11 +38,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what was asked for; return the exit status."""
     with airflow_process.airflow_command():
         from airflow_provider_studio import settings
-        from airflow_provider_studio.governance.plans.audit import Audit, workspace_of
+        from airflow_provider_studio.governance.errors import PlanError
+        from airflow_provider_studio.governance.plans.audit import Audit, workspace_of, workspaces
 
         storage = settings.storage(arguments.storage)
-        audit = Audit(storage, workspace_of(storage, arguments.workspace))
-        rows = list(_rows(audit, arguments))
+        workspace = workspace_of(storage, arguments.workspace)
+        rows = list(_rows(Audit(storage, workspace), arguments))
+        if not rows and workspace not in (known := workspaces(storage)):
+            found = f"it has some of {', '.join(known)}" if known else "nor of any other"
+            raise PlanError(f"{storage} has no plan of the workspace {workspace!r}, {found}. Name another.")
     _print(rows, as_json=arguments.json)
     return 0
 

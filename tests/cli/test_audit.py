@@ -62,6 +62,15 @@ def test_events_as_json_lines(governed: Governed, plan: Plan, capsys: pytest.Cap
     assert capsys.readouterr().out == "Nothing was found.\n"
 
 
+def test_a_workspace_without_plans_is_not_one_where_nothing_happened(
+    governed: Governed, plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert audit(governed, "--workspace", "acne") == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "no plan of the workspace 'acne', it has some of acme" in printed.err
+
+
 def test_what_is_not_there_is_said(governed: Governed, capsys: pytest.CaptureFixture[str]) -> None:
     assert audit(governed) == 1
     assert "No workspace is named, and the storage knows none under" in capsys.readouterr().err

@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from airflow_provider_studio import settings
 from airflow_provider_studio.__main__ import main
-from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.history.snapshots import SnapshotStore, workspaces
 from tests.governance.nights import write_night
@@ -120,19 +118,6 @@ def test_a_relative_storage_is_one_of_the_folder_where_the_command_is_typed(
     monkeypatch.chdir(Path(acme.path).parent)
     assert main(["inventory", "--storage", acme.name, "--columns", "token"]) == 0
     assert capsys.readouterr().out.split() == ["token", "of-acme"]
-
-
-@pytest.mark.parametrize("root", ["studio", "./studio", "file://studio"])
-def test_a_storage_that_depends_on_the_working_directory_is_refused(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", root)
-    with pytest.raises(StudioConfigurationError, match=f"'{root}'.* its own working directory.*storage_path"):
-        settings.storage()
-
-
-@pytest.mark.parametrize("root", ["~/studio", "file://~/studio"])
-def test_a_storage_may_be_in_the_user_s_home(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/somebody")
-    assert settings.storage(root).path == "/somebody/studio"
 
 
 def test_a_reader_that_has_enough_sees_no_traceback(acme: UPath) -> None:

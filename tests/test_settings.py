@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options of Airflow's `[studio]` section, wherever they are set."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_studio import settings
+from airflow_provider_studio.client.errors import StudioConfigurationError
+
+
+@pytest.mark.parametrize("root", ["studio", "./studio", "file://studio"])
+def test_a_storage_that_depends_on_the_working_directory_is_refused(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", root)
+    with pytest.raises(StudioConfigurationError, match=f"'{root}'.* its own working directory.*storage_path"):
+        settings.storage()
+
+
+@pytest.mark.parametrize("root", ["~/studio", "file://~/studio"])
+def test_a_storage_may_be_in_the_user_s_home(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somebody")
+    assert settings.storage(root).path == "/somebody/studio"
+
+
+def test_the_url_of_the_ledger_is_what_a_command_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL_CMD", "echo redis://ledger.example.com")
+    from airflow_provider_studio.cli.airflow_process import airflow_command
+
+    with airflow_command():
+        assert settings.rate_limit_url() == "redis://ledger.example.com"

@@ -7,6 +7,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,25 @@ needs_real_bodies = pytest.mark.skipif(
 )
 
 
+over_http_and_https = pytest.mark.parametrize("emulator", ["http", "https"], indirect=True)
+"""For tests of what becomes of a request: over TLS, connections break in more ways, and at other times."""
+
+
+@contextmanager
+def serving(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> Iterator[StudioEmulator]:
+    """Run an emulator with the fixture's parameter as its scheme, `http` by default, whose authority is trusted."""
+    with StudioEmulator("acme", tls=getattr(request, "param", "http") == "https", **options) as running:
+        if running.ca_file is not None:
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(running.ca_file))
+        yield running
+
+
 @pytest.fixture
-def emulator() -> Iterator[StudioEmulator]:
+def emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[StudioEmulator]:
     """A small workspace without a rate limit."""
-    with StudioEmulator("acme", reports=40, seed=7) as running:
+    with serving(request, monkeypatch, reports=40, seed=7) as running:
         yield running
 
 

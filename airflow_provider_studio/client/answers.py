@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
-from urllib3.exceptions import NewConnectionError
 
+from airflow_provider_studio.client.delivery import Phase
 from airflow_provider_studio.client.errors import (
     StudioAPIError,
     StudioConnectionError,
@@ -49,23 +49,30 @@ _RESOURCES = frozenset(
 )
 
 
-def connection_error(method: str, path: str, error: requests.RequestException) -> StudioConnectionError:
-    """Say what happened without the text of `requests`, which holds the URL with its query."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    never_connected = isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError) or isinstance(
-        reason, NewConnectionError
-    )
-    if isinstance(error, requests.exceptions.SSLError):
-        what, never_connected = "the TLS handshake failed; check the host and its certificate", True
+def connection_error(method: str, path: str, error: Exception, phase: Phase) -> StudioConnectionError:
+    """Say what happened without the text of `requests`, which holds the URL with its query.
+
+    :param phase: how far the request got, which alone decides whether it may have arrived.
+    """
+    if phase is Phase.CONNECTING:
+        what = _while_connecting(error)
+    elif phase is Phase.RESPONDING:
+        what = "the answer was cut short"
     elif isinstance(error, requests.ReadTimeout):
         what = "no answer came in time"
-    elif isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
-        what = "the answer was cut short"
-    elif never_connected:
-        what = "no connection; check the host, the network and proxies"
+    elif isinstance(error, requests.exceptions.SSLError):
+        what = "the TLS connection broke before the answer, after the request was sent"
     else:
         what = "the connection broke before the answer"
-    return StudioConnectionError(f"{method} {path}: {what}.", may_have_arrived=not never_connected)
+    return StudioConnectionError(f"{method} {path}: {what}.", may_have_arrived=phase is not Phase.CONNECTING)
+
+
+def _while_connecting(error: Exception) -> str:
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "no connection through the proxy; check the proxies of the environment and their credentials"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the TLS handshake failed; check the host and its certificate"
+    return "no connection; check the host, the network and proxies"
 
 
 def api_error(method: str, path: str, response: requests.Response) -> StudioAPIError:

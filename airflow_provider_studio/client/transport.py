@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One request, done well: permit, send, listen to what the server says of the budget, retry, map the error.
 
-A POST is sent again only if it provably never arrived (no connection) or was refused (429). GET, PATCH and DELETE have
+A POST is sent again only if no byte of it was sent (see `delivery`) or it was refused (429). GET, PATCH and DELETE have
 the same effect once or twice and are repeated. No exception of `requests` leaves here: they carry whole URLs.
 """
 
@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import tenacity
 from requests.auth import HTTPBasicAuth
+from urllib3.exceptions import HTTPError
 
 from airflow_provider_studio import __version__
 from airflow_provider_studio.client.answers import (
@@ -28,10 +30,12 @@ from airflow_provider_studio.client.answers import (
     endpoint_of,
     rate_limit_feedback,
 )
+from airflow_provider_studio.client.delivery import Phase, RecordingAdapter, recorded
 from airflow_provider_studio.client.errors import (
     StudioAPIError,
     StudioConfigurationError,
     StudioConnectionError,
+    StudioError,
     StudioResponseError,
 )
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
@@ -42,6 +46,8 @@ log = logging.getLogger(__name__)
 _RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _POOL_SIZE = 32
+_FAILURES = (requests.RequestException, HTTPError)
+"""What a send may raise; `requests` lets some errors of urllib3 through."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +135,7 @@ class Transport:
         self._counting = threading.Lock()
         self._last = threading.local()
         self._session = requests.Session()
-        # Proxies and certificates of the environment hold for Studio, not for an emulator on this machine.
-        self._session.trust_env = not is_loopback(urlsplit(credentials.host).hostname or "")
+        self._is_loopback = is_loopback(urlsplit(credentials.host).hostname or "")
         self._session.auth = (
             HTTPBasicAuth(credentials.token.encode(), credentials.secret.encode())
             if bearer is None
@@ -138,7 +143,7 @@ class Transport:
         )
         self._session.headers["Accept"] = "application/hal+json" if bearer is None else "application/json"
         self._session.headers["User-Agent"] = f"airflow-provider-studio/{__version__}"
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=_POOL_SIZE)
+        adapter = RecordingAdapter(pool_maxsize=_POOL_SIZE)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
@@ -166,14 +171,19 @@ class Transport:
         :raises StudioConnectionError: no answer came.
         :raises StudioResponseError: the answer is not a JSON object.
         """
+        was_lost = False
         for attempt in self._attempts(method):
-            with attempt, self._answer(method, path, query=query, body=body, priority=priority) as response:
-                if response.status_code >= 300:
-                    repeated = attempt.retry_state.attempt_number > 1
-                    if method == "DELETE" and response.status_code == 404 and repeated:
-                        return {}  # an earlier attempt had its effect, and its answer was lost
-                    raise api_error(method, path, response)
-                return decoded(method, path, response)
+            with attempt:
+                try:
+                    response = self._exchange(method, path, query=query, body=body, priority=priority)
+                    if method == "DELETE" and response.status_code == 404 and was_lost:
+                        return {}  # an earlier attempt had its effect
+                    if response.status_code >= 300:
+                        raise api_error(method, path, response)
+                    return decoded(method, path, response)
+                except StudioError as error:
+                    was_lost = was_lost or _may_have_acted(error)
+                    raise
         raise AssertionError("unreachable: tenacity returns or raises")
 
     @contextmanager
@@ -215,16 +225,14 @@ class Transport:
             return float(min(asked, policy.longest_wait_seconds))
         return tenacity.wait_random_exponential(policy.first_wait_seconds, policy.longest_wait_seconds)(state)
 
-    @contextmanager
-    def _answer(self, method: str, path: str, **kwargs: Any) -> Iterator[requests.Response]:
-        """Send, read the whole answer, and close it, whatever becomes of it."""
-        response = self._opened(method, path, **kwargs)
-        with response:
+    def _exchange(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        """Send a request and read the whole response."""
+        with self._opened(method, path, **kwargs) as response:
             try:
                 _ = response.content
-            except requests.RequestException as error:
-                raise connection_error(method, path, error) from None
-            yield response
+            except _FAILURES as error:
+                raise connection_error(method, path, error, Phase.RESPONDING) from None
+            return response
 
     def _opened(
         self,
@@ -238,7 +246,7 @@ class Transport:
         prepared = self._session.prepare_request(
             requests.Request(method, f"{self._host}{path}", params=query, json=body)
         )
-        settings = self._session.merge_environment_settings(prepared.url or "", {}, True, None, None)
+        settings = self._environment_of(prepared)
         endpoint = endpoint_of(path)
         # The permit comes last: what lies between it and the send eats into the budget's margin.
         waited = self._limiter.acquire(priority, endpoint).waited_seconds
@@ -247,10 +255,11 @@ class Transport:
             self.spending.requests += 1
         status: int | None = None
         try:
-            response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
+            with recorded() as delivery:
+                response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
             status = response.status_code
-        except requests.RequestException as error:
-            raise connection_error(method, path, error) from None
+        except _FAILURES as error:
+            raise connection_error(method, path, error, delivery.phase) from None
         finally:
             self._last.status = status
             self._on_sent(Sent(method, endpoint, status, waited))
@@ -260,13 +269,31 @@ class Transport:
                 self.spending.rate_limited += 1
         return response
 
+    def _environment_of(self, prepared: requests.PreparedRequest) -> Mapping[str, Any]:
+        """Return the proxies and the certificate authorities that the environment names.
+
+        Its proxies are for Studio, not for an emulator on this machine. Its authorities are for both.
+
+        :raises StudioConfigurationError: there are no authorities where the environment says.
+        """
+        settings = self._session.merge_environment_settings(prepared.url or "", {}, True, None, None)
+        if self._is_loopback:
+            settings["proxies"] = {}
+        bundle = settings["verify"]
+        if isinstance(bundle, str) and not Path(bundle).exists():
+            raise StudioConfigurationError(
+                f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE is {bundle!r}, which does not exist on this host; "
+                "set it to a file or folder of certificate authorities, or unset it."
+            )
+        return settings
+
 
 def _chunks(path: str, response: requests.Response, size: int) -> Iterator[bytes]:
     """Read on; what `requests` raises would pass for an error of the file that the bytes are written to."""
     try:
         yield from response.iter_content(size)
-    except requests.RequestException as error:
-        raise connection_error("GET", path, error) from None
+    except _FAILURES as error:
+        raise connection_error("GET", path, error, Phase.RESPONDING) from None
 
 
 def _may_repeat(method: str, error: BaseException) -> bool:
@@ -275,6 +302,13 @@ def _may_repeat(method: str, error: BaseException) -> bool:
     if isinstance(error, StudioAPIError):
         return error.status == 429 or (method != "POST" and error.status in _RETRIED_STATUSES)
     return isinstance(error, StudioResponseError) and method == "GET"
+
+
+def _may_have_acted(error: StudioError) -> bool:
+    """Whether a request that failed may have had its effect; a 429 is a refusal."""
+    if isinstance(error, StudioConnectionError):
+        return error.may_have_arrived
+    return not (isinstance(error, StudioAPIError) and error.status == 429)
 
 
 def _failure(state: tenacity.RetryCallState) -> BaseException | None:

@@ -15,6 +15,7 @@ from airflow_provider_studio.client.tokens import is_loopback
 from airflow_provider_studio.emulator.limits import MODELS
 from airflow_provider_studio.emulator.server import listen, make_server
 from airflow_provider_studio.emulator.state import ACCOUNTS, SECRET, EmulatorState
+from airflow_provider_studio.emulator.tls import ThrowAwayAuthority
 
 _EPILOG = f"""\
 Credentials, public because they open nothing but an emulator: the tokens {", ".join(ACCOUNTS)},
@@ -58,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     place = parser.add_argument_group("where it listens")
     place.add_argument("--host", default="127.0.0.1", help="(default 127.0.0.1, for this machine alone)")
     place.add_argument("--port", type=int, default=8181, help="(default 8181; 0 takes a free one)")
+    place.add_argument("--tls", action="store_true", help="serve HTTPS, with a certificate authority of its own")
+    place.add_argument("--ca-file", type=Path, metavar="FILE", help="where to write that authority's certificate")
     place.add_argument("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
     return parser
 
@@ -67,6 +70,8 @@ def _state(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Em
         parser.error(f"--host {arguments.host} can be reached from other machines; add --allow-remote if you mean it")
     if arguments.now is not None and arguments.now.tzinfo is None:
         parser.error(f"--now {arguments.now.isoformat()} has no time zone; add one, such as Z")
+    if arguments.ca_file is not None and not arguments.tls:
+        parser.error("--ca-file is of use with --tls alone")
     if arguments.reports < 0:
         parser.error(f"--reports {arguments.reports} is negative")
     try:
@@ -103,7 +108,8 @@ def main() -> int:
         print(f"Port {arguments.port} of {arguments.host} cannot be used: {error}. Try --port 0.", file=sys.stderr)
         return 1
     host, port = bound.getsockname()[:2]
-    url, workspace = f"http://{host}:{port}", state.world.workspace
+    authority = ThrowAwayAuthority(arguments.ca_file) if arguments.tls else None
+    url, workspace = f"{'https' if authority else 'http'}://{host}:{port}", state.world.workspace
     connection = {
         "conn_type": "studio",
         "host": url,
@@ -113,7 +119,9 @@ def main() -> int:
     }
     print(f"Workspace {workspace!r}, {len(state.world.reports):,} Reports: {url}/api")
     print(f"export AIRFLOW_CONN_STUDIO_DEFAULT={shlex.quote(json.dumps(connection))}", flush=True)
-    make_server(state).run(sockets=[bound])
+    if authority is not None:
+        print(f"export REQUESTS_CA_BUNDLE={shlex.quote(str(authority.ca_file))}", flush=True)
+    make_server(state, authority).run(sockets=[bound])
     return 0
 
 

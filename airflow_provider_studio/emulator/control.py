@@ -91,6 +91,8 @@ async def faults(request: Request) -> Answer:
 async def add_fault(request: Request, fault: Answer) -> Answer:
     with _refusing():
         made = Fault(**fault)
+        if made.kind.startswith("tls_") and not _state(request).speaks_tls:
+            raise ValueError(f"the fault {made.kind!r} needs an emulator that was started with TLS")
     _state(request).faults.active.append(made)
     return made.to_json()
 

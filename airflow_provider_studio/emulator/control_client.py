@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -13,12 +14,15 @@ class EmulatorControl:
     """Looks at an emulator's truth and changes it.
 
     :param url: the emulator's address.
+    :param ca_file: the certificate of its authority, where it serves HTTPS.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, ca_file: Path | None = None) -> None:
         self._url = f"{url}/_emulator"
         self._session = requests.Session()
         self._session.trust_env = False
+        if ca_file is not None:
+            self._session.verify = str(ca_file)
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         answer = self._session.request(method, f"{self._url}/{path}", timeout=60, **options)

@@ -4,11 +4,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any, Literal, get_args
 
-Kind = Literal["status", "html", "garbage", "truncate", "reset", "lose_response", "slow", "dribble"]
+Kind = Literal[
+    "status",
+    "html",
+    "garbage",
+    "truncate",
+    "reset",
+    "lose_response",
+    "slow",
+    "dribble",
+    "tls_alert",
+    "tls_plain_text",
+    "tls_no_close_notify",
+    "tls_handshake",
+    "tls_untrusted",
+]
+HANDSHAKE_KINDS = frozenset({"tls_handshake", "tls_untrusted"})
+"""They hit a connection before it has a request; `method` and `path` do not apply."""
 
 
 @dataclass
@@ -17,7 +34,10 @@ class Fault:
 
     :param kind: `status` answers an error; `html` a login page; `garbage` half a JSON text; `truncate` breaks the body
         off; `reset` drops the connection before the effect; `lose_response` drops it after; `slow` waits before it
-        answers; `dribble` sends the body bit by bit.
+        answers; `dribble` sends the body bit by bit. Over TLS and after the effect, `tls_alert` sends an alert in place
+        of the response, `tls_plain_text` sends text without encryption, and `tls_no_close_notify` ends the connection
+        without that alert. `tls_handshake` refuses the handshake of a new connection, and `tls_untrusted` shows it a
+        certificate of another authority.
     :param method: only for this method.
     :param path: only where this regular expression is found in the path.
     :param status: the status that `status` answers, and `html` with a default of 200.
@@ -64,8 +84,19 @@ class Faults:
 
     def next_for(self, method: str, path: str) -> Fault | None:
         """The fault that hits this request, if any; it is used up by one."""
-        for fault in self.active:
-            if fault.method not in (None, method) or not re.search(fault.path, path) or fault.times == 0:
+        return self._next(
+            fault
+            for fault in self.active
+            if fault.kind not in HANDSHAKE_KINDS and fault.method in (None, method) and re.search(fault.path, path)
+        )
+
+    def next_for_handshake(self) -> Fault | None:
+        """The fault that hits a new TLS connection, if any; it is used up by one."""
+        return self._next(fault for fault in self.active if fault.kind in HANDSHAKE_KINDS)
+
+    def _next(self, fitting: Iterable[Fault]) -> Fault | None:
+        for fault in fitting:
+            if fault.times == 0:
                 continue
             if fault.after > 0:
                 fault.after -= 1

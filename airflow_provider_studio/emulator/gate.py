@@ -8,6 +8,7 @@ import base64
 import binascii
 import logging
 import re
+from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -19,6 +20,7 @@ from airflow_provider_studio.emulator.bodies.hal import error
 from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.faults import Fault
 from airflow_provider_studio.emulator.state import ACCOUNTS, Account, EmulatorState, LoggedRequest
+from airflow_provider_studio.emulator.tls import TlsConnection
 
 _LOGIN_PAGE = "<!doctype html><title>Sign in</title><h1>Sign in to continue</h1>"
 _FOR_ANYBODY = re.compile(r"/api/(?!verify$|account$)[^/]+")
@@ -39,6 +41,11 @@ _ERRORS: dict[int, tuple[str, Any]] = {
     503: ("service_unavailable", "Temporarily unavailable"),
 }
 """What a `status` fault says where its body is not given."""
+_TLS_FAULTS: dict[str, Callable[[TlsConnection], None]] = {
+    "tls_alert": TlsConnection.send_alert,
+    "tls_plain_text": TlsConnection.send_plain_text,
+    "tls_no_close_notify": TlsConnection.close,
+}
 _log = logging.getLogger("airflow_provider_studio.emulator")
 
 
@@ -115,6 +122,9 @@ class Gate:
         elif fault.kind == "truncate":
             await self._api(scope, receive, exchange.cut)
             exchange.drop()
+        elif fault.kind in _TLS_FAULTS:
+            await self._api(scope, receive, exchange.swallow)
+            exchange.break_tls(_TLS_FAULTS[fault.kind])
         else:
             await _answer(fault)(scope, receive, exchange.send)
 
@@ -161,6 +171,11 @@ class _Exchange:
         cycle = getattr(self._send, "__self__", None)
         if cycle is not None:  # uvicorn's; ASGI itself has no word for this
             cycle.transport.abort()
+
+    def break_tls(self, how: Callable[[TlsConnection], None]) -> None:
+        """Break the connection at the level of TLS."""
+        self._log(0)
+        how(TlsConnection(self._send.__self__.transport))  # type: ignore[attr-defined]  # uvicorn's, as in `drop`
 
     def _log(self, status: int) -> None:
         if self._logged:

@@ -18,6 +18,7 @@ from airflow_provider_studio.emulator.control_client import EmulatorControl
 from airflow_provider_studio.emulator.gate import Gate
 from airflow_provider_studio.emulator.routes import Api
 from airflow_provider_studio.emulator.state import SECRET, EmulatorState
+from airflow_provider_studio.emulator.tls import ThrowAwayAuthority
 
 
 def make_app(state: EmulatorState) -> Gate:
@@ -79,11 +80,17 @@ class Server(uvicorn.Server):
             await asyncio.sleep(self._WAIT_SECONDS)
 
 
-def make_server(state: EmulatorState) -> Server:
-    """Return a quiet server for a state; the caller gives it its sockets."""
+def make_server(state: EmulatorState, authority: ThrowAwayAuthority | None = None) -> Server:
+    """Return a quiet server for a state; the caller gives it its sockets.
+
+    :param authority: issues the certificate of a server that speaks TLS.
+    """
     config = uvicorn.Config(
         make_app(state), log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60
     )
+    if authority is not None:
+        state.speaks_tls = True
+        authority.serve_with(config, lambda: state.faults)
     return Server(config)
 
 
@@ -106,6 +113,8 @@ def listen(host: str, port: int) -> socket.socket:
 class StudioEmulator:
     """An emulated workspace that serves real HTTP on the loopback from a thread of this process. A context manager.
 
+    With `tls`, clients trust it once `REQUESTS_CA_BUNDLE` names its `ca_file`, which is None without.
+
     :param workspace: the workspace's name.
     :param reports: how many Reports it begins with.
     :param seed: what makes it the same again.
@@ -113,6 +122,7 @@ class StudioEmulator:
     :param rate_limit: whether the true limit is enforced.
     :param now: its time at the beginning; the real one by default.
     :param speed: emulated seconds in a real one; 0 stands still and is moved by hand.
+    :param tls: whether it serves HTTPS, with a certificate of an authority of its own.
     """
 
     def __init__(
@@ -125,14 +135,17 @@ class StudioEmulator:
         rate_limit: bool = False,
         now: datetime | None = None,
         speed: float = 1.0,
+        tls: bool = False,
     ) -> None:
         self.workspace = workspace
         self._state = EmulatorState(workspace, reports, seed, now, speed)
         self._state.limits.configure(enabled=rate_limit)
         self._socket = listen("127.0.0.1", port)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.control = EmulatorControl(self.url)
-        self._server = make_server(self._state)
+        self._authority = ThrowAwayAuthority() if tls else None
+        self.ca_file = self._authority.ca_file if self._authority else None
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.control = EmulatorControl(self.url, self.ca_file)
+        self._server = make_server(self._state, self._authority)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="studio-emulator", daemon=True
         )
@@ -150,6 +163,9 @@ class StudioEmulator:
         return self
 
     def __exit__(self, *_exc: object) -> None:
+        self._server.force_exit = self._authority is not None  # an idle client never answers a close_notify
         self._server.stop()
         self._thread.join(10)
         self._socket.close()
+        if self._authority is not None:
+            self._authority.close()

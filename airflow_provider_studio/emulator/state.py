@@ -110,6 +110,7 @@ class EmulatorState:
         self._start = self.clock.now()
         self.limits = Limits()
         self.log = RequestLog()
+        self.speaks_tls = False
         self._begin()
 
     def _begin(self) -> None:

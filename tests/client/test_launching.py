@@ -12,6 +12,7 @@ from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioConnectionError, StudioServerError
 from airflow_provider_studio.client.launching import NoRecord, check_parameters, launch
 from airflow_provider_studio.emulator import StudioEmulator
+from tests.conftest import over_http_and_https
 
 KILLS = ("before the intent", "after the intent", "before the token is written", "after the token is written")
 
@@ -66,6 +67,16 @@ def report(emulator: StudioEmulator) -> str:
     )
 
 
+@pytest.mark.parametrize("emulator", ["https"], indirect=True)
+@pytest.mark.parametrize("fault", ["tls_alert", "tls_plain_text", "tls_no_close_notify"])
+def test_a_run_whose_answer_was_lost_to_tls_is_found(
+    client: StudioClient, emulator: StudioEmulator, report: str, fault: str
+) -> None:
+    emulator.control.add_fault(fault, method="POST", times=None)
+    found = start(client, report, Record(), day="monday")
+    assert [one["token"] for one in runs(emulator, report)] == [found]
+
+
 @pytest.mark.parametrize("kill", KILLS)
 def test_a_try_after_a_kill_at_any_instant_starts_no_second_run(
     client: StudioClient, emulator: StudioEmulator, report: str, kill: str
@@ -78,6 +89,7 @@ def test_a_try_after_a_kill_at_any_instant_starts_no_second_run(
     assert [one["token"] for one in runs(emulator, report)] == [first]
 
 
+@over_http_and_https
 @pytest.mark.parametrize("fault", ["lose_response", "truncate"])
 def test_a_run_whose_answer_was_lost_is_found(
     client: StudioClient, emulator: StudioEmulator, report: str, fault: str
@@ -87,6 +99,7 @@ def test_a_run_whose_answer_was_lost_is_found(
     assert [one["token"] for one in runs(emulator, report)] == [found]
 
 
+@over_http_and_https
 def test_a_start_that_never_arrived_is_an_error_and_the_next_try_starts_it(
     client: StudioClient, emulator: StudioEmulator, report: str
 ) -> None:

@@ -28,7 +28,7 @@ from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.client.transport import RetryPolicy
 from airflow_provider_studio.emulator import StudioEmulator
-from tests.conftest import client_of
+from tests.conftest import client_of, over_http_and_https
 
 
 @pytest.fixture
@@ -143,6 +143,7 @@ def runs_of(emulator: StudioEmulator, report: str) -> list[Any]:
     return list(emulator.control.state()["reports"][report]["runs_asked"])
 
 
+@over_http_and_https
 @pytest.mark.parametrize(
     ("fault", "runs", "raised"),
     [
@@ -186,14 +187,50 @@ def test_no_connection_says_so_and_lets_even_a_post_repeat(emulator: StudioEmula
     assert caught.value.__suppress_context__, "the text of requests holds the whole URL"
 
 
+@over_http_and_https
+@pytest.mark.parametrize("rate_limited_too", [False, True])
 def test_a_delete_whose_answer_was_lost_is_repeated_and_its_404_means_done(
-    patient: StudioClient, emulator: StudioEmulator
+    patient: StudioClient, emulator: StudioEmulator, rate_limited_too: bool
 ) -> None:
     report = a_report(emulator)
     schedule = emulator.control.add_schedule(report)
     emulator.control.add_fault("lose_response", method="DELETE")
+    if rate_limited_too:
+        emulator.control.add_fault("status", status=429, method="DELETE")
     patient.delete_schedule(report, schedule)
     assert schedule not in emulator.control.state()["schedules"]
+
+
+def test_a_404_to_a_delete_that_was_only_refused_before_is_an_error(
+    patient: StudioClient, emulator: StudioEmulator
+) -> None:
+    emulator.control.add_fault("status", status=429, method="DELETE")
+    with pytest.raises(StudioNotFoundError):
+        patient.delete_schedule(a_report(emulator), "0123456789ab")
+
+
+@pytest.mark.parametrize("emulator", ["https"], indirect=True)
+@pytest.mark.parametrize("fault", ["tls_alert", "tls_plain_text", "tls_no_close_notify"])
+def test_a_post_that_tls_broke_after_its_effect_is_not_repeated(
+    patient: StudioClient, emulator: StudioEmulator, fault: str
+) -> None:
+    report = a_report(emulator)
+    emulator.control.add_fault(fault, method="POST", times=None)
+    with pytest.raises(StudioConnectionError, match="connection broke before the answer") as caught:
+        patient.create_report_run(report)
+    assert caught.value.may_have_arrived
+    assert len(runs_of(emulator, report)) == 1
+
+
+@pytest.mark.parametrize("emulator", ["https"], indirect=True)
+@pytest.mark.parametrize("fault", ["tls_handshake", "tls_untrusted"])
+def test_a_post_whose_handshake_failed_is_sent_again(
+    patient: StudioClient, emulator: StudioEmulator, fault: str
+) -> None:
+    report = a_report(emulator)
+    emulator.control.add_fault(fault, times=2)
+    patient.create_report_run(report)
+    assert len(runs_of(emulator, report)) == 1
 
 
 def test_a_first_404_to_a_delete_is_an_error(patient: StudioClient, emulator: StudioEmulator) -> None:

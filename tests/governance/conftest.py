@@ -24,7 +24,7 @@ from airflow_provider_studio.governance.inventory.summary import InventorySummar
 from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
-from tests.conftest import client_of
+from tests.conftest import client_of, serving
 
 NOW = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
 ACTOR = {"dag": "test", "run": "1"}
@@ -153,7 +153,7 @@ def built_once(build: Callable[[Governed], Returned]) -> Callable[[Governed], Re
 
 
 @pytest.fixture
-def governed(storage: UPath) -> Iterator[Governed]:
+def governed(storage: UPath, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Governed]:
     """A workspace without Reports; a test adds those that it speaks of."""
-    with StudioEmulator("acme", reports=0, now=NOW) as emulator:
+    with serving(request, monkeypatch, reports=0, now=NOW) as emulator:
         yield Governed(emulator, storage)

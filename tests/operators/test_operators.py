@@ -146,6 +146,29 @@ def test_without_waiting_the_task_ends_at_once_and_the_sensor_waits(run: RunDag,
     assert ran.xcom("run")["state"] == "enqueued"
 
 
+@pytest.mark.parametrize(
+    ("emulator", "fault"),
+    [
+        ("http", "lose_response"),
+        ("https", "lose_response"),
+        ("https", "truncate"),
+        ("https", "tls_alert"),
+        ("https", "tls_plain_text"),
+        ("https", "tls_no_close_notify"),
+    ],
+    indirect=["emulator"],
+)
+def test_a_task_whose_answer_was_lost_starts_one_run(run: RunDag, emulator: StudioEmulator, fault: str) -> None:
+    report = emulator.control.add_report(
+        created_at="2024-01-01T00:00:00+00:00", habit={"run_every_days": 30.0}, next_runtime_seconds=0.0
+    )
+    emulator.control.add_fault(fault, method="POST", times=None)
+    ran = run(lambda: StudioRunReportOperator(task_id="run", report=report) and None)
+    assert ran.state == "success"
+    (started,) = emulator.control.state()["reports"][report]["runs_asked"]
+    assert ran.xcom("run")["run"] == started["token"]
+
+
 @pytest.mark.parametrize("outcome", ["failed", "cancelled", "paused"])
 @pytest.mark.parametrize("waiting", ["operator", "sensor"])
 def test_a_run_that_does_not_end_well_fails_the_task(

@@ -288,6 +288,7 @@ def undisturbed(governed: Governed) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PATCH"])
+@pytest.mark.parametrize("governed", ["http", "https"], indirect=True)
 def test_a_lost_answer_to_a_change_changes_nothing(governed: Governed, plan: Plan, method: str) -> None:
     expected = undisturbed(governed)
     governed.control.add_fault("lose_response", method=method, times=1)

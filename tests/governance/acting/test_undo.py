@@ -171,14 +171,26 @@ def test_an_unarchived_report_is_archived_again_by_its_undo(governed: Governed) 
     assert governed.control.state()["reports"][report]["archived"]
 
 
+@pytest.mark.parametrize(
+    ("governed", "fault"),
+    [
+        ("http", "lose_response"),
+        ("https", "lose_response"),
+        ("https", "tls_alert"),
+        ("https", "tls_plain_text"),
+        ("https", "tls_no_close_notify"),
+    ],
+    indirect=["governed"],
+)
 def test_a_lost_answer_to_a_new_schedule_makes_no_second_one(
-    governed: Governed, plan: Plan, before: dict[str, Any]
+    governed: Governed, plan: Plan, before: dict[str, Any], fault: str
 ) -> None:
-    governed.control.add_fault("lose_response", method="POST", path="/schedules$", times=2)
+    governed.control.add_fault(fault, method="POST", path="/schedules$", times=2)
     assert governed.undo(plan).failures == []
     assert governed.state() == before
 
 
+@pytest.mark.parametrize("governed", ["http", "https"], indirect=True)
 def test_killed_between_the_subscriptions_of_a_schedule_none_is_made_twice(
     governed: Governed, plan: Plan, before: dict[str, Any]
 ) -> None:

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Record how far a request got, because only its phase proves that it never arrived.
+
+The class of an exception does not: a failed handshake and a connection that broke after the server had started a run
+raise the same TLS error. So the connections record when the first byte of a request is handed to the socket. What was
+not recorded is unknown, and a request in an unknown phase may have arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Any, cast
+
+import requests
+from urllib3 import HTTPConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection
+
+
+class Phase(StrEnum):
+    """How far a request got."""
+
+    UNKNOWN = "unknown"
+    """Nothing was recorded."""
+    CONNECTING = "connecting"
+    """No byte of it was handed to a socket: name lookup, TCP, a proxy's tunnel and the TLS handshake come first."""
+    SENT = "sent"
+    """At least one byte of it was handed to the socket."""
+    RESPONDING = "responding"
+    """Status and headers of the response were read."""
+
+
+@dataclass
+class Delivery:
+    """One request on its way."""
+
+    phase: Phase = Phase.UNKNOWN
+
+
+_current: ContextVar[Delivery | None] = ContextVar("studio_delivery", default=None)
+
+
+@contextmanager
+def recorded() -> Iterator[Delivery]:
+    """Yield the record of the one request that is sent within, by this thread and through `RecordingAdapter`."""
+    delivery = Delivery()
+    token = _current.set(delivery)
+    try:
+        yield delivery
+    finally:
+        _current.reset(token)
+
+
+def _record(phase: Phase) -> None:
+    delivery = _current.get()
+    if delivery is not None:
+        delivery.phase = phase
+
+
+class _RecordingConnection(HTTPConnection):
+    """Records the first byte of a request. The CONNECT request to a proxy is part of connecting."""
+
+    _is_connecting = False
+
+    def connect(self) -> None:
+        self._is_connecting = True
+        try:
+            super().connect()
+        finally:
+            self._is_connecting = False
+
+    def send(self, data: Any) -> None:
+        if not self._is_connecting:
+            if self.sock is None and self.auto_open:
+                self.connect()  # it would happen below, where its failure could not be told from a send's
+            _record(Phase.SENT)
+        super().send(data)
+
+
+@cache
+def _recording(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+    """Return a kind of connection pool whose connections record; also one that leads through a SOCKS proxy."""
+    plain = pool.ConnectionCls
+    connection = type(f"Recording{plain.__name__}", (_RecordingConnection, plain), {})
+    return cast("type[HTTPConnectionPool]", type(f"Recording{pool.__name__}", (pool,), {"ConnectionCls": connection}))
+
+
+class RecordingAdapter(requests.adapters.HTTPAdapter):
+    """Sends requests over connections that record how far each got."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of direct connections."""
+        super().init_poolmanager(*args, **kwargs)
+        _let_record(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Make the pools of connections through one proxy."""
+        is_new = proxy not in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if is_new:
+            _let_record(manager)
+        return manager
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a request; until a connection records its first byte, none was handed to a socket."""
+        _record(Phase.CONNECTING)
+        response = super().send(*args, **kwargs)
+        _record(Phase.RESPONDING)
+        return response
+
+
+def _let_record(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {
+        scheme: _recording(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+    }

@@ -2,18 +2,18 @@
 """Start a Report run once, whatever happens between the wish and the answer.
 
 Starting is a POST that bills the warehouse, and the API knows no idempotency key. So an intent is recorded before it,
-and the run's token after it. Whoever finds an intent without a token, or gets no answer, looks for the run among those
-that came after the intent, and adopts it. The intent's mark is the Report's newest run before it, as the service tells
-it, so no clock is compared with another.
+and the run's token after it. A try that finds an intent without a token, or gets no answer, searches the runs that are
+provably newer than the intent (see `run_marker`), and adopts the one that fits. Old data is worse than a second run.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from itertools import islice
+from typing import Any
 
 from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.errors import (
@@ -24,42 +24,16 @@ from airflow_provider_studio.client.errors import (
     StudioResponseError,
     StudioServerError,
 )
+from airflow_provider_studio.client.launch_record import Launch, LaunchRecord
 from airflow_provider_studio.client.models import Report, ReportRun
+from airflow_provider_studio.client.run_marker import Listing, linked_run, read_marker
 
 log = logging.getLogger(__name__)
 
 _LOOKS_FOR_LOST_RUN = 3
 _SECONDS_BETWEEN_LOOKS = 2.0
 _MOST_RUNS_SEARCHED = 100
-
-
-@dataclass
-class Launch:
-    """What is known of one start.
-
-    :param epoch: which start this is: another number after somebody cleared the task.
-    :param after_run: the Report's newest run before the intent; None where it had none.
-    :param run: the run's token, once it is known.
-    """
-
-    epoch: int
-    report: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-    after_run: str | None = None
-    run: str | None = None
-
-
-class LaunchRecord(Protocol):
-    """Where one task keeps its launch between tries, durably."""
-
-    def read(self) -> dict[str, Any] | None:
-        """What was written last."""
-
-    def write(self, values: dict[str, Any]) -> None:
-        """Write durably before returning."""
-
-    def claim(self, run: str) -> bool:
-        """Take a run for this task; False if another task has it."""
+_RUNS_A_PAGE = 20
 
 
 class NoRecord:
@@ -89,13 +63,15 @@ def launch(
     """Start a run, or return the one that an earlier try of the same start began and that is alive or good.
 
     :raises StudioConnectionError: no answer came, and no run was found that could be ours.
+    :raises StudioError: the Report's runs could not be listed, so it is unknown whether one of them is ours.
     """
-    wanted = Launch(epoch, report.token, dict(parameters or {}), _newest_run(report))
+    wanted = Launch(epoch, report.token, dict(parameters or {}))
     earlier = _earlier(record, wanted)
     if earlier is not None:
         run = _still_good(client, earlier) if earlier.run else _adopt_lost(client, earlier, record, sleep)
         if run is not None:
             return run
+    wanted = _intent(client, report, wanted)
     record.write(asdict(wanted))
     run = _start(client, wanted, record, sleep)
     wanted.run = run.token
@@ -107,12 +83,19 @@ def _earlier(record: LaunchRecord, wanted: Launch) -> Launch | None:
     values = record.read()
     if values is None or (values.get("epoch"), values.get("report")) != (wanted.epoch, wanted.report):
         return None
-    return Launch(**values)
+    return Launch.of(values, wanted)
 
 
-def _newest_run(report: Report) -> str | None:
-    href = report.link("last_run")
-    return href.rstrip("/").rsplit("/", 1)[-1] if href else None
+def _intent(client: StudioClient, report: Report, wanted: Launch) -> Launch:
+    """A start with what Studio returns about the Report's runs before it."""
+    marker = read_marker(client, report)
+    return replace(
+        wanted,
+        after_run=marker.run,
+        after_time=None if marker.newest_at is None else marker.newest_at.isoformat(),
+        known_runs=list(marker.known_runs),
+        never_ran=marker.never_ran,
+    )
 
 
 def _still_good(client: StudioClient, earlier: Launch) -> ReportRun | None:
@@ -132,28 +115,66 @@ def _still_good(client: StudioClient, earlier: Launch) -> ReportRun | None:
 def _adopt_lost(
     client: StudioClient, intent: Launch, record: LaunchRecord, sleep: Callable[[float], None]
 ) -> ReportRun | None:
-    """The run that an intent without an answer began; None where there is none."""
+    """The run that an intent without an answer began; None where there is none.
+
+    :raises StudioError: the runs could not be listed.
+    """
+    unreadable: StudioError | None = None
     for look in range(_LOOKS_FOR_LOST_RUN):
         if look:
             sleep(_SECONDS_BETWEEN_LOOKS)  # a new run is not always visible at once
-        fitting = [run for run in _runs_after(client, intent) if _could_be(run, intent)]
-        for run in fitting:
-            if record.claim(run.token):
-                log.warning(
-                    "Adopted Report run %s, the newest of %d that this task may have started without an answer",
-                    run.token,
-                    len(fitting),
-                )
-                record.write(asdict(Launch(**{**asdict(intent), "run": run.token})))
-                return run
+        try:
+            listed = _listed(client, intent)
+        except (StudioNotFoundError, StudioResponseError) as error:
+            unreadable = error
+            continue
+        unreadable = None
+        run = _adopted(listed, intent, record)
+        if run is not None:
+            return run
+    if unreadable is not None:
+        raise unreadable
     return None
 
 
-def _runs_after(client: StudioClient, intent: Launch) -> Iterator[ReportRun]:
-    for number, run in enumerate(client.list_report_runs(intent.report)):
-        if run.token == intent.after_run or number >= _MOST_RUNS_SEARCHED:
-            return
-        yield run
+def _listed(client: StudioClient, intent: Launch) -> list[tuple[ReportRun, bool | None]]:
+    """The Report's newest runs that could be ours, and whether each is newer than the intent.
+
+    :raises StudioResponseError: no run is listed of a Report that had some.
+    """
+    runs: list[ReportRun] = []
+    marker = intent.marker
+    for run in islice(client.list_report_runs(intent.report), _MOST_RUNS_SEARCHED):
+        runs.append(run)
+        # The first page is there anyway, and its order may not be as promised.
+        if len(runs) >= _RUNS_A_PAGE and Listing(runs, marker).reaches_the_marker:
+            break
+    if not runs and marker.had_runs:
+        raise StudioResponseError(f"Report {intent.report} had runs before this start, and none is listed now.")
+    return [(run, newer) for run, newer in Listing(runs, marker).are_newer() if newer is not False]
+
+
+def _adopted(listed: list[tuple[ReportRun, bool | None]], intent: Launch, record: LaunchRecord) -> ReportRun | None:
+    """Take the newest run that fits and no other task has."""
+    fitting = [(run, newer) for run, newer in listed if _could_be(run, intent)]
+    newer_ones = [run for run, newer in fitting if newer]
+    for run in newer_ones:
+        if record.claim(run.token):
+            log.warning(
+                "Adopted Report run %s, the newest of %d that this task may have started without an answer",
+                run.token,
+                len(newer_ones),
+            )
+            record.write(asdict(replace(intent, run=run.token)))
+            return run
+    if len(fitting) > len(newer_ones):
+        log.warning(
+            "%d runs of Report %s could be this task's, but nothing proves that they are newer than its start; "
+            "they are not adopted",
+            len(fitting) - len(newer_ones),
+            intent.report,
+        )
+    return None
 
 
 def _could_be(run: ReportRun, intent: Launch) -> bool:
@@ -185,14 +206,16 @@ def check_parameters(client: StudioClient, report: Report, parameters: Mapping[s
 
     :raises StudioConfigurationError: an unknown name, or a value that is no choice of the form. Lists the valid ones.
     """
-    newest = _newest_run(report)
-    if not parameters or newest is None:
+    if not parameters:
         return
     try:
-        shown = (client.get_report_run(report.token, newest).model_extra or {}).get("form_fields")
+        newest = _newest_run(client, report)
     except StudioError as error:
         log.warning("The form of Report %s could not be read (%s); its parameters go unchecked", report.token, error)
         return
+    if newest is None:
+        return
+    shown = (newest.model_extra or {}).get("form_fields")
     form = {str(one["name"]): one for one in shown or () if isinstance(one, Mapping) and "name" in one}
     if not form:
         log.warning("Report %s shows no form; whether it takes %s is unknown", report.token, ", ".join(parameters))
@@ -209,6 +232,17 @@ def check_parameters(client: StudioClient, report: Report, parameters: Mapping[s
                 f"parameters: {name} is {value!r}, which is no choice of Report {report.token}; "
                 f"choose from {', '.join(choices)}."
             )
+
+
+def _newest_run(client: StudioClient, report: Report) -> ReportRun | None:
+    """The run that a Report links as its last, or the first of its list; None where none is listed."""
+    linked = linked_run(report)
+    if linked is not None:
+        try:
+            return client.get_report_run(report.token, linked)
+        except StudioNotFoundError:
+            log.info("Report run %s, which Report %s links as its last, is gone", linked, report.token)
+    return next(iter(client.newest_report_runs(report.token)), None)
 
 
 def _choices(options: Any) -> list[str]:

@@ -75,6 +75,11 @@ class PollPolicy:
             raise StudioConfigurationError(f"poll_policy has no {unknown!r}; it has {', '.join(known)}.")
         return cls(**(given or {}))
 
+    @classmethod
+    def restored(cls, written: Mapping[str, Any]) -> PollPolicy:
+        """Return a policy that was written down, perhaps by another version: unknown fields are skipped."""
+        return cls(**{one.name: written[one.name] for one in fields(cls) if one.name in written})
+
     def intervals(
         self, expected_seconds: float | None, elapsed_seconds: float = 0.0, chance: Random | None = None
     ) -> Iterator[float]:

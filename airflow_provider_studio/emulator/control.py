@@ -268,6 +268,12 @@ async def remove_report(request: Request, token: str) -> Answer:
     return {}
 
 
+@router.delete("/reports/{token}/runs/{run}")
+async def remove_run(request: Request, token: str, run: str) -> Answer:
+    _state(request).world.remove_run(_report(request, token), run)
+    return {}
+
+
 @router.post("/collections")
 async def add_collection(request: Request, values: Answer) -> Answer:
     world = _state(request).world

@@ -115,6 +115,10 @@ class EmulatorControl:
         """Delete a Report, as someone else might."""
         self._ask("DELETE", f"reports/{token}")
 
+    def remove_run(self, report: str, run: str) -> None:
+        """Delete a run that was started over the API, as a purge might."""
+        self._ask("DELETE", f"reports/{report}/runs/{run}")
+
     def view(self, token: str, count: int = 1) -> None:
         """Let people view a Report so often, now."""
         self._ask("POST", f"reports/{token}/views", {"count": count})

@@ -50,6 +50,8 @@ class Quirks:
     :param subscriber_lists: what the lists behind a subscription's links answer: who is subscribed, or 400 as what is
         not for keys does, 403 or 404.
     :param fastest_schedule: an admin's policy: what fires more often is refused from now on, when made or changed.
+    :param last_run_link: what a Report links as its last run: the newest, nothing, a URI template, a run that is gone
+        (`purged`), or the run before the newest (`stale`).
     :param plan: the workspace's plan: `business` has no Discovery API, `free` no API at all.
     :param personal_tokens: whether personal tokens are accepted for ever, or ended in February 2025.
     """
@@ -78,6 +80,7 @@ class Quirks:
     subscription_options: Literal["as_sent", "without_pdf"] = "as_sent"
     subscriber_lists: Literal["shown", "bad_request", "forbidden", "not_found"] = "shown"
     fastest_schedule: Frequency | None = None
+    last_run_link: Literal["newest", "absent", "templated", "purged", "stale"] = "newest"
     plan: Literal["enterprise", "business", "free"] = "enterprise"
     personal_tokens: Literal["accepted", "ended"] = "accepted"
 

@@ -283,6 +283,10 @@ class World:
         self.runs.setdefault(report.token, []).append(run)
         return run
 
+    def remove_run(self, report: Report, token: str) -> None:
+        """Forget a run that was asked for over the API, as a purge might."""
+        self.runs[report.token] = [run for run in self.runs.get(report.token, ()) if run.token != token]
+
     def find_run(self, report: Report, token: str, now: datetime) -> Run | None:
         """A run of a Report by its token."""
         known = chain(self.runs.get(report.token, ()), self.runs_of(report, now))

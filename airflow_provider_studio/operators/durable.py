@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_studio import settings
+from airflow_provider_studio.client.errors import StudioConfigurationError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -45,16 +47,24 @@ class TaskRecord:
         self._claims = settings.storage() / "claims" / f"workspace={workspace}"
 
     def read(self) -> dict[str, Any] | None:
-        """What was written last; nothing if a person cleared the task while it was running."""
+        """What was written last; nothing if a person cleared the task while it was running.
+
+        :raises StudioConfigurationError: it is unreadable, so it is unknown whether a run was started.
+        """
         if self._was_cleared():
             return None
         if self._store is not None:
-            found = self._store.get(_KEY)
-            return dict(found) if found else None
-        try:
-            return dict(json.loads(self._file.read_text()))
-        except FileNotFoundError:
+            found, place = self._store.get(_KEY) or None, f"The value {_KEY!r} in Airflow's store of this task"
+        else:
+            found, place = _json_in(self._file), f"The record {self._file}"
+        if found is None:
             return None
+        if isinstance(found, Mapping):
+            return dict(found)
+        raise StudioConfigurationError(
+            f"{place} is unreadable, so it is unknown whether an earlier try started a run. "
+            "Look at the Report's runs in Studio, then remove it to let the task start one."
+        )
 
     def write(self, values: dict[str, Any]) -> None:
         """Write durably before returning."""
@@ -80,11 +90,13 @@ class TaskRecord:
             log.warning("Could not note the kill; if the task was cleared, it goes on with its run", exc_info=True)
 
     def _was_cleared(self) -> bool:
-        try:
-            killed = json.loads(self._kill.read_text())
-        except FileNotFoundError:
+        noted = _json_in(self._kill)
+        if noted is None:
             return False
-        if self._clears > killed["clears"]:
+        clears = noted.get("clears") if isinstance(noted, dict) else None
+        if not isinstance(clears, int):
+            log.warning("The note of a kill in %s is unreadable; the task goes on with its run", self._kill)
+        elif self._clears > clears:
             return True
         self._kill.unlink(missing_ok=True)
         return False
@@ -110,6 +122,18 @@ class TaskRecord:
             if day.name < before:
                 with suppress(FileNotFoundError):  # another task was quicker
                     day.fs.rm(day.path, recursive=True)
+
+
+def _json_in(file: UPath) -> Any:
+    """What a file holds: None where there is no file, and a text where it is no JSON."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def epoch_of(context: Context) -> int:

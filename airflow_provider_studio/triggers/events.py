@@ -63,17 +63,21 @@ def run_of(event: dict[str, Any] | None, seconds: float) -> ToldRun:
     """
     event = event or {}
     what = event.get("event")
+    if what == "error":
+        raise TriggerError(event)
+    if what not in {"timeout", "over"}:
+        raise errors.StudioResponseError(f"The trigger fired an event that nobody knows: {what!r}.")
+    missing = [key for key in ("report", "run", "state") if key not in event]
+    if missing:  # another version's triggerer fired it
+        raise errors.StudioResponseError(f"The trigger fired an event without {', '.join(missing)}.")
     if what == "timeout":
         from airflow_provider_studio.client.watching import timed_out
 
         raise errors.StudioRunTimeoutError(timed_out(event["report"], event["run"], event["state"], seconds))
-    if what == "error":
-        raise TriggerError(event)
-    if what != "over":
-        raise errors.StudioResponseError(f"The trigger fired an event that nobody knows: {what!r}.")
     name = f"Report run {event['run']} of Report {event['report']}"
     if event["state"] in {"succeeded", "completed"}:
-        return cast("ToldRun", {key: event[key] for key in ToldRun.__annotations__})
+        told = {key: event.get(key) for key in ToldRun.__annotations__}
+        return cast("ToldRun", {**told, "exports": event.get("exports") or []})
     if event["state"] == "cancelled":
         raise errors.StudioRunCancelledError(f"{name} was cancelled in Studio.")
     raise errors.StudioRunFailedError(f"{name} ended as {event['state']}. {event.get('reason') or ''}")
@@ -86,7 +90,7 @@ class TriggerError(errors.StudioError):
     """
 
     def __init__(self, event: dict[str, Any]) -> None:
-        super().__init__(f"{event['kind']}: {event['message']}")
-        self.kind: str = event["kind"]
-        self.retry_helps = bool(event["retry_helps"])
+        self.kind: str = event.get("kind") or errors.StudioError.__name__
+        super().__init__(f"{self.kind}: {event.get('message') or 'the trigger gave no reason'}")
+        self.retry_helps = bool(event.get("retry_helps", errors.StudioError.retry_helps))
         self.retry_after_seconds: float | None = event.get("retry_after_seconds")

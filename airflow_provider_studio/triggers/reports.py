@@ -51,6 +51,7 @@ class StudioReportRunTrigger(BaseTrigger):
         expected_seconds: float | None = None,
         poll_policy: dict[str, Any] | None = None,
         failure_detail: bool = True,
+        **_of_later_versions: Any,
     ) -> None:
         super().__init__()
         self.studio_conn_id = studio_conn_id
@@ -89,7 +90,7 @@ class StudioReportRunTrigger(BaseTrigger):
         from airflow_provider_studio.triggers.lookout import Workspace
 
         workspace = Workspace.of(self.studio_conn_id)
-        policy = PollPolicy.of(self.poll_policy)
+        policy = PollPolicy.restored(self.poll_policy or {})
         lookout, failed_looks, state = workspace.lookout(self.report), 0, None
         deadline = datetime.fromisoformat(self.deadline)
         for interval in policy.intervals(self.expected_seconds, self._elapsed_seconds()):
@@ -134,7 +135,14 @@ class StudioReportFreshnessTrigger(BaseTrigger):
     """
 
     def __init__(
-        self, *, studio_conn_id: str, report: str, newer_than: str, interval_seconds: float, deadline: str
+        self,
+        *,
+        studio_conn_id: str,
+        report: str,
+        newer_than: str,
+        interval_seconds: float,
+        deadline: str,
+        **_of_later_versions: Any,
     ) -> None:
         super().__init__()
         self.studio_conn_id = studio_conn_id
@@ -188,13 +196,17 @@ class StudioReportRanTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look for ever."""
-        seen = await self._remembered()
+        seen, seen_at = await self._remembered(), None
         async for report in _looks(self):
             newest, at = report.last_successful_run_token, report.last_successfully_run_at
-            if newest is None or newest == seen:
-                seen = seen or ""
+            if newest is None:
+                if "last_successful_run_token" in report.model_fields_set:
+                    seen = seen or ""  # it never had a good run; where the key is absent, that is unknown
                 continue
-            first_look, seen = seen is None, newest
+            if newest == seen or (at is not None and seen_at is not None and at < seen_at):
+                seen_at = _later(at, seen_at)  # an older run than the last one comes from a response that lags
+                continue
+            first_look, seen, seen_at = seen is None, newest, _later(at, seen_at)
             await self._remember(newest)
             if not first_look:
                 event = {"report": report.token, "run": newest, "last_successfully_run_at": at and at.isoformat()}
@@ -215,6 +227,10 @@ class StudioReportRanTrigger(BaseEventTrigger):
         with suppress(ValueError):
             return await getattr(store, method)(*arguments)
         return None
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((time for time in (one, other) if time is not None), default=None)
 
 
 async def _looks(

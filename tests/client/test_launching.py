@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_studio.client.api import StudioClient
-from airflow_provider_studio.client.errors import StudioConfigurationError, StudioConnectionError, StudioServerError
+from airflow_provider_studio.client.errors import (
+    StudioConfigurationError,
+    StudioConnectionError,
+    StudioNotFoundError,
+    StudioResponseError,
+    StudioServerError,
+)
 from airflow_provider_studio.client.launching import NoRecord, check_parameters, launch
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.conftest import over_http_and_https
@@ -203,6 +209,189 @@ def test_a_start_costs_two_requests(client: StudioClient, emulator: StudioEmulat
     assert emulator.control.requests_spent() == 2
 
 
+@pytest.mark.parametrize("link", ["absent", "templated"])
+def test_a_start_without_a_usable_link_costs_one_more(
+    client: StudioClient, emulator: StudioEmulator, report: str, link: str
+) -> None:
+    emulator.control.set_quirks(last_run_link=link)
+    start(client, report, Record())
+    assert emulator.control.requests_spent() == 3
+
+
+LINKS = ["newest", "absent", "templated", "purged", "stale"]
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("without_times", [False, True])
+def test_no_old_run_is_adopted_whatever_the_report_links_as_its_last(
+    client: StudioClient, emulator: StudioEmulator, report: str, link: str, without_times: bool
+) -> None:
+    emulator.control.set_quirks(last_run_link=link, missing_keys=["last_run_at"] if without_times else [])
+    record = Record()
+    emulator.control.add_fault("reset", method="POST")
+    with pytest.raises(StudioConnectionError):
+        start(client, report, record)
+    mine = start(client, report, record)
+    assert [one["token"] for one in runs(emulator, report)] == [mine]
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("without_times", [False, True])
+def test_the_lost_run_is_adopted_whatever_the_report_links_as_its_last(
+    client: StudioClient, emulator: StudioEmulator, report: str, link: str, without_times: bool
+) -> None:
+    emulator.control.set_quirks(last_run_link=link, missing_keys=["last_run_at"] if without_times else [])
+    emulator.control.add_fault("lose_response", method="POST")
+    mine = start(client, report, Record())
+    assert [one["token"] for one in runs(emulator, report)] == [mine]
+
+
+@pytest.mark.parametrize("link", ["newest", "absent"])
+def test_no_old_run_is_adopted_when_the_newest_is_deleted_meanwhile(
+    client: StudioClient, emulator: StudioEmulator, report: str, link: str
+) -> None:
+    newest = client.create_report_run(report).token
+    emulator.control.set_quirks(last_run_link=link)
+    record = Record("after the intent")
+    with pytest.raises(Killed):
+        start(client, report, record)
+    emulator.control.remove_run(report, newest)
+    mine = start(client, report, record)
+    assert [one["token"] for one in runs(emulator, report)] == [mine]
+
+
+NO_RUNS = {"status": 200, "body": {"_links": {}, "_embedded": {"report_runs": []}}}
+
+
+@pytest.mark.parametrize("listing", [NO_RUNS, {"status": 404}], ids=["empty", "404"])
+def test_a_list_that_lags_behind_before_a_start_is_no_proof_that_the_report_never_ran(
+    client: StudioClient, emulator: StudioEmulator, report: str, listing: dict[str, Any]
+) -> None:
+    emulator.control.set_quirks(last_run_link="absent", missing_keys=["last_run_at", "runs_count"])
+    emulator.control.add_fault("status", path=f"{report}/runs$", method="GET", **listing)
+    emulator.control.add_fault("reset", method="POST")
+    record = Record()
+    with pytest.raises(StudioConnectionError):
+        start(client, report, record)
+    mine = start(client, report, record)
+    assert [one["token"] for one in runs(emulator, report)] == [mine]
+
+
+@pytest.mark.parametrize("listing", [NO_RUNS, {"status": 404}], ids=["empty", "404"])
+def test_while_the_runs_cannot_be_listed_nothing_is_started_again(
+    client: StudioClient, emulator: StudioEmulator, report: str, listing: dict[str, Any]
+) -> None:
+    record = Record("before the token is written")
+    with pytest.raises(Killed):
+        start(client, report, record)
+    emulator.control.add_fault("status", path=f"{report}/runs$", method="GET", times=None, **listing)
+    with pytest.raises((StudioNotFoundError, StudioResponseError)):
+        start(client, report, record)
+    emulator.control.clear_faults()
+    assert start(client, report, record) == runs(emulator, report)[0]["token"]
+    assert len(runs(emulator, report)) == 1
+
+
+def test_the_first_run_of_a_report_is_adopted(client: StudioClient, emulator: StudioEmulator) -> None:
+    report = emulator.control.add_report()
+    emulator.control.add_fault("lose_response", method="POST")
+    mine = start(client, report, Record())
+    assert [one["token"] for one in runs(emulator, report)] == [mine]
+
+
+def listed(client: StudioClient, report: str) -> list[dict[str, Any]]:
+    return [run.to_json() for run in client.list_report_runs(report)]
+
+
+def test_the_order_of_the_list_proves_nothing_where_runs_have_times(
+    client: StudioClient, emulator: StudioEmulator, report: str
+) -> None:
+    record = Record("after the intent")
+    with pytest.raises(Killed):
+        start(client, report, record)
+    upside_down = {"_links": {}, "_embedded": {"report_runs": listed(client, report)[::-1]}}
+    emulator.control.add_fault("status", status=200, body=upside_down, path=f"{report}/runs$", method="GET", times=3)
+    mine = start(client, report, record)
+    assert [one["token"] for one in runs(emulator, report)] == [mine]
+
+
+def test_a_lost_run_is_found_below_older_ones(client: StudioClient, emulator: StudioEmulator, report: str) -> None:
+    record = Record("before the token is written")
+    with pytest.raises(Killed):
+        start(client, report, record)
+    rows = listed(client, report)
+    moved = {"_links": {}, "_embedded": {"report_runs": [*rows[1:5], rows[0]]}}
+    emulator.control.add_fault("status", status=200, body=moved, path=f"{report}/runs$", method="GET")
+    assert start(client, report, record) == runs(emulator, report)[0]["token"]
+    assert len(runs(emulator, report)) == 1
+
+
+def test_without_times_the_order_of_the_list_has_to_do(
+    client: StudioClient, emulator: StudioEmulator, report: str
+) -> None:
+    record = Record("before the token is written")
+    with pytest.raises(Killed):
+        start(client, report, record)
+    rows = [{key: value for key, value in row.items() if key != "created_at"} for row in listed(client, report)]
+    timeless = {"_links": {}, "_embedded": {"report_runs": rows}}
+    emulator.control.add_fault("status", status=200, body=timeless, path=f"{report}/runs$", method="GET")
+    assert start(client, report, record) == runs(emulator, report)[0]["token"]
+    assert len(runs(emulator, report)) == 1
+
+
+def rewritten(record: Record, **changes: Any) -> None:
+    """Let a record be as another version writes it; None removes a field."""
+    values = {**json.loads(record.written or "{}"), **changes}
+    record.written = json.dumps({name: value for name, value in values.items() if value is not None})
+
+
+EARLIER_VERSION = {"after_time": None, "known_runs": None, "never_ran": None}
+
+
+def test_an_intent_of_an_earlier_version_still_finds_its_run(
+    client: StudioClient, emulator: StudioEmulator, report: str
+) -> None:
+    record = Record("before the token is written")
+    with pytest.raises(Killed):
+        start(client, report, record)
+    rewritten(record, **EARLIER_VERSION)
+    assert start(client, report, record) == runs(emulator, report)[0]["token"]
+    assert len(runs(emulator, report)) == 1
+
+
+def test_an_intent_of_an_earlier_version_that_knew_no_run_adopts_no_old_one(
+    client: StudioClient, emulator: StudioEmulator, report: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = Record("after the intent")
+    with pytest.raises(Killed):
+        start(client, report, record)
+    record.written = json.dumps({"epoch": 0, "report": report, "parameters": {}, "after_run": None, "run": None})
+    mine = start(client, report, record)
+    assert [one["token"] for one in runs(emulator, report)] == [mine]
+    assert "nothing proves that they are newer" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"a_later_field": {"of": ["any kind"]}},
+        {"parameters": None, "after_run": None},
+        {"parameters": "text", "after_run": 7, "after_time": "noon", "known_runs": "x", "never_ran": "no"},
+        {"after_time": "2026-01-01T00:00:00", "known_runs": [1]},
+    ],
+    ids=["of a later version", "of an earlier one", "of other types", "of other types too"],
+)
+def test_a_record_of_another_version_is_read(
+    client: StudioClient, emulator: StudioEmulator, report: str, changes: dict[str, Any]
+) -> None:
+    record = Record()
+    mine = start(client, report, record)
+    rewritten(record, **changes)
+    assert start(client, report, record) == mine, "its run is known"
+    rewritten(record, run=None)
+    start(client, report, record)
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -225,6 +414,16 @@ def test_good_parameters_pass(
 ) -> None:
     emulator.control.change_report(report, form={"region": ["EU", "US"], "day": []})
     check_parameters(client, client.get_report(report), parameters)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_the_form_is_found_whatever_the_report_links_as_its_last_run(
+    client: StudioClient, emulator: StudioEmulator, report: str, link: str
+) -> None:
+    emulator.control.change_report(report, form={"region": ["EU", "US"], "day": []})
+    emulator.control.set_quirks(last_run_link=link)
+    with pytest.raises(StudioConfigurationError, match="takes no 'country'"):
+        check_parameters(client, client.get_report(report), {"country": "DE"})
 
 
 def test_without_a_form_to_see_parameters_go_unchecked(

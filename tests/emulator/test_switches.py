@@ -190,3 +190,19 @@ def test_personal_tokens_are_accepted_or_came_to_their_end(emulator: StudioEmula
 def test_a_quirk_that_makes_no_sense_is_refused(emulator: StudioEmulator, change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="The emulator refused"):
         emulator.control.set_quirks(**change)
+
+
+def test_a_report_may_link_another_last_run_or_none(emulator: StudioEmulator, ask: Caller) -> None:
+    report = emulator.control.add_report()
+    before, newest = (ask("POST", f"/reports/{report}/runs").json()["token"] for _ in range(2))
+
+    def linked(way: str) -> str | None:
+        emulator.control.set_quirks(last_run_link=way)
+        link = ask("GET", f"/reports/{report}").json()["_links"].get("last_run")
+        return None if link is None else link["href"].rsplit("/", 1)[-1]
+
+    assert (linked("newest"), linked("stale"), linked("absent")) == (newest, before, None)
+    assert linked("templated") == "{run}"
+    assert ask("GET", f"/reports/{report}/runs/{linked('purged')}").status_code == 404
+    emulator.control.remove_run(report, newest)
+    assert linked("newest") == before

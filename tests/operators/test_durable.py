@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.operators.durable import TaskRecord, epoch_of
 
 STORES = ["store", "file"]
@@ -56,6 +57,35 @@ def test_the_next_try_reads_what_the_last_one_wrote(store: str) -> None:
     assert task.next_try().read() is None
     task.next_try().write({"run": "0a1b2c3d4e5f"})
     assert task.next_try().read() == {"run": "0a1b2c3d4e5f"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '"text"', "\x00", "[" * 100_000])
+def test_a_record_that_is_unreadable_is_not_taken_for_none(text: str) -> None:
+    task = Task()
+    record = task.next_try()
+    record.write({"run": "0a1b2c3d4e5f"})
+    record._file.write_text(text)
+    with pytest.raises(StudioConfigurationError, match=r"launch\.json is unreadable.*then remove it"):
+        task.next_try().read()
+
+
+def test_a_value_of_airflows_store_that_is_no_record_is_not_taken_for_none() -> None:
+    task = Task("store")
+    assert task.store is not None
+    task.store.set("studio_report_run", [1])
+    with pytest.raises(StudioConfigurationError, match="store of this task is unreadable"):
+        task.next_try().read()
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]", '{"clears": "many"}', '{"clears": null}'])
+def test_a_note_of_a_kill_that_is_unreadable_is_skipped(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    task = Task()
+    record = task.next_try()
+    record.write({"run": "0a1b2c3d4e5f"})
+    record.note_kill()
+    record._kill.write_text(text)
+    assert task.next_try().read() == {"run": "0a1b2c3d4e5f"}
+    assert "unreadable" in caplog.text
 
 
 def test_mapped_tasks_remember_apart() -> None:

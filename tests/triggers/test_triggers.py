@@ -22,7 +22,7 @@ from airflow_provider_studio.client.errors import (
     StudioRunTimeoutError,
 )
 from airflow_provider_studio.client.models import ReportRun
-from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.emulator import EmulatorControl, StudioEmulator
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
 from airflow_provider_studio.triggers.events import TriggerError, run_of
 from airflow_provider_studio.triggers.lookout import Workspace
@@ -31,6 +31,7 @@ from airflow_provider_studio.triggers.reports import (
     StudioReportRanTrigger,
     StudioReportRunTrigger,
 )
+from tests.conftest import client_of
 from tests.hand_clock import HandClock
 from tests.triggers_by_hand import fired, first_event, started
 
@@ -225,6 +226,13 @@ def _events_of(
     return clock.run(watch())
 
 
+async def requests_sent(control: EmulatorControl, count: int) -> None:
+    """Wait until so many more requests were sent."""
+    enough = await asyncio.to_thread(control.requests_spent) + count
+    while await asyncio.to_thread(control.requests_spent) < enough:  # noqa: ASYNC110  another process counts them
+        await asyncio.sleep(0.05)
+
+
 class AssetStore:
     """Stands in for Airflow's store of an asset, which only a triggerer's supervisor can reach."""
 
@@ -261,6 +269,60 @@ def test_each_new_good_run_is_fired_once_and_over_restarts(clock: HandClock, rep
         await asyncio.sleep(0.1)
 
     assert [event["run"] for event in _events_of(clock, watcher(), nothing)] == [missed]
+
+
+def test_a_report_that_does_not_say_its_last_run_is_not_one_that_never_ran(
+    clock: HandClock, studio_workspace: StudioTestWorkspace, report: StudioTestReport
+) -> None:
+    started(report, 0.0)
+    control = studio_workspace.control
+    control.set_quirks(missing_keys=["last_successful_run_token"])
+
+    async def say_it(events: list[Any]) -> None:
+        await requests_sent(control, 1)
+        await asyncio.to_thread(control.set_quirks, missing_keys=[])
+        await requests_sent(control, 3)
+
+    assert _events_of(clock, StudioReportRanTrigger(report=report.token, interval_seconds=0.2), say_it) == []
+
+
+def test_a_response_that_lags_behind_fires_no_old_run(
+    clock: HandClock, studio_workspace: StudioTestWorkspace, report: StudioTestReport
+) -> None:
+    control = studio_workspace.control
+    started(report, 0.0)
+    with client_of(studio_workspace.emulator) as client:
+        lagging = client.get_report(report.token).to_json()
+    started(report, 0.0)
+
+    async def lag(events: list[Any]) -> None:
+        path = f"{report.token}$"
+        await asyncio.to_thread(control.add_fault, "status", status=200, body=lagging, path=path, method="GET")
+        await requests_sent(control, 3)
+
+    assert _events_of(clock, StudioReportRanTrigger(report=report.token, interval_seconds=0.2), lag) == []
+
+
+def test_an_event_of_another_version_is_read() -> None:
+    over = {"event": "over", "report": "0123456789ab", "run": "ba9876543210", "state": "succeeded", "a_later_key": 1}
+    told = run_of(over, 30)
+    assert (told["run"], told["url"], told["exports"]) == ("ba9876543210", None, [])
+    with pytest.raises(StudioResponseError, match="without run, state"):
+        run_of({"event": "timeout", "report": "0123456789ab"}, 30)
+    with pytest.raises(TriggerError, match="gave no reason"):
+        run_of({"event": "error"}, 30)
+
+
+def test_arguments_of_a_later_version_are_skipped(clock: HandClock, report: StudioTestReport) -> None:
+    trigger = StudioReportRunTrigger(
+        studio_conn_id="studio_default",
+        report=report.token,
+        run=started(report, 0.0),
+        deadline=in_seconds(clock, 30),
+        poll_policy={"shortest_seconds": 0.1, "a_later_field": 1},
+        a_later_argument=1,
+    )
+    assert fired(clock, trigger)[0]["event"] == "over"
 
 
 def test_a_watcher_outlives_an_outage(

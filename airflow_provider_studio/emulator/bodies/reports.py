@@ -5,15 +5,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 
 from msgspec import Raw
 from msgspec.json import encode
 
 from airflow_provider_studio.emulator.bodies.hal import WEB, Body, View, form, link
 from airflow_provider_studio.emulator.clock import stamp
-from airflow_provider_studio.emulator.things import Report, token_for
+from airflow_provider_studio.emulator.things import Report, Run, token_for
 
 ACCOUNT_ID = 745_241
+TEMPLATE = "{run}"
 _AFTER_A_RUN = timedelta(milliseconds=209)
 
 
@@ -73,7 +75,7 @@ def report(view: View, one: Report, *, alone: bool = False) -> Body:
             collection=one.collection,
             creator=one.creator,
             account=world.id(ACCOUNT_ID),
-            last=last.token if last else None,
+            last=_linked_run(view, one, last),
             good=good.token if good else None,
             full_width=one.settings.get("full_width", False),
         ),
@@ -83,6 +85,17 @@ def report(view: View, one: Report, *, alone: bool = False) -> Body:
     else:
         body["has_imported_datasets"] = bool(one.imported_datasets)
     return world.quirks.changed(body)
+
+
+def _linked_run(view: View, one: Report, last: Run | None) -> str | None:
+    """What stands in the link to a Report's last run in place of its token, as the quirk `last_run_link` has it."""
+    way = view.world.quirks.last_run_link
+    if last is None or way == "absent":
+        return None
+    if way == "stale":
+        earlier = next(islice(view.world.runs_of(one, view.now), 1, None), None)
+        return earlier.token if earlier else None
+    return {"templated": TEMPLATE, "purged": token_for("purged", one.token)}.get(way, last.token)
 
 
 def dataset(view: View, one: Report) -> Body:
@@ -222,7 +235,7 @@ def _hypermedia(
         "update_settings": {"method": "patch", "action": f"{path}/update_settings", "input": {"report": settings}},
     }
     if last is not None:
-        links["last_run"] = link(f"{path}/runs/{last}")
+        links["last_run"] = link(f"{path}/runs/{last}", templated=last == TEMPLATE)
     if good is not None:
         links["last_successful_run"] = link(f"{path}/runs/{good}")
         links["csv_export"] = link(f"{path}/results/content.csv")

@@ -17,6 +17,7 @@ else:
         RetryDecision, RetryPolicy = None, object
 
 _AFTER_429 = timedelta(seconds=30)
+_LONGEST_AFTER_429_SECONDS = 600.0
 _AT_ONCE = timedelta(seconds=1)
 
 
@@ -24,7 +25,7 @@ class StudioRetryPolicy(RetryPolicy):
     """Retries what may come right: soon, later, or as Studio asked; fails at once what cannot.
 
     * Bad input, a refused token, a cancelled run: fail.
-    * 429 to the end: retry after what `Retry-After` asked for, or 30 s.
+    * 429 to the end: retry after what `Retry-After` asked for, at most 10 minutes, or 30 s.
     * A run that was not over in time: retry at once, which waits for the same run again.
     * Anything else: the task's own `retries` and `retry_delay`.
 
@@ -55,7 +56,7 @@ class StudioRetryPolicy(RetryPolicy):
             return RetryDecision.fail(f"{kind}: no retry can mend it")
         if kind == errors.StudioRateLimitedError.__name__:
             asked = getattr(exception, "retry_after_seconds", None)
-            delay = _AFTER_429 if asked is None else timedelta(seconds=asked)
+            delay = timedelta(seconds=min(asked, _LONGEST_AFTER_429_SECONDS)) if asked else _AFTER_429
             return RetryDecision.retry(delay, f"{kind}: the token's budget is spent by others")
         if isinstance(exception, errors.StudioRunTimeoutError):
             return RetryDecision.retry(_AT_ONCE, f"{kind}: the run goes on; waiting for it again")

@@ -6,6 +6,7 @@ Nothing here sends. No text of `requests` goes on: it holds the URL with its que
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,6 +23,9 @@ from airflow_provider_studio.client.errors import (
 )
 from airflow_provider_studio.client.ratelimit import RateLimitFeedback
 
+_COUNT = re.compile(r"[0-9]{1,9}")
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+_MOST_RETRY_AFTER_SECONDS = 86_400.0
 _RESOURCES = frozenset(
     {
         "archive",
@@ -125,34 +129,38 @@ def rate_limit_feedback(response: requests.Response, endpoint: str) -> RateLimit
     return RateLimitFeedback(
         resource=endpoint,
         status=response.status_code,
-        limit=_whole_number(response.headers.get("X-RateLimit-Limit")),
+        limit=_whole_number(response.headers.get("X-RateLimit-Limit")) or None,  # 0 would let nobody send for ever
         remaining=_whole_number(response.headers.get("X-RateLimit-Remaining")),
         retry_after_seconds=retry_after_seconds(response.headers),
     )
 
 
 def _whole_number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.strip().isdecimal() else None
+    """A count of requests; None for what cannot be one, such as 400 digits."""
+    text = (text or "").strip()
+    return int(text) if _COUNT.fullmatch(text) else None
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that `Retry-After` asks for, given as seconds or as an HTTP date; None without a usable one.
 
-    A date is held against the answer's own `Date`, so that a server whose clock is off does no harm.
+    Of a list it is the largest, and never more than a day; those who wait have shorter caps. A date is compared with
+    the response's own `Date`, so that a server whose clock is off does no harm.
     """
     text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
+    numbers = [part.strip() for part in text.split(",")]
+    if all(_SECONDS.fullmatch(number) for number in numbers):
+        return min(max(map(float, numbers)), _MOST_RETRY_AFTER_SECONDS)
     until = _http_date(text)
     if until is None:
         return None
     now = _http_date(headers.get("Date", "")) or datetime.now(UTC)
-    return max(0.0, (until - now).total_seconds())
+    return min(max(0.0, (until - now).total_seconds()), _MOST_RETRY_AFTER_SECONDS)
 
 
 def _http_date(text: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(text)
-    except ValueError:
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError):
         return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

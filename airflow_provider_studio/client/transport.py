@@ -221,7 +221,7 @@ class Transport:
     def _wait(self, state: tenacity.RetryCallState) -> float:
         policy = self._retries
         asked = getattr(_failure(state), "retry_after_seconds", None)
-        if asked is not None:
+        if asked:  # "Retry-After: 0" and dates of the past ask for nothing
             return float(min(asked, policy.longest_wait_seconds))
         return tenacity.wait_random_exponential(policy.first_wait_seconds, policy.longest_wait_seconds)(state)
 

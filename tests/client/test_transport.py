@@ -24,7 +24,8 @@ from airflow_provider_studio.client.errors import (
     StudioServerError,
 )
 from airflow_provider_studio.client.models import Cron, Frequency, ScheduleInput
-from airflow_provider_studio.client.ratelimit import RateLimiter
+from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimiter
+from airflow_provider_studio.client.ratelimit.stores import MemoryStore
 from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.client.transport import RetryPolicy
 from airflow_provider_studio.emulator import StudioEmulator
@@ -128,6 +129,26 @@ def test_retry_after_never_waits_longer_than_the_policy_allows(
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "-3"}, None),
         ({"Retry-After": " 12 "}, 12.0),
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"Retry-After": "1.5s"}, None),
+        ({"Retry-After": "1e3"}, None),
+        ({"Retry-After": "1_0"}, None),
+        ({"Retry-After": "-1.5"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "inf"}, None),
+        ({"Retry-After": "²"}, None),
+        ({"Retry-After": "٣"}, None),
+        ({"Retry-After": "5, 10"}, 10.0),
+        ({"Retry-After": "5, soon"}, None),
+        ({"Retry-After": "86400"}, 86_400.0),
+        ({"Retry-After": "1764500000"}, 86_400.0),
+        ({"Retry-After": "9" * 400}, 86_400.0),
+        ({"Retry-After": "9" * 5000}, 86_400.0),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, 86_400.0),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 -2359"}, None),
+        ({"Retry-After": "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"}, None),
+        ({"Retry-After": "Sun, 06 Nov 1994 08:49:37 +999999999999"}, None),
+        ({"Retry-After": "Sun, 06 Nov 2044 08:49:37 GMT", "Date": "yesterday"}, 86_400.0),
         ({"Retry-After": "Sun, 06 Nov 1994 08:49:37 GMT"}, 0.0),
         (
             {"Retry-After": "Sun, 06 Nov 2044 08:49:37 GMT", "Date": "Sun, 06 Nov 2044 08:49:30 GMT"},
@@ -137,6 +158,31 @@ def test_retry_after_never_waits_longer_than_the_policy_allows(
 )
 def test_retry_after_is_read_against_the_servers_own_clock(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after_seconds(headers) == seconds
+
+
+ONCE = RetryPolicy(attempts=1)
+ODD_HEADERS = [
+    {"X-RateLimit-Limit": value, "X-RateLimit-Remaining": other, "Retry-After": value}
+    for value in ("9" * 400, "9" * 5000, "-40", "0", "²", "40, 40", "40.5", "", "NaN", "many")
+    for other in ("9" * 400, "9" * 5000, "-1", "0", "³")
+]
+
+
+@pytest.mark.parametrize("status", [200, 429])
+def test_headers_that_make_no_sense_fail_nothing_and_pause_nobody_for_long(
+    emulator: StudioEmulator, waits: list[float], status: int
+) -> None:
+    for headers in ODD_HEADERS:
+        emulator.control.clear_faults()
+        emulator.control.add_fault("status", status=status, headers=headers, body={"workspace": "acme"})
+        store = MemoryStore()
+        with client_of(emulator, limiter=RateLimiter(store, "token"), sleep=waits.append, retries=ONCE) as client:
+            try:
+                client.verify()
+            except StudioRateLimitedError:
+                assert status == 429
+        longest = RetryPolicy().longest_wait_seconds
+        assert store.reserve("token", Budget(), Priority.ACT)[1] <= longest, headers
 
 
 def runs_of(emulator: StudioEmulator, report: str) -> list[Any]:

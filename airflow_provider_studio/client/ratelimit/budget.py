@@ -8,6 +8,9 @@ from enum import IntEnum
 
 from airflow_provider_studio.client.errors import StudioConfigurationError
 
+LONGEST_PAUSE_SECONDS = 60.0
+"""One response pauses a token's requests no longer, whatever its `Retry-After` says; further 429s extend the pause."""
+
 
 class Priority(IntEnum):
     """Who gets the next permit where several wait; the lower number first."""
@@ -46,6 +49,11 @@ class Budget:
     def window_seconds(self) -> float:
         """The interval with its margin: how long a send counts."""
         return self.interval_seconds + self.margin_seconds
+
+    @property
+    def longest_pause_seconds(self) -> float:
+        """How long all requests may be paused at once; never less than a window."""
+        return max(LONGEST_PAUSE_SECONDS, self.window_seconds)
 
 
 @dataclass(frozen=True)

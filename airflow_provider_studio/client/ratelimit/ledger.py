@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from typing import Self
+from dataclasses import asdict, dataclass, field, fields
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from airflow_provider_studio.client.ratelimit.budget import Budget, Priority, RateLimitFeedback
 
@@ -26,11 +28,23 @@ _HEARD_FOR_WINDOWS = 6
 """For so long after an answer spoke of the budget, others are taken to spend of it what they did."""
 _ARRIVES_WITHIN_SECONDS = 0.5
 """An older send has reached the server, a younger one may have."""
+_MOST_DOUBLINGS = 10
+"""Of the pause after a 429; it is capped long before."""
+_LONGEST_STORED_PAUSE_SECONDS = 86_400.0
+"""Whoever reads it caps it by a budget, which a pause does not know."""
+_STORED = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
+Count = Annotated[int, Field(ge=0)]
+
+
+class UnreadableLedgerError(Exception):
+    """A stored text is no ledger. The message says which field is wrong."""
 
 
 @dataclass
 class Place:
     """A reserved place in the queue: when its owner may ask to send, and to which class of resources."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STORED
 
     number: int
     at: float
@@ -42,32 +56,49 @@ class Place:
 class Smaller:
     """A class of resources for which the server said a smaller limit than the token's, and the sends that count."""
 
-    limit: int
+    __pydantic_config__: ClassVar[ConfigDict] = _STORED
+
+    limit: Annotated[int, Field(ge=1)]
     sent: list[float]
+
+
+_PLACE = tuple(one.name for one in fields(Place))
+
+
+def _from_list(stored: Any) -> Any:
+    """A place is stored as a list of its fields, for brevity."""
+    return dict(zip(_PLACE, stored, strict=False)) if isinstance(stored, list) else stored
 
 
 @dataclass
 class Ledger:
     """The state of one token's budget. Times are seconds of the store's clock."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = _STORED
+
     sent: list[float] = field(default_factory=list)
-    waiting: list[Place] = field(default_factory=list)
+    waiting: list[Annotated[Place, BeforeValidator(_from_list)]] = field(default_factory=list)
     paused_until: float = 0.0
-    others: int = 0
+    others: Count = 0
     heard_at: float | None = None
     smaller: dict[str, Smaller] = field(default_factory=dict)
-    strikes: int = 0
-    last_number: int = 0
+    strikes: Count = 0
+    last_number: Count = 0
 
-    @classmethod
-    def loads(cls, text: str | bytes | None) -> Self:
-        """Read what `dumps` wrote; nothing stands for a new ledger."""
+    @staticmethod
+    def loads(text: str | bytes | None) -> Ledger:
+        """Read what `dumps` wrote, in this version or another; nothing stands for a new ledger.
+
+        :raises UnreadableLedgerError: it is none.
+        """
         if text is None:
-            return cls()
-        data = json.loads(text)
-        waiting = [Place(*place) for place in data["waiting"]]
-        smaller = {name: Smaller(**one) for name, one in data["smaller"].items()}
-        return cls(**{**data, "waiting": waiting, "smaller": smaller})
+            return Ledger()
+        try:
+            return _LEDGER.validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise UnreadableLedgerError(f"{where}: {first['msg']}" if where else first["msg"]) from None
 
     def dumps(self) -> str:
         """Return the state as one short text, for a store."""
@@ -107,7 +138,7 @@ class Ledger:
 
     def pause(self, now: float, seconds: float) -> None:
         """Let nobody send for so long."""
-        self.paused_until = max(self.paused_until, now + seconds)
+        self.paused_until = max(self.paused_until, now + min(seconds, _LONGEST_STORED_PAUSE_SECONDS))
 
     def observe(self, now: float, budget: Budget, feedback: RateLimitFeedback) -> None:
         """Correct the ledger by what the server said.
@@ -121,9 +152,9 @@ class Ledger:
             self._learn(now, budget, feedback.limit, feedback.remaining, feedback.resource)
         if feedback.status == 429:
             self.strikes += 1
-            backoff = min(budget.interval_seconds / 4 * 2 ** (self.strikes - 1), budget.window_seconds)
-            asked = feedback.retry_after_seconds
-            self.pause(now, backoff if asked is None else asked)
+            doubled = 2 ** min(self.strikes - 1, _MOST_DOUBLINGS)
+            backoff = min(budget.interval_seconds / 4 * doubled, budget.window_seconds)
+            self.pause(now, min(feedback.retry_after_seconds or backoff, budget.longest_pause_seconds))
         elif feedback.status < 400:
             self.strikes = 0
 
@@ -211,14 +242,18 @@ class Ledger:
     def _forget(self, now: float, budget: Budget) -> None:
         """Drop what no longer counts, and what cannot be: stamps from a clock that has started anew since."""
         window = budget.window_seconds
-        if self.heard_at is not None and not -_GRAIN_SECONDS < now - self.heard_at < window * _HEARD_FOR_WINDOWS:
+        if self.heard_at is None or not -_GRAIN_SECONDS < now - self.heard_at < window * _HEARD_FOR_WINDOWS:
             self.others, self.heard_at = 0, None
+        self.paused_until = min(self.paused_until, now + budget.longest_pause_seconds)
         smallest = min([self._limit(budget), *(one.limit for one in self.smaller.values())])
         self.sent = _counting(self.sent, now, window)
         for one in self.smaller.values():
             one.sent = _counting(one.sent, now, window)
         horizon = now + window * (2 + len(self.waiting) / smallest) + max(0.0, self.paused_until - now)
         self.waiting = [place for place in self.waiting if now - _DEAD_AFTER_SECONDS < place.at < horizon]
+
+
+_LEDGER = TypeAdapter(Ledger)
 
 
 def _room(sends: Iterable[float], limit: int, budget: Budget) -> float:

@@ -79,8 +79,8 @@ class RateLimiter:
             self._store.observe(self._key, self._budget, feedback)
 
     def pause(self, seconds: float) -> None:
-        """Let nobody who shares this budget send for so long."""
-        self._store.pause(self._key, seconds)
+        """Let nobody who shares this budget send for so many seconds, up to the budget's `longest_pause_seconds`."""
+        self._store.pause(self._key, min(seconds, self._budget.longest_pause_seconds))
 
     def _steps(self, priority: Priority, resource: str) -> Generator[float, None, None]:
         """Yield the seconds to sleep, until the send is stamped; a caller that gives up gives its place back."""

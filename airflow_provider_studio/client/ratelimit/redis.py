@@ -7,6 +7,7 @@ token's callers make a dozen changes a second, so they rarely meet.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ _TIMEOUT_SECONDS = 2.0
 _RETRIES = 3
 _MOST_MEETINGS = 200
 _FORGET_AFTER_SECONDS = 3600
+_LONGEST_PAUSE_KEPT_SECONDS = 86_400.0
 
 _READ = """
 local time = redis.call('TIME')
@@ -32,6 +34,10 @@ redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[4])
 return 1
 """
 
+_NO_TEXT = "\N{REPLACEMENT CHARACTER}"
+"""What stands for bytes that are none of UTF-8; a ledger is plain ASCII."""
+
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -62,6 +68,7 @@ class RedisStore(LedgerStore):
                 socket_connect_timeout=_TIMEOUT_SECONDS,
                 retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), _RETRIES),
                 decode_responses=True,
+                encoding_errors="replace",  # damaged text is replaced below, not raised here
             )
         except ValueError as error:
             raise StudioConfigurationError(
@@ -72,9 +79,10 @@ class RedisStore(LedgerStore):
 
     def with_ledger(self, key: str, change: Callable[[Ledger, float], T]) -> T:
         """Change the key's ledger, again and again until nobody else did meanwhile."""
+        name = f"studio:ratelimit:{key}"
         try:
             for _ in range(_MOST_MEETINGS):
-                done, answer = self._once(f"studio:ratelimit:{key}", change)
+                done, answer = self._once(key, name, change)
                 if done:
                     return answer
         except self._errors.AuthenticationError as error:
@@ -85,13 +93,29 @@ class RedisStore(LedgerStore):
             raise StoreUnavailableError(f"Redis {self._name}: {type(error).__name__}") from None
         raise StoreUnavailableError(f"Redis {self._name}: too many writers at once")
 
-    def _once(self, key: str, change: Callable[[Ledger, float], T]) -> tuple[bool, T]:
-        seconds, micros, text = self._read(keys=[key])
+    def _once(self, key: str, name: str, change: Callable[[Ledger, float], T]) -> tuple[bool, T]:
+        seconds, micros, text = self._read_text(name)
         now = int(seconds) + int(micros) / 1e6
-        ledger = Ledger.loads(text)
+        ledger = self._loaded(key, text)
         answer = change(ledger, now)
         changed = ledger.dumps()
         if changed == text:
             return True, answer
-        forget_after = _FORGET_AFTER_SECONDS + int(max(0.0, ledger.paused_until - now))
-        return bool(self._write(keys=[key], args=[text or "", changed, now, forget_after])), answer
+        paused = min(max(0.0, ledger.paused_until - now), _LONGEST_PAUSE_KEPT_SECONDS)
+        forget_after = _FORGET_AFTER_SECONDS + int(paused)
+        return bool(self._write(keys=[name], args=[text or "", changed, now, forget_after])), answer
+
+    def _read_text(self, name: str) -> tuple[int, int, str | None]:
+        """Return Redis' time and what it holds under a name; what cannot be a ledger's text is removed."""
+        try:
+            seconds, micros, text = self._read(keys=[name])
+        except self._errors.ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+        else:
+            if text is None or _NO_TEXT not in text:
+                return seconds, micros, text
+        log.warning("The rate limit's ledger in Redis %s is no text. A new one replaces it.", self._name)
+        self._redis.delete(name)
+        seconds, micros, text = self._read(keys=[name])
+        return seconds, micros, text

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import logging
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -17,18 +21,25 @@ from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.ratelimit.ledger import Ledger
 from airflow_provider_studio.client.ratelimit.stores import Clock, LedgerStore, StoreUnavailableError
 
+log = logging.getLogger(__name__)
+
 _BUSY_SECONDS = 5.0
 """How long to wait for a file that another process holds; each holds it for a fraction of a millisecond."""
 
 _CANNOT_BE_MENDED_BY_WAITING = {
     sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_READONLY,
 }
 
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_SAVE = "REPLACE INTO ledgers (key, boot, ledger) VALUES (?, ?, ?)"  # a later version may have more columns
+
 T = TypeVar("T")
+
+
+class DamagedFileError(StoreUnavailableError, StudioConfigurationError):
+    """The file is no database. It may belong to somebody else, so it is left alone and a private share is used."""
 
 
 class SQLiteStore(LedgerStore):
@@ -58,11 +69,18 @@ class SQLiteStore(LedgerStore):
     def with_ledger(self, key: str, change: Callable[[Ledger, float], T]) -> T:
         """Change the key's ledger in one transaction."""
         try:
-            return self._transaction(key, change)
+            try:
+                return self._transaction(key, change)
+            except sqlite3.DatabaseError as error:
+                if _code(error) != sqlite3.SQLITE_CORRUPT:
+                    raise
+                self._replace(error)
+                return self._transaction(key, change)
         except sqlite3.Error as error:
-            code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-            if code in _CANNOT_BE_MENDED_BY_WAITING:
+            if _code(error) in _CANNOT_BE_MENDED_BY_WAITING:
                 raise self._unusable(str(error)) from None
+            if _code(error) in _DAMAGED:
+                raise self._unusable(str(error), DamagedFileError) from None
             raise StoreUnavailableError(f"{self._path}: {error}") from None
 
     def _transaction(self, key: str, change: Callable[[Ledger, float], T]) -> T:
@@ -71,20 +89,62 @@ class SQLiteStore(LedgerStore):
         try:
             row = connection.execute("SELECT boot, ledger FROM ledgers WHERE key = ?", (key,)).fetchone()
             text = row[1] if row is not None and row[0] == self._boot else None
-            ledger = Ledger.loads(text)
+            ledger = self._loaded(key, text)
             answer = change(ledger, self._now())
             changed = ledger.dumps()
             if changed != text:
-                connection.execute("REPLACE INTO ledgers VALUES (?, ?, ?)", (key, self._boot, changed))
+                connection.execute(_SAVE, (key, self._boot, changed))
             connection.execute("COMMIT")
             return answer
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
 
+    def _replace(self, error: sqlite3.DatabaseError) -> None:
+        """Move a damaged database aside, unless another process did; the next connection makes a new one.
+
+        :raises StoreUnavailableError: it cannot be moved.
+        """
+        self._disconnect()
+        try:
+            with Path(f"{self._path}.lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not self._is_damaged():
+                    return
+                aside = f"{self._path}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+                for ending in ("-wal", "-shm", ""):  # the database last: nobody must find it without its log
+                    with suppress(FileNotFoundError):
+                        Path(f"{self._path}{ending}").rename(f"{aside}{ending}")
+        except OSError as failure:
+            raise StoreUnavailableError(f"{self._path}: {error}, and it cannot be replaced: {failure}") from None
+        log.warning(
+            "The rate limit's ledger %s was damaged (%s). A new one replaces it; it is now %s.",
+            self._path,
+            error,
+            aside,
+        )
+
+    def _is_damaged(self) -> bool:
+        try:
+            with closing(self._opened()) as connection:
+                return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+        except sqlite3.DatabaseError as error:
+            return _code(error) in _DAMAGED
+
+    def _disconnect(self) -> None:
+        if getattr(self._local, "pid", None) == os.getpid():
+            self._local.connection.close()
+        self._local.pid = None
+
     def _connection(self) -> sqlite3.Connection:
-        """Return this thread's connection, made in this process: SQLite's do not survive a fork."""
-        if getattr(self._local, "pid", None) != os.getpid():
+        """Return this thread's connection, made in this process and to the file that is there now.
+
+        SQLite's connections do not survive a fork, and go on with a file that was moved aside or deleted.
+        """
+        local = self._local
+        if getattr(local, "pid", None) == os.getpid() and local.file != self._identity():
+            self._disconnect()
+        if getattr(local, "pid", None) != os.getpid():
             # Where many open a new file at once, SQLite answers "locked" without waiting as it was told to.
             patiently = tenacity.Retrying(
                 retry=tenacity.retry_if_exception(_is_locked),
@@ -92,12 +152,21 @@ class SQLiteStore(LedgerStore):
                 wait=tenacity.wait_random(0.0, 0.05),
                 reraise=True,
             )
-            self._local.connection = patiently(self._opened)
-            self._local.pid = os.getpid()
-        return cast("sqlite3.Connection", self._local.connection)
+            local.file = self._identity()  # before it is opened: at worst it is opened once more
+            local.connection = patiently(self._opened)
+            local.pid = os.getpid()
+        return cast("sqlite3.Connection", local.connection)
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _opened(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection.text_factory = lambda stored: stored.decode(errors="replace")  # damaged text is replaced, not raised
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -107,15 +176,22 @@ class SQLiteStore(LedgerStore):
             raise
         return connection
 
-    def _unusable(self, reason: str) -> StudioConfigurationError:
-        return StudioConfigurationError(
+    def _unusable(
+        self, reason: str, kind: type[StudioConfigurationError] = StudioConfigurationError
+    ) -> StudioConfigurationError:
+        return kind(
             f"The rate limit's ledger {self._path} cannot be used: {reason}. Set [studio] rate_limit_url to "
             "sqlite:////a/folder/on/this/host/that/every/worker/may/write/ratelimit.db."
         )
 
 
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary code of an error; 0 for one of Python's own."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
 def _is_locked(error: BaseException) -> bool:
-    return isinstance(error, sqlite3.OperationalError) and (error.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_BUSY
+    return isinstance(error, sqlite3.OperationalError) and _code(error) == sqlite3.SQLITE_BUSY
 
 
 def _boot_id() -> str:

@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
 from airflow_provider_studio.client.ratelimit.budget import Budget, Priority, RateLimitFeedback
-from airflow_provider_studio.client.ratelimit.ledger import Ledger
+from airflow_provider_studio.client.ratelimit.ledger import Ledger, UnreadableLedgerError
+
+log = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
 T = TypeVar("T")
+_SAME_END = timedelta(seconds=0.5)
+_LONGEST_LOGGED_SECONDS = 86_400.0
 
 
 class StoreUnavailableError(Exception):
@@ -44,6 +50,8 @@ class LedgerStore(ABC):
 
     def __init__(self) -> None:
         self._last_seen: dict[str, Ledger] = {}
+        self._replaced: set[str] = set()
+        self._pauses = _PauseLog()
 
     @abstractmethod
     def with_ledger(self, key: str, change: Callable[[Ledger, float], T]) -> T:
@@ -72,16 +80,49 @@ class LedgerStore(ABC):
 
     def pause(self, key: str, seconds: float) -> None:
         """Let nobody send for so long."""
-        self.with_ledger(key, lambda ledger, now: ledger.pause(now, seconds))
+        self._seen(key, lambda ledger, now: ledger.pause(now, seconds))
 
     def _seen(self, key: str, change: Callable[[Ledger, float], T]) -> T:
-        """Change a ledger, and remember how it was left."""
+        """Change a ledger, remember how it was left, and log the beginning and the end of a pause."""
 
-        def remembered(ledger: Ledger, now: float) -> T:
+        def remembered(ledger: Ledger, now: float) -> tuple[T, float]:
             self._last_seen[key] = ledger
-            return change(ledger, now)
+            answer = change(ledger, now)
+            return answer, ledger.paused_until - now
 
-        return self.with_ledger(key, remembered)
+        answer, paused_for = self.with_ledger(key, remembered)
+        self._pauses.note(key, paused_for)
+        return answer
+
+    def _loaded(self, key: str, text: str | bytes | None) -> Ledger:
+        """Return the ledger that was stored, or a new one in its place, since no caller could use it either."""
+        try:
+            return Ledger.loads(text)
+        except UnreadableLedgerError as error:
+            if key not in self._replaced:
+                self._replaced.add(key)
+                log.warning("The rate limit's stored ledger is unreadable (%s). A new one replaces it.", error)
+            return Ledger()
+
+
+class _PauseLog:
+    """Logs each pause of a token's requests once, and its end."""
+
+    def __init__(self) -> None:
+        self._ends: dict[str, datetime] = {}
+
+    def note(self, key: str, seconds: float) -> None:
+        """Take notice of how long a token is paused yet; not above 0: it is not."""
+        ends = self._ends.get(key)
+        if seconds <= 0:
+            if self._ends.pop(key, None) is not None:
+                log.info("Requests with this token are resumed.")
+            return
+        now = datetime.now(UTC)
+        until = now + timedelta(seconds=min(seconds, _LONGEST_LOGGED_SECONDS))
+        if ends is None or until > ends + _SAME_END:
+            self._ends[key] = until
+            log.warning("Requests with this token are paused until %s UTC (%.1f s).", f"{until:%H:%M:%S}", seconds)
 
 
 class MemoryStore(LedgerStore):

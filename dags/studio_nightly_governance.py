@@ -107,10 +107,13 @@ with DAG(
     inventory = StudioInventoryOperator(task_id="inventory", execution_timeout=timedelta(hours=6))
 
     plan = StudioPlanOperator(
-        task_id="plan", policy=policy, snapshot="{{ ti.xcom_pull(task_ids='inventory')['snapshot'] }}"
+        task_id="plan",
+        policy=policy,
+        snapshot="{{ ti.xcom_pull(task_ids='inventory')['snapshot'] }}",
+        execution_timeout=timedelta(hours=1),
     )
 
-    @task.branch
+    @task.branch(execution_timeout=timedelta(minutes=5))
     def decide(plan: dict[str, Any], params: dict[str, Any]) -> str | None:
         """Ask a person, act at once, or have nothing to do."""
         if not plan["reports_to_archive"] and not plan["schedules_to_delete"]:
@@ -137,7 +140,9 @@ with DAG(
         execution_timeout=timedelta(hours=6),
     )
 
-    @task.short_circuit(trigger_rule="none_failed", ignore_downstream_trigger_rules=False)
+    @task.short_circuit(
+        trigger_rule="none_failed", ignore_downstream_trigger_rules=False, execution_timeout=timedelta(minutes=5)
+    )
     def wants_refresh(params: dict[str, Any]) -> bool:
         """Go on only where a Report was named."""
         return bool(params["refresh_report"])

@@ -56,7 +56,7 @@ with DAG(
         execution_timeout=timedelta(hours=1),
     )
 
-    @task.branch
+    @task.branch(execution_timeout=timedelta(minutes=5))
     def decide(plan: dict[str, Any], params: dict[str, Any]) -> str | None:
         """Ask a person, act at once, or have nothing to do."""
         if not plan["schedules_to_delete"]:

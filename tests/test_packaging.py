@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -89,10 +90,14 @@ def test_a_release_that_makes_no_sense_writes_nothing(
     assert {path: path.read_text() for path in before} == before
 
 
-def test_the_real_changelog_can_be_released() -> None:
-    release = tool("release")
-    newest = release._SECTION.search((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
-    assert newest is not None
+def test_the_real_changelog_can_be_released(project: Path) -> None:
+    for name in ("CHANGELOG.md", "airflow_provider_studio/__init__.py"):
+        shutil.copy(ROOT / name, project / name)
+    version = re.search(r"^## (\S+) ", (project / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[1]  # type: ignore[index]
+    tool("release").release(project, version, TODAY)
+    assert f"\n## {version} (2026-11-25)\n" in (project / "CHANGELOG.md").read_text(encoding="utf-8")
+    code = (project / "airflow_provider_studio" / "__init__.py").read_text(encoding="utf-8")
+    assert f'\n__version__ = "{version}"\n' in code
 
 
 def test_a_licence_that_binds_users_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,7 +114,8 @@ def test_a_field_that_cannot_be_used_is_named_with_its_connection(
 def test_empty_extras_of_the_form_mean_the_defaults(connect: Any) -> None:
     client = connect(extra=dict.fromkeys(CONNECTION_FIELDS, "")).client
     assert client._transport._timeout == (10.0, 30.0)
-    assert client._transport._limiter._budget.limit == 40
+    budget = client._transport._limiter._budget
+    assert (budget.limit, budget.interval_seconds) == (40, 10.0)
 
 
 def test_the_budget_can_be_overridden(connect: Any) -> None:

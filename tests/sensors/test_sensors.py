@@ -124,9 +124,14 @@ def test_a_report_becomes_fresh(
 
 @pytest.mark.parametrize("newer_than", [timedelta(hours=1), datetime(2020, 1, 1, tzinfo=UTC), "2020-01-01T00:00:00Z"])
 def test_fresh_is_newer_than_a_duration_or_a_time(task: Task, report: StudioTestReport, newer_than: Any) -> None:
-    run = started(report, 0.0)
-    assert StudioReportFreshnessSensor(report=report.token, newer_than=newer_than, **options("poke")).poke(task.context)
-    assert run
+    sensor = StudioReportFreshnessSensor(report=report.token, newer_than=newer_than, **options("poke"))
+    assert not sensor.poke(task.context), "it never ran"
+    started(report, 0.0)
+    assert sensor.poke(task.context)
+    task.clock.sleep(2 * 3600)
+    task.start = task.clock.now()
+    still_fresh = not isinstance(newer_than, timedelta)
+    assert sensor.poke(task.context) == still_fresh, "an hour is counted from the task's start"
 
 
 def test_a_run_from_before_is_not_fresh(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
+import os
+import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +22,8 @@ from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.acting.guard_rails import GuardRails
 from airflow_provider_studio.governance.errors import StorageError
 from airflow_provider_studio.governance.plans import journal as journal_module
-from tests.governance.acting.test_apply import Killed, undisturbed
+from airflow_provider_studio.governance.plans.records import ActionKind
+from tests.governance.acting.test_apply import Killed
 from tests.governance.acting.test_kills import Bench
 from tests.governance.conftest import NOW, Governed
 
@@ -109,9 +110,24 @@ def test_whatever_goes_wrong_on_the_way_apply_and_undo_end_where_they_should(
     assert governed.state() == bench.before
 
 
-def test_the_property_would_notice_an_undo_that_forgets_something(bench: Bench) -> None:
+@pytest.mark.parametrize("kind", [ActionKind.ARCHIVE_REPORT, ActionKind.DELETE_SCHEDULE])
+def test_the_property_would_notice_an_undo_that_forgets_something(bench: Bench, kind: ActionKind) -> None:
     bench.begin_again()
     bench.governed.apply(bench.plan)
-    shutil.rmtree(bench.journal)
-    assert bench.governed.state() == bench.effect == undisturbed(bench.governed) != bench.before
-    assert not Path(bench.journal).exists()
+    forgotten = next(one.action_id for one in bench.plan.actions if one.kind is kind)
+    for path in bench.journal.glob(f"{forgotten}.*"):
+        path.unlink()
+    bench.governed.undo(bench.plan)
+    assert bench.governed.state() not in (bench.before, bench.effect)
+
+
+def test_the_property_would_notice_a_backup_that_came_too_late_or_never(bench: Bench) -> None:
+    bench.begin_again()
+    bench.governed.apply(bench.plan)
+    assert every_act_has_an_earlier_backup(bench)
+    intent = next(bench.journal.glob("*.intent.json"))
+    later = time.time_ns() + 10**9
+    os.utime(intent, ns=(later, later))
+    assert not every_act_has_an_earlier_backup(bench)
+    intent.unlink()
+    assert bench.without_backup() == [intent.name.removesuffix(".intent.json")]

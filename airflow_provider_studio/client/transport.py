@@ -276,11 +276,12 @@ class Transport:
 
         :raises StudioConfigurationError: there are no authorities where the environment says.
         """
-        settings = self._session.merge_environment_settings(prepared.url or "", {}, True, None, None)
+        url = prepared.url or ""
+        settings = self._session.merge_environment_settings(url, {}, True, None, None)
         if self._is_loopback:
             settings["proxies"] = {}
         bundle = settings["verify"]
-        if isinstance(bundle, str) and not Path(bundle).exists():
+        if url.startswith("https:") and isinstance(bundle, str) and not Path(bundle).exists():
             raise StudioConfigurationError(
                 f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE is {bundle!r}, which does not exist on this host; "
                 "set it to a file or folder of certificate authorities, or unset it."

@@ -28,6 +28,10 @@ class Seconds:
     def __call__(self) -> float:
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        """Pass."""
+        self.now += seconds
+
 
 def datetime_of(now: Callable[[], datetime]) -> type[datetime]:
     """Return a `datetime` whose `now` is another's, for a module that asks it."""

@@ -65,13 +65,20 @@ class RateLimiter:
         """Wait as `acquire` does, on an event loop that goes on meanwhile."""
         waited = 0.0
         steps = self._steps(priority, resource)
+        asked: asyncio.Future[float | None] | None = None
         try:
-            while (seconds := await asyncio.to_thread(next, steps, None)) is not None:
+            while True:
+                asked = asyncio.get_running_loop().run_in_executor(None, next, steps, None)
+                seconds = await asyncio.shield(asked)
+                if seconds is None:
+                    return Permit(waited)
                 await asyncio.sleep(seconds)
                 waited += seconds
         finally:
-            steps.close()
-        return Permit(waited)
+            if asked is None or asked.done():
+                steps.close()
+            else:  # given up while a thread takes the place, which can only be given back afterwards
+                asked.add_done_callback(lambda _taken: steps.close())
 
     def observe(self, feedback: RateLimitFeedback) -> None:
         """Tell the ledger what an answer said of the budget."""

@@ -14,7 +14,7 @@ from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimiter, RateLimitFeedback, store_from_url
 from airflow_provider_studio.client.ratelimit.redis import RedisStore
 from airflow_provider_studio.client.ratelimit.stores import StoreUnavailableError
-from tests.client.ratelimit.test_stores import SHORT, legal, spent_by_processes
+from tests.client.ratelimit.test_stores import SHORT, legal, spent_by_processes, stamps_noted
 from tests.redis_server import RedisServer, needs_redis
 
 pytestmark = needs_redis
@@ -29,10 +29,10 @@ def server() -> Iterator[RedisServer]:
 def spend(url: str, clock_off_by: float, count: int, stamps: multiprocessing.Queue[float]) -> None:
     real = time.time
     time.time = lambda: real() + clock_off_by  # a host whose wall clock is off
-    limiter = RateLimiter(RedisStore(url), "token", SHORT)
+    limiter, noted = RateLimiter(RedisStore(url), "token", SHORT), stamps_noted(pytest.MonkeyPatch())
     for _ in range(count):
         limiter.acquire()
-        stamps.put(time.monotonic())
+        stamps.put(noted[-1])
 
 
 def test_processes_share_one_budget_however_far_their_clocks_are_off(server: RedisServer) -> None:
@@ -41,8 +41,8 @@ def test_processes_share_one_budget_however_far_their_clocks_are_off(server: Red
 
 
 def test_what_one_host_hears_reaches_all(server: RedisServer) -> None:
-    RateLimiter(RedisStore(server.url), "token", SHORT).observe(RateLimitFeedback(429, retry_after_seconds=0.4))
-    assert 0.2 < RateLimiter(RedisStore(server.url), "token", SHORT).acquire().waited_seconds < 0.8
+    RateLimiter(RedisStore(server.url), "token", SHORT).observe(RateLimitFeedback(429, retry_after_seconds=700.0))
+    assert 600.0 < RedisStore(server.url).reserve("token", SHORT, Priority.WALK)[1] <= 700.0
 
 
 def test_an_answer_that_says_nothing_new_writes_nothing(server: RedisServer) -> None:

@@ -19,9 +19,11 @@ import pytest
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimiter, RateLimitFeedback, store_from_url
 from airflow_provider_studio.client.ratelimit import sqlite as sqlite_module
+from airflow_provider_studio.client.ratelimit.ledger import Ledger
 from airflow_provider_studio.client.ratelimit.sqlite import SQLiteStore
 from airflow_provider_studio.client.ratelimit.stores import MemoryStore
 from airflow_provider_studio.emulator.limits import SlidingWindow
+from tests.hand_clock import Seconds
 
 SHORT = Budget(limit=5, interval_seconds=0.5, margin_seconds=0.05)
 
@@ -38,11 +40,24 @@ def legal(stamps: list[float], budget: Budget) -> bool:
     return all(server.take() for now[0] in sorted(stamps))
 
 
+def stamps_noted(patch: pytest.MonkeyPatch) -> list[float]:
+    """Return a list of the times at which sends are stamped; a busy machine goes on later, which proves nothing."""
+    noted: list[float] = []
+    stamp = Ledger._stamp
+
+    def noting(ledger: Ledger, now: float, resource: str) -> None:
+        noted.append(now)
+        stamp(ledger, now, resource)
+
+    patch.setattr(Ledger, "_stamp", noting)
+    return noted
+
+
 def spend(path: Path, count: int, stamps: multiprocessing.Queue[float]) -> None:
-    limiter = RateLimiter(SQLiteStore(path), "token", SHORT)
+    limiter, noted = RateLimiter(SQLiteStore(path), "token", SHORT), stamps_noted(pytest.MonkeyPatch())
     for _ in range(count):
         limiter.acquire()
-        stamps.put(time.monotonic())
+        stamps.put(noted[-1])
 
 
 def spent_by_processes(target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], each: int) -> list[float]:
@@ -64,15 +79,22 @@ def test_processes_share_one_budget(file: Path) -> None:
 
 
 def test_threads_share_one_budget_through_a_forked_child_too(file: Path) -> None:
-    store = SQLiteStore(file)
-    limiter = RateLimiter(store, "token", SHORT)
+    context = multiprocessing.get_context("fork")
+    clock = context.Value("d", 100.0)
+
+    def sleep(seconds: float) -> None:
+        clock.value += seconds
+
+    limiter = RateLimiter(SQLiteStore(file, now=lambda: clock.value), "token", SHORT, sleep=sleep)
     limiter.acquire()
-    child = multiprocessing.get_context("fork").Process(target=lambda: [limiter.acquire() for _ in range(3)])
+    child = context.Process(target=lambda: [limiter.acquire() for _ in range(3)])
     child.start()
     child.join(30)
     assert child.exitcode == 0
-    assert limiter.acquire().waited_seconds < 0.05
-    assert limiter.acquire().waited_seconds > 0.2
+    limiter.acquire()
+    assert clock.value < 100.0 + SHORT.interval_seconds, "five at the pace of those who heard nothing of the server yet"
+    limiter.acquire()
+    assert clock.value == pytest.approx(100.0 + SHORT.window_seconds), "the sixth waits until the first counts no more"
 
 
 def hold(path: Path, ready: multiprocessing.synchronize.Event) -> None:
@@ -104,10 +126,13 @@ def test_tokens_have_budgets_of_their_own(file: Path) -> None:
 def test_what_the_server_says_reaches_everyone(file: Path, url: str) -> None:
     store = SQLiteStore(file) if url == "sqlite" else MemoryStore()
     other = SQLiteStore(file) if url == "sqlite" else store
-    RateLimiter(store, "token", SHORT).observe(RateLimitFeedback(429, retry_after_seconds=0.3))
-    assert 0.2 < RateLimiter(other, "token", SHORT).acquire().waited_seconds < 0.6
-    RateLimiter(store, "token", SHORT).pause(0.3)
-    assert RateLimiter(other, "token", SHORT).acquire().waited_seconds > 0.2
+    clock = Seconds()
+    for one in (store, other):
+        one._now = clock
+    RateLimiter(store, "token", SHORT).observe(RateLimitFeedback(429, retry_after_seconds=7.0))
+    assert RateLimiter(other, "token", SHORT, sleep=clock.sleep).acquire().waited_seconds == pytest.approx(7.0)
+    RateLimiter(store, "token", SHORT).pause(3.0)
+    assert RateLimiter(other, "token", SHORT, sleep=clock.sleep).acquire().waited_seconds == pytest.approx(3.0)
 
 
 def test_a_reboot_starts_anew(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,9 +143,9 @@ def test_a_reboot_starts_anew(file: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_jump_of_the_wall_clock_moves_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SQLiteStore(file)
-    store.pause("token", 5.0)
+    store.pause("token", 5000.0)
     monkeypatch.setattr(time, "time", lambda: 0.0)
-    assert 4.0 < store.reserve("token", SHORT, Priority.WALK)[1] <= 5.0
+    assert 4000.0 < store.reserve("token", SHORT, Priority.WALK)[1] <= 5000.0
 
 
 def test_no_token_stands_in_the_file(file: Path) -> None:
@@ -141,6 +166,32 @@ def test_a_caller_that_gives_up_gives_its_place_back() -> None:
         await limiter.aacquire()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(limiter.aacquire(), 0.1)
+
+    asyncio.run(give_up())
+    assert store.with_ledger("token", lambda ledger, _now: ledger.waiting) == []
+
+
+def test_a_caller_that_gives_up_while_a_thread_takes_its_place_gives_it_back_too() -> None:
+    taking, may_go_on = threading.Event(), threading.Event()
+
+    class Slow(MemoryStore):
+        def reserve(self, *arguments: Any) -> tuple[int, float]:
+            taking.set()
+            may_go_on.wait(30)
+            return super().reserve(*arguments)
+
+    store = Slow()
+    store.with_ledger("token", lambda ledger, now: ledger.sent.append(now))
+    limiter = RateLimiter(store, "token", Budget(limit=1, interval_seconds=60))
+
+    async def give_up() -> None:
+        asking = asyncio.create_task(limiter.aacquire())
+        while not taking.is_set():  # noqa: ASYNC110  a thread sets it
+            await asyncio.sleep(0.001)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        may_go_on.set()
 
     asyncio.run(give_up())
     assert store.with_ledger("token", lambda ledger, _now: ledger.waiting) == []
@@ -177,14 +228,13 @@ def in_threads(count: int, work: Callable[[], None]) -> None:
         thread.join()
 
 
-def test_threads_of_one_process(file: Path) -> None:
+def test_threads_of_one_process(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limiter = RateLimiter(SQLiteStore(file), "token", SHORT)
-    stamps: list[float] = []
+    stamps = stamps_noted(monkeypatch)
 
     def spend_some() -> None:
         for _ in range(3):
             limiter.acquire()
-            stamps.append(time.monotonic())
 
     in_threads(5, spend_some)
     assert len(stamps) == 15

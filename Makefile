@@ -7,7 +7,7 @@ LOCK := .ci/requirements-dev.lock
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' $(LOCK))
 PYTEST := $(BIN)/python -m pytest
 UNITS := -n auto --dist worksteal
-SYSTEM := -n 2 --dist loadfile
+SYSTEM := -n 2 --dist loadgroup
 EVERY := --hypothesis-profile=full
 ARGS ?=
 VERSION ?=

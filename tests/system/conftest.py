@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A workspace with a past, and a real Airflow connected to it, for all system tests of a module."""
+"""A workspace with a past, and a real Airflow connected to it, which the modules of one group share.
+
+Each group of modules (`pytest.mark.xdist_group`) runs in a process of its own, beside the others.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,15 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
-from tests.demo.past import live_through
+from tests.plugin.workspace import NIGHTS_AGO, live_through_a_season, write_odd_names
+from tests.system.browser import SCREENSHOTS
 from tests.system.keeper import ProcessKeeper
 from tests.system.live_airflow import LiveAirflow
 
 NIGHTLY = "studio_nightly_governance"
+BASE_PATH = "/team/airflow"
+A_FEW_NIGHTS_AGO = (132, 100, 60, 30, 7, 1)
 
 
 @dataclass
@@ -38,25 +43,29 @@ class Live:
         return self.airflow.wait_for_run(dag, run_id, timeout_seconds=180)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """Airflow with a workspace of 300 Reports at the true rate limit."""
+    """Airflow under a base path, with a workspace of 300 Reports; 40 requests pass in 2 s, where Studio takes 10."""
     folder = tmp_path_factory.mktemp("live")
     storage = UPath(folder / "studio")
     with StudioEmulator("acme", reports=300, seed=11) as emulator, ProcessKeeper() as keeper:
         token, secret = emulator.credentials()
         connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
+        extra = {"token_kind": "workspace", "rate_limit_requests": 40, "rate_limit_seconds": 2}
         airflow = LiveAirflow(
             keeper,
             folder / "airflow",
             environment={
-                "AIRFLOW_CONN_STUDIO_DEFAULT": json.dumps({**connection, "extra": {"token_kind": "workspace"}}),
+                "AIRFLOW_CONN_STUDIO_DEFAULT": json.dumps({**connection, "extra": extra}),
                 "AIRFLOW__STUDIO__STORAGE_PATH": f"file://{storage}",
             },
+            viewer=True,
+            base_path=BASE_PATH,
         )
         airflow.start()
-        credentials = Credentials("acme", token, secret, emulator.url, TokenKind.WORKSPACE)
-        live_through(emulator.control, credentials, storage, say=lambda _sentence: None)
+        live_through_a_season(emulator, storage, NIGHTS_AGO if SCREENSHOTS else A_FEW_NIGHTS_AGO, carry_out=False)
+        write_odd_names(storage)
+        emulator.control.set_rate_limit(limit=40, interval_seconds=2.0)
         for dag in (NIGHTLY, "studio_undo"):
             airflow.wait_until_ready(dag)
         yield Live(airflow, emulator, storage)

@@ -94,9 +94,11 @@ class LiveAirflow:
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(health),
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
         }
 
@@ -236,7 +238,7 @@ class LiveAirflow:
                 watch(self.task_states(dag_id, run_id))
             if state in _FINAL_STATES:
                 return state
-            time.sleep(1.0)
+            time.sleep(0.5)
         raise LiveAirflowError(
             f"{dag_id} did not end within {timeout_seconds:.0f} s: {self.task_states(dag_id, run_id)}"
         )

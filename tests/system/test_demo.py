@@ -17,12 +17,13 @@ import psutil
 import pytest
 
 from tests.system.browser import DESKTOP, chromium, needs_chromium
-from tests.system.live_airflow import free_ports
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("demo")]
 
 REPOSITORY = Path(__file__).parents[2]
 MOST_MEMORY = 3 * 2**30
+_PROCESSES = 3 + 1 + 4
+"""The demo, its keeper and its emulator; `airflow standalone` and its four components at least."""
 
 
 class Demo:
@@ -56,6 +57,14 @@ class Demo:
                 continue
         return found
 
+    def processes_of_all(self, seconds: float = 120.0) -> list[psutil.Process]:
+        """Wait until the demo, its keeper, its emulator and all of Airflow run, and return them."""
+        deadline = time.monotonic() + seconds
+        while len(running := self.processes()) < _PROCESSES:
+            assert time.monotonic() < deadline, [one.cmdline() for one in running]
+            time.sleep(0.2)
+        return running
+
     def left_after(self, seconds: float) -> list[str]:
         """Return the command lines of what is still there after so long."""
         deadline = time.monotonic() + seconds
@@ -81,9 +90,7 @@ def folder() -> Iterator[Path]:
 def test_a_demo_that_is_stopped_leaves_no_process(folder: Path, number: signal.Signals, moment: str) -> None:
     demo = Demo(folder)
     demo.wait_for(moment)
-    time.sleep(3)
-    running = demo.processes()
-    assert len(running) > 3, "the demo, its keeper, the emulator and Airflow at least"
+    running = demo.processes_of_all()
     assert sum(one.memory_full_info().uss for one in running) < MOST_MEMORY
     demo.process.send_signal(number)
     demo.process.wait(30)
@@ -169,8 +176,7 @@ def printed_link(text: str) -> str:
 def test_a_demo_whose_airflow_breaks_says_so_and_leaves_no_process(folder: Path) -> None:
     demo = Demo(folder)
     demo.wait_for("past night 6 of 6")
-    time.sleep(3)
-    (standalone,) = [one for one in demo.processes() if one.cmdline()[-1:] == ["standalone"]]
+    (standalone,) = [one for one in demo.processes_of_all() if one.cmdline()[-1:] == ["standalone"]]
     standalone.kill()
     assert demo.process.wait(60) == 1
     assert "The demo failed: `airflow standalone` ended with" in demo.text()
@@ -200,4 +206,5 @@ def test_a_taken_port_is_said_at_once(folder: Path) -> None:
         demo = Demo(folder, "--emulator-port", str(port))
         assert demo.process.wait(30) == 1
     assert f"--emulator-port {port} cannot be used" in demo.text()
-    assert free_ports(1)
+    assert demo.left_after(20) == []
+    assert not list(folder.glob("studio-demo-*")), "it was said before anything was made"

@@ -7,7 +7,6 @@ make the documentation's pictures.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterator
@@ -16,24 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from upath import UPath
 
-from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.plugin.app import create_app
-from tests.plugin.workspace import ODD_WORKSPACE, live_through_a_season, write_odd_names
+from tests.plugin.workspace import ODD_WORKSPACE
 from tests.system.browser import PHONE, chromium, logged_in, needs_chromium, picture, use_theme, violations
-from tests.system.conftest import NIGHTLY
-from tests.system.keeper import ProcessKeeper
+from tests.system.conftest import BASE_PATH, NIGHTLY, Live
 from tests.system.live_airflow import LiveAirflow, LiveAirflowError
 from tests.system.test_nightly_governance import answer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, FrameLocator, Page
 
-pytestmark = [pytest.mark.system, needs_chromium]
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("nights"), needs_chromium]
 
-BASE_PATH = "/team/airflow"
 CONF = {"max_actions": 200, "max_share": 0.9}
 
 
@@ -55,34 +50,14 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """Airflow under a base path, on a workspace with a season of nights, after one run of the nightly DAG."""
-    folder = tmp_path_factory.mktemp("ui")
-    storage = UPath(folder / "studio")
-    with StudioEmulator("acme", reports=240, seed=11) as emulator, ProcessKeeper() as keeper:
-        token, secret = emulator.credentials()
-        connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
-        extra = {"token_kind": "workspace", "rate_limit_requests": 40, "rate_limit_seconds": 2}
-        airflow = LiveAirflow(
-            keeper,
-            folder / "airflow",
-            environment={
-                "AIRFLOW_CONN_STUDIO_DEFAULT": json.dumps({**connection, "extra": extra}),
-                "AIRFLOW__STUDIO__STORAGE_PATH": f"file://{storage}",
-            },
-            viewer=True,
-            base_path=BASE_PATH,
-        )
-        airflow.start()
-        live_through_a_season(emulator, storage, carry_out=False)
-        write_odd_names(storage)
-        airflow.wait_until_ready(NIGHTLY)
-        made = Watched(airflow, airflow.trigger(NIGHTLY, CONF))
-        answer(made, made.run_id, yes_of(made))
-        assert airflow.wait_for_run(NIGHTLY, made.run_id, timeout_seconds=240) == "success"
-        made.plan_id = airflow.xcom(NIGHTLY, made.run_id, "plan")["plan_id"]
-        made.report = Audit(storage, "acme").plan(made.plan_id).reports[0]
-        yield made
+def watched(live: Live) -> Watched:
+    """What became of a run of the nightly DAG, whose plan an admin approved."""
+    made = Watched(live.airflow, live.airflow.trigger(NIGHTLY, CONF))
+    answer(made, made.run_id, yes_of(made))
+    assert live.finish(NIGHTLY, made.run_id) == "success"
+    made.plan_id = live.airflow.xcom(NIGHTLY, made.run_id, "plan")["plan_id"]
+    made.report = Audit(live.storage, "acme").plan(made.plan_id).reports[0]
+    return made
 
 
 def yes_of(watched: Watched) -> str:
@@ -119,7 +94,8 @@ def studio(page: Page) -> FrameLocator:
 
 def open_from_navigation(page: Page, watched: Watched) -> FrameLocator:
     page.goto(f"{watched.airflow.url}/")
-    page.get_by_role("link", name="Studio").first.click()
+    # Exactly so: the home page links to assets as well, such as studio://acme/inventory.
+    page.get_by_role("link", name="Studio", exact=True).first.click()
     frame = studio(page)
     frame.get_by_role("heading", name="acme").wait_for()
     return frame

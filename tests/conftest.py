@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -100,6 +101,17 @@ def clock(studio_emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch) -> H
 def sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each request is sent once: what fails is not repeated below the caller, who need not wait for it."""
     monkeypatch.setattr("airflow_provider_studio.client.transport.Transport._is_enough", lambda _self, _state: True)
+
+
+class Killed(BaseException):
+    """The end of a process at this instant: nothing catches it."""
+
+
+def connection_of(emulator: StudioEmulator, **extra: Any) -> str:
+    """Return an Airflow connection to an emulator, as `AIRFLOW_CONN_…` takes it."""
+    token, secret = emulator.credentials()
+    known = {"conn_type": "studio", "host": emulator.url, "schema": emulator.workspace}
+    return json.dumps({**known, "login": token, "password": secret, "extra": {"token_kind": "workspace", **extra}})
 
 
 def client_of(emulator: StudioEmulator, kind: str = "workspace", **options: Any) -> StudioClient:

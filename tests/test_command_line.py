@@ -16,6 +16,7 @@ from airflow_provider_studio.__main__ import main
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.history.listing import write_csv
 from airflow_provider_studio.governance.history.snapshots import SnapshotStore
+from tests.conftest import connection_of
 from tests.governance.nights import ago, write_night
 
 
@@ -67,14 +68,12 @@ def test_a_condition_that_makes_no_sense_or_reaches_out_is_refused(
 def test_a_snapshot_is_taken_where_there_is_none(
     emulator: StudioEmulator, storage: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token, secret = emulator.credentials()
-    connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
-    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", connection_of(emulator))
     monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL", "memory://")
     command = [sys.executable, "-m", "airflow_provider_studio", "inventory", "--storage", f"file://{storage}"]
     ran = subprocess.run([*command, "--limit", "3"], check=True, capture_output=True, text=True, timeout=120)
     assert len(ran.stdout.splitlines()) == 4
-    assert secret not in ran.stdout + ran.stderr
+    assert emulator.credentials()[1] not in ran.stdout + ran.stderr
     assert len(SnapshotStore(storage, "acme").all()) == 1
 
 

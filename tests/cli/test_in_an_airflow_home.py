@@ -15,6 +15,7 @@ from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 from airflow_provider_studio.governance.plans.plan import Plan, plans_folder
 from tests.cli.airflow_home import AirflowHome, readme_commands
+from tests.conftest import connection_of
 from tests.docs.pages import ROOT, blocks
 from tests.governance.conftest import Governed, governed
 from tests.governance.nights import write_night
@@ -95,8 +96,7 @@ def test_storage_is_found_wherever_it_is_set_and_from_any_folder(home: AirflowHo
 
 def test_a_secrets_backend_is_asked(studio: StudioEmulator, tmp_path: Path) -> None:
     home = AirflowHome(tmp_path / "home")
-    token, secret = studio.credentials()
-    kept = {"conn_type": "studio", "host": studio.url, "login": token, "password": secret, "schema": WORKSPACE}
+    kept = json.loads(connection_of(studio))
     (tmp_path / "connections.json").write_text(json.dumps({"studio_default": kept}))
     backend = {
         "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
@@ -110,9 +110,7 @@ def test_a_secrets_backend_is_asked(studio: StudioEmulator, tmp_path: Path) -> N
 def test_a_connection_in_the_environment_goes_before_that_of_the_database(
     home: AirflowHome, emulator: StudioEmulator
 ) -> None:
-    token, secret = emulator.credentials()
-    other = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
-    ran = home.shell(f"{INVENTORY} --take", environment={"AIRFLOW_CONN_STUDIO_DEFAULT": json.dumps(other)})
+    ran = home.shell(f"{INVENTORY} --take", environment={"AIRFLOW_CONN_STUDIO_DEFAULT": connection_of(emulator)})
     assert ran.returncode == 0, ran.stderr
     assert SnapshotStore(_path(home.folder / "studio"), "acme").all()
 

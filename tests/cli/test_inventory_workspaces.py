@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from upath import UPath
 from airflow_provider_studio.__main__ import main
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.history.snapshots import SnapshotStore, workspaces
+from tests.conftest import connection_of
 from tests.governance.nights import write_night
 
 
@@ -37,9 +37,7 @@ def two(acme: UPath) -> UPath:
 @pytest.fixture
 def connection(emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch) -> str:
     """`studio_acme` opens the emulated workspace acme."""
-    token, secret = emulator.credentials()
-    known = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
-    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_ACME", json.dumps(known))
+    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_ACME", connection_of(emulator))
     monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL", "memory://")
     return "studio_acme"
 

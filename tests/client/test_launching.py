@@ -18,13 +18,9 @@ from airflow_provider_studio.client.errors import (
 )
 from airflow_provider_studio.client.launching import NoRecord, check_parameters, launch
 from airflow_provider_studio.emulator import StudioEmulator
-from tests.conftest import over_http_and_https
+from tests.conftest import Killed, over_http_and_https
 
 KILLS = ("before the intent", "after the intent", "before the token is written", "after the token is written")
-
-
-class Killed(BaseException):
-    """The worker is gone at this instant."""
 
 
 class Record:

@@ -16,6 +16,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_studio.emulator import StudioEmulator
+from tests.conftest import connection_of
 from tests.docs.pages import PAGES, ROOT, Block, blocks
 
 RUN_ELSEWHERE = {"testing.md", "tutorial.md"}
@@ -33,10 +34,7 @@ def with_blocks(*languages: str) -> list[Path]:
 @pytest.fixture
 def connected(emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A connection, a storage and a folder to run in."""
-    token, secret = emulator.credentials()
-    connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
-    extra = {"token_kind": "workspace", "rate_limit_requests": 4000}
-    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", json.dumps({**connection, "extra": extra}))
+    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", connection_of(emulator, rate_limit_requests=4000))
     monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", f"file://{tmp_path}/studio")
     monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL", f"sqlite:///{tmp_path}/ratelimit.db")
     monkeypatch.chdir(tmp_path)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 
 from airflow_provider_studio.client.answers import endpoint_of
 from airflow_provider_studio.emulator import StudioEmulator
+from tests.conftest import connection_of
 
 PROGRAM = """
 from airflow_provider_studio.client.errors import StudioError
@@ -50,13 +50,10 @@ def received(server: socket.socket) -> list[str]:
 def test_requests_waits_and_429s_are_counted_by_endpoint_and_status(
     emulator: StudioEmulator, statsd: socket.socket, tmp_path: object
 ) -> None:
-    token, secret = emulator.credentials()
     emulator.control.add_fault("status", path="/verify", status=429, headers={"Retry-After": "0"}, times=1)
-    connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
-    limits = {"token_kind": "workspace", "rate_limit_requests": 4, "rate_limit_seconds": 0.3}
     environment = {
         **os.environ,
-        "AIRFLOW_CONN_STUDIO_DEFAULT": json.dumps({**connection, "extra": limits}),
+        "AIRFLOW_CONN_STUDIO_DEFAULT": connection_of(emulator, rate_limit_requests=4, rate_limit_seconds=0.3),
         "AIRFLOW__METRICS__STATSD_ON": "True",
         "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
         "AIRFLOW__METRICS__STATSD_PORT": str(statsd.getsockname()[1]),

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.observing import log_group
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.operators.inventory import StudioInventoryOperator
+from tests.conftest import connection_of
 
 
 class Looks(StudioOperator):
@@ -47,9 +47,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
 
 @pytest.fixture
 def connected(emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StudioEmulator:
-    token, secret = emulator.credentials()
-    connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
-    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", json.dumps({**connection, "extra": {"token_kind": "workspace"}}))
+    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", connection_of(emulator))
     monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL", f"sqlite:///{tmp_path}/ratelimit.db")
     return emulator
 

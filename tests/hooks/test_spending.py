@@ -17,6 +17,7 @@ from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.hooks.spending import KEPT, Spender, SpendingRecorder, Spent
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.plugin.spending import SpendingReader, budgets
+from tests.conftest import connection_of
 
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 KEY = "0123456789abcdef0123456789abcdef"
@@ -109,8 +110,7 @@ def test_the_hooks_client_records_without_the_token_and_the_secret(
     emulator: StudioEmulator, storage: UPath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token, secret = emulator.credentials()
-    connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
-    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_TEST", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_TEST", connection_of(emulator))
     monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", f"file://{storage}")
     hook = StudioHook("studio_test")
     hook.client.verify()

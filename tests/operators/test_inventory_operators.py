@@ -22,6 +22,7 @@ from airflow_provider_studio.operators.inventory_parts import (
     StudioReadInventoryPartOperator,
 )
 from airflow_provider_studio.operators.retention import StudioSnapshotRetentionOperator
+from tests.conftest import connection_of
 from tests.governance.inventory.test_discovery import minted
 from tests.governance.nights import UPath, write_night
 from tests.operators.test_operators import RunDag, run  # noqa: F401  a fixture
@@ -48,15 +49,12 @@ def test_csv_and_cross_check_on_demand(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     signature = minted(emulator)
-    token, secret = emulator.credentials()
     extra = {
-        "token_kind": "workspace",
         "discovery_token": signature.token,
         "discovery_access_key": signature.access_key,
         "discovery_access_secret": signature.access_secret,
     }
-    connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
-    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", json.dumps({**connection, "extra": extra}))
+    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", connection_of(emulator, **extra))
     emulator.control.set_speed(0)
     ran = run(lambda: StudioInventoryOperator(task_id="inventory", csv=True, cross_check="auto") and None)
     summary = ran.xcom("inventory")

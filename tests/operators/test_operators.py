@@ -26,6 +26,7 @@ from airflow_provider_studio.operators.inventory import StudioInventoryOperator
 from airflow_provider_studio.operators.reports import StudioExportReportRunOperator, StudioRunReportOperator
 from airflow_provider_studio.sensors.reports import StudioReportRunSensor
 from tests.airflow_in_process import START, Ran, run_dag
+from tests.conftest import connection_of
 
 QUICK = {"shortest_seconds": 0.1, "longest_seconds": 0.1}
 RunDag = Callable[..., Ran]
@@ -34,9 +35,7 @@ RunDag = Callable[..., Ran]
 @pytest.fixture
 def run(emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: Any) -> RunDag:
     """Return a function that runs the tasks which a function makes, connected to the emulator."""
-    token, secret = emulator.credentials()
-    connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
-    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", json.dumps({**connection, "extra": {"token_kind": "workspace"}}))
+    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", connection_of(emulator))
     monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", f"file://{tmp_path}/studio")
     monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL", f"sqlite:///{tmp_path}/ratelimit.db")
     monkeypatch.setattr(RateLimiter, "acquire", RateLimiter.unlimited().acquire.__func__)  # type: ignore[attr-defined]

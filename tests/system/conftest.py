@@ -6,7 +6,6 @@ Each group of modules (`pytest.mark.xdist_group`) runs in a process of its own, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from upath import UPath
 
 from airflow_provider_studio.emulator import StudioEmulator
+from tests.conftest import connection_of
 from tests.plugin.workspace import NIGHTS_AGO, live_through_a_season, write_odd_names
 from tests.system.browser import SCREENSHOTS
 from tests.system.keeper import ProcessKeeper
@@ -49,14 +49,11 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     folder = tmp_path_factory.mktemp("live")
     storage = UPath(folder / "studio")
     with StudioEmulator("acme", reports=300, seed=11) as emulator, ProcessKeeper() as keeper:
-        token, secret = emulator.credentials()
-        connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
-        extra = {"token_kind": "workspace", "rate_limit_requests": 40, "rate_limit_seconds": 2}
         airflow = LiveAirflow(
             keeper,
             folder / "airflow",
             environment={
-                "AIRFLOW_CONN_STUDIO_DEFAULT": json.dumps({**connection, "extra": extra}),
+                "AIRFLOW_CONN_STUDIO_DEFAULT": connection_of(emulator, rate_limit_requests=40, rate_limit_seconds=2),
                 "AIRFLOW__STUDIO__STORAGE_PATH": f"file://{storage}",
             },
             viewer=True,

@@ -19,6 +19,7 @@ import requests
 from upath import UPath
 
 from airflow_provider_studio.emulator import StudioEmulator
+from tests.conftest import connection_of
 from tests.governance.inventory.test_discovery import minted
 from tests.smtp_server import smtp_server
 from tests.system.keeper import ProcessKeeper
@@ -140,7 +141,7 @@ def small_workspace(folder: Path, prepare: Callable[[StudioEmulator, UPath], Non
             folder / "airflow",
             dags_folder=_dags(folder / "dags", shown),
             environment={
-                "AIRFLOW_CONN_STUDIO_DEFAULT": json.dumps(_studio(emulator)),
+                "AIRFLOW_CONN_STUDIO_DEFAULT": _studio(emulator),
                 "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(_smtp(smtp_port)),
                 "AIRFLOW__STUDIO__STORAGE_PATH": f"file://{storage}",
                 **_SETTINGS,
@@ -153,18 +154,15 @@ def small_workspace(folder: Path, prepare: Callable[[StudioEmulator, UPath], Non
         yield SmallWorkspace(airflow, emulator, storage, keeper, shown, mails)
 
 
-def _studio(emulator: StudioEmulator) -> dict[str, Any]:
-    token, secret = emulator.credentials()
+def _studio(emulator: StudioEmulator) -> str:
     signature = minted(emulator)
-    extra = {
-        "token_kind": "workspace",
-        "rate_limit_requests": 100_000,
-        "discovery_token": signature.token,
-        "discovery_access_key": signature.access_key,
-        "discovery_access_secret": signature.access_secret,
-    }
-    known = {"host": emulator.url, "login": token, "password": secret, "schema": emulator.workspace}
-    return {"conn_type": "studio", **known, "extra": extra}
+    return connection_of(
+        emulator,
+        rate_limit_requests=100_000,
+        discovery_token=signature.token,
+        discovery_access_key=signature.access_key,
+        discovery_access_secret=signature.access_secret,
+    )
 
 
 def _smtp(port: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from airflow_provider_studio.governance.acting.guard_rails import GuardRails
 from airflow_provider_studio.governance.errors import GuardRailError, StorageError, WrongWorkspaceError
 from airflow_provider_studio.governance.plans import journal as journal_module
 from airflow_provider_studio.governance.plans.plan import Plan
-from tests.conftest import client_of
+from tests.conftest import Killed, client_of
 from tests.governance.conftest import ACTOR, Governed, ago, built_once
 
 
@@ -254,10 +254,6 @@ def test_an_archive_that_did_not_happen_is_not_called_done(governed: Governed, p
     summary = governed.apply(plan)
     assert "Studio says archived=False" in summary.failures[0]
     assert governed.apply(plan).archived == 1
-
-
-class Killed(BaseException):
-    """What no code of ours may catch, as no code catches a kill."""
 
 
 def killing(at: int, when: str) -> tuple[Callable[..., bool], list[int]]:

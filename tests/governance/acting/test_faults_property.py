@@ -23,7 +23,7 @@ from airflow_provider_studio.governance.acting.guard_rails import GuardRails
 from airflow_provider_studio.governance.errors import StorageError
 from airflow_provider_studio.governance.plans import journal as journal_module
 from airflow_provider_studio.governance.plans.records import ActionKind
-from tests.governance.acting.test_apply import Killed
+from tests.conftest import Killed
 from tests.governance.acting.test_kills import Bench
 from tests.governance.conftest import NOW, Governed
 

@@ -235,7 +235,8 @@ def test_a_report_whose_kept_schedule_is_settled_is_not_archived_by_a_retry(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow_provider_studio.governance.plans import journal
-    from tests.governance.acting.test_apply import Killed, killing
+    from tests.conftest import Killed
+    from tests.governance.acting.test_apply import killing
 
     scheduled = next(one.report for one in plan.actions if one.schedule)
     listed = [one.to_json() | {"_forms": {}} for one in governed.client.list_schedules(scheduled)]

@@ -30,7 +30,7 @@ from airflow_provider_studio.governance.inventory.discovery import QUERY, Discov
 from airflow_provider_studio.governance.inventory.inventory import take_inventory
 from airflow_provider_studio.hooks.discovery import AirflowDatabase, source_of
 from airflow_provider_studio.hooks.studio import StudioHook
-from tests.conftest import client_of
+from tests.conftest import client_of, connection_of
 from tests.governance.conftest import NOW, ago
 from tests.governance.inventory.test_inventory import table
 
@@ -238,9 +238,7 @@ def test_schema_and_query_are_ones_own(workspace: StudioEmulator, storage: Any, 
 
 
 def connected(monkeypatch: pytest.MonkeyPatch, emulator: StudioEmulator, **extra: Any) -> StudioHook:
-    token, secret = emulator.credentials()
-    connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
-    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_TEST", json.dumps({**connection, "extra": extra}))
+    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_TEST", connection_of(emulator, **extra))
     monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL", "memory://")
     return StudioHook("studio_test")
 

@@ -19,7 +19,7 @@ from airflow_provider_studio.governance.errors import InventoryError
 from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 from airflow_provider_studio.governance.inventory.estimate import Estimate
 from airflow_provider_studio.governance.inventory.inventory import Inventory
-from tests.conftest import client_of
+from tests.conftest import Killed, client_of
 from tests.governance.conftest import NOW, Governed, ago
 from tests.governance.inventory.test_inventory import table
 
@@ -104,10 +104,6 @@ def test_a_report_that_slipped_between_pages_is_asked_for_by_itself(governed: Go
     found = [row["token"] for row in table(summary.path, "reports")]
     assert sorted(found) == sorted(tokens)
     assert len(set(found)) == 65
-
-
-class Killed(BaseException):
-    """As a kill would end the task: nothing below catches it."""
 
 
 def inventory(governed: Governed, **options: Any) -> Inventory:

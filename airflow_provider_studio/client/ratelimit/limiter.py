@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RateLimiter: what a caller asks before each send, blocking or on an event loop."""
+"""RateLimiter: what a caller asks before each send."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -61,25 +60,6 @@ class RateLimiter:
             steps.close()
         return Permit(waited)
 
-    async def aacquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:
-        """Wait as `acquire` does, on an event loop that goes on meanwhile."""
-        waited = 0.0
-        steps = self._steps(priority, resource)
-        asked: asyncio.Future[float | None] | None = None
-        try:
-            while True:
-                asked = asyncio.get_running_loop().run_in_executor(None, next, steps, None)
-                seconds = await asyncio.shield(asked)
-                if seconds is None:
-                    return Permit(waited)
-                await asyncio.sleep(seconds)
-                waited += seconds
-        finally:
-            if asked is None or asked.done():
-                steps.close()
-            else:  # given up while a thread takes the place, which can only be given back afterwards
-                asked.add_done_callback(lambda _taken: steps.close())
-
     def observe(self, feedback: RateLimitFeedback) -> None:
         """Tell the ledger what an answer said of the budget."""
         if feedback.limit is not None or feedback.status == 429:
@@ -106,9 +86,6 @@ class _NoLimit(RateLimiter):
         super().__init__(MemoryStore(), "unlimited")
 
     def acquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:  # noqa: ARG002
-        return Permit(0.0)
-
-    async def aacquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:  # noqa: ARG002
         return Permit(0.0)
 
     def observe(self, feedback: RateLimitFeedback) -> None:

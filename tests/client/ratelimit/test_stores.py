@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
 import os
 import signal
@@ -158,66 +157,17 @@ def test_no_token_stands_in_the_file(file: Path) -> None:
     assert not any(b"visible" in one.read_bytes() for one in file.parent.iterdir())
 
 
-def test_a_caller_that_gives_up_gives_its_place_back() -> None:
+def test_a_caller_that_is_interrupted_gives_its_place_back() -> None:
     store = MemoryStore()
-    limiter = RateLimiter(store, "token", Budget(limit=1, interval_seconds=60))
 
-    async def give_up() -> None:
-        await limiter.aacquire()
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(limiter.aacquire(), 0.1)
+    def interrupted(_seconds: float) -> None:
+        raise KeyboardInterrupt
 
-    asyncio.run(give_up())
+    limiter = RateLimiter(store, "token", Budget(limit=1, interval_seconds=60), sleep=interrupted)
+    limiter.acquire()
+    with pytest.raises(KeyboardInterrupt):
+        limiter.acquire()
     assert store.with_ledger("token", lambda ledger, _now: ledger.waiting) == []
-
-
-def test_a_caller_that_gives_up_while_a_thread_takes_its_place_gives_it_back_too() -> None:
-    taking, may_go_on = threading.Event(), threading.Event()
-
-    class Slow(MemoryStore):
-        def reserve(self, *arguments: Any) -> tuple[int, float]:
-            taking.set()
-            may_go_on.wait(30)
-            return super().reserve(*arguments)
-
-    store = Slow()
-    store.with_ledger("token", lambda ledger, now: ledger.sent.append(now))
-    limiter = RateLimiter(store, "token", Budget(limit=1, interval_seconds=60))
-
-    async def give_up() -> None:
-        asking = asyncio.create_task(limiter.aacquire())
-        while not taking.is_set():  # noqa: ASYNC110  a thread sets it
-            await asyncio.sleep(0.001)
-        asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-        may_go_on.set()
-
-    asyncio.run(give_up())
-    assert store.with_ledger("token", lambda ledger, _now: ledger.waiting) == []
-
-
-def test_an_event_loop_goes_on_while_a_permit_is_awaited(file: Path) -> None:
-    limiter = RateLimiter(SQLiteStore(file), "token", Budget(limit=1, interval_seconds=0.4, margin_seconds=0.0))
-
-    async def wait_and_count() -> tuple[float, int]:
-        await limiter.aacquire()
-        ticks = 0
-
-        async def tick() -> None:
-            nonlocal ticks
-            while True:
-                await asyncio.sleep(0.01)
-                ticks += 1
-
-        ticking = asyncio.create_task(tick())
-        permit = await limiter.aacquire()
-        ticking.cancel()
-        return permit.waited_seconds, ticks
-
-    waited, ticks = asyncio.run(wait_and_count())
-    assert waited > 0.3
-    assert ticks > 10
 
 
 def in_threads(count: int, work: Callable[[], None]) -> None:

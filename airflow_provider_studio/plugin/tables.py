@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ask the small tables of a night: a page of Reports, one Report with its history, all that match for an export.
 
-DuckDB reads them from the API server's disk within fixed bounds of memory and threads. Names of columns come from the
-lists in here, everything else is bound as a value.
+`governance.sql` opens them on the API server's disk within fixed bounds of memory and threads. Names of columns come
+from the lists in here, everything else is bound as a value.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_studio import settings
+from airflow_provider_studio.governance import sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -67,7 +68,7 @@ _SHOWN = (
     "token, name, collection, collection_name, creator, archived, view_count, views_90d, last_run_at, schedules_count, "
     "verdict, detail"
 )
-_MEMORY, _THREADS = "96MB", 2
+_MEMORY = "96MB"
 
 
 @dataclass(frozen=True)
@@ -121,31 +122,27 @@ class NightTables:
     def __init__(self, folder: Path, plan: Path | None = None) -> None:
         self.folder = folder
         self._path = _judged(folder, plan)
-        self._reports = f"read_parquet('{_quoted(self._path)}')"
 
     def page(self, wanted: Wanted, number: int) -> tuple[list[dict[str, Any]], int]:
         """Return a page of Reports and how many match in all; pages count from 1."""
         where, values = wanted.where()
         total = _count(self._path, where, tuple(values))
-        with _cursor() as cursor:
-            order = f"ORDER BY {wanted.order()} LIMIT {PER_PAGE} OFFSET {PER_PAGE * (number - 1)}"
-            rows = _rows(cursor.execute(f"SELECT {_SHOWN} FROM {self._reports} WHERE {where} {order}", values))
-        return rows, total
+        order = f"ORDER BY {wanted.order()} LIMIT {PER_PAGE} OFFSET {PER_PAGE * (number - 1)}"
+        return _read(self._path, f"SELECT {_SHOWN} FROM {sql.PARQUET} WHERE {where} {order}", values), total
 
     def export(self, wanted: Wanted) -> Iterator[Sequence[Any]]:
         """Yield all Reports that match, with the EXPORTED columns, in constant memory."""
         where, values = wanted.where()
         columns = ", ".join(EXPORTED)
-        with _cursor() as cursor:
-            sql = f"SELECT {columns} FROM {self._reports} WHERE {where} ORDER BY {wanted.order()}"
-            cursor.execute(sql, values)
+        query = f"SELECT {columns} FROM {sql.PARQUET} WHERE {where} ORDER BY {wanted.order()}"
+        with _cursor(self._path) as cursor:
+            cursor.execute(query, [sql.parquet_name(self._path), *values])
             while rows := cursor.fetchmany(2000):
                 yield from rows
 
     def report(self, token: str) -> dict[str, Any] | None:
         """Return what is known of a Report, or None."""
-        with _cursor() as cursor:
-            found = _rows(cursor.execute(f"SELECT * FROM {self._reports} WHERE token = ?", [token]))
+        found = _read(self._path, f"SELECT * FROM {sql.PARQUET} WHERE token = ?", [token])
         return found[0] if found else None
 
     def history(self, token: str) -> list[dict[str, Any]]:
@@ -179,9 +176,7 @@ class NightTables:
         return list(json.loads((self.folder / "nights.json").read_text(encoding="utf-8")))
 
     def _of(self, table: str, condition: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-        sql = f"SELECT * FROM read_parquet('{_quoted(self.folder / table)}.parquet') WHERE {condition}"
-        with _cursor() as cursor:
-            return _rows(cursor.execute(sql, list(values)))
+        return _read(self.folder / f"{table}.parquet", f"SELECT * FROM {sql.PARQUET} WHERE {condition}", values)
 
 
 def _judged(folder: Path, plan: Path | None) -> Path:
@@ -190,15 +185,14 @@ def _judged(folder: Path, plan: Path | None) -> Path:
     if not target.exists():
         verdicts = "(SELECT NULL::VARCHAR AS report, NULL::VARCHAR AS verdict, NULL::VARCHAR AS detail WHERE false)"
         if plan is not None:
-            verdicts = f"read_parquet('{_quoted(plan / 'verdicts.parquet')}')"
-        facts = f"read_parquet('{_quoted(folder / 'reports.parquet')}')"
+            verdicts = sql.parquet([plan / "verdicts.parquet"])
+        query = (
+            f"SELECT facts.*, verdict, detail FROM {sql.parquet([folder / 'reports.parquet'])} AS facts"
+            f" LEFT JOIN {verdicts} AS verdicts ON verdicts.report = facts.token"
+        )
         making = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        with _cursor() as cursor:
-            cursor.execute(
-                f"COPY (SELECT facts.*, verdict, detail FROM {facts} AS facts"
-                f" LEFT JOIN {verdicts} AS verdicts ON verdicts.report = facts.token)"
-                f" TO '{_quoted(making)}' (FORMAT parquet, ROW_GROUP_SIZE 20480)"
-            )
+        with _cursor(target) as cursor:
+            sql.write_parquet(cursor, query, making, "ROW_GROUP_SIZE 20480")
         making.replace(target)
     return target
 
@@ -208,35 +202,28 @@ def _judged(folder: Path, plan: Path | None) -> Path:
 
 @functools.lru_cache(maxsize=16)
 def _numbers(reports: Path, schedules: Path) -> dict[str, Any]:
-    source = f"read_parquet('{_quoted(reports)}')"
-    with _cursor() as cursor:
-        (counts,) = _rows(cursor.execute(f"SELECT {_NUMBERS} FROM {source}"))
-        (runs,) = _rows(
-            cursor.execute(
-                "SELECT sum(runs_a_week) AS runs_a_week, sum(runs_a_week) FILTER (unviewed) AS runs_unviewed "
-                f"FROM read_parquet('{_quoted(schedules)}') AS schedules "
-                f"JOIN (SELECT token AS of_report, unviewed FROM {source}) ON of_report = schedules.report"
-            )
-        )
+    (counts,) = _read(reports, f"SELECT {_NUMBERS} FROM {sql.PARQUET}")
+    source = sql.parquet([schedules])
+    (runs,) = _read(
+        reports,
+        "SELECT sum(runs_a_week) AS runs_a_week, sum(runs_a_week) FILTER (unviewed) AS runs_unviewed "
+        f"FROM (SELECT token AS of_report, unviewed FROM {sql.PARQUET}) JOIN {source} AS schedules "
+        "ON of_report = schedules.report",
+    )
     return counts | runs
 
 
 @functools.lru_cache(maxsize=16)
 def _live_verdicts(reports: Path) -> list[tuple[str, int]]:
     condition = f"{STATE_CHOICES['live']} AND verdict IS NOT NULL"
-    sql = (
-        f"SELECT verdict, count(*) FROM read_parquet('{_quoted(reports)}') WHERE {condition} GROUP BY 1 ORDER BY 2 DESC"
-    )
-    with _cursor() as cursor:
-        return list(cursor.execute(sql).fetchall())
+    query = f"SELECT verdict, count(*) AS reports FROM {sql.PARQUET} WHERE {condition} GROUP BY 1 ORDER BY 2 DESC"
+    return [(row["verdict"], row["reports"]) for row in _read(reports, query)]
 
 
 @functools.lru_cache(maxsize=64)
 def _count(reports: Path, where: str, values: tuple[Any, ...]) -> int:
-    with _cursor() as cursor:
-        sql = f"SELECT count(*) FROM read_parquet('{_quoted(reports)}') WHERE {where}"
-        (row,) = cursor.execute(sql, list(values)).fetchall()
-    return int(row[0])
+    (row,) = _read(reports, f"SELECT count(*) AS reports FROM {sql.PARQUET} WHERE {where}", values)
+    return int(row["reports"])
 
 
 _NUMBERS = """count(*) AS reports, count(*) FILTER (archived) AS archived, count(*) FILTER (scheduled) AS scheduled,
@@ -246,30 +233,29 @@ _LOCK = threading.Lock()
 
 
 @functools.cache
-def _database() -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    spill = str(settings.page_cache() / "spill")
-    return duckdb.connect(config={"memory_limit": _MEMORY, "threads": _THREADS, "temp_directory": spill})
+def _database(cache: Path) -> sql.Database:
+    """Return the one bounded database of this process for the tables in a cache."""
+    return sql.Database(_MEMORY, [cache])
 
 
-def _cursor() -> duckdb.DuckDBPyConnection:
-    """Return a connection of this request's own to the one bounded database."""
+@contextmanager
+def _cursor(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a connection of this request's own, to read or write a file of a night or a plan."""
     with _LOCK:
-        return _database().cursor()
+        database = _database(file.parents[2])
+    with sql.explained([file.parent]), database.cursor() as cursor:
+        yield cursor
 
 
-def _rows(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    names = [column[0] for column in result.description]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
+def _read(file: Path, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    """Return the rows of a query whose first value is the file."""
+    with _cursor(file) as cursor:
+        result = cursor.execute(query, [sql.parquet_name(file), *values])
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def verdict_counts(plan: Path) -> list[tuple[str, int]]:
     """Return how many Reports a plan gave which verdict, the commonest first."""
-    with _cursor() as cursor:
-        verdicts = f"read_parquet('{_quoted(plan / 'verdicts.parquet')}')"
-        return list(cursor.execute(f"SELECT verdict, count(*) FROM {verdicts} GROUP BY 1 ORDER BY 2 DESC").fetchall())
+    query = f"SELECT verdict, count(*) AS reports FROM {sql.PARQUET} GROUP BY 1 ORDER BY 2 DESC"
+    return [(row["verdict"], row["reports"]) for row in _read(plan / "verdicts.parquet", query)]

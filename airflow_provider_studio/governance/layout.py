@@ -1,22 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where plans and journals are in storage, and what the id of a plan may be.
+"""Where the files of a workspace are in storage, and which names from outside are used.
 
-The only place that makes a path of a plan's id. An id or a path from outside (a DAG parameter, an XCom, a command line,
-a URL) names a plan of its workspace or raises an error: it never reaches any other file.
+Anyone who may write to storage chooses the names in it, and a plan's id or path may come from a DAG parameter, an XCom,
+a command line or a URL. A name is used only if the provider could have written it: a stray folder is ignored and logged
+once, and an id or a path that was given names a plan of its workspace or is an error.
 """
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from upath import UPath
 
+from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.tokens import check_identifier
 from airflow_provider_studio.governance.errors import PlanError
-from airflow_provider_studio.governance.storage import local_path
+from airflow_provider_studio.governance.storage import explained, local_path
 
+log = logging.getLogger(__name__)
+
+_PREFIX = "workspace="
 _PLAN_ID = re.compile(r"[0-9a-f]{1,64}")
+_MOST_LOGGED = 1000
+_logged: set[str] = set()
+
+
+def workspace_folder(storage: UPath, kind: str, workspace: str) -> UPath:
+    """Return the folder of a workspace below a folder of the storage root, such as `snapshots`.
+
+    :raises StudioConfigurationError: no workspace has such a name.
+    """
+    return storage / kind / f"{_PREFIX}{check_identifier('workspace', workspace)}"
+
+
+def workspaces_in(storage: UPath, kinds: Iterable[str]) -> list[str]:
+    """Return the workspaces that have a folder below any of these folders of the storage root."""
+    found = set()
+    for kind in kinds:
+        root = storage / kind
+        with explained("list", root):
+            folders = list(root.iterdir()) if root.exists() else []
+        found |= {name for folder in folders if (name := _workspace(folder)) is not None}
+    return sorted(found)
 
 
 def is_plan_id(value: object) -> bool:
@@ -39,7 +67,7 @@ def check_plan_id(value: Any) -> str:
 
 def plans_folder(storage: UPath, workspace: str) -> UPath:
     """Return where the plans of a workspace are."""
-    return storage / "plans" / f"workspace={check_identifier('workspace', workspace)}"
+    return workspace_folder(storage, "plans", workspace)
 
 
 def plan_path(storage: UPath, workspace: str, plan_id: str) -> UPath:
@@ -49,7 +77,7 @@ def plan_path(storage: UPath, workspace: str, plan_id: str) -> UPath:
 
 def journals_folder(storage: UPath, workspace: str) -> UPath:
     """Return where the journals of a workspace are."""
-    return storage / "journals" / f"workspace={check_identifier('workspace', workspace)}"
+    return workspace_folder(storage, "journals", workspace)
 
 
 def journal_folder(storage: UPath, workspace: str, plan_id: str) -> UPath:
@@ -89,3 +117,21 @@ def _is_linked(path: UPath, storage: UPath) -> bool:
     if local is None or root is None:
         return False
     return local.resolve() != root.resolve() / local.relative_to(root)
+
+
+def ignored(path: UPath, reason: str) -> None:
+    """Log once that something in storage is ignored."""
+    text = str(path)
+    if text not in _logged and len(_logged) < _MOST_LOGGED:
+        _logged.add(text)
+        log.warning("Ignored in storage: %r: %s.", text, reason)
+
+
+def _workspace(folder: UPath) -> str | None:
+    if not folder.name.startswith(_PREFIX):
+        return None
+    try:
+        return check_identifier("workspace", folder.name.removeprefix(_PREFIX))
+    except StudioConfigurationError:
+        ignored(folder, "no workspace has such a name")
+        return None

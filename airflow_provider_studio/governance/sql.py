@@ -11,26 +11,25 @@ from __future__ import annotations
 import glob
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from upath import UPath
 
 from airflow_provider_studio.governance.errors import GovernanceError, StorageError
 from airflow_provider_studio.governance.storage import local_path
 
 if TYPE_CHECKING:
     import duckdb
+    from upath import UPath
 
 NIGHTS_MEMORY = "1GB"
 """Enough for the facts of 100,000 Reports over a year of nights; what is larger goes through the private folder."""
 NIGHT_MEMORY = "200MB"
 """Enough for one night."""
 PARQUET = "read_parquet(?, hive_partitioning = false)"
-"""A table expression; bind `parquet_name(path)`. Folder names such as `workspace=acme` do not become columns."""
-_THREADS = 2
+"""A table expression; bind `exact_name(path)`. Folder names such as `workspace=acme` do not become columns."""
+_SPILL = "spill"
 _LARGEST_SPILL = "8GB"
 _NO_EXTENSIONS = {
     "autoinstall_known_extensions": "false",
@@ -45,24 +44,33 @@ class Database:
 
     :param memory: how much memory its tables and queries may use.
     :param folders: below these it may read and write files; nowhere else.
+    :param tables: Parquet files to load as tables, which it cannot read afterwards.
     """
 
-    def __init__(self, memory: str, folders: Iterable[Path | UPath] = ()) -> None:
+    def __init__(
+        self,
+        memory: str,
+        folders: Iterable[Path | UPath] = (),
+        *,
+        tables: Mapping[str, Path] | None = None,
+        threads: int = 2,
+    ) -> None:
         import duckdb
 
         self._scratch = tempfile.TemporaryDirectory(prefix="studio-duckdb-")
-        self.scratch = Path(self._scratch.name)
-        """Its private folder: for temporary files, and for files to write with `write_parquet`."""
+        scratch = Path(self._scratch.name)
         try:
             config: dict[str, Any] = {
                 **_NO_EXTENSIONS,
                 "memory_limit": memory,
-                "threads": _THREADS,
-                "temp_directory": str(self.scratch / "spill"),
+                "threads": threads,
+                "temp_directory": str(scratch / _SPILL),
                 "max_temp_directory_size": _LARGEST_SPILL,
             }
             self.connection = duckdb.connect(config=config)
-            self._lock([UPath(folder) for folder in (self.scratch, *folders)])
+            for name, file in (tables or {}).items():
+                self.connection.execute(f"CREATE TABLE {identifier(name)} AS FROM {parquet([file])}")
+            self._lock([scratch, *folders])
         except BaseException:
             self._scratch.cleanup()
             raise
@@ -76,8 +84,8 @@ class Database:
         self.connection.close()
         self._scratch.cleanup()
 
-    def _lock(self, folders: Sequence[UPath]) -> None:
-        remote = next((folder for folder in folders if local_path(folder) is None), None)
+    def _lock(self, folders: Sequence[Path | UPath]) -> None:
+        remote: Any = next((folder for folder in folders if _local(folder) is None), None)
         if remote is not None:
             self.connection.register_filesystem(remote.fs)
         allowed = dict.fromkeys(name for folder in folders for name in _names_of_folder(folder))
@@ -91,18 +99,24 @@ class Database:
 
 
 @contextmanager
-def opened(memory: str, folders: Iterable[Path | UPath] = ()) -> Iterator[Database]:
-    """Open a database for the `with` block; what DuckDB raises in it becomes an error that shows no data.
+def opened(memory: str, folders: Iterable[Path | UPath] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a `Database` for the `with` block; what DuckDB raises in it becomes an error that shows no data.
 
-    :raises StorageError: DuckDB cannot do what is asked within the block; see `explained`.
+    :raises StorageError: see `explained`.
     """
     places = list(folders)
     database = Database(memory, places)
     try:
         with explained(places):
-            yield database
+            yield database.connection
     finally:
         database.close()
+
+
+def scratch_of(connection: duckdb.DuckDBPyConnection) -> Path:
+    """Return the private folder of a connection's database, in which files can be written that nobody else reads."""
+    ((spill,),) = connection.execute("SELECT current_setting('temp_directory')").fetchall()
+    return Path(spill).parent
 
 
 @contextmanager
@@ -145,15 +159,24 @@ def identifier(name: str) -> str:
     return '"' + _without_nul(name).replace('"', '""') + '"'
 
 
-def parquet_name(path: Path | UPath) -> str:
-    """Return a file's name as `read_parquet` opens it: with no character that stands for others."""
+def exact_name(path: Path | UPath) -> str:
+    """Return a file's name as DuckDB's readers take it: no character of it stands for others."""
     return glob.escape(file_name(path))
 
 
 def parquet(paths: Sequence[Path | UPath]) -> str:
     """Return Parquet files as a table expression, for statements in which DuckDB binds no values, such as views."""
-    names = ", ".join(quoted(parquet_name(path)) for path in paths)
+    names = ", ".join(quoted(exact_name(path)) for path in paths)
     return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
+
+
+def json_lines(file: Path, columns: Mapping[str, str]) -> str:
+    """Return a file of JSON lines as a table expression.
+
+    :param columns: the names and types of the columns to read.
+    """
+    types = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in columns.items())
+    return f"read_json({quoted(exact_name(file))}, format = 'newline_delimited', columns = {{{types}}})"
 
 
 def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, target: Path, options: str = "") -> None:
@@ -168,16 +191,21 @@ def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, target: Pat
 
 def file_name(path: Path | UPath) -> str:
     """Return a file's name as DuckDB writes it: without the Airflow connection, which a bucket's name may follow."""
-    place = UPath(path)
-    local = local_path(place)
-    return f"{place.protocol}://{place.path}" if local is None else os.path.abspath(local)  # noqa: PTH100  `..` too
+    local = _local(path)
+    if local is None:
+        return f"{path.protocol}://{path.path}"  # type: ignore[union-attr]
+    return os.path.abspath(local)  # noqa: PTH100  which resolves `..`, as DuckDB does
 
 
-def _names_of_folder(folder: UPath) -> Iterator[str]:
+def _local(path: Path | UPath) -> Path | None:
+    return path if isinstance(path, Path) else local_path(path)
+
+
+def _names_of_folder(folder: Any) -> Iterator[str]:
     """Yield the beginnings of file names that DuckDB may see: as they are requested, and as file systems list them."""
     name = file_name(folder)
     names = [name, glob.escape(name)]
-    if local_path(folder) is None:
+    if _local(folder) is None:
         names.append(folder.fs.unstrip_protocol(folder.path))
     yield from (f"{one.rstrip('/')}/" for one in names)
 

@@ -13,11 +13,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-
-from upath import UPath
+from typing import TYPE_CHECKING
 
 from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.governance.errors import StorageError
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 
@@ -33,8 +35,14 @@ def file_stamp(time: datetime) -> str:
 
 
 def from_file_stamp(text: str) -> datetime:
-    """Read what `file_stamp` wrote."""
-    return datetime.strptime(text, _STAMP).replace(tzinfo=UTC)
+    """Read what `file_stamp` wrote.
+
+    :raises ValueError: it is not exactly that.
+    """
+    time = datetime.strptime(text, _STAMP).replace(tzinfo=UTC)
+    if file_stamp(time) != text:
+        raise ValueError(f"{text!r} is not a time as file_stamp writes it.")
+    return time
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
+from airflow_provider_studio.governance.layout import workspace_folder
 from airflow_provider_studio.governance.storage import explained, file_stamp, utcnow, write_whole
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Spent:
 
 def spending_folder(storage: UPath, workspace: str) -> UPath:
     """Return the folder of a workspace's records; below it is one for each day."""
-    return storage / "spending" / f"workspace={workspace}"
+    return workspace_folder(storage, "spending", workspace)
 
 
 class SpendingRecorder:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.governance.layout import workspace_folder
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -44,7 +45,7 @@ class TaskRecord:
         self._clears = int(getattr(context.get("dag_run"), "clear_number", 0) or 0)
         folder = settings.storage() / "launches" / "/".join(quote(name, safe="") for name in names)
         self._file, self._kill = folder / "launch.json", folder / "killed.json"
-        self._claims = settings.storage() / "claims" / f"workspace={workspace}"
+        self._claims = workspace_folder(settings.storage(), "claims", workspace)
 
     def read(self) -> dict[str, Any] | None:
         """What was written last; nothing if a person cleared the task while it was running.

@@ -19,7 +19,7 @@ from upath import UPath
 from airflow_provider_studio import settings
 from airflow_provider_studio.governance.errors import StorageError
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore
-from airflow_provider_studio.governance.layout import plan_path
+from airflow_provider_studio.governance.layout import plan_path, workspaces_in
 from airflow_provider_studio.governance.plans.audit import Audit, JournalEvent
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.hooks.spending import Spent
@@ -106,13 +106,7 @@ class Library:
         return self._plan_tables.get(workspace, plan_id)
 
     def _list_workspaces(self) -> list[str]:
-        found: set[str] = set()
-        for kind in ("snapshots", "plans", "journals", "spending"):
-            folder = self.storage() / kind
-            with explained("list", folder):
-                names = [one.name for one in folder.iterdir()] if folder.exists() else []
-            found |= {name.removeprefix("workspace=") for name in names if name.startswith("workspace=")}
-        return sorted(found)
+        return workspaces_in(self.storage(), ("snapshots", "plans", "journals", "spending"))
 
     def _list_nights(self, workspace: str) -> list[Snapshot]:
         return SnapshotStore(self.storage(), workspace).all()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import JournalError, PlanError
-from airflow_provider_studio.governance.layout import is_plan_id, plans_folder
+from airflow_provider_studio.governance.layout import check_plan_id, ignored, plans_folder
 from airflow_provider_studio.governance.plans.audit import ActionState, Audit, JournalEvent
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, folder_of, read_event
 from airflow_provider_studio.governance.plans.records import ActionKind, PlanHeader
@@ -120,6 +120,7 @@ class PlanShelf:
             try:
                 self._numbers[path.path] = _read_numbers(path)
             except (ValueError, KeyError, PlanError):
+                ignored(path, "it is no plan, or not the plan that its name says")
                 self._numbers[path.path] = None
         return self._numbers[path.path]
 
@@ -171,6 +172,7 @@ def _read_numbers(path: UPath) -> PlanNumbers:
     actions = []
     with explained("read the plan", path), path.open("r", encoding="utf-8") as file:
         header = PlanHeader.model_validate_json(file.readline())
+        _check_place(path, header)
         for line in file:
             record = json.loads(line)
             if "kind" not in record:
@@ -178,9 +180,17 @@ def _read_numbers(path: UPath) -> PlanNumbers:
             action_id = "-".join(filter(None, (record["kind"], record["report"], record.get("schedule"))))
             runs = (record.get("saving") or {}).get("runs_a_week")
             actions.append(Proposed(action_id, ActionKind(record["kind"]), record["report"], runs))
-    if not is_plan_id(header.plan_id) or path.name != f"{header.plan_id}.jsonl":
-        raise PlanError(f"{path} is the plan {header.plan_id!r}: it was renamed.")
     return PlanNumbers(header, tuple(actions))
+
+
+def _check_place(path: UPath, header: PlanHeader) -> None:
+    """Refuse a plan that is not where it says: its id and workspace name folders of this machine.
+
+    :raises PlanError: the header's id or workspace is not that of the file.
+    """
+    check_plan_id(header.plan_id)
+    if (path.parent.name, path.name) != (f"workspace={header.workspace}", f"{header.plan_id}.jsonl"):
+        raise PlanError(f"{path} is a plan of another name or workspace.")
 
 
 def _from_backup(storage: UPath, workspace: str, plan_id: str, action_id: str) -> float:

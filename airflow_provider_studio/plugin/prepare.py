@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
+from airflow_provider_studio.client.tokens import check_identifier
+from airflow_provider_studio.governance import sql
 from airflow_provider_studio.governance.history.facts import facts
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore, open_history
 from airflow_provider_studio.governance.layout import check_plan_id, plan_path
@@ -33,18 +35,25 @@ if TYPE_CHECKING:
 UNVIEWED_DAYS = 90
 """What the pages call unviewed; the default of a policy."""
 _KEPT = 3
-_PARQUET = "(FORMAT parquet, ROW_GROUP_SIZE 20480)"
+_SMALL_GROUPS = "ROW_GROUP_SIZE 20480"
 """Sorted by Report and in small groups, so that one Report's nights are found without reading the others'."""
 
 
 def night_folder(cache: Path, workspace: str, night: datetime) -> Path:
     """Return where the tables of a night are, once they are made."""
-    return cache / f"workspace={workspace}" / f"night={file_stamp(night)}"
+    return _cache_of(cache, workspace) / f"night={file_stamp(night)}"
 
 
 def plan_folder(cache: Path, workspace: str, plan_id: str) -> Path:
-    """Return where the tables of a plan are, once they are made."""
-    return cache / f"workspace={workspace}" / f"plan={check_plan_id(plan_id)}"
+    """Return where the tables of a plan are, once they are made.
+
+    :raises PlanError: no plan has such an id.
+    """
+    return _cache_of(cache, workspace) / f"plan={check_plan_id(plan_id)}"
+
+
+def _cache_of(cache: Path, workspace: str) -> Path:
+    return cache / f"workspace={check_identifier('workspace', workspace)}"
 
 
 def prepare_night(storage: UPath, workspace: str, cache: Path) -> Path:
@@ -83,25 +92,27 @@ def prepare_plan(storage: UPath, workspace: str, plan_id: str, cache: Path) -> P
 
 def _facts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     live = "NOT coalesce(archived, false)"
-    connection.execute(
-        f"COPY (SELECT *, {live} AND coalesce(schedules_count, 0) > 0 AS scheduled, {live} AND views_90d = 0"
-        f" AS unviewed FROM facts ORDER BY token) TO '{folder / 'reports.parquet'}' {_PARQUET}"
-    )
-    connection.execute(
-        f"COPY (SELECT *, {RUNS_A_WEEK_SQL} AS runs_a_week FROM schedules ORDER BY report, token)"
-        f" TO '{folder / 'schedules.parquet'}' {_PARQUET}"
-    )
-    connection.execute(
-        f"COPY (SELECT * FROM disappeared ORDER BY last_seen_at DESC) TO '{folder / 'disappeared.parquet'}' {_PARQUET}"
-    )
+    tables = {
+        "reports": f"SELECT *, {live} AND coalesce(schedules_count, 0) > 0 AS scheduled, {live} AND views_90d = 0"
+        " AS unviewed FROM facts ORDER BY token",
+        "schedules": f"SELECT *, {RUNS_A_WEEK_SQL} AS runs_a_week FROM schedules ORDER BY report, token",
+        "disappeared": "SELECT * FROM disappeared ORDER BY last_seen_at DESC",
+    }
+    for name, query in tables.items():
+        _write(connection, query, folder / f"{name}.parquet")
 
 
 def _history(nights: Sequence[Snapshot], folder: Path) -> None:
     with open_history(nights) as connection:
-        connection.execute(
-            "COPY (SELECT token, taken_at, view_count, runs_count FROM reports ORDER BY token, taken_at)"
-            f" TO '{folder / 'history.parquet'}' {_PARQUET}"
-        )
+        query = "SELECT token, taken_at, view_count, runs_count FROM reports ORDER BY token, taken_at"
+        _write(connection, query, folder / "history.parquet")
+
+
+def _write(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
+    """Write a table by way of the database's own folder: it need not write anywhere else."""
+    written = sql.scratch_of(connection) / target.name
+    sql.write_parquet(connection, query, written, _SMALL_GROUPS)
+    shutil.move(written, target)
 
 
 def _choices(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -176,14 +187,12 @@ def _verdicts(plan: Plan) -> Iterable[dict[str, Any]]:
 
 
 def _as_parquet(rows: Iterable[dict[str, Any]], target: Path) -> None:
-    import duckdb
-
-    with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file, duckdb.connect() as connection:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
-        file.flush()
-        columns = "columns = {report: 'VARCHAR', verdict: 'VARCHAR', detail: 'VARCHAR'}"
-        rows_read = f"read_json('{file.name}', format = 'newline_delimited', {columns})"
-        connection.execute(f"COPY (SELECT * FROM {rows_read} ORDER BY report) TO '{target}' {_PARQUET}")
+    with sql.opened(sql.NIGHT_MEMORY) as connection:
+        source = sql.scratch_of(connection) / "rows.jsonl"
+        with source.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+        columns = dict.fromkeys(("report", "verdict", "detail"), "VARCHAR")
+        _write(connection, f"SELECT * FROM {sql.json_lines(source, columns)} ORDER BY report", target)
 
 
 class _Made:

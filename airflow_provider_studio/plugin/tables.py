@@ -136,7 +136,7 @@ class NightTables:
         columns = ", ".join(EXPORTED)
         query = f"SELECT {columns} FROM {sql.PARQUET} WHERE {where} ORDER BY {wanted.order()}"
         with _cursor(self._path) as cursor:
-            cursor.execute(query, [sql.parquet_name(self._path), *values])
+            cursor.execute(query, [sql.exact_name(self._path), *values])
             while rows := cursor.fetchmany(2000):
                 yield from rows
 
@@ -250,7 +250,7 @@ def _cursor(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def _read(file: Path, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """Return the rows of a query whose first value is the file."""
     with _cursor(file) as cursor:
-        result = cursor.execute(query, [sql.parquet_name(file), *values])
+        result = cursor.execute(query, [sql.exact_name(file), *values])
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 

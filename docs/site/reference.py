@@ -139,7 +139,7 @@ def _settings() -> str:
 
 def _files() -> str:
     lines = ["# Files", "", "What is written below `[studio] storage_path`, with its schema.", ""]
-    for name, columns in {**snapshots.TABLES, **_remembered()}.items():
+    for name, columns in {**snapshots.TABLES, **remembered.KINDS}.items():
         lines += [f"## `{name}.parquet`", ""]
         lines += _table(("column", "type"), [(f"`{column}`", kind) for column, kind in columns.items()])
     for model in (one for one in _classes("governance.", BaseModel) if one.model_fields):  # type: ignore[attr-defined]
@@ -149,18 +149,6 @@ def _files() -> str:
         lines += [f"## {enumeration.__name__}", "", _summary(enumeration), ""]
         lines += [", ".join(f"`{one.value}`" for one in enumeration), ""]  # type: ignore[attr-defined]
     return "\n".join(lines)
-
-
-def _remembered() -> dict[str, dict[str, str]]:
-    """Return the columns of what nights remember, as DuckDB makes them."""
-    with snapshots.connect(snapshots.SMALL_MEMORY) as connection:
-        for name, columns in snapshots.TABLES.items():
-            connection.execute(f"CREATE TABLE {name} ({', '.join(map(' '.join, columns.items()))})")
-        remembered.fold(connection, dict.fromkeys(remembered.KINDS))
-        return {
-            name: {column: str(kind) for column, kind, *_ in connection.table(name).description}
-            for name in remembered.KINDS
-        }
 
 
 def _xcoms() -> str:

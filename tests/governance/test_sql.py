@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import stat
 import tempfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import duckdb
 import pytest
 from upath import UPath
 
+import airflow_provider_studio
 from airflow_provider_studio.governance import sql
 from airflow_provider_studio.governance.errors import GovernanceError, StorageError
 
@@ -52,7 +54,6 @@ OUTSIDE = (
     "SET threads = 64",
     "PRAGMA threads = 64",
     "RESET memory_limit",
-    "PRAGMA enable_profiling",
     "SET log_query_path = '{folder}/log'",
     "CREATE SECRET (TYPE s3, KEY_ID 'a', SECRET 'b')",
     "SELECT * FROM python_variable",
@@ -66,13 +67,13 @@ def test_files_below_a_folder_of_any_name_are_read_and_written(tmp_path: Path, n
     for decoy in ("stXr", "ab", "whatX", "trXs"):
         (tmp_path / decoy).mkdir(exist_ok=True)
         duckdb.sql("SELECT 'decoy' AS a").write_parquet(str(tmp_path / decoy / "x.parquet"))
-    with sql.opened("96MB", [folder]) as database:
-        sql.write_parquet(database.connection, "SELECT 1 AS a", folder / "x.parquet")
-        bound = database.connection.execute(f"SELECT * FROM {sql.PARQUET}", [sql.parquet_name(folder / "x.parquet")])
+    with sql.opened("96MB", [folder]) as connection:
+        sql.write_parquet(connection, "SELECT 1 AS a", folder / "x.parquet")
+        bound = connection.execute(f"SELECT * FROM {sql.PARQUET}", [sql.exact_name(folder / "x.parquet")])
         assert [column[0] for column in bound.description] == ["a"]
         assert bound.fetchall() == [(1,)]
-        database.connection.execute(f"CREATE VIEW rows AS SELECT * FROM {sql.parquet([folder / 'x.parquet'])}")
-        assert database.connection.execute("SELECT * FROM rows").fetchall() == [(1,)]
+        connection.execute(f"CREATE VIEW rows AS SELECT * FROM {sql.parquet([folder / 'x.parquet'])}")
+        assert connection.execute("SELECT * FROM rows").fetchall() == [(1,)]
     assert (folder / "x.parquet").exists()
 
 
@@ -86,8 +87,8 @@ def test_nothing_outside_the_folders_can_be_read_written_or_set(tmp_path: Path, 
     before = sorted(folder.iterdir())
     python_variable = [("classified",)]  # noqa: F841  a replacement scan would find it
     given = statement.format(file=folder / "own.txt", folder=folder, inside=inside)
-    with sql.opened("96MB", [inside]) as database, pytest.raises(duckdb.Error) as refused:
-        database.connection.execute(given).fetchall()
+    with sql.opened("96MB", [inside]) as connection, pytest.raises(duckdb.Error) as refused:
+        connection.execute(given).fetchall()
     assert "classified" not in str(refused.value)
     assert sorted(folder.iterdir()) == before
 
@@ -97,14 +98,12 @@ def test_the_private_folder_is_this_users_alone_and_is_removed(monkeypatch: pyte
     (tmp_path / "work").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     monkeypatch.chdir(tmp_path / "work")
-    with sql.opened("20MB") as database:
+    with sql.opened("50MB") as connection:
         (private,) = (tmp_path / "temporary").iterdir()
-        assert database.scratch == private
+        assert sql.scratch_of(connection) == private
         assert stat.S_IMODE(private.stat().st_mode) == 0o700
-        rows = database.connection.execute("SELECT count(DISTINCT r) FROM (SELECT random() AS r FROM range(1500000))")
-        assert rows.fetchone()
-        (spilled,) = database.connection.execute("SELECT sum(size) FROM duckdb_temporary_files()").fetchone() or (0,)
-        assert spilled is None or private.joinpath("spill").exists()
+        connection.execute("CREATE TABLE large AS SELECT random() AS r FROM range(8000000)")
+        assert private.joinpath("spill").exists()
     assert list((tmp_path / "temporary").iterdir()) == []
     assert list((tmp_path / "work").iterdir()) == []
 
@@ -117,12 +116,9 @@ def test_a_database_that_cannot_be_opened_leaves_no_folder(monkeypatch: pytest.M
 
 
 def test_every_database_has_limits() -> None:
-    with sql.opened("96MB") as database:
-        settings = "SELECT value FROM duckdb_settings() WHERE name = ?"
-        of = {
-            name: database.connection.execute(settings, [name]).fetchone()
-            for name in ("memory_limit", "threads", "max_temp_directory_size", "lock_configuration")
-        }
+    with sql.opened("96MB") as connection:
+        names = ("memory_limit", "threads", "max_temp_directory_size", "lock_configuration")
+        of = {name: connection.execute("SELECT current_setting(?)::VARCHAR", [name]).fetchone() for name in names}
     assert of["memory_limit"] == ("91.5 MiB",)
     assert of["threads"] == ("2",)
     assert of["max_temp_directory_size"] == ("7.4 GiB",)
@@ -141,16 +137,16 @@ def test_every_database_has_limits() -> None:
     ],
 )
 def test_an_error_shows_no_data(query: str) -> None:
-    with pytest.raises(StorageError) as raised, sql.opened("96MB") as database:
-        database.connection.execute(query).fetchall()
+    with pytest.raises(StorageError) as raised, sql.opened("96MB") as connection:
+        connection.execute(query).fetchall()
     assert "secret" not in str(raised.value)
     assert "DuckDB raised" in str(raised.value)
     assert raised.value.__suppress_context__
 
 
 def test_an_error_of_the_statement_is_shown(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match='Referenced column "nothing" not found'), sql.opened("96MB") as database:
-        database.connection.execute("SELECT nothing FROM range(3)")
+    with pytest.raises(StorageError, match='Referenced column "nothing" not found'), sql.opened("96MB") as connection:
+        connection.execute("SELECT nothing FROM range(3)")
 
 
 @pytest.mark.parametrize("quote", [sql.quoted, sql.identifier])
@@ -168,13 +164,25 @@ def test_what_is_quoted_is_one_literal_or_name(quote: object) -> None:
 
 def test_a_file_system_of_python_is_read_below_the_folder_alone() -> None:
     ours, others = UPath("memory://bucket/ours"), UPath("memory://bucket/others")
-    with sql.opened("96MB") as database:
-        sql.write_parquet(database.connection, "SELECT 1 AS a", database.scratch / "x.parquet")
-        content = (database.scratch / "x.parquet").read_bytes()
+    with sql.opened("96MB") as connection:
+        sql.write_parquet(connection, "SELECT 1 AS a", sql.scratch_of(connection) / "x.parquet")
+        content = (sql.scratch_of(connection) / "x.parquet").read_bytes()
     for folder in (ours, others):
         (folder / "x.parquet").write_bytes(content)
-    with sql.opened("96MB", [ours]) as database:
-        read = database.connection.execute
-        assert read(f"FROM {sql.PARQUET}", [sql.parquet_name(ours / "x.parquet")]).fetchall() == [(1,)]
+    with sql.opened("96MB", [ours]) as connection:
+        read = connection.execute
+        assert read(f"FROM {sql.PARQUET}", [sql.exact_name(ours / "x.parquet")]).fetchall() == [(1,)]
         with pytest.raises(duckdb.PermissionException):
-            read(f"FROM {sql.PARQUET}", [sql.parquet_name(others / "x.parquet")])
+            read(f"FROM {sql.PARQUET}", [sql.exact_name(others / "x.parquet")])
+
+
+def test_duckdb_is_opened_in_one_place() -> None:
+    package = Path(airflow_provider_studio.__file__).parent
+    opening = set()
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "duckdb"
+            opens = named and node.attr[0].islower()  # classes open nothing; functions of the module do
+            if opens or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "duckdb"):
+                opening.add(path.relative_to(package).as_posix())
+    assert opening == {"governance/sql.py"}

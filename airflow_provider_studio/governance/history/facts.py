@@ -8,11 +8,12 @@ those before it; where that is missing, from all rows of all nights, with the sa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_studio.governance.history.remembered import is_remembered, view
+from airflow_provider_studio.governance.history.remembered import is_remembered, remembered_view
 from airflow_provider_studio.governance.history.snapshots import Snapshot, open_history, plain_time
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ WINDOWS = (30, 90, 180)
 """Days back from the newest night."""
 
 
-def facts(nights: Sequence[Snapshot]) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB with what these nights say. A context manager; times are UTC without a zone.
+def facts(nights: Sequence[Snapshot]) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """Open a database with what these nights say; times are UTC without a zone.
 
     `facts`: one row a Report or dataset of the newest of the nights: all columns of its snapshot (`snapshots`), and
 
@@ -50,32 +51,40 @@ def facts(nights: Sequence[Snapshot]) -> duckdb.DuckDBPyConnection:
     """
     if not nights:
         raise ValueError("nights is empty; facts need at least one snapshot.")
+    return _opened(nights)
+
+
+@contextmanager
+def _opened(nights: Sequence[Snapshot]) -> Iterator[duckdb.DuckDBPyConnection]:
     starts = {days: nights[-1].taken_at - timedelta(days=days) for days in WINDOWS}
     anchors = {days: [one for one in nights if one.taken_at <= start][-1:] for days, start in starts.items()}
-    if is_remembered(nights) and all(is_remembered(_up_to(nights, one)) for found in anchors.values() for one in found):
-        connection = _remembered(nights, {days: found[0] for days, found in anchors.items() if found})
-    else:
-        connection = _recomputed(nights, [days for days, found in anchors.items() if found])
-    newest = f"TIMESTAMP '{plain_time(nights[-1].taken_at)}'"
-    for statement in (_facts_sql(), _SCHEDULES, _DISAPPEARED):
-        connection.execute(statement.replace("$newest", newest))
-    return connection
+    known = is_remembered(nights) and all(
+        is_remembered(_up_to(nights, one)) for found in anchors.values() for one in found
+    )
+    with open_history(nights[-1:] if known else nights, ["reports", "schedules"]) as connection:
+        connection.execute("ALTER VIEW schedules RENAME TO every_schedule")
+        if known:
+            _remembered(connection, nights[-1], {days: found[0] for days, found in anchors.items() if found})
+        else:
+            _recomputed(connection, nights[-1], [days for days, found in anchors.items() if found])
+        newest = f"TIMESTAMP '{plain_time(nights[-1].taken_at)}'"
+        for statement in (_facts_sql(), _SCHEDULES, _DISAPPEARED):
+            connection.execute(statement.replace("$newest", newest))
+        yield connection
 
 
 def _up_to(nights: Sequence[Snapshot], night: Snapshot) -> list[Snapshot]:
     return [one for one in nights if one.taken_at <= night.taken_at]
 
 
-def _remembered(nights: Sequence[Snapshot], anchors: Mapping[int, Snapshot]) -> duckdb.DuckDBPyConnection:
-    """Open the newest night with `state` and `schedule_state` from the files that nights keep."""
-    connection = open_history(nights[-1:], ["reports", "schedules"])
-    connection.execute("ALTER VIEW schedules RENAME TO every_schedule")
-    view(connection, "history", nights[-1])
-    view(connection, "schedule_state", nights[-1], "schedule_history")
+def _remembered(connection: duckdb.DuckDBPyConnection, night: Snapshot, anchors: Mapping[int, Snapshot]) -> None:
+    """Make `state` and `schedule_state` of the newest night from the files that nights keep."""
+    remembered_view(connection, "history", night)
+    remembered_view(connection, "schedule_state", night, "schedule_history")
     columns, joins = [], []
     for days in WINDOWS:
         if days in anchors:
-            view(connection, f"history_{days}", anchors[days])
+            remembered_view(connection, f"history_{days}", anchors[days])
             joins.append(f"LEFT JOIN history_{days} AS a{days} ON a{days}.token = history.token")
         for what in ("views", "runs", "failures"):
             # Without a night that old, nights that were since dropped may have told of it; how much, nobody knows.
@@ -84,14 +93,11 @@ def _remembered(nights: Sequence[Snapshot], anchors: Mapping[int, Snapshot]) -> 
             )
             columns.append(f"{gained} AS {what}_gained_{days}")
     connection.execute(f"CREATE VIEW state AS SELECT history.*, {', '.join(columns)} FROM history {' '.join(joins)}")
-    return connection
 
 
-def _recomputed(nights: Sequence[Snapshot], reached: Collection[int]) -> duckdb.DuckDBPyConnection:
-    """Open all nights, their rows folded into `state` and `schedule_state`; `reached` windows have a night so old."""
-    connection = open_history(nights, ["reports", "schedules"])
-    connection.execute("ALTER VIEW schedules RENAME TO every_schedule")
-    newest = f"TIMESTAMP '{plain_time(nights[-1].taken_at)}'"
+def _recomputed(connection: duckdb.DuckDBPyConnection, night: Snapshot, reached: Collection[int]) -> None:
+    """Fold the rows of all nights into `state` and `schedule_state`; `reached` windows have a night so old."""
+    newest = f"TIMESTAMP '{plain_time(night.taken_at)}'"
     gained = [
         f"coalesce(sum({what}_gained) FILTER (taken_at > $newest - INTERVAL {days} DAY), 0)::BIGINT "
         f"AS {what}_gained_{days}"
@@ -102,7 +108,6 @@ def _recomputed(nights: Sequence[Snapshot], reached: Collection[int]) -> duckdb.
     ]
     for statement in (_STATE.format(totals=", ".join(gained)), _SCHEDULE_STATE):
         connection.execute(statement.replace("$newest", newest))
-    return connection
 
 
 def _facts_sql() -> str:

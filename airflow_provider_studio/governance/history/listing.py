@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The newest night as a table for people: on a terminal, or as a CSV file beside the Parquet.
 
-One row a Report with its facts, and its schedules in words; any SQL condition chooses rows.
+One row a Report with its facts, and its schedules in words; a SQL condition chooses rows.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio.governance.errors import GovernanceError
 from airflow_provider_studio.governance.history.facts import facts
 from airflow_provider_studio.governance.history.snapshots import Snapshot
+from airflow_provider_studio.governance.sandbox import SandboxError, Selection, select
+from airflow_provider_studio.governance.sql import identifier
 from airflow_provider_studio.governance.storage import write_whole
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ COLUMNS = (
     "last_run_at",
 )
 """What a terminal shows if not told otherwise."""
+_TABLES = ("inventory", "facts", "schedules", "disappeared")
+"""What a condition may ask."""
 _INVENTORY = """
 CREATE TEMP TABLE inventory AS
 WITH planned AS (
@@ -49,15 +53,12 @@ FROM facts LEFT JOIN planned USING (token)
 """
 
 
-def open_inventory(nights: Sequence[Snapshot]) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB with the table `inventory`: the facts, `scheduled`, `viewed`, `schedule` in words, `scheduled_by`.
-
-    Nothing outside can be read or written through it, so any SQL may be asked of it.
-    """
-    connection = facts(nights)
-    connection.execute(_INVENTORY)
-    connection.execute("SET enable_external_access = false")
-    return connection
+@contextmanager
+def open_inventory(nights: Sequence[Snapshot]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database with the table `inventory`: facts, `scheduled`, `viewed`, `schedule` in words, `scheduled_by`."""
+    with facts(nights) as connection:
+        connection.execute(_INVENTORY)
+        yield connection
 
 
 def listed(
@@ -70,43 +71,32 @@ def listed(
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Return the columns' names and the rows of the newest night's Reports that a SQL condition chooses.
 
-    :raises GovernanceError: the condition, a column or the order makes no sense to DuckDB.
+    :raises GovernanceError: the condition, a column or the order makes no sense, fails, or exceeds a limit.
     """
-    import duckdb
-
-    # It is the user's own SQL about the user's own rows, in a database that sees nothing else.
-    sql = f"SELECT {', '.join(columns)} FROM inventory WHERE {where} ORDER BY {order_by}"
+    selection = Selection("inventory", where, ", ".join(columns), order_by, limit)
     with open_inventory(nights) as connection:
         try:
-            result = connection.execute(f"{sql} LIMIT {limit}" if limit is not None else sql)
-            return [column[0] for column in result.description], result.fetchall()
-        except duckdb.Error as error:
-            reason = str(error).strip().split("\n\n")[0]
-            raise GovernanceError(f"The inventory cannot be asked {where!r}: {reason}") from None
+            return select(connection, _TABLES, selection)
+        except SandboxError as error:
+            raise GovernanceError(f"The inventory cannot be asked {where!r}: {error}.") from None
 
 
 def write_csv(nights: Sequence[Snapshot], path: UPath) -> None:
     """Write the newest night with its facts as CSV. Texts that a spreadsheet would compute are quoted with a `'`."""
-    with open_inventory(nights) as connection, tempfile.TemporaryDirectory(prefix="studio-csv-") as scratch:
-        kinds = connection.execute("DESCRIBE inventory").fetchall()
-        safe = [
-            f"CASE WHEN regexp_matches({name}, '^[=+@\\t\\r-]') THEN '''' || {name} ELSE {name} END AS {name}"
-            for name, kind, *_ in kinds
-            if kind == "VARCHAR"
-        ]
-        connection.execute(f"CREATE VIEW safe AS SELECT * REPLACE ({', '.join(safe)}) FROM inventory ORDER BY token")
-        target = Path(scratch) / "reports.csv"
-        with target.open("w", encoding="utf-8", newline="") as file:
-            _copy(connection, file)
-        write_whole(path, target.read_bytes())
-
-
-def _copy(connection: duckdb.DuckDBPyConnection, file: Any) -> None:
-    """Write the rows by Python's own writer: the connection may not write files."""
     import csv
 
-    writer = csv.writer(file)
-    result = connection.execute("SELECT * FROM safe")
-    writer.writerow([column[0] for column in result.description])
-    while rows := result.fetchmany(5000):
-        writer.writerows(rows)
+    with open_inventory(nights) as connection:
+        kinds = [(identifier(name), kind) for name, kind, *_ in connection.execute("DESCRIBE inventory").fetchall()]
+        safe = [
+            f"CASE WHEN regexp_matches({name}, '^[=+@\\t\\r-]') THEN '''' || {name} ELSE {name} END AS {name}"
+            for name, kind in kinds
+            if kind == "VARCHAR"
+        ]
+        result = connection.execute(f"SELECT * REPLACE ({', '.join(safe)}) FROM inventory ORDER BY token")
+        # Python's own writer: the file need not exist on this disk.
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow([column[0] for column in result.description])
+        while rows := result.fetchmany(5000):
+            writer.writerows(rows)
+    write_whole(path, text.getvalue().encode())

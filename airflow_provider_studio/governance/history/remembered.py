@@ -9,20 +9,13 @@ files are not used, and the next night makes them anew.
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from upath import UPath
 
-from airflow_provider_studio.governance.history.snapshots import (
-    SMALL_MEMORY,
-    Snapshot,
-    SnapshotStore,
-    file_name,
-    open_history,
-)
+from airflow_provider_studio.governance import sql
+from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore, open_history, view
 from airflow_provider_studio.governance.storage import explained, file_stamp, write_whole
 
 if TYPE_CHECKING:
@@ -30,7 +23,30 @@ if TYPE_CHECKING:
 
 _NIGHTS = "history.json"
 _VERSION = 1
-KINDS = ("history", "schedule_history")
+KINDS = {
+    "history": {
+        "token": "VARCHAR",
+        "name": "VARCHAR",
+        "collection": "VARCHAR",
+        "first_seen_at": "TIMESTAMP",
+        "last_seen_at": "TIMESTAMP",
+        "views_told_at": "TIMESTAMP",
+        "view_total": "BIGINT",
+        "views_gained": "BIGINT",
+        "unchanged_since": "TIMESTAMP",
+        "counter_fell_at": "TIMESTAMP",
+        "runs_told_at": "TIMESTAMP",
+        "run_total": "BIGINT",
+        "runs_gained": "BIGINT",
+        "runs_fell_at": "TIMESTAMP",
+        "failures_told_at": "TIMESTAMP",
+        "failures_gained": "BIGINT",
+        "last_failed_run": "TIMESTAMP",
+        "by_person": "TIMESTAMP",
+    },
+    "schedule_history": {"token": "VARCHAR", "in_a_row": "BIGINT", "last_failed_run": "TIMESTAMP"},
+}
+"""The files of a night, with their columns and types."""
 
 _FOLD = """
 CREATE TABLE history AS SELECT
@@ -54,7 +70,7 @@ CREATE TABLE history AS SELECT
         + if(r.last_run_failed AND r.last_run_at IS DISTINCT FROM p.last_failed_run, 1, 0) AS failures_gained,
     if(r.last_run_failed, r.last_run_at, p.last_failed_run) AS last_failed_run,
     greatest(p.by_person, if(NOT r.last_run_by_schedule, r.last_run_at, NULL)) AS by_person
-FROM {before} AS p FULL JOIN reports AS r USING (token)
+FROM history_before AS p FULL JOIN reports AS r USING (token)
 """
 _FOLD_SCHEDULES = """
 CREATE TABLE schedule_history AS SELECT
@@ -65,16 +81,7 @@ CREATE TABLE schedule_history AS SELECT
          ELSE p.in_a_row
     END::BIGINT AS in_a_row,
     if(s.last_run_failed, s.last_run_at, if(s.last_run_failed IS NULL, p.last_failed_run, NULL)) AS last_failed_run
-FROM {before} AS p FULL JOIN schedules AS s USING (token)
-"""
-_NOTHING = """
-(SELECT NULL::VARCHAR AS token, NULL::VARCHAR AS name, NULL::VARCHAR AS collection, NULL::BIGINT AS view_total,
-        NULL::BIGINT AS views_gained, NULL::BIGINT AS run_total, NULL::BIGINT AS runs_gained,
-        NULL::BIGINT AS failures_gained, NULL::BIGINT AS in_a_row, NULL::TIMESTAMP AS first_seen_at,
-        NULL::TIMESTAMP AS last_seen_at, NULL::TIMESTAMP AS views_told_at, NULL::TIMESTAMP AS unchanged_since,
-        NULL::TIMESTAMP AS counter_fell_at, NULL::TIMESTAMP AS runs_told_at, NULL::TIMESTAMP AS runs_fell_at,
-        NULL::TIMESTAMP AS failures_told_at, NULL::TIMESTAMP AS last_failed_run, NULL::TIMESTAMP AS by_person
- WHERE false)
+FROM schedule_history_before AS p FULL JOIN schedules AS s USING (token)
 """
 
 
@@ -93,19 +100,11 @@ def is_remembered(nights: Sequence[Snapshot]) -> bool:
     return {file_stamp(one.taken_at) for one in nights} <= _nights_in(nights[-1])
 
 
-def fold(connection: duckdb.DuckDBPyConnection, before: Mapping[str, str | None]) -> None:
-    """Make the tables of all nights up to one, from the night's `reports` and `schedules`.
-
-    :param before: for each of KINDS what was remembered the night before, as SQL names it; None for nothing.
-    """
-    for kind, statement in zip(KINDS, (_FOLD, _FOLD_SCHEDULES), strict=True):
-        connection.execute(statement.format(before=before[kind] or _NOTHING))
-
-
-def view(connection: duckdb.DuckDBPyConnection, name: str, night: Snapshot, kind: str = "history") -> None:
-    """Make a view of a night's file of this kind: `history` or `schedule_history`."""
-    # The file's name is our own, quoted.
-    connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {_parquet(_file(night, kind))}")
+def remembered_view(
+    connection: duckdb.DuckDBPyConnection, name: str, night: Snapshot | None, kind: str = "history"
+) -> None:
+    """Make a view of a night's file of this kind: `history` or `schedule_history`; without a night it is empty."""
+    view(connection, name, [] if night is None else [_file(night, kind)], KINDS[kind])
 
 
 def _nights_in(night: Snapshot) -> set[str]:
@@ -113,21 +112,26 @@ def _nights_in(night: Snapshot) -> set[str]:
     with explained("read", path):
         if not path.exists():
             return set()
-        told = json.loads(path.read_text(encoding="utf-8"))
-    return set(told["nights"]) if told.get("version") == _VERSION else set()
+        text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        told = json.loads(text)
+        return set(told["nights"]) if told["version"] == _VERSION else set()
+    except (ValueError, KeyError, TypeError):
+        return set()  # damaged, so that it is made again from the rows
 
 
 def _remember(nights: Sequence[Snapshot]) -> None:
     """Make the newest of these nights' files from those of the night before, which has its own."""
     night, known = nights[-1], {file_stamp(one.taken_at) for one in nights}
     before = nights[-2] if len(nights) > 1 else None
-    with open_history(nights[-2:], ["reports", "schedules"], memory=SMALL_MEMORY) as connection:
+    with open_history(nights[-2:], ["reports", "schedules"], memory=sql.NIGHT_MEMORY) as connection:
         stamp = "(SELECT max(taken_at) FROM every_report)"
         for table, rows in (("reports", "every_report"), ("schedules", "every_schedule")):
             connection.execute(f"ALTER VIEW {table} RENAME TO {rows}")
             connection.execute(f"CREATE VIEW {table} AS SELECT * FROM {rows} WHERE taken_at = {stamp}")
-        fold(connection, {kind: None if before is None else _parquet(_file(before, kind)) for kind in KINDS})
-        for kind in KINDS:
+        for kind, statement in zip(KINDS, (_FOLD, _FOLD_SCHEDULES), strict=True):
+            remembered_view(connection, f"{kind}_before", before, kind)
+            connection.execute(statement)
             _write(connection, kind, _file(night, kind))
     if before is not None:
         known |= _nights_in(before)
@@ -135,16 +139,10 @@ def _remember(nights: Sequence[Snapshot]) -> None:
 
 
 def _write(connection: duckdb.DuckDBPyConnection, table: str, path: UPath) -> None:
-    with tempfile.TemporaryDirectory(prefix="studio-history-") as scratch:
-        target = Path(scratch) / "table.parquet"
-        connection.execute(f"COPY (FROM {table} ORDER BY token) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
-        write_whole(path, target.read_bytes())
+    target = sql.scratch_of(connection) / f"{table}.parquet"
+    sql.write_parquet(connection, f"SELECT * FROM {table} ORDER BY token", target)
+    write_whole(path, target.read_bytes())
 
 
 def _file(night: Snapshot, kind: str) -> UPath:
     return night.folder / f"{kind}.parquet"
-
-
-def _parquet(path: UPath) -> str:
-    quoted = file_name(path).replace("'", "''")
-    return f"read_parquet('{quoted}', hive_partitioning = false)"

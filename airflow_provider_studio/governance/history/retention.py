@@ -18,6 +18,7 @@ from upath import UPath
 from airflow_provider_studio.governance.errors import GovernanceError
 from airflow_provider_studio.governance.history.remembered import remember
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore
+from airflow_provider_studio.governance.layout import workspace_folder
 from airflow_provider_studio.governance.storage import explained
 
 _SNAPSHOT = re.compile(r"taken_at=\d{8}T\d{12}Z")
@@ -96,8 +97,8 @@ def referred_to(storage: UPath, workspace: str) -> frozenset[str]:
     :raises GovernanceError: a journal whose plan is missing, and whose events do not tell its snapshot.
     """
     names: set[str] = set()
-    plans = storage / "plans" / f"workspace={workspace}"
-    journals = storage / "journals" / f"workspace={workspace}"
+    plans = workspace_folder(storage, "plans", workspace)
+    journals = workspace_folder(storage, "journals", workspace)
     known = set()
     with explained("read", plans):
         for path in plans.rglob("*.jsonl") if plans.exists() else ():

@@ -24,7 +24,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,12 +34,13 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from upath import UPath
 
+from airflow_provider_studio.governance import sql
+from airflow_provider_studio.governance.layout import ignored, workspace_folder, workspaces_in
 from airflow_provider_studio.governance.storage import (
     check_writable,
     explained,
     file_stamp,
     from_file_stamp,
-    local_path,
     write_whole,
 )
 
@@ -96,11 +98,6 @@ SCHEDULE_COLUMNS = {
     "creator": "VARCHAR",
     "last_run_failed": "BOOLEAN",
 }
-_WORKSPACE = "workspace="
-_MEMORY = "1500MB"
-"""A worker's other tasks need theirs; what is larger goes through a temporary folder."""
-SMALL_MEMORY = "200MB"
-"""What is enough for one night."""
 TABLES = {"reports": REPORT_COLUMNS, "schedules": SCHEDULE_COLUMNS}
 
 
@@ -118,7 +115,7 @@ class Snapshot:
     @property
     def workspace(self) -> str:
         """The workspace's name, which its folder tells."""
-        return self.folder.parent.name.removeprefix(_WORKSPACE)
+        return self.folder.parent.name.partition("=")[2]
 
     def summary(self) -> dict[str, Any]:
         """Return what `summary.json` says."""
@@ -131,21 +128,30 @@ class SnapshotStore:
 
     :param storage: the storage root.
     :param workspace: the workspace's name.
+    :raises StudioConfigurationError: no workspace has such a name.
     """
 
     def __init__(self, storage: UPath, workspace: str) -> None:
         self.storage = storage
-        self.root = storage / "snapshots" / f"{_WORKSPACE}{workspace}"
+        self.root = workspace_folder(storage, "snapshots", workspace)
 
     def all(self) -> list[Snapshot]:
-        """Return every finished snapshot, oldest first."""
+        """Return every finished snapshot, oldest first; a folder whose name is no time is logged and left out."""
         with explained("list", self.root):
             if not self.root.exists():
                 return []
-            folders = [one for one in self.root.iterdir() if one.name.startswith("taken_at=")]
-            finished = [one for one in folders if (one / "summary.json").exists()]
-        times = (from_file_stamp(one.name.partition("=")[2]) for one in finished)
-        return sorted((Snapshot(*pair) for pair in zip(finished, times, strict=True)), key=lambda one: one.taken_at)
+            found = [self._snapshot(folder) for folder in self.root.iterdir() if folder.name.startswith("taken_at=")]
+            finished = [one for one in found if one is not None and (one.folder / "summary.json").exists()]
+        return sorted(finished, key=lambda one: one.taken_at)
+
+    def _snapshot(self, folder: UPath) -> Snapshot | None:
+        """Return what a folder holds by its name, which anyone who may write to storage chose."""
+        try:
+            taken_at = from_file_stamp(folder.name.removeprefix("taken_at="))
+        except ValueError:
+            ignored(folder, "its name is not the time of a snapshot")
+            return None
+        return Snapshot(folder, taken_at)
 
     def newest(self) -> Snapshot | None:
         """Return the newest finished snapshot."""
@@ -175,11 +181,9 @@ class SnapshotStore:
 
 def workspaces(storage: UPath) -> list[str]:
     """Return the workspaces that have a finished snapshot in this storage."""
-    root = storage / "snapshots"
-    with explained("list", root):
-        names = [one.name for one in root.iterdir()] if root.exists() else []
-        found = [name for name in names if name.startswith(_WORKSPACE) and _has_snapshot(root / name)]
-    return sorted(name.removeprefix(_WORKSPACE) for name in found)
+    folders = {name: workspace_folder(storage, "snapshots", name) for name in workspaces_in(storage, ["snapshots"])}
+    with explained("list", storage / "snapshots"):
+        return [name for name, folder in folders.items() if _has_snapshot(folder)]
 
 
 def _has_snapshot(folder: UPath) -> bool:
@@ -217,7 +221,7 @@ class SnapshotWriter:
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the tables, then the summary that makes the folder a snapshot."""
-        with connect(SMALL_MEMORY) as connection:
+        with sql.opened(sql.NIGHT_MEMORY, [Path(self._scratch.name)]) as connection:
             for table, columns in TABLES.items():
                 self._files[table].close()
                 parquet = self._to_parquet(connection, table, columns)
@@ -226,58 +230,39 @@ class SnapshotWriter:
 
     def _to_parquet(self, connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str]) -> Path:
         source, target = Path(self._files[table].name), Path(self._scratch.name) / f"{table}.parquet"
-        types = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
-        rows = f"read_json(?, format = 'newline_delimited', columns = {{{types}}})"
         order = "report, token" if table == "schedules" else "token"
-        connection.execute(
-            # Every name in here is one of our own constants or a temporary file's.
-            f"COPY (SELECT * FROM {rows} ORDER BY {order}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)",
-            [str(source)],
-        )
+        sql.write_parquet(connection, f"SELECT * FROM {sql.json_lines(source, columns)} ORDER BY {order}", target)
         return target
 
 
-def connect(memory: str) -> duckdb.DuckDBPyConnection:
-    """Open an empty DuckDB that takes no more memory than this, and prints nothing."""
-    import duckdb
-
-    config: dict[str, Any] = {"temp_directory": tempfile.gettempdir(), "memory_limit": memory, "threads": 2}
-    connection = duckdb.connect(config=config)
-    connection.execute("SET enable_progress_bar = false")
-    return connection
-
-
+@contextmanager
 def open_history(
-    snapshots: Sequence[Snapshot], tables: Sequence[str] = ("reports",), *, memory: str = _MEMORY
-) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB with a view a table over all rows of these nights; `taken_at` tells the nights apart."""
-    connection = connect(memory)
-    remote = next((one.folder for one in snapshots if local_path(one.folder) is None), None)
-    if remote is not None:
-        connection.register_filesystem(remote.fs)
-    for table in tables:
-        files = [file_name(one.folder / f"{table}.parquet") for one in snapshots]
-        listed = ", ".join("'{}'".format(name.replace("'", "''")) for name in files)
-        # The folders' names tell `taken_at` too, as a text that would stand before the column.
-        options = "union_by_name = true, hive_partitioning = false"
-        nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in TABLES[table].items())
-        connection.execute(
-            f"CREATE VIEW {table} AS SELECT {nothing} WHERE false "
-            f"UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], {options})"
-        )
-    return connection
+    snapshots: Sequence[Snapshot], tables: Sequence[str] = ("reports",), *, memory: str = sql.NIGHTS_MEMORY
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database with a view a table over all rows of these nights; `taken_at` tells the nights apart.
+
+    A view has the columns of TABLES with their types, whatever else the files hold.
+
+    :raises StorageError: the files cannot be read, now or within the block.
+    """
+    with sql.opened(memory, list(dict.fromkeys(one.folder.parent for one in snapshots))) as connection:
+        for table in tables:
+            view(connection, table, [one.folder / f"{table}.parquet" for one in snapshots], TABLES[table])
+        yield connection
+
+
+def view(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[UPath], columns: Mapping[str, str]) -> None:
+    """Make a view over files that has these columns and no others; what a file lacks is NULL, and no file is no row."""
+    nothing = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
+    typed = ", ".join(f"{column}::{kind} AS {column}" for column, kind in columns.items())
+    rows = f" UNION ALL BY NAME SELECT * FROM {sql.parquet(files)}" if files else ""
+    connection.execute(f"CREATE VIEW {name} AS SELECT {typed} FROM (SELECT {nothing} WHERE false{rows})")
 
 
 def tokens_by_id(snapshot: Snapshot) -> dict[str, str]:
     """Return the tokens of a snapshot's Reports by their ids, as far as the ids are known."""
     with open_history([snapshot]) as connection:
         return dict(connection.execute("SELECT id, token FROM reports WHERE id IS NOT NULL").fetchall())
-
-
-def file_name(path: UPath) -> str:
-    """Return a file's name as DuckDB opens it: without the Airflow connection, which a bucket's name may follow."""
-    local = local_path(path)
-    return f"{path.protocol}://{path.path}" if local is None else str(local)
 
 
 def plain_time(time: datetime) -> str:

@@ -15,7 +15,9 @@ from datetime import datetime, timedelta
 from upath import UPath
 
 from airflow_provider_studio.governance.history.rows import DATASET, SAME_RUN, Row, fetched
-from airflow_provider_studio.governance.history.snapshots import SMALL_MEMORY, Snapshot, open_history
+from airflow_provider_studio.governance.history.snapshots import Snapshot, open_history
+from airflow_provider_studio.governance.layout import workspace_folder
+from airflow_provider_studio.governance.sql import NIGHT_MEMORY
 from airflow_provider_studio.governance.storage import explained
 
 UNKNOWN_FOR = timedelta(days=30)
@@ -73,7 +75,7 @@ class NightBefore:
 
     def _load(self, snapshot: Snapshot) -> None:
         self.collection_filter = snapshot.summary().get("collection_filter")
-        with open_history([snapshot], ["reports", "schedules"], memory=SMALL_MEMORY) as connection:
+        with open_history([snapshot], ["reports", "schedules"], memory=NIGHT_MEMORY) as connection:
             for row in fetched(connection.execute(_SCHEDULED)):
                 self._scheduled[row["token"]] = row
             for row in fetched(connection.execute("SELECT * EXCLUDE (taken_at) FROM schedules ORDER BY report, token")):
@@ -94,7 +96,7 @@ class NightBefore:
         """Return whole rows, of what is not too long unknown."""
         if self.snapshot is None or not tokens:
             return []
-        with open_history([self.snapshot], memory=SMALL_MEMORY) as connection:
+        with open_history([self.snapshot], memory=NIGHT_MEMORY) as connection:
             sql = "SELECT * EXCLUDE (taken_at) FROM reports WHERE token IN (SELECT unnest($1)) ORDER BY token"
             found = fetched(connection.execute(sql, [list(tokens)]))
         oldest = self._taken_at - UNKNOWN_FOR
@@ -171,7 +173,7 @@ class NightBefore:
 
 def reports_acted_on(storage: UPath, workspace: str) -> frozenset[str]:
     """Return the Reports that any journal names an action for."""
-    root = storage / "journals" / f"workspace={workspace}"
+    root = workspace_folder(storage, "journals", workspace)
     with explained("list", root):
         events = [event for plan in root.iterdir() for event in plan.iterdir()] if root.exists() else []
     # An event's file is `<kind>-<report>[-<schedule>].<event>.json`.

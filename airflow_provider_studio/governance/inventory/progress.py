@@ -19,6 +19,7 @@ from upath import UPath
 
 from airflow_provider_studio.client.pagination import Page, PageSizes
 from airflow_provider_studio.governance.history.rows import Row
+from airflow_provider_studio.governance.layout import workspace_folder
 from airflow_provider_studio.governance.storage import explained, write_whole
 
 RESUMED_WITHIN = timedelta(hours=24)
@@ -73,7 +74,7 @@ class Progress:
     def folder_of(storage: UPath, workspace: str, walk: str) -> UPath:
         """Return where the inventory of this name is kept."""
         name = hashlib.sha256(walk.encode()).hexdigest()[:16]
-        return storage / "walks" / f"workspace={workspace}" / name
+        return workspace_folder(storage, "walks", workspace) / name
 
     def begin(self, options: Mapping[str, Any], now: datetime) -> datetime:
         """Go on with what was begun with the same options, or begin anew. Returns when it was begun."""

@@ -18,8 +18,9 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from upath import UPath
 
+from airflow_provider_studio.client.tokens import check_identifier
 from airflow_provider_studio.governance.errors import JournalError, PlanError, PlanTamperedError
-from airflow_provider_studio.governance.layout import is_plan_id, plan_path, plans_folder
+from airflow_provider_studio.governance.layout import is_plan_id, plan_path, plans_folder, workspaces_in
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, folder_of, parsed_name, read_event
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import archives_by
@@ -115,22 +116,20 @@ class PlanFate:
 
 def workspaces(storage: UPath) -> list[str]:
     """Return the workspaces that the storage knows plans of."""
-    root = storage / "plans"
-    with explained("list", root):
-        names = [one.name for one in root.iterdir()] if root.exists() else []
-    return sorted(name.removeprefix("workspace=") for name in names if name.startswith("workspace="))
+    return workspaces_in(storage, ["plans"])
 
 
 def workspace_of(storage: UPath, named: str | None) -> str:
     """Return the workspace that is meant: the one named, or the only one that the storage knows.
 
+    :raises StudioConfigurationError: no workspace has such a name.
     :raises PlanError: none is named, and the storage knows none or several.
     """
     known = workspaces(storage)
     if named is None and len(known) != 1:
         found = f"several: {', '.join(known)}" if known else f"none under {storage}"
         raise PlanError(f"No workspace is named, and the storage knows {found}. Name one.")
-    return named or known[0]
+    return check_identifier("workspace", named or known[0])
 
 
 def newest_plan_path(storage: UPath, workspace: str | None = None) -> UPath:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import PlanError, PlanTamperedError, WrongWorkspaceError
-from airflow_provider_studio.governance.layout import plan_path, plans_folder
+from airflow_provider_studio.governance.layout import check_plan_id, plan_path, plans_folder
 from airflow_provider_studio.governance.plans.plan_text import PlanText
 from airflow_provider_studio.governance.plans.records import (
     Action,
@@ -112,9 +112,11 @@ class Plan:
         with explained("read the plan", path), path.open(encoding="utf-8") as file:
             first = file.readline()
         try:
-            return PlanHeader.model_validate_json(first)
-        except ValidationError:
+            header = PlanHeader.model_validate_json(first)
+            check_plan_id(header.plan_id)
+        except (ValidationError, PlanError):
             raise PlanTamperedError(f"{path} is no plan. It was changed or cut short; make a new plan.") from None
+        return header
 
     @classmethod
     def read(cls, path: UPath, *, workspace: str) -> Self:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages over a large workspace, beside Airflow's own `/api/v2/version`, in one run against one API server.
 
-`python -m tests.benchmarks.ui` (about 4 minutes at 100,000 Reports and 90 nights). Each round asks every page once and
-the version as often, so that a ratio holds whatever else the machine is doing.
+`python -m tests.benchmarks.ui` (about 6 minutes at 100,000 Reports and 90 nights). Each round asks every page once and
+the version as often, so that a ratio holds whatever else the machine is doing. Afterwards several people use the pages
+at the same time, a quarter of them export all Reports over and over, and one more client requests the version.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -116,12 +122,79 @@ def ready(server: Server, paths: list[str]) -> float:
     return time.monotonic() - begun
 
 
+@dataclass
+class Measured:
+    """What the requests of one kind got: milliseconds of those that succeeded, and how many ended how."""
+
+    milliseconds: list[float] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    def p95(self) -> float:
+        """Return the 95th percentile of the milliseconds."""
+        return quantiles(self.milliseconds, n=20)[-1] if len(self.milliseconds) > 1 else float("nan")
+
+
+def use(server: Server, paths: Iterator[str], until: float, rows: int | None = None) -> Measured:
+    """Request one path after the other until a time, as one person does, who waits when asked to.
+
+    :param rows: how many lines a CSV has below its header; what has fewer is `truncated`.
+    """
+    measured = Measured()
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers.update(server.session.headers)
+        while time.monotonic() < until:
+            begun = time.perf_counter()
+            try:
+                response = session.get(f"{server.url}{next(paths)}", timeout=300)
+            except requests.RequestException:
+                measured.outcomes["aborted"] += 1
+                continue
+            outcome = str(response.status_code)
+            if rows is not None and response.ok and response.content.count(b"\r\n") != rows + 1:
+                outcome = "truncated"
+            measured.outcomes[outcome] += 1
+            if outcome == "200":
+                measured.milliseconds.append(1000 * (time.perf_counter() - begun))
+            elif response.status_code == 503:
+                time.sleep(float(response.headers.get("Retry-After", 1)))
+    return measured
+
+
+def together(server: Server, users: int, seconds: float, pages: list[str], export: str, rows: int) -> None:
+    """Let several people use the pages at the same time, and print what each kind of request got."""
+    exporting = users // 4
+    until = time.monotonic() + seconds
+    with ThreadPoolExecutor(users + 1) as pool:
+        version = pool.submit(use, server, cycle([VERSION]), until)
+        exports = [pool.submit(use, server, cycle([export]), until, rows) for _ in range(exporting)]
+        # Each person begins with another page.
+        others = [
+            pool.submit(use, server, cycle(pages[at % len(pages) :] + pages[: at % len(pages)]), until)
+            for at in range(users - exporting)
+        ]
+        kinds = {
+            VERSION: [version.result()],
+            f"pages, {users - exporting} people": [future.result() for future in others],
+            f"exports, {exporting} people": [future.result() for future in exports],
+        }
+    print(f"{f'{users} at the same time':<30}{'p50 ms':>9}{'p95 ms':>9}{'p95 ratio':>11}  responses")
+    base = kinds[VERSION][0].p95()
+    for kind, each in kinds.items():
+        both = Measured([ms for one in each for ms in one.milliseconds], sum((one.outcomes for one in each), Counter()))
+        middle = median(both.milliseconds) if both.milliseconds else float("nan")
+        outcomes = ", ".join(f"{count} x {outcome}" for outcome, count in sorted(both.outcomes.items()))
+        print(f"{kind:<30}{middle:>9.1f}{both.p95():>9.1f}{both.p95() / base:>11.1f}  {outcomes}")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--reports", type=int, default=100_000)
     parser.add_argument("--nights", type=int, default=90)
     parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--together", type=int, nargs="*", default=[8, 16], help="how many people at the same time")
+    parser.add_argument("--seconds", type=float, default=40, help="for how long")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ProcessKeeper() as keeper:
         home, storage = Path(name) / "airflow", UPath(Path(name) / "studio")
@@ -156,7 +229,8 @@ def main() -> None:
                 times[VERSION].append(server.timed(VERSION))
                 times[one].append(server.timed(path))
             most = max(most, server.memory())
-        export = server.timed(f"/studio/reports.csv?{query}")
+        csv = f"/studio/reports.csv?{query}"
+        export = server.timed(csv)
         most = max(most, server.memory())
         print(f"{given.reports:,} Reports, {given.nights} nights, {len(plan.actions):,} actions in the plan")
         print(f"{'':<30}{'p50 ms':>9}{'p95 ms':>9}{'p95 ratio':>11}")
@@ -165,6 +239,9 @@ def main() -> None:
             p95 = quantiles(taken, n=20)[-1]
             print(f"{one:<30}{median(taken):>9.1f}{p95:>9.1f}{p95 / base:>11.1f}")
         print(f"{'CSV of all Reports':<30}{export:>9.0f}")
+        for users in given.together:
+            together(server, users, given.seconds, list(pages.values()), csv, given.reports)
+            most = max(most, server.memory())
         print(f"tables made in {seconds:.0f} s, by processes of at most {peak.mib:.0f} MiB")
         print(f"API server: {before:.0f} MiB before, at most {most:.0f} MiB, grew by {most - before:.0f} MiB")
 

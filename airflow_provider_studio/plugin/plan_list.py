@@ -99,7 +99,7 @@ class PlanShelf:
     def __init__(self) -> None:
         self._numbers: dict[str, PlanNumbers | None] = {}
         self._runs: dict[tuple[str, str, str], float] = {}
-        self._people: dict[object, tuple[JournalEvent | None, frozenset[tuple[str, str]]]] = {}
+        self._people: dict[tuple[str, str], tuple[object, tuple[JournalEvent | None, frozenset[tuple[str, str]]]]] = {}
 
     def lines(self, storage: UPath, workspace: str) -> list[PlanLine]:
         """Return the newest plans of a workspace, the newest first; a file that is no plan is left out.
@@ -141,15 +141,15 @@ class PlanShelf:
         """Return the approval and the runs that acted: read anew where an action changed its state since."""
         plan_id = numbers.header.plan_id
         decisions = audit.events(plan_id=plan_id, report=PLAN)
-        key = (numbers.header.workspace, plan_id, len(decisions), frozenset(known.items()))
-        if key not in self._people:
+        key, version = (numbers.header.workspace, plan_id), (len(decisions), frozenset(known.items()))
+        if key not in self._people or self._people[key][0] != version:
             one_of_each = {known[one.action_id]: one for one in numbers.actions if one.action_id in known}
             events = list(decisions)
             for action in one_of_each.values():
                 events += audit.events(plan_id=plan_id, report=action.report)
             actors = frozenset((one.actor.get("dag", ""), one.actor.get("run", "")) for one in events)
-            self._people[key] = (_approval(events), actors)
-        return self._people[key]
+            self._people[key] = (version, (_approval(events), actors))
+        return self._people[key][1]
 
     def _saved(self, storage: UPath, header: PlanHeader, action: Proposed) -> float:
         if action.runs_a_week is not None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -43,28 +42,36 @@ class PlanView:
         self._tables = tables
         self._events = events
 
-    @functools.cached_property
-    def _actions(self) -> list[dict[str, Any]]:
-        return list(json.loads((self._tables / "actions.json").read_text(encoding="utf-8")))
-
     def page(self, fate: str, number: int) -> tuple[list[Row], int]:
         """Return a page of the actions in some state, or in any, and how many there are."""
-        kept = [one for one in self._actions if fate in {"", self._state(one)}]
-        shown = kept[PER_PAGE * (number - 1) : PER_PAGE * number]
+        kept = [place for place, state in enumerate(self._states()) if fate in {"", state}]
+        shown = self._actions(kept[PER_PAGE * (number - 1) : PER_PAGE * number])
         by_action: dict[str, list[JournalEvent]] = {}
         for event in self._events:
             by_action.setdefault(event.action_id, []).append(event)
-        rows = [Row(one, self._state(one), tuple(by_action.get(one["action_id"], ()))) for one in shown]
+        rows = [
+            Row(action, self._state(action["action_id"]), tuple(by_action.get(action["action_id"], ())))
+            for action in shown
+        ]
         return rows, len(kept)
 
     def fates(self) -> list[tuple[ActionState, int]]:
         """Return how many actions are in which state, in the order of a night."""
-        counted = Counter(self._state(one) for one in self._actions)
+        counted = Counter(self._states())
         return [(state, counted[state]) for state in ActionState if counted[state]]
 
     def plan_events(self) -> list[JournalEvent]:
         """Return what happened to the plan as a whole."""
         return [one for one in self._events if one.action_id == PLAN]
 
-    def _state(self, action: dict[str, Any]) -> ActionState:
-        return self._line.state_of.get(action["action_id"], ActionState.PROPOSED)
+    def _actions(self, places: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the actions in some lines. A plan may have as many as there are Reports, so no others are parsed."""
+        wanted = set(places)
+        with (self._tables / "actions.jsonl").open(encoding="utf-8") as lines:
+            return [json.loads(line) for place, line in enumerate(lines) if place in wanted]
+
+    def _states(self) -> list[ActionState]:
+        return [self._state(action.action_id) for action in self._line.numbers.actions]
+
+    def _state(self, action_id: str) -> ActionState:
+        return self._line.state_of.get(action_id, ActionState.PROPOSED)

@@ -84,8 +84,9 @@ def prepare_plan(storage: UPath, workspace: str, plan_id: str, cache: Path) -> P
         plan = Plan.read(plan_path(storage, workspace, plan_id), workspace=workspace)
         with _Made(target) as folder:
             _as_parquet(_verdicts(plan), folder / "verdicts.parquet")
-            actions = [one.model_dump(mode="json") | {"action_id": one.action_id} for one in plan.actions]
-            (folder / "actions.json").write_text(json.dumps(actions), encoding="utf-8")
+            with (folder / "actions.jsonl").open("w", encoding="utf-8") as file:
+                for action in plan.actions:
+                    file.write(json.dumps(action.model_dump(mode="json") | {"action_id": action.action_id}) + "\n")
         _forget(target, "plan=*", 20 * _KEPT)
     return target
 

@@ -8,14 +8,18 @@ static files too, and FastAPI's own pages (`/docs`, `/openapi.json`) are not mad
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as NotRouted
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.plugin.access import MAY_READ
+from airflow_provider_studio.plugin.exporting import ClientGoneError
+from airflow_provider_studio.plugin.lanes import BusyError
 from airflow_provider_studio.plugin.rendering import SECURITY_HEADERS, page
 from airflow_provider_studio.plugin.routes import budget, overview, plans, reports, runs, static
 from airflow_provider_studio.plugin.waiting import StillPreparingError, TooSlowError
@@ -30,48 +34,100 @@ def create_app() -> FastAPI:
     for part in (overview, reports, plans, budget, runs, static):
         closed.include_router(part.router)
     app.include_router(closed)
-    app.middleware("http")(_with_headers)
+    app.add_middleware(_SecurityHeaders)
     app.exception_handler(StillPreparingError)(_still_preparing)
+    app.exception_handler(BusyError)(_busy)
     app.exception_handler(TooSlowError)(_unreadable)
     app.exception_handler(StudioError)(_unreadable)
+    app.exception_handler(ClientGoneError)(_client_gone)
     app.exception_handler(RequestValidationError)(_bad_request)
     app.exception_handler(NotRouted)(_refused)
+    app.exception_handler(Exception)(_failed)
     return app
 
 
-async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await call_next(request)
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+class _SecurityHeaders:
+    """Adds the headers to every response that has none of its own.
+
+    Starlette's `BaseHTTPMiddleware` would end a response that fails in the middle like one that is complete.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
 
 
 def _still_preparing(request: Request, error: Exception) -> Response:
-    answer = page(request, "preparing.html", {"message": str(error)}, status=503)
-    answer.headers["Retry-After"] = "3"
-    return answer
+    return _later(request, str(error), seconds=3)
+
+
+def _busy(request: Request, error: Exception) -> Response:
+    log.warning("Studio page %s: %s", request.url.path, error)
+    return _later(request, str(error), seconds=5)
+
+
+def _later(request: Request, message: str, *, seconds: int) -> Response:
+    """Return a page that comes back by itself."""
+    response: Response
+    if _is_download(request):
+        response = PlainTextResponse(f"{message} Try again in {seconds} seconds.\n", status_code=503)
+    else:
+        response = page(request, "preparing.html", {"message": message, "seconds": seconds}, status=503)
+    response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def _unreadable(request: Request, error: Exception) -> Response:
     """What storage holds cannot be read: say what, and what to do; never a trace."""
     log.warning("Studio page %s: %s", request.url.path, error)
-    title = "Storage cannot be read"
-    return page(request, "problem.html", {"title": title, "message": str(error), "advice": _STORAGE_ADVICE}, status=503)
+    response = _problem(request, "Storage cannot be read", str(error), _STORAGE_ADVICE, status=503)
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+def _client_gone(request: Request, _error: Exception) -> Response:
+    log.info("Studio page %s: the client disconnected before its export was ready.", request.url.path)
+    return Response(status_code=499)
 
 
 def _bad_request(request: Request, error: Exception) -> Response:
     first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": ("?",), "msg": "not understood"}
     message = f"The parameter {first['loc'][-1]!r} of this address cannot be used: {first['msg']}."
-    context = {"title": "This address is not right", "message": message, "advice": "Go back to the overview."}
-    return page(request, "problem.html", context, status=422)
+    return _problem(request, "This address is not right", message, "Go back to the overview.", status=422)
 
 
 def _refused(request: Request, error: Exception) -> Response:
     """Answer what is not there, and what Airflow refuses, as a page."""
     status = error.status_code if isinstance(error, NotRouted | HTTPException) else 500
     title, advice = _REFUSALS.get(status, ("This did not work", "Go back to the overview."))
-    detail = str(getattr(error, "detail", "") or "")
-    return page(request, "problem.html", {"title": title, "message": detail, "advice": advice}, status=status)
+    return _problem(request, title, str(getattr(error, "detail", "") or ""), advice, status=status)
+
+
+def _failed(request: Request, _error: Exception) -> Response:
+    """Return a page for an error of our own. Starlette logs it, and sends this response past every middleware."""
+    advice = "The log of Airflow's API server has the reason. Go back to the overview."
+    response = _problem(request, "This page failed", "", advice, status=500)
+    response.headers.update(SECURITY_HEADERS)
+    return response
+
+
+def _problem(request: Request, title: str, message: str, advice: str, *, status: int) -> Response:
+    if _is_download(request):
+        return PlainTextResponse(f"{title}. {message} {advice}\n", status_code=status)
+    return page(request, "problem.html", {"title": title, "message": message, "advice": advice}, status=status)
+
+
+def _is_download(request: Request) -> bool:
+    return request.url.path.endswith(".csv")
 
 
 _STORAGE_ADVICE = (

@@ -43,12 +43,8 @@ class Chosen:
 
     def night(self) -> NightTables | None:
         """Return the newest night, with the newest plan's verdicts; None before the first night."""
-        folder = self.library.night_tables(self.workspace)
-        if folder is None:
-            return None
         judging = self.judging_plan()
-        plan = None if judging is None else self.library.plan_tables(self.workspace, judging.header.plan_id)
-        return NightTables(folder, plan)
+        return self.library.tables(self.workspace, None if judging is None else judging.header.plan_id)
 
     def judging_plan(self) -> PlanLine | None:
         """Return the newest plan that a policy made: it alone has a verdict on every Report."""

@@ -7,7 +7,9 @@ small tables on the API server's own disk, once; large ones in a process of thei
 
 from __future__ import annotations
 
+import fcntl
 import functools
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,8 +26,16 @@ from airflow_provider_studio.governance.plans.audit import Audit, JournalEvent
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.hooks.spending import Spent
 from airflow_provider_studio.plugin.plan_list import PlanLine, PlanShelf
-from airflow_provider_studio.plugin.prepare import night_folder, plan_folder, prepare_night, prepare_plan
+from airflow_provider_studio.plugin.prepare import (
+    judged_file,
+    night_folder,
+    plan_folder,
+    prepare_judged,
+    prepare_night,
+    prepare_plan,
+)
 from airflow_provider_studio.plugin.spending import SpendingReader
+from airflow_provider_studio.plugin.tables import NightTables
 from airflow_provider_studio.plugin.waiting import Remembered, StillPreparingError, TooSlowError
 
 _LISTING_SECONDS = 15.0
@@ -60,10 +70,16 @@ class Library:
         self._events: Remembered[list[JournalEvent]] = listing(self._list_events)
         self._records: Remembered[list[Spent]] = listing(self._list_records)
         preparing = functools.partial(
-            Remembered, good_for_seconds=None, patience_seconds=2.0, too_slow=self._still_preparing, threads=1
+            Remembered,
+            good_for_seconds=None,
+            still_good=Path.exists,  # the folder may be deleted at any time
+            patience_seconds=2.0,
+            too_slow=self._still_preparing,
+            threads=1,
         )
         self._night_tables: Remembered[Path] = preparing(self._make_night)
         self._plan_tables: Remembered[Path] = preparing(self._make_plan)
+        self._judged_tables: Remembered[Path] = preparing(self._make_judged)
 
     def storage(self) -> UPath:
         """Return the storage root."""
@@ -105,6 +121,18 @@ class Library:
         """
         return self._plan_tables.get(workspace, plan_id)
 
+    def tables(self, workspace: str, plan_id: str | None) -> NightTables | None:
+        """Return the newest night with a plan's verdicts, or None before the first night.
+
+        :raises StillPreparingError: they are being made.
+        """
+        night = self.night_tables(workspace)
+        if night is None:
+            return None
+        plan = None if plan_id is None else self.plan_tables(workspace, plan_id)
+        self._judged_tables.get(workspace, night, plan, plan_id)
+        return NightTables(night, plan)
+
     def _list_workspaces(self) -> list[str]:
         return workspaces_in(self.storage(), ("snapshots", "plans", "journals", "spending"))
 
@@ -122,22 +150,49 @@ class Library:
         return self._spending.records(self.storage(), workspace, since)
 
     def _make_night(self, workspace: str, taken_at: datetime) -> Path:
-        target = night_folder(self.cache, workspace, taken_at)
-        if target.exists():
-            return target
-        nights = self.nights(workspace)
-        size = sum(_size(one.folder / "reports.parquet") for one in nights)
-        if size < _SMALL_BYTES:
-            return prepare_night(self.storage(), workspace, self.cache)
-        self._in_its_own_process(workspace)
-        return target
+        def make() -> None:
+            size = sum(_size(one.folder / "reports.parquet") for one in self.nights(workspace))
+            if size < _SMALL_BYTES:
+                prepare_night(self.storage(), workspace, self.cache)
+            else:
+                self._in_its_own_process(workspace)
+
+        return self._made(night_folder(self.cache, workspace, taken_at), make)
 
     def _make_plan(self, workspace: str, plan_id: str) -> Path:
-        if _size(plan_path(self.storage(), workspace, plan_id)) < _SMALL_BYTES:
-            return prepare_plan(self.storage(), workspace, plan_id, self.cache)
-        target = plan_folder(self.cache, workspace, plan_id)
+        def make() -> None:
+            if _size(plan_path(self.storage(), workspace, plan_id)) < _SMALL_BYTES:
+                prepare_plan(self.storage(), workspace, plan_id, self.cache)
+            else:
+                self._in_its_own_process(workspace, "--plan", plan_id)
+
+        return self._made(plan_folder(self.cache, workspace, plan_id), make)
+
+    def _make_judged(self, workspace: str, night: Path, plan: Path | None, plan_id: str | None) -> Path:
+        def make() -> None:
+            if (night / "reports.parquet").stat().st_size < _SMALL_BYTES:
+                prepare_judged(night, plan)
+            else:
+                self._in_its_own_process(workspace, "--judge", str(night), *(["--plan", plan_id] if plan_id else []))
+
+        return self._made(judged_file(night, plan), make)
+
+    def _made(self, target: Path, make: Callable[[], None]) -> Path:
+        """Return a table or a folder of tables, and make it unless another process did.
+
+        :raises StillPreparingError: a newer one was made instead.
+        """
         if not target.exists():
-            self._in_its_own_process(workspace, "--plan", plan_id)
+            folder = next(one for one in target.parents if one.parent == self.cache)
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / ".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
+                for left in folder.glob(".making-*"):  # of a process that was killed
+                    shutil.rmtree(left, ignore_errors=True)
+                if not target.exists():
+                    make()
+        if not target.exists():
+            raise self._still_preparing()
         return target
 
     def _in_its_own_process(self, workspace: str, *more: str) -> None:

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,6 +89,36 @@ def prepare_plan(storage: UPath, workspace: str, plan_id: str, cache: Path) -> P
                 for action in plan.actions:
                     file.write(json.dumps(action.model_dump(mode="json") | {"action_id": action.action_id}) + "\n")
         _forget(target, "plan=*", 20 * _KEPT)
+    return target
+
+
+def judged_file(night: Path, plan: Path | None) -> Path:
+    """Return where a night's Reports with a plan's verdicts are, once they are made."""
+    return night / f"reports-by-name-{'unjudged' if plan is None else plan.name}.parquet"
+
+
+def prepare_judged(night: Path, plan: Path | None) -> Path:
+    """Make the table of a night's Reports with a plan's verdicts, unless it is there, and return its file.
+
+    It is sorted by name, so that neither a page nor an export has to sort it.
+
+    :param night: what `prepare_night` made.
+    :param plan: what `prepare_plan` made; None where no plan judged the Reports.
+    """
+    target = judged_file(night, plan)
+    if not target.exists():
+        verdicts = "(SELECT NULL::VARCHAR AS report, NULL::VARCHAR AS verdict, NULL::VARCHAR AS detail WHERE false)"
+        if plan is not None:
+            verdicts = sql.parquet([plan / "verdicts.parquet"])
+        making = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        with sql.opened(sql.NIGHT_MEMORY, [night, *([] if plan is None else [plan])]) as connection:
+            query = (
+                f"SELECT facts.*, verdict, detail FROM {sql.parquet([night / 'reports.parquet'])} AS facts"
+                f" LEFT JOIN {verdicts} AS verdicts ON verdicts.report = facts.token"
+                " ORDER BY lower(name) NULLS LAST, token"
+            )
+            _write(connection, query, making)
+        making.replace(target)
     return target
 
 
@@ -231,6 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--workspace", required=True)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--plan", help="a plan's id; the newest night otherwise")
+    parser.add_argument("--judge", type=Path, help="a night's folder: join it with the verdicts of --plan")
     given = parser.parse_args(arguments)
     os.nice(10)
 
@@ -238,7 +270,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from airflow_provider_studio.client.errors import StudioError
 
     try:
-        if given.plan:
+        if given.judge:
+            plan = plan_folder(given.cache, given.workspace, given.plan) if given.plan else None
+            prepare_judged(given.judge, plan)
+        elif given.plan:
             prepare_plan(settings.storage(), given.workspace, given.plan, given.cache)
         else:
             prepare_night(settings.storage(), given.workspace, given.cache)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import json
 import threading
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio.governance import sql
+from airflow_provider_studio.plugin.lanes import EXPORTS, PAGES, Lane
+from airflow_provider_studio.plugin.prepare import prepare_judged
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,7 +69,11 @@ _SHOWN = (
     "token, name, collection, collection_name, creator, archived, view_count, views_90d, last_run_at, schedules_count, "
     "verdict, detail"
 )
+_PLACE = "file_row_number"
+_REPORTS = f"read_parquet(?, hive_partitioning = false, {_PLACE} = true)"
 _MEMORY = "96MB"
+_SORTED_EXPORT = 5000
+"""Up to this many rows an export has the order of the page; more have the file's, as sorting needs memory for all."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,11 @@ class Wanted:
         return " AND ".join(conditions), values
 
     def order(self) -> str:
-        """Return the order; the token makes it the same on every page."""
-        return f"{SORTS.get(self.sort, SORTS['name'])} {'DESC' if self.descending else 'ASC'} NULLS LAST, token"
+        """Return the order; the place in the file, which is sorted by name, makes it the same on every page."""
+        key = SORTS.get(self.sort, SORTS["name"])
+        if key == SORTS["name"] and not self.descending:
+            return _PLACE
+        return f"{key} {'DESC' if self.descending else 'ASC'} NULLS LAST, {_PLACE}"
 
 
 class NightTables:
@@ -121,22 +129,30 @@ class NightTables:
 
     def __init__(self, folder: Path, plan: Path | None = None) -> None:
         self.folder = folder
-        self._path = _judged(folder, plan)
+        self._path = prepare_judged(folder, plan)
 
     def page(self, wanted: Wanted, number: int) -> tuple[list[dict[str, Any]], int]:
         """Return a page of Reports and how many match in all; pages count from 1."""
         where, values = wanted.where()
         total = _count(self._path, where, tuple(values))
+        # Sorting whole rows needs memory for all of them, so sort their places, then read one page of rows.
         order = f"ORDER BY {wanted.order()} LIMIT {PER_PAGE} OFFSET {PER_PAGE * (number - 1)}"
-        return _read(self._path, f"SELECT {_SHOWN} FROM {sql.PARQUET} WHERE {where} {order}", values), total
+        found = _read(self._path, f"SELECT {_PLACE} FROM {_REPORTS} WHERE {where} {order}", values)
+        places = [int(row[_PLACE]) for row in found]
+        if not places:
+            return [], total
+        chosen = f"{_PLACE} IN ({', '.join(map(str, places))})"
+        rows = _read(self._path, f"SELECT {_PLACE}, {_SHOWN} FROM {_REPORTS} WHERE {chosen}")
+        return sorted(rows, key=lambda row: places.index(row[_PLACE])), total
 
     def export(self, wanted: Wanted) -> Iterator[Sequence[Any]]:
         """Yield all Reports that match, with the EXPORTED columns, in constant memory."""
         where, values = wanted.where()
-        columns = ", ".join(EXPORTED)
-        query = f"SELECT {columns} FROM {sql.PARQUET} WHERE {where} ORDER BY {wanted.order()}"
-        with _cursor(self._path) as cursor:
-            cursor.execute(query, [sql.exact_name(self._path), *values])
+        matching, bound = f"FROM {_REPORTS} WHERE {where}", [sql.exact_name(self._path), *values]
+        with _cursor(self._path, EXPORTS) as cursor:
+            ((count,),) = cursor.execute(f"SELECT count(*) {matching}", bound).fetchall()
+            order = f"ORDER BY {wanted.order()}" if count <= _SORTED_EXPORT else ""
+            cursor.execute(f"SELECT {', '.join(EXPORTED)} {matching} {order}", bound)
             while rows := cursor.fetchmany(2000):
                 yield from rows
 
@@ -177,24 +193,6 @@ class NightTables:
 
     def _of(self, table: str, condition: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         return _read(self.folder / f"{table}.parquet", f"SELECT * FROM {sql.PARQUET} WHERE {condition}", values)
-
-
-def _judged(folder: Path, plan: Path | None) -> Path:
-    """Return the file with a night's Reports and a plan's verdicts on them; it is made once."""
-    target = folder / f"reports-{'unjudged' if plan is None else plan.name}.parquet"
-    if not target.exists():
-        verdicts = "(SELECT NULL::VARCHAR AS report, NULL::VARCHAR AS verdict, NULL::VARCHAR AS detail WHERE false)"
-        if plan is not None:
-            verdicts = sql.parquet([plan / "verdicts.parquet"])
-        query = (
-            f"SELECT facts.*, verdict, detail FROM {sql.parquet([folder / 'reports.parquet'])} AS facts"
-            f" LEFT JOIN {verdicts} AS verdicts ON verdicts.report = facts.token"
-        )
-        making = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        with _cursor(target) as cursor:
-            sql.write_parquet(cursor, query, making, "ROW_GROUP_SIZE 20480")
-        making.replace(target)
-    return target
 
 
 # What is asked of a file that never changes is asked once.
@@ -239,17 +237,18 @@ def _database(cache: Path) -> sql.Database:
 
 
 @contextmanager
-def _cursor(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a connection of this request's own, to read or write a file of a night or a plan."""
-    with _LOCK:
-        database = _database(file.parents[2])
-    with sql.explained([file.parent]), database.cursor() as cursor:
-        yield cursor
+def _cursor(file: Path, lane: Lane) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a connection of this request's own, when it is its turn, to read a file of a night or a plan."""
+    with lane.turn():
+        with _LOCK:
+            database = _database(file.parents[2])
+        with sql.explained([file.parent]), lane.watched(database.cursor()) as cursor:
+            yield cursor
 
 
 def _read(file: Path, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """Return the rows of a query whose first value is the file."""
-    with _cursor(file) as cursor:
+    with _cursor(file, PAGES) as cursor:
         result = cursor.execute(query, [sql.exact_name(file), *values])
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

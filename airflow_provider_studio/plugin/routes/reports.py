@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,11 +14,11 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.governance.plans.records import ActionKind
 from airflow_provider_studio.plugin.choosing import ChosenDep
-from airflow_provider_studio.plugin.exporting import as_csv
+from airflow_provider_studio.plugin.exporting import Exports, as_csv
 from airflow_provider_studio.plugin.plan_list import PlanLine, Proposed
 from airflow_provider_studio.plugin.prepare import UNVIEWED_DAYS
 from airflow_provider_studio.plugin.rendering import page
-from airflow_provider_studio.plugin.tables import EXPORTED, PER_PAGE, Wanted
+from airflow_provider_studio.plugin.tables import EXPORTED, PER_PAGE, NightTables, Wanted
 
 router = APIRouter()
 _COLUMNS = (
@@ -62,7 +63,10 @@ WantedDep = Annotated[Wanted, Depends(_wanted)]
 
 @router.get("/reports")
 def reports(
-    request: Request, chosen: ChosenDep, wanted: WantedDep, number: Annotated[int, Query(alias="page", ge=1)] = 1
+    request: Request,
+    chosen: ChosenDep,
+    wanted: WantedDep,
+    number: Annotated[int, Query(alias="page", ge=1, le=10**9)] = 1,
 ) -> HTMLResponse:
     """Show a page of the Reports that match."""
     night = chosen.night() if chosen.name is not None else None
@@ -99,16 +103,34 @@ def query_of(wanted: Wanted) -> dict[str, Any]:
     return given | {name: getattr(wanted, name) for name in names}
 
 
-@router.get("/reports.csv")
-def export(chosen: ChosenDep, wanted: WantedDep) -> StreamingResponse:
-    """Return all Reports that match as CSV."""
+@functools.cache
+def _exports() -> Exports:
+    return Exports()
+
+
+ExportsDep = Annotated[Exports, Depends(_exports)]
+
+
+def _newest_night(chosen: ChosenDep) -> NightTables:
     night = chosen.night()
     if night is None:
         raise HTTPException(404, "There is no snapshot yet.")
+    return night
+
+
+@router.get("/reports.csv")
+async def export(
+    request: Request,
+    chosen: ChosenDep,
+    night: Annotated[NightTables, Depends(_newest_night)],
+    wanted: WantedDep,
+    exports: ExportsDep,
+) -> StreamingResponse:
+    """Return all Reports that match as CSV."""
     name = f"studio-reports-{chosen.workspace}-{night.nights[-1]['taken_at'][:10]}.csv"
-    plain = "".join(one if one.isalnum() or one in "-_." else "_" for one in name)
-    headers = {"Content-Disposition": f'attachment; filename="{plain}"'}
-    return StreamingResponse(as_csv(EXPORTED, night.export(wanted)), media_type="text/csv", headers=headers)
+    plain = "".join(one if (one.isascii() and one.isalnum()) or one in "-_." else "_" for one in name)
+    pieces = as_csv(EXPORTED, night.export(wanted))
+    return await exports.response(request, pieces, chosen.library.cache / "exports", plain)
 
 
 @router.get("/reports/{token}")

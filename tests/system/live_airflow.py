@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import secrets
 import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ import requests
 from tests.system.keeper import ProcessKeeper
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+_PORTS = range(20_000, 32_000)
+"""Below those that Linux gives to connections, and to whoever asks for any port: nobody gets one of them by chance."""
 _FINAL_STATES = {"success", "failed"}
 
 
@@ -33,12 +36,15 @@ class LiveAirflowError(RuntimeError):
 
 
 def free_ports(count: int) -> list[int]:
-    """Return `count` different TCP ports of the loopback that nothing listens on."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Return `count` different TCP ports of the loopback that nothing listens on, nor gets before they are used."""
+    found: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise LiveAirflowError(f"{count} ports of {_PORTS.start} to {_PORTS.stop - 1} are not free.")
 
 
 class LiveAirflow:

@@ -163,6 +163,7 @@ def test_reports_are_sorted_filtered_and_opened(page: Page, watched: Watched) ->
     frame.get_by_role("link", name="Clear").wait_for()
     assert set(column(frame, "verdict")) == {"archived"}
     frame.get_by_label("State").select_option("")
+    frame.get_by_role("link", name="Clear").wait_for(state="detached")
     frame.get_by_label("Name or token").fill("re")
     frame.get_by_label("Name or token").press("Enter")
     frame.get_by_role("link", name="Clear").wait_for()

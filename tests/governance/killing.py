@@ -60,8 +60,8 @@ def work_of(emulator: StudioEmulator, storage: UPath, plan: Path, passed: Path, 
 
 
 def start(work: Work) -> Any:
-    """Start a process that does the work."""
-    process = _FORKS.Process(target=_do, args=(work,))
+    """Start a process that does the work, with the environment as it is now: the server that forks has an older one."""
+    process = _FORKS.Process(target=_do, args=(work, dict(os.environ)))
     process.start()
     return process
 
@@ -73,7 +73,8 @@ def finish(process: Any) -> int:
     return int(process.exitcode)
 
 
-def _do(work: Work) -> None:
+def _do(work: Work, environment: dict[str, str]) -> None:
+    os.environ.update(environment)
     boundary = _Boundaries(work)
     journal.write_once = boundary.around(journal.write_once, lambda path, _content: path.name)  # type: ignore[assignment]
     Path.hardlink_to = boundary.before(Path.hardlink_to, lambda self, _target: f"within {self.name}")  # type: ignore[method-assign]

@@ -169,7 +169,12 @@ def test_a_refusal_fails_the_task_once_and_at_once_and_its_repetition_only_warns
         inventory = StudioInventoryOperator(task_id="inventory")
         plan = StudioPlanOperator(task_id="plan", policy={**POLICY, "retry_refused_days": 0})
         apply = StudioApplyPlanOperator(
-            task_id="apply", plan=plan.output, max_share=1.0, retries=2, retry_delay=timedelta(0)
+            task_id="apply",
+            plan=plan.output,
+            approval="not_required",
+            max_share=1.0,
+            retries=2,
+            retry_delay=timedelta(0),
         )
         inventory >> plan >> apply
 

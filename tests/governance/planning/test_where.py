@@ -158,11 +158,11 @@ def test_what_is_more_than_a_condition_is_refused_without_showing_data(
 def test_a_condition_that_takes_too_much_ends_and_leaves_nothing(
     nights: list[Snapshot], temporary: Path, condition: str
 ) -> None:
-    began = time.monotonic()
-    with pytest.raises(PolicyError, match=r"took longer than 8 s|too much memory|for want of memory"):
-        found(nights, condition, seconds=8)
-    assert time.monotonic() - began < 40, "it is ended, not asked to end"
-    assert psutil.Process().children() == []
+    before, began = psutil.Process().children(), time.monotonic()
+    with pytest.raises(PolicyError, match=r"took longer than 4 s|too much memory|for want of memory"):
+        found(nights, condition, seconds=4)
+    assert time.monotonic() - began < 60, "it is ended, not asked to end"
+    assert set(psutil.Process().children()) <= set(before)
     assert [path.name for path in temporary.iterdir()] == ["theirs.txt"]
 
 

@@ -113,7 +113,7 @@ def test_the_summary_is_small_plain_json(governed: Governed, written: UPath) -> 
 
 
 def test_a_plan_that_was_written_before_headers_counted_protections_is_still_whole() -> None:
-    plan = Plan.read(UPath(Path(__file__).parent / "files" / "plan_without_protections.jsonl"), workspace="acme")
+    plan = Plan.read(UPath(Path(__file__).parent / "files" / "c96a8ff4eb28.jsonl"), workspace="acme")
     assert (plan.plan_id, plan.header.protections) == ("c96a8ff4eb28", None)
     assert "Protections" not in plan.to_markdown()
     assert plan.summary()["matching_nothing"] == []

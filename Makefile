@@ -13,7 +13,7 @@ ARGS ?=
 VERSION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint types unit system screenshots docs serve-docs matrix fleet dist release benchmark format lock clean
+.PHONY: help setup demo test test-all lint types unit system screenshots docs serve-docs matrix fleet dist release benchmark mutants format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -82,6 +82,10 @@ release: setup ## Write version and changelog for a release: make release VERSIO
 benchmark: setup ## How long the provider takes to import and the DAGs to parse (others: tests/benchmarks)
 	$(BIN)/python -m tests.benchmarks.importing $(ARGS)
 
+mutants: setup ## Break what can destroy or send twice, change by change, and see which tests notice (an hour or more)
+	$(BIN)/mutmut run $(ARGS)
+	$(BIN)/mutmut results
+
 format: setup ## Format and sort imports
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -91,4 +95,4 @@ lock: ## Write the lock of the development environment anew (needs uv)
 	  --no-emit-index-url --custom-compile-command "make lock" --output-file $(LOCK) pyproject.toml
 
 clean: ## Remove the environment and every cache
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* .import_linter_cache dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* .import_linter_cache dist mutants

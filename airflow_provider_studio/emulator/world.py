@@ -216,7 +216,7 @@ class World:
 
     def runs_of(self, report: Report, now: datetime) -> Iterator[Run]:
         """Yield every run, newest first, whoever started it."""
-        asked = sorted(self.runs.get(report.token, ()), key=lambda run: run.created_at, reverse=True)
+        asked = sorted(self.runs.get(report.token, ()), key=lambda run: run.created_at)[::-1]
         count, _ = report.manual_runs(now)
         by_hand = (report.when_used_for(report.habit.run_every_days * number) for number in range(count, 0, -1))
         yield from merge(
@@ -233,9 +233,9 @@ class World:
     def last_run(self, report: Report, now: datetime) -> Run | None:
         """The newest run."""
         asked = max(
-            (run for run in self.runs.get(report.token, ()) if run.created_at <= now),
+            (run for run in reversed(self.runs.get(report.token, [])) if run.created_at <= now),
             key=lambda run: run.created_at,
-            default=None,
+            default=None,  # of several at one time, the first is the one that was started last
         )
         by_itself = max(self._last_by_itself(report, now), key=lambda one: one[0], default=None)
         if by_itself is None or (asked is not None and asked.created_at >= by_itself[0]):

@@ -108,6 +108,16 @@ def test_a_run_takes_its_time_and_ends_as_it_does(emulator: StudioEmulator, ask:
     assert (outcome == "failed") == bool(failed[0].get("error_message"))
 
 
+def test_of_two_runs_at_one_time_the_one_that_was_started_last_is_the_newest(
+    emulator: StudioEmulator, ask: Caller
+) -> None:
+    emulator.control.set_speed(0)
+    report = emulator.control.add_report()
+    _, newest = [ask("POST", f"/reports/{report}/runs", json={}).json()["token"] for _ in range(2)]
+    assert ask.newest_run(report) == newest
+    assert ask("GET", f"/reports/{report}").json()["_links"]["last_run"]["href"].endswith(newest)
+
+
 def test_a_schedule_fires_with_the_clock(emulator: StudioEmulator, ask: Caller) -> None:
     report = emulator.control.add_report(created_at=(NOW - timedelta(days=30)).isoformat())
     emulator.control.add_schedule(report, cron={"hour": 6})

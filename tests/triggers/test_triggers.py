@@ -293,7 +293,9 @@ def test_a_response_that_lags_behind_fires_no_old_run(
     started(report, 0.0)
     with client_of(studio_workspace.emulator) as client:
         lagging = client.get_report(report.token).to_json()
-    started(report, 0.0)
+    clock.sleep(1.0)
+    newest = started(report, 0.0)
+    assert newest != lagging["last_successful_run_token"]
 
     async def lag(events: list[Any]) -> None:
         path = f"{report.token}$"

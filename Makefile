@@ -6,9 +6,8 @@ BIN := $(VENV)/bin
 LOCK := .ci/requirements-dev.lock
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' $(LOCK))
 PYTEST := $(BIN)/python -m pytest
-UNITS := -n auto --dist worksteal
-SYSTEM := -n 2 --dist loadgroup
-EVERY := --hypothesis-profile=full
+# Four processes for two processors: some wait for an Airflow. A group of tests shares one, and stays in one process.
+SPREAD := -n 4 --dist loadgroup
 ARGS ?=
 VERSION ?=
 
@@ -35,11 +34,11 @@ $(VENV)/.installed: $(LOCK) pyproject.toml
 demo: setup ## Watch a governed night: emulator, real Airflow, nightly DAG (ARGS=--once ends by itself, ARGS=--approve asks you)
 	@exec $(BIN)/python -m tests.demo $(ARGS)
 
-test: lint types unit system ## Lint, types, and all tests but the slowest, some of them in a real Airflow (5 minutes)
+test: lint types ## Lint, types, and all tests but the slowest, some of them in a real Airflow (5 minutes)
+	$(PYTEST) -m "not slow" $(SPREAD) $(ARGS)
 
 test-all: lint types ## What `make test` does and the slowest tests, every example of a property, coverage (12 minutes)
-	$(PYTEST) -m "not system" $(UNITS) $(EVERY) --cov --cov-report=term $(ARGS)
-	$(PYTEST) -m system $(SYSTEM) $(EVERY) $(ARGS)
+	$(PYTEST) $(SPREAD) --hypothesis-profile=full --cov --cov-report=term $(ARGS)
 
 lint: setup ## Style, formatting, spelling, arrows between the modules, declared dependencies, workflows
 	$(BIN)/ruff check .
@@ -53,10 +52,10 @@ types: setup ## mypy --strict on the package
 	$(BIN)/mypy
 
 unit: setup ## Tests with real HTTP against the emulator, without the slowest
-	$(PYTEST) -m "not system and not slow" $(UNITS) $(ARGS)
+	$(PYTEST) -m "not system and not slow" -n auto --dist worksteal $(ARGS)
 
 system: setup ## Tests that run the nightly DAG in a real Airflow, without the slowest
-	$(PYTEST) -m "system and not slow" $(SYSTEM) $(ARGS)
+	$(PYTEST) -m "system and not slow" $(SPREAD) $(ARGS)
 
 screenshots: setup ## Make the documentation's pictures of the UI anew (needs chromium)
 	STUDIO_SCREENSHOTS=docs/images $(PYTEST) -m system tests/system/test_ui.py $(ARGS)

@@ -36,7 +36,21 @@ from airflow_provider_studio.client.api import StudioClient  # noqa: E402
 from airflow_provider_studio.client.ratelimit import RateLimiter  # noqa: E402
 from airflow_provider_studio.client.tokens import Credentials, TokenKind  # noqa: E402
 from airflow_provider_studio.emulator import StudioEmulator  # noqa: E402
+from airflow_provider_studio.hooks import spending  # noqa: E402
 from tests.hand_clock import HandClock  # noqa: E402
+
+TOGETHER = {
+    "tests/system/test_nightly_governance.py": "nights",
+    "tests/system/test_ui.py": "nights",
+    "tests/system/test_report_runs.py": "runs",
+    "tests/system/test_demo.py": "demo",
+    "tests/plugin/": "pages",
+    "tests/cli/test_in_an_airflow_home.py": "home",
+}
+"""Which tests run in one process, one after the other."""
+
+# A recorder that a test leaves behind would write into the storage of whichever test runs a minute later.
+spending.EVERY_SECONDS = 24 * 3600.0
 
 # The same examples in each run, so that no test depends on luck; `--hypothesis-profile=full` tries more of them.
 with contextlib.suppress(ImportError):  # `make matrix` does without
@@ -101,6 +115,28 @@ def clock(studio_emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch) -> H
 def sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each request is sent once: what fails is not repeated below the caller, who need not wait for it."""
     monkeypatch.setattr("airflow_provider_studio.client.transport.Transport._is_enough", lambda _self, _state: True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits for an Airflow, so that others run meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("system") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadgroup`, keep in one process what shares an Airflow or a season of nights; spread all else.
+
+    xdist itself groups by a mark, which it writes into the names of tests, where pytest 9.2 does not read it.
+    """
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((group for path, group in TOGETHER.items() if nodeid.startswith(path)), nodeid)
+
+    return Groups(config, log)
 
 
 class Killed(BaseException):

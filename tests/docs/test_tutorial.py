@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.docs.pages import ROOT, blocks
 from tests.system.live_airflow import free_ports
 
@@ -35,6 +37,7 @@ def script(port: int) -> str:
     )
 
 
+@pytest.mark.slow
 def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "COV"))}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A workspace with a past, and a real Airflow connected to it, which the modules of one group share.
 
-Each group of modules (`pytest.mark.xdist_group`) runs in a process of its own, beside the others.
+Each group of modules (`TOGETHER` in tests/conftest.py) runs in a process of its own, beside the others.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
             environment={
                 "AIRFLOW_CONN_STUDIO_DEFAULT": connection_of(emulator, rate_limit_requests=40, rate_limit_seconds=2),
                 "AIRFLOW__STUDIO__STORAGE_PATH": f"file://{storage}",
+                "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
             },
             viewer=True,
             base_path=BASE_PATH,

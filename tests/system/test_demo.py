@@ -18,7 +18,7 @@ import pytest
 
 from tests.system.browser import DESKTOP, chromium, needs_chromium
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.system
 
 REPOSITORY = Path(__file__).parents[2]
 MOST_MEMORY = 3 * 2**30

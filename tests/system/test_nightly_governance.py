@@ -14,7 +14,7 @@ from airflow_provider_studio.governance.plans.audit import ActionState, Audit
 from airflow_provider_studio.governance.plans.journal import Event
 from tests.system.conftest import NIGHTLY, Live
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("nights")]
+pytestmark = pytest.mark.system
 
 CONF = {"max_actions": 200, "max_share": 0.5}
 

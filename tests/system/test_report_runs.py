@@ -24,7 +24,7 @@ from tests.system.dags.report_runs import INSTANTS
 from tests.system.dags.sensors import MODES
 from tests.system.small_workspace import SmallWorkspace, small_workspace
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("runs")]
+pytestmark = pytest.mark.system
 
 INVENTORY, CLEANUP, DIGEST = "studio_nightly_inventory", "studio_schedule_cleanup", "studio_owner_digest"
 CROSS_CHECK, AFTER_LOAD = "studio_discovery_cross_check", "studio_refresh_after_load"

@@ -27,7 +27,7 @@ from tests.system.test_nightly_governance import answer
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, FrameLocator, Page
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("nights"), needs_chromium]
+pytestmark = [pytest.mark.system, needs_chromium]
 
 CONF = {"max_actions": 200, "max_share": 0.9}
 

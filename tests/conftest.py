@@ -43,7 +43,7 @@ TOGETHER = {
     "tests/system/test_nightly_governance.py": "nights",
     "tests/system/test_ui.py": "nights",
     "tests/system/test_report_runs.py": "runs",
-    "tests/system/test_demo.py": "demo",
+    "tests/system/test_demo.py": "runs",
     "tests/plugin/": "pages",
     "tests/cli/test_in_an_airflow_home.py": "home",
 }

@@ -76,7 +76,7 @@ class _RecordingConnection(HTTPConnection):
     def send(self, data: Any) -> None:
         if not self._is_connecting:
             if self.sock is None and self.auto_open:
-                self.connect()  # it would happen below, where its failure could not be told from a send's
+                self.connect()  # otherwise it happens below, where its failure looks like that of a send
             _record(Phase.SENT)
         super().send(data)
 

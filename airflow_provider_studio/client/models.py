@@ -255,8 +255,8 @@ class Subscription(Resource):
     @property
     def token(self) -> str | None:
         """What names it in paths: the end of its link to itself; None where the response has none."""
-        told = (self.model_extra or {}).get("token")
-        return _last_part(self.link("self")) or (told if isinstance(told, str) else None)
+        key = (self.model_extra or {}).get("token")
+        return _last_part(self.link("self")) or (key if isinstance(key, str) else None)
 
     @property
     def schedule(self) -> str | None:

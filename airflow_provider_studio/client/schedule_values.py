@@ -179,16 +179,16 @@ def _parameters(body: Mapping[str, Any], form: Mapping[str, Any]) -> Any:
     The form holds them bare, inside a field, or as a field each; a parameter may be called `type` or `value`, so that
     only `parameters` tells these apart.
     """
-    told, field = body.get("parameters") or {}, form.get("params")
+    returned, field = body.get("parameters") or {}, form.get("params")
     if field is None:
-        if told and "params" in form:
+        if returned and "params" in form:
             raise UnfaithfulError("parameters has values and params in _forms.edit is null")
-        return told
+        return returned
     if "parameters" not in body and field:
         raise UnfaithfulError("parameters is missing, and params in _forms.edit alone can be read in several ways")
-    if not any(is_same_json(reading or {}, told) for reading in _readings(field)):
-        raise UnfaithfulError(f"parameters ({_names(told)}) and params in _forms.edit ({_names(field)}) disagree")
-    return told
+    if not any(is_same_json(reading or {}, returned) for reading in _readings(field)):
+        raise UnfaithfulError(f"parameters ({_names(returned)}) and params in _forms.edit ({_names(field)}) disagree")
+    return returned
 
 
 def _readings(field: Any) -> list[Any]:

@@ -28,12 +28,20 @@ _MOST_LOGGED = 1000
 _logged: set[str] = set()
 
 
+def workspace_name(workspace: str) -> str:
+    """Return the name of a workspace's folder, wherever it is.
+
+    :raises StudioConfigurationError: no workspace has such a name.
+    """
+    return f"{_PREFIX}{check_identifier('workspace', workspace)}"
+
+
 def workspace_folder(storage: UPath, kind: str, workspace: str) -> UPath:
     """Return the folder of a workspace below a folder of the storage root, such as `snapshots`.
 
     :raises StudioConfigurationError: no workspace has such a name.
     """
-    return storage / kind / f"{_PREFIX}{check_identifier('workspace', workspace)}"
+    return storage / kind / workspace_name(workspace)
 
 
 def workspaces_in(storage: UPath, kinds: Iterable[str]) -> list[str]:

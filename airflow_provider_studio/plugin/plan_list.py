@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import JournalError, PlanError
-from airflow_provider_studio.governance.layout import check_plan_id, ignored, plans_folder
+from airflow_provider_studio.governance.layout import check_plan_id, ignored, plans_folder, workspace_name
 from airflow_provider_studio.governance.plans.audit import ActionState, Audit, JournalEvent
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, folder_of, read_event
 from airflow_provider_studio.governance.plans.records import ActionKind, PlanHeader
@@ -189,7 +189,7 @@ def _check_place(path: UPath, header: PlanHeader) -> None:
     :raises PlanError: the header's id or workspace is not that of the file.
     """
     check_plan_id(header.plan_id)
-    if (path.parent.name, path.name) != (f"workspace={header.workspace}", f"{header.plan_id}.jsonl"):
+    if (path.parent.name, path.name) != (workspace_name(header.workspace), f"{header.plan_id}.jsonl"):
         raise PlanError(f"{path} is a plan of another name or workspace.")
 
 

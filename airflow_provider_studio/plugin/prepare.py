@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
-from airflow_provider_studio.client.tokens import check_identifier
 from airflow_provider_studio.governance import sql
 from airflow_provider_studio.governance.history.facts import facts
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore, open_history
-from airflow_provider_studio.governance.layout import check_plan_id, plan_path
+from airflow_provider_studio.governance.layout import check_plan_id, plan_path, workspace_name
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.storage import file_stamp
 from airflow_provider_studio.plugin.frequency import RUNS_A_WEEK_SQL
@@ -54,7 +53,7 @@ def plan_folder(cache: Path, workspace: str, plan_id: str) -> Path:
 
 
 def _cache_of(cache: Path, workspace: str) -> Path:
-    return cache / f"workspace={check_identifier('workspace', workspace)}"
+    return cache / workspace_name(workspace)
 
 
 def prepare_night(storage: UPath, workspace: str, cache: Path) -> Path:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other libraries' limiters behind our interface, so that all are measured by the same workers and the same server.
 
-Each gets the configuration that its documentation recommends for several processes. None of them can be told what the
-server says of the budget, so `observe` does nothing.
+Each gets the configuration that its documentation recommends for several processes. None of them has a
+way to use what the server says of the budget, so `observe` does nothing.
 """
 
 from __future__ import annotations

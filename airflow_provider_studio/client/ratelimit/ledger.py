@@ -31,7 +31,7 @@ _ARRIVES_WITHIN_SECONDS = 0.5
 _MOST_DOUBLINGS = 10
 """Of the pause after a 429; it is capped long before."""
 _LONGEST_STORED_PAUSE_SECONDS = 86_400.0
-"""Whoever reads it caps it by a budget, which a pause does not know."""
+"""Readers cap it by their budget, which a pause does not know."""
 _STORED = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
 Count = Annotated[int, Field(ge=0)]
 

@@ -96,7 +96,7 @@ def _remembered(connection: duckdb.DuckDBPyConnection, night: Snapshot, anchors:
 
 
 def _recomputed(connection: duckdb.DuckDBPyConnection, night: Snapshot, reached: Collection[int]) -> None:
-    """Fold the rows of all nights into `state` and `schedule_state`; `reached` windows have a night so old."""
+    """Fold the rows of all nights into `state` and `schedule_state`; `reached` windows have a night that old."""
     newest = f"TIMESTAMP '{plain_time(night.taken_at)}'"
     gained = [
         f"coalesce(sum({what}_gained) FILTER (taken_at > $newest - INTERVAL {days} DAY), 0)::BIGINT "

@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from upath import UPath
+
 from airflow_provider_studio.governance.errors import GovernanceError, StorageError
 from airflow_provider_studio.governance.storage import local_path
 
 if TYPE_CHECKING:
     import duckdb
-    from upath import UPath
 
 NIGHTS_MEMORY = "1GB"
 """Enough for the facts of 100,000 Reports over a year of nights; what is larger goes through the private folder."""
@@ -198,7 +199,8 @@ def file_name(path: Path | UPath) -> str:
 
 
 def _local(path: Path | UPath) -> Path | None:
-    return path if isinstance(path, Path) else local_path(path)
+    """Return a path on this machine's disk, or None; until universal-pathlib 0.3 an object store's is a `Path` too."""
+    return local_path(path) if isinstance(path, UPath) else path
 
 
 def _names_of_folder(folder: Any) -> Iterator[str]:

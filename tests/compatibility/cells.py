@@ -20,7 +20,11 @@ OPENLINEAGE = "apache-airflow-providers-openlineage"
 COPIED = ("tests", "dags", "docs", "pyproject.toml")
 SUBSET = (
     "tests/test_provider_info.py",
+    "tests/client/test_tls.py",
+    "tests/governance/planning/test_where.py",
+    "tests/governance/test_sql.py",
     "tests/hooks/test_studio_hook.py",
+    "tests/plugin/test_hostile_folders.py",
     "tests/operators/test_lineage.py",
     "tests/operators/test_operators.py::test_a_night_from_inventory_to_undo",
     "tests/operators/test_operators.py::test_the_inventory_emits_an_asset_event",

@@ -34,7 +34,7 @@ $(VENV)/.installed: $(LOCK) pyproject.toml
 demo: setup ## Watch a governed night: emulator, real Airflow, nightly DAG (ARGS=--once ends by itself, ARGS=--approve asks you)
 	@exec $(BIN)/python -m tests.demo $(ARGS)
 
-test: lint types ## Lint, types, and all tests but the slowest, some of them in a real Airflow (6 minutes)
+test: lint types ## Lint, types, and all tests but the slowest, some of them in a real Airflow (6 to 8 minutes)
 	$(PYTEST) -m "not slow" $(SPREAD) $(ARGS)
 
 test-all: lint types ## What `make test` does and the slowest tests, every example of a property, coverage (10 minutes)

@@ -9,7 +9,7 @@ import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 import trustme
 
@@ -17,7 +17,32 @@ NAME = "studio.example.test"
 """A name that is not of this machine, for requests that go through a proxy."""
 
 
-class TlsServer:
+class _Listener:
+    """Accepts connections on a free port of the loopback and serves each in a thread. A context manager."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                raw, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
+
+    def _serve(self, raw: socket.socket) -> None:
+        raise NotImplementedError
+
+
+class TlsServer(_Listener):
     """Takes requests over TLS and counts those whose effect took place. A context manager.
 
     :param ca: issues the certificate.
@@ -36,25 +61,10 @@ class TlsServer:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ca.issue_cert("127.0.0.1", "localhost", NAME).configure_cert(self._context)
         self._misbehave, self._handshake = misbehave or TlsConnection.answer, handshake
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
+        super().__init__()
         self.url = f"https://127.0.0.1:{self.port}"
         self.connections = 0
         self.requests: list[bytes] = []
-
-    def __enter__(self) -> TlsServer:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                raw, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
 
     def _serve(self, raw: socket.socket) -> None:
         self.connections += 1
@@ -153,7 +163,7 @@ def never_shake_hands(raw: socket.socket) -> None:
         pass
 
 
-class Proxy:
+class Proxy(_Listener):
     """A proxy for CONNECT. A context manager.
 
     :param target: the port of this machine that every tunnel leads to.
@@ -162,23 +172,9 @@ class Proxy:
 
     def __init__(self, target: int, status: bytes = b"200 Connection established") -> None:
         self._target, self._status = target, status
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        super().__init__()
+        self.url = f"http://127.0.0.1:{self.port}"
         self.tunnels: list[bytes] = []
-
-    def __enter__(self) -> Proxy:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                raw, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
 
     def _serve(self, raw: socket.socket) -> None:
         with raw, suppress(OSError):

@@ -12,11 +12,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from tests.system.browser import DESKTOP, chromium, needs_chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.system
 
@@ -119,14 +123,7 @@ def test_a_person_approves_with_nothing_but_what_the_demo_printed(folder: Path) 
     assert re.search(r"until \d\d:\d\d", printed), "it says how long it waits"
     assert "/plugin/studio" in printed, "the page that shows the plan is printed too"
     with chromium() as browser:
-        page = browser.new_page(viewport=DESKTOP)
-        page.set_default_timeout(60_000)
-        page.goto(link)
-        page.locator("input[name=username]").fill(login[0])
-        page.locator("input[name=password]").fill(login[1])
-        page.keyboard.press("Enter")
-        page.wait_for_url(lambda url: "/login" not in url)
-        page.goto(link)
+        page = opened(browser, link, login)
         page.get_by_role("button", name=re.compile("^Approve")).first.click()
         assert demo.process.wait(400) == 0, demo.text()
         text = demo.text()
@@ -145,17 +142,23 @@ def test_the_studio_page_that_the_demo_prints_opens_while_it_stays_up(folder: Pa
     login = printed_login(printed)
     (address,) = set(re.findall(r"http://\S+/plugin/studio\b\S*", printed))
     with chromium() as browser:
-        page = browser.new_page(viewport=DESKTOP)
-        page.set_default_timeout(60_000)
-        page.goto(address)
-        page.locator("input[name=username]").fill(login[0])
-        page.locator("input[name=password]").fill(login[1])
-        page.keyboard.press("Enter")
-        page.wait_for_url(lambda url: "/login" not in url)
-        page.goto(address)
+        page = opened(browser, address, login)
         page.frame_locator("iframe[title=Studio]").get_by_role("heading", name="acme").wait_for()
     demo.process.send_signal(signal.SIGINT)
     assert demo.process.wait(60) == 130
+
+
+def opened(browser: Browser, address: str, login: tuple[str, str]) -> Page:
+    """Open an address, log in where Airflow asks for it, and return the page at that address."""
+    page = browser.new_page(viewport=DESKTOP)
+    page.set_default_timeout(60_000)
+    page.goto(address)
+    page.locator("input[name=username]").fill(login[0])
+    page.locator("input[name=password]").fill(login[1])
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/login" not in url)
+    page.goto(address)
+    return page
 
 
 def printed_login(text: str) -> tuple[str, str]:

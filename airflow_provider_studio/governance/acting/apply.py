@@ -131,7 +131,6 @@ class _Apply:
         self._policy = StalenessPolicy.of(plan.header.policy) if plan.header.policy else None
         self._journal = journal
         self._acts = Acts(client, journal)
-        self._rails = rails
         self._kinds = kinds
         self._stop = stop
         self._summary = ApplySummary(plan.plan_id)

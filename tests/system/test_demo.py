@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -65,16 +66,43 @@ class Demo:
         """Wait until the demo, its keeper, its emulator and all of Airflow run, and return them."""
         deadline = time.monotonic() + seconds
         while len(running := self.processes()) < _PROCESSES:
-            assert time.monotonic() < deadline, [one.cmdline() for one in running]
+            assert time.monotonic() < deadline, command_lines(running)
             time.sleep(0.2)
         return running
+
+    def standalone(self) -> psutil.Process:
+        """Return `airflow standalone`; a child of it that has not executed its own program yet has the same name."""
+        found = [process for process in self.processes_of_all() if command_lines([process])[0].endswith(" standalone")]
+        pids = {process.pid for process in found}
+        (first,) = [process for process in found if process.ppid() not in pids]
+        return first
 
     def left_after(self, seconds: float) -> list[str]:
         """Return the command lines of what is still there after so long."""
         deadline = time.monotonic() + seconds
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.2)
-        return [" ".join(one.cmdline()) for one in left]
+        return command_lines(left)
+
+
+def command_lines(processes: list[psutil.Process]) -> list[str]:
+    """Return what was started; a process that ends meanwhile has none."""
+    lines = []
+    for process in processes:
+        try:
+            lines.append(" ".join(process.cmdline()))
+        except psutil.NoSuchProcess:
+            lines.append("")
+    return lines
+
+
+def memory_of(processes: list[psutil.Process]) -> int:
+    """Return the bytes that these processes do not share; a process that ends meanwhile has none."""
+    total = 0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += process.memory_full_info().uss
+    return total
 
 
 @pytest.fixture
@@ -95,7 +123,7 @@ def test_a_demo_that_is_stopped_leaves_no_process(folder: Path, number: signal.S
     demo = Demo(folder)
     demo.wait_for(moment)
     running = demo.processes_of_all()
-    assert sum(one.memory_full_info().uss for one in running) < MOST_MEMORY
+    assert memory_of(running) < MOST_MEMORY
     demo.process.send_signal(number)
     demo.process.wait(30)
     assert demo.left_after(20) == []
@@ -179,8 +207,7 @@ def printed_link(text: str) -> str:
 def test_a_demo_whose_airflow_breaks_says_so_and_leaves_no_process(folder: Path) -> None:
     demo = Demo(folder)
     demo.wait_for("past night 6 of 6")
-    (standalone,) = [one for one in demo.processes_of_all() if one.cmdline()[-1:] == ["standalone"]]
-    standalone.kill()
+    demo.standalone().kill()
     assert demo.process.wait(60) == 1
     assert "The demo failed: `airflow standalone` ended with" in demo.text()
     assert demo.left_after(20) == []

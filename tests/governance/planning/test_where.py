@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import tempfile
 import threading
@@ -180,8 +181,9 @@ def test_a_condition_is_evaluated_without_our_environment(nights: list[Snapshot]
     seen: dict[str, str] = {}
     while asking.is_alive() and not seen:
         for child in psutil.Process().children():
-            if "airflow_provider_studio.governance.sandbox_process" in child.cmdline():
-                seen = child.environ()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "airflow_provider_studio.governance.sandbox_process" in child.cmdline():
+                    seen = child.environ()
     asking.join()
     assert len(errors) == 1
     assert "PYTHONPATH" in seen

@@ -15,6 +15,9 @@ from typing import Any
 
 import pendulum
 
+SHARED = "STUDIO_TESTS_SHARED"
+"""Names the folder of what is made once for all processes of a test run; the first of them makes it."""
+
 START = pendulum.datetime(2026, 1, 1, tz="UTC")
 
 
@@ -26,7 +29,7 @@ def migrate() -> None:
 
 def empty_database() -> Path:
     """Return a metadata database without a row of ours; the first process of a test run that asks makes it."""
-    home = Path(os.environ["STUDIO_TESTS_SHARED"]) / "airflow"
+    home = Path(os.environ[SHARED]) / "airflow"
     made = home / "empty.db"
     home.mkdir(exist_ok=True)
     with (home / "lock").open("w") as lock:

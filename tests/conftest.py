@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-SHARED = "STUDIO_TESTS_SHARED"
-"""Names the folder of what is made once for all processes of a test run; the first of them makes it."""
+from tests.airflow_in_process import SHARED
 
 # Before anything imports Airflow, which reads its home once.
 _HOME = tempfile.TemporaryDirectory(prefix="studio-tests-")
@@ -67,6 +66,11 @@ FIXTURES = Path(os.environ.get("STUDIO_REAL_BODIES", Path(__file__).parents[2] /
 needs_real_bodies = pytest.mark.skipif(
     not FIXTURES.is_dir(), reason=f"SKIPPED LOUDLY: there are no real bodies in {FIXTURES} to hold ourselves against"
 )
+
+
+def slow(*values: Any) -> list[Any]:
+    """Return parameters that `make test` leaves to `make test-all`: more of a kind that it has tried already."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
 over_http_and_https = pytest.mark.parametrize("emulator", ["http", "https"], indirect=True)

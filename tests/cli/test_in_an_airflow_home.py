@@ -14,6 +14,7 @@ import pytest
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 from airflow_provider_studio.governance.plans.plan import Plan, plans_folder
+from tests.airflow_in_process import empty_database
 from tests.cli.airflow_home import AirflowHome, readme_commands
 from tests.conftest import connection_of
 from tests.docs.pages import ROOT, blocks
@@ -38,6 +39,7 @@ def studio() -> Iterator[StudioEmulator]:
 def connected(studio: StudioEmulator, tmp_path_factory: pytest.TempPathFactory) -> AirflowHome:
     """A home after the README's own setup; the host alone is added, because nobody reads the real one here."""
     home = AirflowHome(tmp_path_factory.mktemp("home"))
+    shutil.copyfile(empty_database(), home.folder / "airflow.db")  # its migration costs 30 seconds once, not once more
     token, secret = studio.credentials()
     setup = readme_commands("airflow connections add")
     setup = setup.replace(f"--conn-schema {WORKSPACE}", f"--conn-schema {WORKSPACE} --conn-host {studio.url}")
@@ -70,6 +72,7 @@ def test_the_readme_s_command_runs_after_the_readme_s_setup(home: AirflowHome, s
     assert len(store.all()) == 1, "and then read it"
 
 
+@pytest.mark.slow
 def test_csv_holds_the_table_and_nothing_of_airflow_s_log(home: AirflowHome) -> None:
     ran = home.shell(f"{INVENTORY} --csv --columns token,name --limit 2")
     assert ran.returncode == 0, ran.stderr
@@ -78,6 +81,7 @@ def test_csv_holds_the_table_and_nothing_of_airflow_s_log(home: AirflowHome) -> 
     assert len(lines) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["airflow.cfg", "environment"])
 def test_storage_is_found_wherever_it_is_set_and_from_any_folder(home: AirflowHome, tmp_path: Path, place: str) -> None:
     write_night(_path(tmp_path / "shared"), 0, {"only": {"name": "Revenue"}}, workspace="other")
@@ -94,6 +98,7 @@ def test_storage_is_found_wherever_it_is_set_and_from_any_folder(home: AirflowHo
     assert "Revenue" in ran.stdout
 
 
+@pytest.mark.slow
 def test_a_secrets_backend_is_asked(studio: StudioEmulator, tmp_path: Path) -> None:
     home = AirflowHome(tmp_path / "home")
     kept = json.loads(connection_of(studio))
@@ -107,6 +112,7 @@ def test_a_secrets_backend_is_asked(studio: StudioEmulator, tmp_path: Path) -> N
     assert len(ran.stdout.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_a_connection_in_the_environment_goes_before_that_of_the_database(
     home: AirflowHome, emulator: StudioEmulator
 ) -> None:
@@ -127,6 +133,7 @@ def test_a_connection_that_is_missing_is_named_with_the_command_that_creates_it(
     assert "migrate" not in message
 
 
+@pytest.mark.slow
 def test_a_database_that_cannot_be_read_is_no_missing_connection(tmp_path: Path) -> None:
     ran = AirflowHome(tmp_path / "home").shell(INVENTORY)
     assert ran.returncode == 1
@@ -134,6 +141,7 @@ def test_a_database_that_cannot_be_read_is_no_missing_connection(tmp_path: Path)
     assert "airflow db migrate" in ran.stderr
 
 
+@pytest.mark.slow
 def test_a_connection_that_cannot_be_decrypted_is_no_missing_connection(home: AirflowHome) -> None:
     other_key = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG="
     ran = home.shell(INVENTORY, environment={"AIRFLOW__CORE__FERNET_KEY": other_key})
@@ -141,6 +149,7 @@ def test_a_connection_that_cannot_be_decrypted_is_no_missing_connection(home: Ai
     assert "fernet_key" in ran.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 @needs_s3
 def test_storage_opens_with_its_own_connection_of_the_database(home: AirflowHome, governed: Governed) -> None:
     governed.report("Dead")
@@ -160,6 +169,7 @@ def test_storage_opens_with_its_own_connection_of_the_database(home: AirflowHome
     assert json.loads(audited.stdout)["plan"] == plan.plan_id
 
 
+@pytest.mark.slow
 def test_a_script_of_the_documentation_runs_with_the_connection_that_the_page_exports(
     home: AirflowHome, tmp_path: Path
 ) -> None:

@@ -165,6 +165,7 @@ def _token_name(name: str, path: str) -> str:
 
 
 @needs_real_bodies
+@pytest.mark.slow
 def test_no_request_that_the_original_description_allows_breaks_an_endpoint(
     original: dict[str, Any], sample: Sample
 ) -> None:

@@ -58,6 +58,7 @@ def storage(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> UPath:
     return settings.storage()
 
 
+@pytest.mark.slow
 def test_a_night_that_is_killed_tried_again_undone_and_shown(
     governed: Governed, storage: UPath, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

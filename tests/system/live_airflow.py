@@ -11,6 +11,7 @@ import os
 import random
 import re
 import secrets
+import shutil
 import socket
 import sys
 import time
@@ -23,6 +24,7 @@ from urllib.parse import quote
 
 import requests
 
+from tests.airflow_in_process import SHARED, empty_database
 from tests.system.keeper import ProcessKeeper
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -125,6 +127,8 @@ class LiveAirflow:
         passwords = self.home / "passwords.json"
         passwords.touch(mode=0o600)
         passwords.write_text(json.dumps(dict.fromkeys(self._users, self.password)), encoding="utf-8")
+        if SHARED in os.environ:  # a test run; whoever starts the demo by hand watches Airflow make its database
+            shutil.copyfile(empty_database(), self.home / "airflow.db")
         airflow = str(Path(sys.executable).with_name("airflow"))
         self._pid = self._keeper.start([airflow, "standalone"], env=self.environment, log=self.log)
 

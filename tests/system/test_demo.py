@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from tests.airflow_in_process import SHARED
 from tests.system.browser import DESKTOP, chromium, needs_chromium
 
 if TYPE_CHECKING:
@@ -32,11 +33,16 @@ _PROCESSES = 3 + 1 + 4
 
 
 class Demo:
-    """A demo in a temporary folder of its own, by which every process of it is known."""
+    """A demo in a temporary folder of its own, by which every process of it is known.
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    :param alone: Airflow makes its database itself, as for a reader of the README.
+    """
+
+    def __init__(self, folder: Path, *options: str, alone: bool = False) -> None:
         self.folder = folder
         environment = {**os.environ, "TMPDIR": str(folder)}
+        if alone:
+            del environment[SHARED]
         argv = [sys.executable, "-m", "tests.demo", "--reports", "60", *options]
         self.output = (folder / "output").open("w+b")
         self.process = subprocess.Popen(argv, cwd=REPOSITORY, env=environment, stdout=self.output, stderr=self.output)
@@ -143,7 +149,7 @@ def test_a_demo_to_the_end_prints_its_summary_and_leaves_nothing(folder: Path) -
 @needs_chromium
 @pytest.mark.slow
 def test_a_person_approves_with_nothing_but_what_the_demo_printed(folder: Path) -> None:
-    demo = Demo(folder, "--approve", "--once")
+    demo = Demo(folder, "--approve", "--once", alone=True)
     demo.wait_for("Ctrl-C ends it at once")
     printed = demo.text()
     assert "The night:" not in printed, "all of it is printed before anybody answers"

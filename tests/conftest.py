@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -145,13 +144,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 class Killed(BaseException):
     """The end of a process at this instant: nothing catches it."""
-
-
-def connection_of(emulator: StudioEmulator, **extra: Any) -> str:
-    """Return an Airflow connection to an emulator, as `AIRFLOW_CONN_…` takes it."""
-    token, secret = emulator.credentials()
-    known = {"conn_type": "studio", "host": emulator.url, "schema": emulator.workspace}
-    return json.dumps({**known, "login": token, "password": secret, "extra": {"token_kind": "workspace", **extra}})
 
 
 def client_of(emulator: StudioEmulator, kind: str = "workspace", **options: Any) -> StudioClient:

@@ -16,7 +16,7 @@ from airflow_provider_studio.__main__ import main
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.history.listing import write_csv
 from airflow_provider_studio.governance.history.snapshots import SnapshotStore
-from tests.conftest import connection_of
+from tests.connections import connection_of
 from tests.governance.nights import ago, write_night
 
 

@@ -17,6 +17,7 @@ from airflow_provider_studio.governance.plans.notices import due_reports, owner_
 from airflow_provider_studio.notifications import StudioOwnersNotifier, StudioPlanNotifier
 from tests.governance.conftest import Governed, governed
 from tests.smtp_server import smtp_server
+from tests.task_instance import TaskInstance
 
 __all__ = ["governed"]
 
@@ -126,11 +127,5 @@ def test_a_notifier_needs_one_that_sends_and_a_plan() -> None:
     with pytest.raises(ValueError, match="StudioPlanNotifier needs a notifier that sends"):
         StudioPlanNotifier()
 
-    class Task:
-        task_id = "plan"
-
-        def xcom_pull(self, **_options: Any) -> None:
-            return None
-
     with pytest.raises(ValueError, match="there is no plan; give plan="):
-        StudioPlanNotifier(Slack("x"))({"ti": Task()})
+        StudioPlanNotifier(Slack("x"))(TaskInstance(task_id="plan").context_of())

@@ -32,6 +32,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.connections import connection_of
+
 CONTEXT = multiprocessing.get_context("spawn")
 SHORTEST_SECONDS, LONGEST_SECONDS, OFF_BY = 60.0, 480.0, 0.1
 FIXED_SECONDS = 5.0
@@ -201,10 +203,7 @@ def measure(row: Row, hurry: float, results: Any) -> None:
 
         with StudioEmulator("acme", reports=1) as emulator:
             emulator.control.set_rate_limit(enabled=True, interval_seconds=10.0 / hurry)
-            token, secret = emulator.credentials()
-            connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret}
-            extra = {"token_kind": "workspace", "rate_limit_seconds": 10.0 / hurry}
-            os.environ["AIRFLOW_CONN_STUDIO_DEFAULT"] = json.dumps({**connection, "schema": "acme", "extra": extra})
+            os.environ["AIRFLOW_CONN_STUDIO_DEFAULT"] = connection_of(emulator, rate_limit_seconds=10.0 / hurry)
 
             began = datetime.now(UTC)
             waiting = start_runs(emulator, row, hurry)

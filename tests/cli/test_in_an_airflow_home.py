@@ -16,7 +16,7 @@ from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 from airflow_provider_studio.governance.plans.plan import Plan, plans_folder
 from tests.airflow_in_process import empty_database
 from tests.cli.airflow_home import AirflowHome, readme_commands
-from tests.conftest import connection_of
+from tests.connections import connection_of
 from tests.docs.pages import ROOT, blocks
 from tests.governance.conftest import Governed, governed
 from tests.governance.nights import write_night

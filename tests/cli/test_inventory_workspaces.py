@@ -14,7 +14,7 @@ from upath import UPath
 from airflow_provider_studio.__main__ import main
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.history.snapshots import SnapshotStore, workspaces
-from tests.conftest import connection_of
+from tests.connections import connection_of
 from tests.governance.nights import write_night
 
 

@@ -27,6 +27,7 @@ from upath import UPath
 from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.compatibility.cells import Cell, build_wheel
+from tests.connections import connection_of
 from tests.demo.past import live_through
 from tests.redis_server import RedisServer
 from tests.system.keeper import ProcessKeeper
@@ -109,7 +110,6 @@ def night(folder: Path) -> dict[str, Any]:
     ):
         token, secret = emulator.credentials()
         budget = f"{redis.url.removesuffix('0')}1"  # another database number than the broker's
-        connection = {"conn_type": "studio", "host": emulator.url, "login": token, "password": secret, "schema": "acme"}
         airflow = FleetAirflow(
             keeper,
             folder / "airflow",
@@ -121,7 +121,7 @@ def night(folder: Path) -> dict[str, Any]:
                 "AIRFLOW__STUDIO__RATE_LIMIT_URL": budget,
                 "AIRFLOW__STUDIO__STORAGE_PATH": f"file://{storage}",
                 "AIRFLOW__API_AUTH__JWT_SECRET": "a-secret-that-all-components-of-a-test-share-0123456789abcdef",
-                "AIRFLOW_CONN_STUDIO_DEFAULT": json.dumps({**connection, "extra": {"token_kind": "workspace"}}),
+                "AIRFLOW_CONN_STUDIO_DEFAULT": connection_of(emulator),
             },
         )
         airflow.start()

@@ -16,7 +16,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_studio.emulator import StudioEmulator
-from tests.conftest import connection_of
+from tests.connections import connection_of
 from tests.docs.pages import PAGES, ROOT, Block, blocks
 
 RUN_ELSEWHERE = {"testing.md", "tutorial.md"}

@@ -7,7 +7,7 @@ import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,15 +25,11 @@ from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from tests.conftest import client_of, serving
+from tests.governance.nights import NOW, ago
 
-NOW = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
 ACTOR = {"dag": "test", "run": "1"}
 Returned = TypeVar("Returned")
 GENEROUS = GuardRails(max_actions=1000, max_share=1.0)
-
-
-def ago(days: float) -> datetime:
-    return NOW - timedelta(days=days)
 
 
 class Governed:

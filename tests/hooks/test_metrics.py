@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_studio.client.answers import endpoint_of
 from airflow_provider_studio.emulator import StudioEmulator
-from tests.conftest import connection_of
+from tests.connections import connection_of
 
 PROGRAM = """
 from airflow_provider_studio.client.errors import StudioError

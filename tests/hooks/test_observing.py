@@ -22,7 +22,7 @@ from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.observing import log_group
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.operators.inventory import StudioInventoryOperator
-from tests.conftest import connection_of
+from tests.connections import connection_of
 
 
 class Looks(StudioOperator):

@@ -17,7 +17,7 @@ from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.hooks.spending import KEPT, Spender, SpendingRecorder, Spent
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.plugin.spending import SpendingReader, budgets
-from tests.conftest import connection_of
+from tests.connections import connection_of
 
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 KEY = "0123456789abcdef0123456789abcdef"

@@ -3,47 +3,26 @@
 
 from __future__ import annotations
 
-import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.operators.durable import TaskRecord, epoch_of
+from tests.task_instance import TaskInstance, TaskStore
 
 STORES = ["store", "file"]
 
 
-class Store:
-    """Stands in for Airflow's store of a task, which only a task's supervisor can reach."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    def get(self, key: str) -> Any:
-        return json.loads(self.values[key]) if key in self.values else None
-
-    def set(self, key: str, value: Any) -> None:
-        self.values[key] = json.dumps(value)
-
-
-class Task:
-    """One task instance, of which each try gets a context."""
+class Task(TaskInstance):
+    """A task instance whose tries read and write its record."""
 
     def __init__(self, store: str = "file", task: str = "refresh", map_index: int = -1) -> None:
-        self.store = Store() if store == "store" else None
-        self.clears = 0
-        self.names = {"dag_id": "night", "run_id": "manual__2026-01-01T00:00:00+00:00", "task_id": task}
-        self.map_index = map_index
+        names = {"dag_id": "night", "run_id": "manual__2026-01-01T00:00:00+00:00", "task_id": task}
+        super().__init__(store=TaskStore() if store == "store" else None, map_index=map_index, **names)
 
     def next_try(self, **ti: Any) -> TaskRecord:
-        return TaskRecord(self.context(**ti), "acme")
-
-    def context(self, **ti: Any) -> Any:
-        found: dict[str, Any] = {"ti": SimpleNamespace(**self.names, map_index=self.map_index, **ti)}
-        found["dag_run"] = SimpleNamespace(clear_number=self.clears)
-        return found if self.store is None else {**found, "task_state_store": self.store}
+        return TaskRecord(self.context_of(**ti), "acme")
 
 
 @pytest.fixture(autouse=True)
@@ -153,5 +132,6 @@ def test_a_kill_that_cannot_be_noted_is_a_warning(
 
 
 def test_a_clear_is_told_from_a_retry_by_the_tries_that_are_allowed() -> None:
-    assert epoch_of(Task().context(max_tries=2, try_number=2)) == epoch_of(Task().context(max_tries=2, try_number=3))
-    assert epoch_of(Task().context(max_tries=2)) != epoch_of(Task().context(max_tries=5))
+    first, second = (Task().context_of(max_tries=2, try_number=number) for number in (2, 3))
+    assert epoch_of(first) == epoch_of(second)
+    assert epoch_of(Task().context_of(max_tries=2)) != epoch_of(Task().context_of(max_tries=5))

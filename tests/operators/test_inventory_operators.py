@@ -22,7 +22,7 @@ from airflow_provider_studio.operators.inventory_parts import (
     StudioReadInventoryPartOperator,
 )
 from airflow_provider_studio.operators.retention import StudioSnapshotRetentionOperator
-from tests.conftest import connection_of
+from tests.connections import connection_of
 from tests.governance.inventory.test_discovery import minted
 from tests.governance.nights import UPath, write_night
 from tests.operators.test_operators import RunDag, run  # noqa: F401  a fixture

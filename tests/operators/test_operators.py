@@ -26,7 +26,7 @@ from airflow_provider_studio.operators.inventory import StudioInventoryOperator
 from airflow_provider_studio.operators.reports import StudioExportReportRunOperator, StudioRunReportOperator
 from airflow_provider_studio.sensors.reports import StudioReportRunSensor
 from tests.airflow_in_process import START, Ran, run_dag
-from tests.conftest import connection_of
+from tests.connections import connection_of
 
 QUICK = {"shortest_seconds": 0.1, "longest_seconds": 0.1}
 RunDag = Callable[..., Ran]

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from airflow_provider_studio.operators.summary import StudioNightSummaryOperator, night_in_markdown
+from tests.task_instance import TaskInstance
 
 INVENTORY = {"workspace": "acme", "reports": 1854, "archived": 20, "schedules": 300, "requests_spent": 329}
 PLAN = {"workspace": "acme", "stale": 3, "reports_to_archive": 3, "spared": {"unproven": 1200}, "markdown": "## Plan x"}
@@ -32,13 +31,8 @@ def test_a_step_that_did_not_run_is_said_to_be_missing() -> None:
 
 
 def test_the_operator_pushes_the_page() -> None:
-    pushed: dict[str, Any] = {}
-
-    class Task:
-        def xcom_push(self, key: str, value: Any) -> None:
-            pushed[key] = value
-
+    task = TaskInstance()
     operator = StudioNightSummaryOperator(task_id="summary", inventory=INVENTORY)
-    page = operator.execute({"ti": Task()})  # type: ignore[typeddict-item]
-    assert pushed == {"markdown": page}
+    page = operator.execute(task.context_of())
+    assert task.xcoms == {"markdown": page}
     assert "1,854" in page

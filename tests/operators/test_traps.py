@@ -26,6 +26,7 @@ from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.operators.reports import REPORTS, StudioExportReportRunOperator, StudioRunReportOperator
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
 from tests.hand_clock import HandClock
+from tests.task_instance import TaskInstance
 from tests.triggers_by_hand import fired
 
 QUICK = {"shortest_seconds": 0.1, "longest_seconds": 0.1}
@@ -42,11 +43,11 @@ class Events:
         return SimpleNamespace(add=lambda asset, extra: self.added.append((asset.uri, extra)))
 
 
-class Task:
-    """A task instance without an Airflow around it, of which each try gets the operator's context."""
+class Task(TaskInstance):
+    """A task instance, of which each try gets the operator's context."""
 
     def __init__(self, clock: HandClock) -> None:
-        self.xcoms: dict[str, Any] = {}
+        super().__init__()
         self.clock, self.events = clock, Events()
         self.try_number, self.max_tries = 0, 2
 
@@ -56,15 +57,8 @@ class Task:
 
     @property
     def context(self) -> Any:
-        ti = SimpleNamespace(
-            dag_id="d", run_id="r", task_id="run", map_index=-1, start_date=self.clock.now(),
-            try_number=self.try_number, max_tries=self.max_tries,
-            xcom_push=self._push,
-        )  # fmt: skip
-        return {"ti": ti, "dag_run": SimpleNamespace(clear_number=0), "outlet_events": self.events}
-
-    def _push(self, key: str, value: Any) -> None:
-        self.xcoms[key] = value
+        tries = {"try_number": self.try_number, "max_tries": self.max_tries}
+        return self.context_of({"outlet_events": self.events}, start_date=self.clock.now(), **tries)
 
     def run(self, **options: Any) -> Any:
         return self.next_try(**options).run_with_studio(self.context)

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,40 +20,25 @@ from airflow_provider_studio.sensors.base import StudioSensor
 from airflow_provider_studio.sensors.reports import StudioReportFreshnessSensor, StudioReportRunSensor
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
 from tests.hand_clock import HandClock
+from tests.task_instance import TaskInstance, TaskStore
 from tests.triggers_by_hand import fired, started
 
 MODES = ["poke", "reschedule", "deferrable"]
 
 
-class Store(dict[str, Any]):
-    """What Airflow 3.3 keeps beside a task."""
-
-    def set(self, key: str, value: Any) -> None:
-        self[key] = json.loads(json.dumps(value))
-
-
-class Task:
-    """A sensor's task instance without an Airflow around it, which comes back as often as it is told to."""
+class Task(TaskInstance):
+    """A sensor's task instance, which comes back as often as its sensor asks for it."""
 
     def __init__(self, clock: HandClock) -> None:
-        self.xcoms: dict[str, Any] = {}
+        super().__init__(store=TaskStore())
         self.clock, self.start = clock, clock.now()
-        self.store: Store | None = Store()
         self.tries = 1
-
-    def _push(self, key: str, value: Any) -> None:
-        self.xcoms[key] = value
 
     @property
     def context(self) -> Any:
-        ti = SimpleNamespace(
-            start_date=self.start,
-            max_tries=0,
-            try_number=self.tries,
-            xcom_push=self._push,
-            get_first_reschedule_date=lambda _context: self.start,
-        )
-        return {"ti": ti, "task_reschedule_count": 0, "task_state_store": self.store}
+        tries = {"try_number": self.tries, "max_tries": 0}
+        first_reschedule = {"get_first_reschedule_date": lambda _context: self.start}
+        return self.context_of({"task_reschedule_count": 0}, start_date=self.start, **tries, **first_reschedule)
 
     def end(self, sensor: StudioSensor) -> Any:
         """Run a sensor to its end, whatever it waits with."""

@@ -14,7 +14,7 @@ import pytest
 from upath import UPath
 
 from airflow_provider_studio.emulator import StudioEmulator
-from tests.conftest import connection_of
+from tests.connections import connection_of
 from tests.plugin.workspace import NIGHTS_AGO, live_through_a_season, write_odd_names
 from tests.system.browser import SCREENSHOTS
 from tests.system.keeper import ProcessKeeper

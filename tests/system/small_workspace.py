@@ -19,7 +19,7 @@ import requests
 from upath import UPath
 
 from airflow_provider_studio.emulator import StudioEmulator
-from tests.conftest import connection_of
+from tests.connections import connection_of
 from tests.governance.inventory.test_discovery import minted
 from tests.smtp_server import smtp_server
 from tests.system.keeper import ProcessKeeper

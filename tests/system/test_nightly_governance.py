@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_studio.get_provider_info import CONNECTION_FIELDS
 from airflow_provider_studio.governance.plans.audit import ActionState, Audit
 from airflow_provider_studio.governance.plans.journal import Event
+from tests.connections import connection_fields
 from tests.system.conftest import NIGHTLY, Live
 
 pytestmark = pytest.mark.system
@@ -164,16 +165,8 @@ def test_the_connections_form_and_test_are_airflows_own(live: Live) -> None:
     assert form["hook_name"] == "ThoughtSpot Analyst Studio"
     assert set(form["extra_fields"]) == set(CONNECTION_FIELDS)
     assert form["standard_fields"]["password"]["title"] == "Secret"
-    token, secret = live.emulator.credentials()
-    body = {
-        "connection_id": "studio_tried",
-        "conn_type": "studio",
-        "host": live.emulator.url,
-        "login": token,
-        "password": secret,
-        "schema": "acme",
-    }
+    body = {"connection_id": "studio_tried", **connection_fields(live.emulator)}
     tested = live.airflow.api("POST", "/connections/test", json=body)
     assert tested == {"status": True, "message": "Workspace 'acme' answered a Workspace token."}
     live.airflow.api("POST", "/connections", json=body)
-    assert secret not in json.dumps(live.airflow.api("GET", "/connections/studio_tried"))
+    assert body["password"] not in json.dumps(live.airflow.api("GET", "/connections/studio_tried"))

@@ -30,7 +30,8 @@ from airflow_provider_studio.governance.inventory.discovery import QUERY, Discov
 from airflow_provider_studio.governance.inventory.inventory import take_inventory
 from airflow_provider_studio.hooks.discovery import AirflowDatabase, source_of
 from airflow_provider_studio.hooks.studio import StudioHook
-from tests.conftest import client_of, connection_of
+from tests.conftest import client_of
+from tests.connections import connection_of
 from tests.governance.conftest import NOW, ago
 from tests.governance.inventory.test_inventory import table
 

@@ -68,7 +68,11 @@ def launch(
     wanted = Launch(epoch, report.token, dict(parameters or {}))
     earlier = _earlier(record, wanted)
     if earlier is not None:
-        run = _still_good(client, earlier) if earlier.run else _adopt_lost(client, earlier, record, sleep)
+        run = (
+            _still_good(client, earlier.report, earlier.run)
+            if earlier.run
+            else _adopt_lost(client, earlier, record, sleep)
+        )
         if run is not None:
             return run
     wanted = _intent(client, report, wanted)
@@ -98,12 +102,12 @@ def _intent(client: StudioClient, report: Report, wanted: Launch) -> Launch:
     )
 
 
-def _still_good(client: StudioClient, earlier: Launch) -> ReportRun | None:
+def _still_good(client: StudioClient, report: str, recorded: str) -> ReportRun | None:
     """The recorded run, unless it ended badly or is gone."""
     try:
-        run = client.get_report_run(earlier.report, earlier.run or "")
+        run = client.get_report_run(report, recorded)
     except StudioNotFoundError:
-        log.warning("Report run %s, which an earlier try started, is gone; starting another", earlier.run)
+        log.warning("Report run %s, which an earlier try started, is gone; starting another", recorded)
         return None
     if run.run_state.is_over and not run.run_state.is_good:
         log.info("Report run %s, which an earlier try started, ended as %s; starting another", run.token, run.state)

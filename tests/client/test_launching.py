@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -127,7 +128,7 @@ def test_a_run_that_is_visible_late_is_waited_for(client: StudioClient, emulator
     record = Record("before the token is written")
     with pytest.raises(Killed):
         start(client, report, record)
-    # The first look still sees the listing from before.
+    # The first request still returns the listing from before.
     emulator.control.add_fault(
         "status",
         method="GET",
@@ -135,11 +136,15 @@ def test_a_run_that_is_visible_late_is_waited_for(client: StudioClient, emulator
         status=200,
         body={"_links": {}, "_embedded": {"report_runs": []}},
     )
-    assert start(client, report, record) == runs(emulator, report)[0]["token"]
-    assert len(runs(emulator, report)) == 1
+    waits: list[float] = []
+    found = launch(client, client.get_report(report), {}, record, sleep=waits.append)
+    assert [one["token"] for one in runs(emulator, report)] == [found.token]
+    assert waits == [2.0]
 
 
-def test_runs_of_others_are_not_adopted(client: StudioClient, emulator: StudioEmulator, report: str) -> None:
+def test_runs_of_others_are_not_adopted(
+    client: StudioClient, emulator: StudioEmulator, report: str, caplog: pytest.LogCaptureFixture
+) -> None:
     record = Record("after the intent")
     with pytest.raises(Killed):
         start(client, report, record, day="monday")
@@ -147,6 +152,32 @@ def test_runs_of_others_are_not_adopted(client: StudioClient, emulator: StudioEm
     mine = start(client, report, record, day="monday")
     assert mine != other
     assert [one["token"] for one in runs(emulator, report)] == [other, mine]
+    assert "not adopted" not in caplog.text, "the other run needs no proof of its time"
+
+
+def test_a_run_of_a_schedule_is_not_adopted(client: StudioClient, emulator: StudioEmulator) -> None:
+    report = emulator.control.add_report()
+    schedule = emulator.control.add_schedule(report)
+    record = Record("after the intent")
+    with pytest.raises(Killed):
+        start(client, report, record)
+    emulator.control.advance(timedelta(days=8))
+    fired = [run.link("report_schedule") for run in client.list_report_runs(report)]
+    assert fired
+    assert all(link is not None and link.endswith(schedule) for link in fired)
+    mine = start(client, report, record)
+    assert [one["token"] for one in runs(emulator, report)] == [mine]
+
+
+def test_an_adopted_run_stays_the_one_of_this_task_although_a_newer_one_fits(
+    client: StudioClient, emulator: StudioEmulator, report: str
+) -> None:
+    record = Record("before the token is written")
+    with pytest.raises(Killed):
+        start(client, report, record)
+    mine = start(client, report, record)
+    client.create_report_run(report)
+    assert start(client, report, record) == mine
 
 
 def test_of_two_that_fit_the_newest_unclaimed_one_is_adopted_and_it_is_said(
@@ -198,6 +229,38 @@ def test_without_a_record_each_try_starts_a_run(client: StudioClient, emulator: 
     for _ in range(2):
         launch(client, client.get_report(report), None, NoRecord())
     assert len(runs(emulator, report)) == 2
+
+
+def test_without_a_record_a_lost_response_still_finds_its_run(
+    client: StudioClient, emulator: StudioEmulator, report: str
+) -> None:
+    emulator.control.add_fault("lose_response", method="POST")
+    found = launch(client, client.get_report(report), None, NoRecord())
+    assert [one["token"] for one in runs(emulator, report)] == [found.token]
+
+
+def test_a_search_for_a_lost_run_ends_with_the_page_that_reaches_the_marker(
+    client: StudioClient, emulator: StudioEmulator
+) -> None:
+    report = emulator.control.add_report(
+        created_at="2024-01-01T00:00:00+00:00", habit={"run_every_days": 1.0}, expected_runtime=600.0
+    )
+    emulator.control.add_fault("lose_response", method="POST")
+    start(client, report, Record())
+    assert emulator.control.requests_spent() == 3, "the Report, the start, one page of its runs"
+
+
+def test_a_search_reads_the_newest_hundred_runs_at_most(client: StudioClient, emulator: StudioEmulator) -> None:
+    report = emulator.control.add_report(
+        created_at="2024-01-01T00:00:00+00:00", habit={"run_every_days": 1.0}, expected_runtime=600.0
+    )
+    record = Record("after the intent")
+    with pytest.raises(Killed):
+        start(client, report, record)
+    rewritten(record, **UNKNOWN_MARKER)
+    emulator.control.clear_requests()
+    start(client, report, record)
+    assert emulator.control.requests_spent() == 1 + 3 * 5 + 1, "the Report, three times five pages of runs, the start"
 
 
 def test_a_start_costs_two_requests(client: StudioClient, emulator: StudioEmulator, report: str) -> None:
@@ -281,7 +344,7 @@ def test_while_the_runs_cannot_be_listed_nothing_is_started_again(
     with pytest.raises(Killed):
         start(client, report, record)
     emulator.control.add_fault("status", path=f"{report}/runs$", method="GET", times=None, **listing)
-    with pytest.raises((StudioNotFoundError, StudioResponseError)):
+    with pytest.raises((StudioNotFoundError, StudioResponseError), match=rf"{report}.* (none is listed now|404)"):
         start(client, report, record)
     emulator.control.clear_faults()
     assert start(client, report, record) == runs(emulator, report)[0]["token"]
@@ -317,7 +380,7 @@ def test_a_lost_run_is_found_below_older_ones(client: StudioClient, emulator: St
         start(client, report, record)
     rows = listed(client, report)
     moved = {"_links": {}, "_embedded": {"report_runs": [*rows[1:5], rows[0]]}}
-    emulator.control.add_fault("status", status=200, body=moved, path=f"{report}/runs$", method="GET")
+    emulator.control.add_fault("status", status=200, body=moved, path=f"{report}/runs$", method="GET", times=None)
     assert start(client, report, record) == runs(emulator, report)[0]["token"]
     assert len(runs(emulator, report)) == 1
 
@@ -330,7 +393,7 @@ def test_without_times_the_order_of_the_list_has_to_do(
         start(client, report, record)
     rows = [{key: value for key, value in row.items() if key != "created_at"} for row in listed(client, report)]
     timeless = {"_links": {}, "_embedded": {"report_runs": rows}}
-    emulator.control.add_fault("status", status=200, body=timeless, path=f"{report}/runs$", method="GET")
+    emulator.control.add_fault("status", status=200, body=timeless, path=f"{report}/runs$", method="GET", times=None)
     assert start(client, report, record) == runs(emulator, report)[0]["token"]
     assert len(runs(emulator, report)) == 1
 
@@ -341,6 +404,7 @@ def rewritten(record: Record, **changes: Any) -> None:
     record.written = json.dumps({name: value for name, value in values.items() if value is not None})
 
 
+UNKNOWN_MARKER = {"after_run": None, "after_time": None, "known_runs": None, "never_ran": None}
 EARLIER_VERSION = {"after_time": None, "known_runs": None, "never_ran": None}
 
 
@@ -410,6 +474,38 @@ def test_good_parameters_pass(
 ) -> None:
     emulator.control.change_report(report, form={"region": ["EU", "US"], "day": []})
     check_parameters(client, client.get_report(report), parameters)
+
+
+CHOICES = [["Europe", "EU"], ("America", "US"), "APAC", 7, []]
+
+
+@pytest.mark.parametrize("value", ["EU", "US", "APAC", 7, "7", ["EU", "US"]])
+def test_a_choice_is_the_value_of_its_pair_of_label_and_value(
+    client: StudioClient, emulator: StudioEmulator, report: str, value: Any
+) -> None:
+    show_form(client, emulator, report, [{"name": "region", "options": CHOICES}])
+    check_parameters(client, client.get_report(report), {"region": value})
+
+
+@pytest.mark.parametrize("value", ["Europe", "Mars", ["EU", "Europe"]])
+def test_a_label_is_no_choice(client: StudioClient, emulator: StudioEmulator, report: str, value: Any) -> None:
+    show_form(client, emulator, report, [{"name": "region", "options": CHOICES}])
+    with pytest.raises(StudioConfigurationError, match=r"region is .* choose from EU, US, APAC, 7"):
+        check_parameters(client, client.get_report(report), {"region": value})
+
+
+@pytest.mark.parametrize("options", [None, "EU", {"EU": "Europe"}, []])
+def test_a_field_whose_choices_are_unknown_takes_any_value(
+    client: StudioClient, emulator: StudioEmulator, report: str, options: Any
+) -> None:
+    show_form(client, emulator, report, ["a name", {"label": "Region"}, {"name": "region", "options": options}])
+    check_parameters(client, client.get_report(report), {"region": "Mars"})
+
+
+def show_form(client: StudioClient, emulator: StudioEmulator, report: str, fields: list[Any]) -> None:
+    """Let the newest run of a Report show these fields of its form."""
+    newest = {**next(iter(client.list_report_runs(report))).to_json(), "form_fields": fields}
+    emulator.control.add_fault("status", status=200, body=newest, path=f"{report}/runs/{newest['token']}$")
 
 
 @pytest.mark.parametrize("link", LINKS)

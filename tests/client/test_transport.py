@@ -98,12 +98,16 @@ def test_waits_grow_and_are_drawn_below_a_ceiling(
     assert all(0 <= wait <= 0.5 * 2**number for number, wait in enumerate(waits))
 
 
-def test_retry_after_in_seconds_is_honoured(
-    patient: StudioClient, emulator: StudioEmulator, waits: list[float]
+def test_retry_after_in_seconds_is_honoured_and_logged(
+    patient: StudioClient, emulator: StudioEmulator, waits: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     emulator.control.add_fault("status", status=429, headers={"Retry-After": "7"})
     patient.verify()
     assert waits == [7.0]
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("Attempt 1: ")
+    assert "429" in line
+    assert "in 7.0 s" in line
 
 
 def test_retry_after_as_a_date_is_honoured(patient: StudioClient, emulator: StudioEmulator, waits: list[float]) -> None:

@@ -317,5 +317,4 @@ def _failure(state: tenacity.RetryCallState) -> BaseException | None:
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:
-    wait = state.next_action.sleep if state.next_action is not None else 0.0
-    log.warning("Attempt %d: %s Trying again in %.1f s.", state.attempt_number, _failure(state), wait)
+    log.warning("Attempt %d: %s Trying again in %.1f s.", state.attempt_number, _failure(state), state.upcoming_sleep)

@@ -96,7 +96,7 @@ class Ledger:
         try:
             return _LEDGER.validate_json(text)
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
+            first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise UnreadableLedgerError(f"{where}: {first['msg']}" if where else first["msg"]) from None
 

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimitFeedback
-from airflow_provider_studio.client.ratelimit.ledger import Ledger, Place, Smaller
+from airflow_provider_studio.client.ratelimit.ledger import Ledger, Place, Smaller, UnreadableLedgerError
 
 BUDGET = Budget(limit=4, interval_seconds=10.0, margin_seconds=0.0)
 WINDOW = 10.0
@@ -32,6 +34,13 @@ def test_every_place_has_a_number_of_its_own() -> None:
     assert len(set(numbers)) == 3
     ledger.release(numbers[0])
     assert [place.number for place in ledger.waiting] == numbers[1:]
+
+
+def test_what_names_no_class_of_resources_belongs_to_the_nameless_one() -> None:
+    ledger = full()
+    ledger.reserve(0.0, BUDGET, Priority.WALK)
+    ledger.stamp(0.0, BUDGET, 77)
+    assert [place.resource for place in ledger.waiting] == ["", ""]
 
 
 def test_each_waiter_of_a_smaller_class_waits_a_whole_window_more() -> None:
@@ -77,6 +86,10 @@ def test_a_lost_place_is_taken_again_under_its_number_before_all_others() -> Non
     assert ledger.stamp(2.0, BUDGET, 77, "runs") == pytest.approx(WINDOW - 2.0)
     (place,) = ledger.waiting
     assert (place.number, place.priority, place.resource) == (77, Priority.ACT, "runs")
+
+
+def test_a_lost_place_is_stamped_at_once_where_there_is_room() -> None:
+    assert heard().stamp(0.0, BUDGET, 77) == 0.0
 
 
 def test_a_send_within_the_grain_of_its_time_goes() -> None:
@@ -150,6 +163,17 @@ def test_places_of_a_clock_that_started_again_are_dropped() -> None:
     assert ledger.waiting == []
 
 
+@pytest.mark.parametrize(("now", "paused_until"), [(0.0, 0.0), (1000.0, 0.0), (1000.0, 1005.0)])
+@pytest.mark.parametrize(("beyond", "kept"), [(-0.5, [1]), (0.5, [])])
+def test_a_place_later_than_a_whole_queue_and_two_windows_is_of_a_clock_that_started_again(
+    now: float, paused_until: float, beyond: float, kept: list[int]
+) -> None:
+    latest = max(now, paused_until) + 2 * WINDOW + WINDOW / BUDGET.limit
+    ledger = Ledger(waiting=[Place(1, latest + beyond, Priority.WALK, "")], paused_until=paused_until)
+    ledger.observe(now, BUDGET, RateLimitFeedback(200))
+    assert [place.number for place in ledger.waiting] == kept
+
+
 def test_a_send_stops_counting_exactly_one_window_later() -> None:
     ledger = heard(sent=[0.0] * BUDGET.limit)
     assert waits(ledger, 1, now=WINDOW - 0.5) == [0.5]
@@ -201,6 +225,7 @@ def test_what_others_spend_is_learned_from_what_the_server_counted(
         ({}, RateLimitFeedback(200, limit=4, remaining=4), False),
         ({"heard_at": None}, RateLimitFeedback(200, limit=4, remaining=4), True),
         ({"sent": [0.0, 10.5]}, RateLimitFeedback(200, limit=4, remaining=2), True),  # heard longer ago than a window
+        ({"sent": [0.0, 5.0, 10.5]}, RateLimitFeedback(200, limit=4, remaining=1), True),
         ({"sent": [10.5, 9.0]}, RateLimitFeedback(200, limit=4, remaining=2), False),
         ({"strikes": 1}, RateLimitFeedback(200), True),
         ({"others": 1}, RateLimitFeedback(200, limit=4, remaining=4), True),
@@ -226,3 +251,37 @@ def test_a_send_that_would_delay_a_waiter_waits_itself() -> None:
 def test_a_send_that_delays_nobody_goes_before_the_waiters() -> None:
     ledger = heard(sent=[0.0, 0.0, 0.0], waiting=[Place(1, WINDOW, Priority.WALK, "")])
     assert waits(ledger, 1, now=1.0) == [0.0]
+
+
+def test_a_ledger_is_stored_as_one_short_text_and_read_again() -> None:
+    ledger = full()
+    ledger.smaller["runs"] = Smaller(1, [0.0])
+    ledger.reserve(0.0, BUDGET, Priority.WALK, "runs")
+    assert " " not in ledger.dumps()
+    assert Ledger.loads(ledger.dumps()) == ledger
+    assert Ledger.loads(None) == Ledger()
+
+
+@pytest.mark.parametrize(
+    "place", [[7, 1.5, 2, "runs", "of a later version"], {"number": 7, "at": 1.5, "priority": 2, "resource": "runs"}]
+)
+def test_a_place_is_read_as_far_as_its_fields_are_known(place: object) -> None:
+    assert Ledger.loads(json.dumps({"waiting": [place]})).waiting == [Place(7, 1.5, 2, "runs")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no JSON", "^Invalid JSON"),
+        ("[]", "^Input should be"),
+        ('{"sent": "often"}', "^sent: Input should be a valid"),
+        ('{"sent": [1.5, "often"]}', r"^sent\.1: Input should be a valid number"),
+        ('{"waiting": [7]}', r"^waiting\.0: Input should be"),
+        ('{"waiting": [null]}', r"^waiting\.0: Input should be"),
+        ('{"waiting": [[7, 1.5, 2]]}', r"^waiting\.0\.resource: Field required"),
+        ('{"strikes": -1}', "^strikes: Input should be greater than or equal to 0"),
+    ],
+)
+def test_a_text_that_is_no_ledger_is_an_error_that_names_the_field(text: str, message: str) -> None:
+    with pytest.raises(UnreadableLedgerError, match=message):
+        Ledger.loads(text)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 import trustme
 
+from airflow_provider_studio import __version__
 from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioConnectionError
 from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.client.tokens import Credentials, TokenKind
-from airflow_provider_studio.client.transport import RetryPolicy
+from airflow_provider_studio.client.transport import RetryPolicy, Transport
 from tests.tls_server import (
     NAME,
     Proxy,
@@ -251,3 +253,41 @@ def test_a_bundle_of_authorities_that_does_not_exist_is_named_before_any_request
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
     with pytest.raises(StudioConfigurationError, match=r"REQUESTS_CA_BUNDLE .*none\.pem"):
         client_at("https://127.0.0.1:9").verify()
+
+
+def test_proxies_of_the_environment_are_for_studio(
+    ca: trustme.CA, client_at: Callable[..., StudioClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = b'{"token": "0123456789ab"}'
+    with TlsServer(ca, lambda connection: connection.answer(answer)) as server, Proxy(server.port) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        assert client_at(f"https://{NAME}").get_report(REPORT).token == REPORT
+        assert len(proxy.tunnels) == 1
+
+
+def headers_of(request: bytes) -> dict[str, str]:
+    lines = request.decode().partition("\r\n\r\n")[0].split("\r\n")[1:]
+    return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+
+
+@pytest.mark.parametrize(
+    ("bearer", "authorization", "accept"),
+    [
+        (None, "Basic " + base64.b64encode("tökén:hush-hush".encode()).decode(), "application/hal+json"),
+        ("signed", "Bearer signed", "application/json"),
+    ],
+    ids=["token and secret", "bearer token"],
+)
+def test_a_request_carries_the_credentials_the_format_and_the_provider_s_name(
+    ca: trustme.CA, bearer: str | None, authorization: str, accept: str
+) -> None:
+    with TlsServer(ca) as server:
+        credentials = Credentials("acme", "tökén", "hush-hush", server.url, TokenKind.WORKSPACE)
+        transport = Transport(credentials, RateLimiter.unlimited(), bearer=bearer)
+        transport.request("GET", "/api/verify")
+        transport.close()
+        (request,) = server.requests
+    headers = headers_of(request)
+    assert request.startswith(b"GET /api/verify HTTP/1.1\r\n")
+    assert (headers["authorization"], headers["accept"]) == (authorization, accept)
+    assert headers["user-agent"] == f"airflow-provider-studio/{__version__}"

@@ -354,6 +354,11 @@ def test_the_answer_to_a_change_may_be_empty(patient: StudioClient, emulator: St
     assert list(patient.list_schedules(report)) == []
 
 
-def test_a_timeout_that_makes_no_sense(emulator: StudioEmulator) -> None:
-    with pytest.raises(StudioConfigurationError, match="timeout_seconds is 0"):
-        client_of(emulator, timeout_seconds=0)
+@pytest.mark.parametrize("seconds", [0, -1.5, float("nan")])
+def test_a_timeout_that_makes_no_sense(emulator: StudioEmulator, seconds: float) -> None:
+    with pytest.raises(StudioConfigurationError, match=rf"timeout_seconds is {seconds!r}; it must be above 0"):
+        client_of(emulator, timeout_seconds=seconds)
+
+
+def test_a_timeout_of_less_than_a_second_is_a_timeout(emulator: StudioEmulator) -> None:
+    assert client_of(emulator, timeout_seconds=0.9).verify().workspace == emulator.workspace

@@ -169,6 +169,47 @@ def test_a_run_of_a_schedule_is_not_adopted(client: StudioClient, emulator: Stud
     assert [one["token"] for one in runs(emulator, report)] == [mine]
 
 
+def test_a_run_that_another_task_started_and_heard_of_is_not_adopted(
+    client: StudioClient, emulator: StudioEmulator, report: str
+) -> None:
+    claims: dict[str, object] = {}
+    lost = Record("after the intent", claims)
+    with pytest.raises(Killed):
+        start(client, report, lost, day="monday")
+    theirs = start(client, report, Record(claims=claims), day="monday")
+    mine = start(client, report, lost, day="monday")
+    assert [one["token"] for one in runs(emulator, report)] == [theirs, mine]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_start_whose_run_another_task_adopted_meanwhile_is_logged(
+    client: StudioClient, report: str, taken: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Taken(Record):
+        def claim(self, run: str) -> bool:
+            return not taken
+
+    mine = start(client, report, Taken())
+    assert (f"{mine} was adopted by another task" in caplog.text) is taken
+
+
+def test_without_times_a_lost_run_is_found_although_the_newest_before_it_was_deleted(
+    client: StudioClient, emulator: StudioEmulator, report: str
+) -> None:
+    emulator.control.set_quirks(last_run_link="absent")
+    newest = client.create_report_run(report).token
+    record = Record("before the token is written")
+    with pytest.raises(Killed):
+        start(client, report, record)
+    rewritten(record, after_time=None)
+    emulator.control.remove_run(report, newest)
+    rows = [{key: value for key, value in row.items() if key != "created_at"} for row in listed(client, report)]
+    timeless = {"_links": {}, "_embedded": {"report_runs": rows}}
+    emulator.control.add_fault("status", status=200, body=timeless, path=f"{report}/runs$", method="GET", times=None)
+    mine = start(client, report, record)
+    assert [one["token"] for one in runs(emulator, report)] == [mine]
+
+
 def test_an_adopted_run_stays_the_one_of_this_task_although_a_newer_one_fits(
     client: StudioClient, emulator: StudioEmulator, report: str
 ) -> None:

@@ -278,7 +278,7 @@ def headers_of(request: bytes) -> dict[str, str]:
     ],
     ids=["token and secret", "bearer token"],
 )
-def test_a_request_carries_the_credentials_the_format_and_the_provider_s_name(
+def test_a_request_carries_credentials_format_and_user_agent(
     ca: trustme.CA, bearer: str | None, authorization: str, accept: str
 ) -> None:
     with TlsServer(ca) as server:

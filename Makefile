@@ -81,9 +81,12 @@ release: setup ## Write version and changelog for a release: make release VERSIO
 benchmark: setup ## How long the provider takes to import and the DAGs to parse (others: tests/benchmarks)
 	$(BIN)/python -m tests.benchmarks.importing $(ARGS)
 
-mutants: setup ## Break what can destroy or send twice, change by change, and see which tests notice (an hour or more)
-	$(BIN)/mutmut run $(ARGS)
-	$(BIN)/mutmut results
+mutants: setup ## Break what can destroy or send twice, change by change; list what no test notices (an hour or more)
+	@mkdir -p mutants
+	@echo "mutmut runs; its progress is in mutants/progress.log"
+	@$(BIN)/mutmut run $(ARGS) > mutants/progress.log 2>&1 || { tail -c 3000 mutants/progress.log; exit 1; }
+	@tr '\r' '\n' < mutants/progress.log | tail -n 2 | head -n 1
+	@$(BIN)/mutmut results | grep -v ': not checked' || echo "No mutant that was run survived."
 
 format: setup ## Format and sort imports
 	$(BIN)/ruff check --fix .

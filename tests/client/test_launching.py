@@ -517,10 +517,10 @@ def test_good_parameters_pass(
     check_parameters(client, client.get_report(report), parameters)
 
 
-CHOICES = [["Europe", "EU"], ("America", "US"), "APAC", 7, []]
+CHOICES = [["Europe", "EU"], ["America", "US"], ["LATAM"], "APAC", 7, []]
 
 
-@pytest.mark.parametrize("value", ["EU", "US", "APAC", 7, "7", ["EU", "US"]])
+@pytest.mark.parametrize("value", ["EU", "US", "LATAM", "APAC", 7, "7", ["EU", "US"]])
 def test_a_choice_is_the_value_of_its_pair_of_label_and_value(
     client: StudioClient, emulator: StudioEmulator, report: str, value: Any
 ) -> None:
@@ -531,7 +531,7 @@ def test_a_choice_is_the_value_of_its_pair_of_label_and_value(
 @pytest.mark.parametrize("value", ["Europe", "Mars", ["EU", "Europe"]])
 def test_a_label_is_no_choice(client: StudioClient, emulator: StudioEmulator, report: str, value: Any) -> None:
     show_form(client, emulator, report, [{"name": "region", "options": CHOICES}])
-    with pytest.raises(StudioConfigurationError, match=r"region is .* choose from EU, US, APAC, 7"):
+    with pytest.raises(StudioConfigurationError, match=r"region is .* choose from EU, US, LATAM, APAC, 7"):
         check_parameters(client, client.get_report(report), {"region": value})
 
 

@@ -158,7 +158,9 @@ def test_opening_a_download_is_retried(emulator: StudioEmulator, report: str) ->
     emulator.control.add_fault("reset")
     with transport_of(emulator).stream(results, 64) as (kind, chunks):
         assert kind == "text/csv"
-        assert b"".join(chunks).startswith(b"region,orders\n")
+        parts = list(chunks)
+    assert b"".join(parts).startswith(b"region,orders\n")
+    assert max(map(len, parts)) == 64
 
 
 def test_a_download_that_does_not_exist_is_asked_for_once(emulator: StudioEmulator, report: str) -> None:

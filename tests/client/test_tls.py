@@ -6,13 +6,16 @@ from __future__ import annotations
 import base64
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import requests
 import trustme
 
 from airflow_provider_studio import __version__
 from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.delivery import Phase, RecordingAdapter, recorded
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioConnectionError
 from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.client.tokens import Credentials, TokenKind
@@ -263,6 +266,31 @@ def test_proxies_of_the_environment_are_for_studio(
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         assert client_at(f"https://{NAME}").get_report(REPORT).token == REPORT
         assert len(proxy.tunnels) == 1
+
+
+@pytest.mark.parametrize(
+    ("adapter", "handshake", "misbehave", "phase"),
+    [
+        (RecordingAdapter, refuse_handshake, None, Phase.CONNECTING),
+        (RecordingAdapter, None, TlsConnection.close_without_notify, Phase.SENT),
+        (RecordingAdapter, None, TlsConnection.answer, Phase.RESPONDING),
+        (requests.adapters.HTTPAdapter, refuse_handshake, None, Phase.UNKNOWN),
+    ],
+)
+def test_how_far_a_request_got_is_recorded(
+    ca: trustme.CA,
+    adapter: type[requests.adapters.HTTPAdapter],
+    handshake: Callable[[socket.socket], None] | None,
+    misbehave: Callable[[TlsConnection], None] | None,
+    phase: Phase,
+) -> None:
+    with TlsServer(ca, misbehave, handshake=handshake) as server, requests.Session() as session:
+        session.mount("https://", adapter())
+        with recorded() as delivery, suppress(requests.ConnectionError):
+            session.get(server.url)
+        with suppress(requests.ConnectionError):
+            session.get(server.url)
+    assert delivery.phase is phase, "and a request that nobody records changes nothing"
 
 
 def headers_of(request: bytes) -> dict[str, str]:

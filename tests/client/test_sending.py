@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -188,6 +189,17 @@ def test_a_query_reaches_studio_and_stays_out_of_errors(emulator: StudioEmulator
     with pytest.raises(StudioConnectionError) as caught:
         transport.request("GET", "/api/acme/spaces", query={"filter": "all"})
     assert str(caught.value).startswith("GET /api/acme/spaces: ")
+
+
+@pytest.mark.parametrize("fault", ["reset", "lose_response", "truncate", "html", "garbage"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_whatever_breaks_the_error_names_the_request(
+    emulator: StudioEmulator, report: str, method: str, fault: str
+) -> None:
+    emulator.control.add_fault(fault, times=None)
+    with pytest.raises((StudioConnectionError, StudioResponseError)) as caught:
+        transport_of(emulator).request(method, f"{REPORTS}/{report}/runs")
+    assert re.match(rf"{method} {REPORTS}/{report}/runs(:| answered 20\d) ", str(caught.value))
 
 
 def test_no_wait_between_attempts_is_longer_than_the_longest(emulator: StudioEmulator, report: str) -> None:

@@ -228,11 +228,12 @@ def read_event(path: UPath) -> dict[str, Any]:
     with explained("read the journal", path):
         text = path.read_text(encoding="utf-8") if path.exists() else ""
     try:
-        return dict(json.loads(text))
-    except (ValueError, TypeError):
-        raise _DamagedEventError(
-            f"The journal's event {path} is missing or damaged; nothing was done about it."
-        ) from None
+        event = json.loads(text)
+    except ValueError:
+        event = None
+    if not isinstance(event, dict):
+        raise _DamagedEventError(f"The journal's event {path} is missing or damaged; nothing was done about it.")
+    return event
 
 
 def scrubbed(value: Any) -> Any:

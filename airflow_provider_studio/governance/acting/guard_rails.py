@@ -76,7 +76,7 @@ class GuardRails:
                 f"{made}, but it is {now:%Y-%m-%d %H:%M UTC} here: a clock was wrong, then or now, and the plan's age "
                 "cannot be told. Mend the clock and make a new plan. Nothing was touched."
             )
-        if age > timedelta(days=self.max_age_days):
+        if age / timedelta(days=1) > self.max_age_days:
             raise GuardRailError(
                 f"{made}, {age.days} days ago; max_age_days allows {self.max_age_days:g}. Make a new plan. "
                 "Nothing was touched."

@@ -71,6 +71,8 @@ def _came_alive(action: Action, live: Live) -> str | None:
     report, baseline = live.report, action.baseline
     if None in (report.view_count, report.edited_at, report.space_token):
         return "unknown"
+    if report.last_run_at is None and baseline.last_run_at is not None:
+        return "unknown"  # it ran before, and the response does not say when it ran last
     checks = {
         "viewed": report.view_count != baseline.view_count,
         "edited": not _same(report.edited_at, baseline.edited_at),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_studio.governance.errors import PolicyError
-from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.plans.policy import StalenessPolicy, archives_by
+from airflow_provider_studio.governance.plans.records import SpareReason
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,163 @@ def test_patterns_of_names_do_not_look_at_case(name: str) -> None:
 def test_a_report_without_a_name_is_protected_by_a_pattern_for_everything_alone() -> None:
     assert StalenessPolicy(protected_names=["*"]).protecting_pattern(None) == "*"
     assert StalenessPolicy(protected_names=["a*"]).protecting_pattern(None) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most", "hint"),
+    [
+        *((name, 1, 3650, "Use whole days from 1 to 3650") for name in ("unviewed_days", "unrun_days")),
+        ("minimum_age_days", 0, 3650, "Use whole days from 0 to 3650"),
+        ("retry_refused_days", 0, 3650, "Use whole days from 0 to 3650"),
+        ("failing_schedule_runs", 1, 1000, "Use a whole number of runs from 1 to 1000"),
+        ("grace_nights", 0, 365, "Use a whole number of nights from 0 to 365"),
+    ],
+)
+def test_each_number_has_its_bounds_and_an_error_says_them(name: str, least: int, most: int, hint: str) -> None:
+    for value in (least, most):
+        assert getattr(StalenessPolicy.of({name: value}), name) == value
+    for value in (least - 1, most + 1, str(least), float(most), True):
+        with pytest.raises(PolicyError) as refused:
+            StalenessPolicy.of({name: value})
+        assert str(refused.value).startswith(f"policy: {name} is {value!r}; ")
+        assert str(refused.value).endswith(f". {hint}.")
+
+
+@pytest.mark.parametrize("name", ["owner_left_days", "empty_days", "never_run_days"])
+def test_a_shorter_window_is_shorter_than_the_other(name: str) -> None:
+    assert getattr(StalenessPolicy.of({name: 89}), name) == 89
+    assert getattr(StalenessPolicy.of({name: 3650, "unviewed_days": None}), name) == 3650
+    for value in (90, 91):
+        with pytest.raises(
+            PolicyError, match=f"policy: {name} is {value}, .*Use fewer than 90 days, or leave {name} out"
+        ):
+            StalenessPolicy.of({name: value})
+
+
+@pytest.mark.parametrize(
+    ("about", "days"),
+    [
+        ((False, False, False), 90),
+        ((True, False, False), 60),
+        ((False, True, False), 30),
+        ((False, False, True), 45),
+        ((True, True, True), 30),
+        ((True, False, True), 45),
+    ],
+)
+def test_the_shortest_window_that_speaks_of_a_report_counts(about: tuple[bool, bool, bool], days: int) -> None:
+    policy = StalenessPolicy(owner_left_days=60, empty_days=30, never_run_days=45)
+    owner_left, empty, never_run = about
+    assert policy.window(owner_left=owner_left, empty=empty, never_run=never_run) == days
+
+
+def test_where_no_window_speaks_of_a_report_there_is_none() -> None:
+    policy = StalenessPolicy(unviewed_days=None, empty_days=30)
+    assert policy.window(owner_left=True, empty=False, never_run=True) is None
+    assert policy.window(owner_left=False, empty=True, never_run=False) == 30
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"unviewed_days": 1},
+        {"unrun_days": 1},
+        {"where": "1 = 1"},
+        {"owner_left_days": 1},
+        {"empty_days": 1},
+        {"never_run_days": 1},
+    ],
+)
+def test_each_of_these_rules_alone_archives_reports(fields: dict[str, Any]) -> None:
+    assert archives_by(fields)
+    assert StalenessPolicy.of({"unviewed_days": None, **fields}).archives
+
+
+@pytest.mark.parametrize("fields", [{"failing_schedule_runs": 3}, {"schedules_of_archived": True}])
+def test_a_rule_for_schedules_alone_archives_nothing(fields: dict[str, Any]) -> None:
+    assert not StalenessPolicy.of({"unviewed_days": None, **fields}).archives
+    assert not archives_by({"unviewed_days": None, **fields, "protected_names": ["x"]})
+    assert not archives_by({})
+
+
+def test_the_defaults_are_the_safe_ones() -> None:
+    policy = StalenessPolicy()
+    assert (policy.unviewed_days, policy.minimum_age_days, policy.retry_refused_days) == (90, 30, 7)
+    assert (policy.failing_schedule_runs, policy.schedules_of_archived, policy.where) == (None, False, None)
+    assert policy.keep_mark == "#keep"
+
+
+ABOUT: dict[str, Any] = {
+    "report": "0a",
+    "collection": "c0",
+    "collection_name": "Finance",
+    "owner": "ada",
+    "name": "Board pack",
+    "description": "numbers #keep",
+}
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason", "detail"),
+    [
+        ({"protected_reports": ["0A"]}, SpareReason.PROTECTED_REPORT, "named by the policy"),
+        ({"protected_collections": ["finance"]}, SpareReason.PROTECTED_COLLECTION, "Collection Finance"),
+        ({"protected_collections": ["C0"]}, SpareReason.PROTECTED_COLLECTION, "Collection Finance"),
+        ({"protected_owners": ["Ada"]}, SpareReason.PROTECTED_OWNER, "owner ada"),
+        ({"protected_names": ["x*", "board*", "*"]}, SpareReason.PROTECTED_NAME, "matches board*"),
+        ({"keep_mark": "#keep"}, SpareReason.KEEP_MARK, "#keep in its description"),
+    ],
+)
+def test_why_a_report_is_protected_is_told_with_the_entry(
+    policy: dict[str, Any], reason: SpareReason, detail: str
+) -> None:
+    assert StalenessPolicy(**{"keep_mark": None, **policy}).protection(**ABOUT) == (reason, detail)
+
+
+def test_a_collection_without_a_name_is_told_by_its_token() -> None:
+    policy = StalenessPolicy(protected_collections=["c0"])
+    about = {**ABOUT, "collection_name": None}
+    assert policy.protection(**about) == (SpareReason.PROTECTED_COLLECTION, "Collection c0")
+
+
+def test_of_several_protections_the_field_in_front_gives_the_reason() -> None:
+    entries = {
+        "protected_reports": ["0a"],
+        "protected_collections": ["Finance"],
+        "protected_owners": ["ada"],
+        "protected_names": ["*"],
+    }
+    reasons = list(entries)
+    for number, field in enumerate(reasons):
+        found = StalenessPolicy(**dict(list(entries.items())[number:])).protection(**ABOUT)
+        assert found is not None
+        assert found[0].value == field.removesuffix("s")
+    assert StalenessPolicy().protection(**ABOUT) == (SpareReason.KEEP_MARK, "#keep in its description")
+
+
+def test_a_report_that_nothing_names_is_not_protected() -> None:
+    policy = StalenessPolicy(
+        protected_reports=["0b"], protected_collections=["c1"], protected_owners=["bob"], protected_names=["bored*"]
+    )
+    assert policy.protection(**{**ABOUT, "description": None}) is None
+    assert StalenessPolicy(keep_mark=None).protection(**ABOUT) is None
+
+
+def test_one_field_does_not_protect_what_stands_in_another() -> None:
+    texts = ["0a", "c0", "Finance", "ada", "Board pack", "numbers #keep"]
+    own = {
+        "protected_reports": {"0a"},
+        "protected_collections": {"c0", "Finance"},
+        "protected_owners": {"ada"},
+        "protected_names": {"Board pack"},
+    }
+    for field, matching in own.items():
+        for text in texts:
+            policy = StalenessPolicy(**{field: [text], "keep_mark": None})
+            assert (policy.protection(**ABOUT) is not None) is (text in matching), (field, text)
+
+
+def test_a_missing_text_is_matched_by_no_entry_that_names_one() -> None:
+    nothing = dict.fromkeys(ABOUT, None) | {"report": "0a"}
+    policy = StalenessPolicy(protected_collections=["None"], protected_owners=["none"], protected_names=["None"])
+    assert policy.protection(**nothing) is None  # type: ignore[arg-type]

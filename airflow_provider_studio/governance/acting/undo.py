@@ -152,7 +152,8 @@ class _Undo:
 
         One that is not whole ends it: the subscriptions that it lacks would join a schedule that is restored after it.
         """
-        waiting = [one for one in action_ids if not self._is_settled(one)]
+        # A schedule that an earlier try created may lack subscriptions, and must stay the newest until it has them.
+        waiting = sorted((one for one in action_ids if not self._is_settled(one)), key=self._was_refused)
         with self._lock:
             self.summary.already += len(action_ids) - len(waiting)
         while waiting and self.summary.stopped is None:
@@ -167,6 +168,11 @@ class _Undo:
         if self._journal.has(action_id, Event.UNDONE):
             return not self._journal.read(action_id, Event.UNDONE).get("differs")
         return self._was_not_ours(action_id)
+
+    def _was_refused(self, action_id: str) -> bool:
+        """Whether Studio refused to create a schedule when it was tried last, so that nothing of it is there."""
+        failures = self._journal.read_all(action_id, Event.UNDO_FAILED)
+        return bool(failures) and failures[-1].get("refused") is True
 
     def _was_not_ours(self, action_id: str) -> bool:
         """Whether somebody else deleted it while we were about to: then it is not ours to bring back."""
@@ -195,7 +201,7 @@ class _Undo:
             created = self._restoring.created.get(action_id)
             may_follow = created is None and is_refused_whole(error)
             why = reason_in_words(error, intent) + ("" if may_follow else _not_tried(waiting))
-            self._fail(action_id, intent, why, schedule=created, http_status=status)
+            self._fail(action_id, intent, why, schedule=created, http_status=status, refused=may_follow)
             with self._lock:
                 reason = self._failures.failure(intent["action"]["report"], error)
                 self.summary.stopped = self.summary.stopped or reason
@@ -212,10 +218,11 @@ class _Undo:
         *,
         schedule: str | None,
         http_status: int | None = None,
+        refused: bool = False,
     ) -> None:
         after = {"schedule": schedule} if schedule is not None else None
-        about = intent["action"]
-        self._journal.write(action_id, Event.UNDO_FAILED, about=about, after=after, error=why, http_status=http_status)
+        facts: dict[str, Any] = {"after": after, "error": why, "http_status": http_status, "refused": refused}
+        self._journal.write(action_id, Event.UNDO_FAILED, about=intent["action"], **facts)
         with self._lock:
             self.summary.failures.append(f"{action_id}: {why}")
 

@@ -537,3 +537,53 @@ def test_a_retry_of_the_backup_notices_another_subscription(governed: Governed) 
     (failure,) = governed.apply(plan, now=utcnow).failures
     assert "was changed after an earlier try backed it up; it is kept" in failure
     assert count(governed, report) == 1
+
+
+@pytest.mark.parametrize("subscriptions_fail", [False, True])
+def test_what_another_action_restored_is_not_taken_for_one_that_was_refused(
+    governed: Governed, subscriptions_fail: bool
+) -> None:
+    """Two schedules alike: the first is refused, the second comes back, then the first is tried again."""
+    report = governed.report()
+    for _ in range(2):
+        governed.control.add_schedule(report, cron={"hour": 6})
+        governed.client.create_subscription(report, CSV)
+    before = governed.state()
+    plan = deleted(governed, report)
+    governed.control.add_fault("status", method="POST", path="/schedules$", status=400, times=1)
+    if subscriptions_fail:
+        governed.control.add_fault("status", method="POST", path="/subscriptions$", status=500, times=1)
+    summary = governed.undo(plan)
+    assert (len(summary.failures), count(governed, report)) == (2 if subscriptions_fail else 1, 1)
+    assert governed.undo(plan).failures == []
+    assert governed.state() == before
+    undone = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.UNDONE]
+    assert len({one.after["schedule"] for one in undone}) == 2, "each is another"
+
+
+def test_a_retry_gives_a_schedule_its_subscriptions_before_it_creates_one_that_was_refused(governed: Governed) -> None:
+    """A new schedule would be the newest, and the subscriptions of the other would join it."""
+    report = scheduled(governed, 3)
+    before = delivered(governed, report)
+    plan = deleted(governed, report)
+    governed.control.add_fault("status", method="POST", path="/schedules$", status=400, times=1)
+    governed.control.add_fault("status", method="POST", path="/subscriptions$", status=500, times=1)
+    first, second, third = sorted(one.action_id for one in plan.actions)
+    summary = governed.undo(plan)
+    assert [one.split(":")[0] for one in summary.failures] == [first, second]
+    assert summary.not_tried == [third]
+    assert governed.undo(plan).failures == []
+    assert delivered(governed, report) == before
+
+
+def test_a_retry_looks_for_a_lost_schedule_before_it_creates_one_that_was_refused(governed: Governed) -> None:
+    report = scheduled(governed, 2)
+    before = delivered(governed, report)
+    plan = deleted(governed, report)
+    governed.control.add_fault("status", method="POST", path="/schedules$", status=400, times=1)
+    governed.control.add_fault("lose_response", method="POST", path="/schedules$", after=1, times=1)
+    governed.control.add_fault("status", method="GET", path="/schedules$", status=500, after=2, times=6)
+    assert (len(governed.undo(plan).failures), count(governed, report)) == (2, 1)
+    governed.control.clear_faults()
+    assert governed.undo(plan).failures == []
+    assert delivered(governed, report) == before

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_studio.governance.errors import JournalError
+from airflow_provider_studio.governance.errors import JournalError, StorageError
 from airflow_provider_studio.governance.planning.one_off import plan_named
-from airflow_provider_studio.governance.plans.audit import Audit
+from airflow_provider_studio.governance.plans import journal as journal_module
+from airflow_provider_studio.governance.plans.audit import Audit, JournalEvent
 from airflow_provider_studio.governance.plans.journal import Event, Journal
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.records import ActionKind
+from airflow_provider_studio.governance.plans.records import Action, ActionKind
 from airflow_provider_studio.governance.storage import utcnow
 from tests.conftest import client_of
 from tests.governance.conftest import ACTOR, Governed, ago, built_once
@@ -207,4 +208,163 @@ def test_a_plan_can_be_applied_undone_and_planned_anew(governed: Governed, plan:
     assert again.plan_id != plan.plan_id
     assert governed.apply(again).archived == 3
     governed.undo(again)
+    assert governed.state() == before
+
+
+def told(governed: Governed, action: Action, event: Event) -> list[JournalEvent]:
+    events = Audit(governed.storage, "acme").events()
+    return [one for one in events if one.action_id == action.action_id and one.event is event]
+
+
+def test_the_summary_counts_each_kind_and_nothing_twice(governed: Governed, plan: Plan) -> None:
+    summary = governed.undo(plan)
+    recreated = summary.schedules_recreated
+    assert set(recreated) == {one.schedule for one in plan.actions if one.schedule}
+    assert summary.to_dict() == {
+        "plan_id": plan.plan_id,
+        "unarchived": 3,
+        "archived_again": 0,
+        "schedules_recreated": recreated,
+        "already": 0,
+        "subscribers_to_add": {},
+        "failures": [],
+        "failed": 0,
+        "not_tried": [],
+        "stopped": None,
+        "requests_spent": governed.control.requests_spent(),
+    }
+
+
+def test_what_comes_back_is_journaled_with_what_was_and_what_is(governed: Governed, plan: Plan) -> None:
+    summary = governed.undo(plan)
+    archival = next(one for one in plan.actions if not one.schedule)
+    about = archival.model_dump(mode="json", exclude={"evidence"})
+    (intent,), (undone,) = (told(governed, archival, event) for event in (Event.UNDO_INTENT, Event.UNDONE))
+    assert (intent.action, intent.before, intent.after) == (about, {"archived": True}, None)
+    assert (undone.action, undone.before, undone.after) == (about, {"archived": True}, {"archived": False})
+    assert undone.http_status == 200
+    deletion = next(one for one in plan.actions if one.schedule)
+    about = deletion.model_dump(mode="json", exclude={"evidence"})
+    (intent,), (undone,) = (told(governed, deletion, event) for event in (Event.UNDO_INTENT, Event.UNDONE))
+    assert (intent.action, intent.before) == (about, {"schedule": None})
+    assert intent.model_extra == {"schedules_before": [], "subscriptions_before": {}}
+    assert (undone.action, undone.before, undone.http_status) == (about, {"schedule": None}, 201)
+    assert undone.after["schedule"] == summary.schedules_recreated[deletion.schedule or ""]
+    assert len(undone.after["subscriptions"]) == 1
+    assert undone.model_extra == {"differs": []}
+
+
+def test_reports_that_people_took_back_themselves_are_counted_and_not_touched(governed: Governed, plan: Plan) -> None:
+    for report in plan.reports[:2]:
+        governed.client.unarchive_report(report)
+    governed.control.clear_requests()
+    summary = governed.undo(plan)
+    assert (summary.unarchived, summary.already, summary.failures) == (1, 2, [])
+    assert len([one for one in governed.changes() if one.endswith("/unarchive")]) == 1
+    archival = next(one for one in plan.actions if not one.schedule and one.report == plan.reports[0])
+    assert told(governed, archival, Event.UNDO_INTENT) == []
+    (undone,) = told(governed, archival, Event.UNDONE)
+    assert (undone.before, undone.after, undone.http_status) == ({"archived": False}, {"archived": False}, None)
+
+
+def test_schedules_that_were_never_deleted_are_counted_and_not_created(governed: Governed) -> None:
+    fill(governed)
+    plan = governed.plan()
+    governed.control.add_fault("status", method="DELETE", status=403, times=None)
+    governed.apply(plan)
+    governed.control.clear_faults()
+    before = governed.state()["schedules"]
+    summary = governed.undo(plan)
+    assert (summary.schedules_recreated, summary.already, summary.unarchived) == ({}, 2, 2)
+    assert governed.state()["schedules"] == before
+    deletion = next(one for one in plan.actions if one.schedule)
+    (undone,) = told(governed, deletion, Event.UNDONE)
+    assert undone.after == {"schedule": deletion.schedule}
+    assert undone.action == deletion.model_dump(mode="json", exclude={"evidence"})
+
+
+def test_all_reports_that_were_taken_out_are_archived_again(governed: Governed) -> None:
+    reports = [governed.report(f"Kept {number}", archived_at=ago(3).isoformat()) for number in range(3)]
+    plan = plan_named(governed.client, governed.storage, reports, kind=ActionKind.UNARCHIVE_REPORT, actor=ACTOR)
+    assert governed.apply(plan, now=utcnow).unarchived == 3
+    summary = governed.undo(plan)
+    assert (summary.archived_again, summary.unarchived, summary.already) == (3, 0, 0)
+    assert all(governed.control.state()["reports"][report]["archived"] for report in reports)
+
+
+def test_a_journal_that_cannot_be_written_stops_an_undo_before_its_first_request(
+    governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(folder: Any) -> None:
+        raise StorageError(f"Cannot write {folder}: No space left on device.")
+
+    monkeypatch.setattr(journal_module, "check_writable", full_disk)
+    with pytest.raises(StorageError, match="No space left"):
+        governed.undo(plan)
+    assert governed.control.requests_spent() == 0
+
+
+def test_storage_that_fails_on_the_way_ends_an_undo_and_a_retry_brings_the_rest_back(
+    governed: Governed, plan: Plan, before: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = journal_module.write_once
+
+    def full_disk(path: Any, content: bytes) -> bool:
+        if ".undo" in path.name and "delete_schedule" in path.name:
+            raise StorageError(f"Cannot write {path}: No space left on device.")
+        return original(path, content)
+
+    monkeypatch.setattr(journal_module, "write_once", full_disk)
+    with pytest.raises(StorageError, match="No space left"):
+        governed.undo(plan)
+    assert governed.control.state()["schedules"] == {}, "nothing is created before its intent is durable"
+    monkeypatch.undo()
+    assert governed.undo(plan).failures == []
+    assert governed.state() == before
+
+
+def test_a_report_that_is_gone_takes_its_schedules_with_it_and_the_backup_is_named(
+    governed: Governed, plan: Plan
+) -> None:
+    deletions = [one for one in plan.actions if one.schedule]
+    governed.control.remove_report(deletions[0].report)
+    summary = governed.undo(plan)
+    wanted = f"Report {deletions[0].report} is gone; somebody deleted it since. Its backup is in the journal."
+    assert len(summary.failures) == 2, "its archival and its first schedule; the second waits for that"
+    assert all(wanted in one for one in summary.failures)
+    assert summary.not_tried == [max(one.action_id for one in deletions)]
+    (failed,) = told(governed, min(deletions, key=lambda one: one.action_id), Event.UNDO_FAILED)
+    assert (failed.http_status, failed.after) == (404, None)
+    assert (failed.action or {})["report"] == deletions[0].report
+
+
+def test_a_success_between_failures_of_the_service_lets_an_undo_go_on(governed: Governed) -> None:
+    for number in range(9):
+        governed.report(f"Dead {number}")
+    governed.nights(100, 0)
+    plan = governed.plan()
+    governed.apply(plan)
+    for report in (*plan.reports[:4], *plan.reports[5:]):
+        governed.control.add_fault("status", path=f"{report}/unarchive", status=503, times=None)
+    order = sorted(plan.reports)
+    summary = governed.undo(plan, only=[*order])
+    longest = longest_row([report == plan.reports[4] for report in order])
+    assert (summary.stopped is None) is (longest < 5)
+    assert summary.unarchived == 1
+
+
+def longest_row(good: list[bool]) -> int:
+    rows = "".join("." if one else "x" for one in good).split(".")
+    return max(map(len, rows))
+
+
+def test_the_schedules_of_several_reports_come_back_side_by_side(governed: Governed) -> None:
+    for number in range(5):
+        governed.report(f"Dead {number}", schedules=2)
+    before = governed.state()
+    governed.nights(100, 0)
+    plan = governed.plan()
+    governed.apply(plan)
+    summary = governed.undo(plan, concurrency=5)
+    assert (summary.unarchived, len(summary.schedules_recreated), summary.failures) == (5, 10, [])
     assert governed.state() == before

@@ -22,6 +22,7 @@ from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.acting.guard_rails import GuardRails
 from airflow_provider_studio.governance.errors import StorageError
 from airflow_provider_studio.governance.plans import journal as journal_module
+from airflow_provider_studio.governance.plans.audit import ActionState, Audit
 from airflow_provider_studio.governance.plans.records import ActionKind
 from tests.conftest import Killed
 from tests.governance.acting.test_kills import Bench
@@ -92,22 +93,47 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield Bench(Governed(emulator, UPath(folder / "studio")), folder)
 
 
+def everything_is_journaled(bench: Bench, state: ActionState, *, without: str | None = None) -> bool:
+    """Whether the journal has the outcome of each action.
+
+    :param without: the Report that came alive; its actions are skipped.
+    """
+    states = Audit(bench.governed.storage, "acme").states(bench.plan.plan_id)
+    wanted = {one.action_id: ActionState.SKIPPED if one.report == without else state for one in bench.plan.actions}
+    return states == wanted
+
+
+def effect_without(bench: Bench, report: str | None) -> dict[str, Any]:
+    """What the plan does if it leaves one Report alone."""
+    before, effect = bench.before, bench.effect
+    kept = {name: [one for one in before[name] if one[0] == report] for name in ("schedules", "subscriptions")}
+    return {
+        "archived": [one for one in effect["archived"] if one != report],
+        **{name: sorted([*effect[name], *rows]) for name, rows in kept.items()},
+    }
+
+
 @settings(suppress_health_check=list(HealthCheck))
-@given(applying=TRIES, undoing=TRIES)
+@given(applying=TRIES, undoing=TRIES, viewed=st.none() | st.sampled_from([0, 1]))
 def test_whatever_goes_wrong_on_the_way_apply_and_undo_end_where_they_should(
-    bench: Bench, applying: Any, undoing: Any
+    bench: Bench, applying: Any, undoing: Any, viewed: int | None
 ) -> None:
     governed = bench.governed
     bench.begin_again()
     governed.control.clear_faults()
+    alive = None if viewed is None else bench.plan.reports[viewed]
+    if alive is not None:
+        governed.control.view(alive)
     disturbed(lambda many: governed.apply(bench.plan, guard_rails=PATIENT, concurrency=many), governed, applying)
     assert bench.without_backup() == [], "in the middle, too"
     assert governed.apply(bench.plan, guard_rails=PATIENT).failures == []
-    assert governed.state() == bench.effect
+    assert governed.state() == effect_without(bench, alive)
     assert every_act_has_an_earlier_backup(bench)
+    assert everything_is_journaled(bench, ActionState.DONE, without=alive)
     disturbed(lambda many: governed.undo(bench.plan, concurrency=many), governed, undoing)
     assert governed.undo(bench.plan).failures == []
     assert governed.state() == bench.before
+    assert everything_is_journaled(bench, ActionState.UNDONE, without=alive)
 
 
 @pytest.mark.parametrize("kind", [ActionKind.ARCHIVE_REPORT, ActionKind.DELETE_SCHEDULE])

@@ -274,7 +274,7 @@ class Audit:
         telling = {state: event for event, state in _BY_EVENT}
         last: dict[str, JournalEvent] = {}
         for name, (action_id, event) in names.items():
-            if action_id in states and telling[states[action_id]] is event:
+            if action_id in states and telling.get(states[action_id]) is event:
                 read = self._event(plan_id, name)
                 if action_id not in last or last[action_id].at < read.at:
                     last[action_id] = read

@@ -439,3 +439,82 @@ def test_only_a_report_that_surely_has_no_schedules_is_spared_their_list(
     body = {**governed.client.get_report(one.report).to_json(), "schedules_count": count}
     governed.control.add_fault("status", method="GET", path=f"{one.report}$", status=200, body=body, times=None)
     assert governed.apply(plan).skipped[reason] == (1 if reason else 0)
+
+
+@pytest.mark.parametrize("status", [503, 409])
+def test_an_archival_that_came_about_despite_an_error_is_done_with_that_status(
+    governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    one = archival(plan)
+
+    def go() -> None:
+        governed.client.archive_report(one.report)
+        governed.control.add_fault("status", path=f"{one.report}/archive", status=status, times=None)
+
+    after_writing(monkeypatch, one, Event.INTENT, go)
+    summary = governed.apply(plan)
+    assert (summary.archived, summary.failures) == (2, [])
+    (done,) = told(governed, one, Event.DONE)
+    assert (done.http_status, done.after) == (status, {"archived": True, "schedules_count": 0})
+
+
+def test_an_archival_whose_every_response_is_lost_is_done_without_a_status(governed: Governed, plan: Plan) -> None:
+    one = archival(plan)
+    governed.control.add_fault("lose_response", path=f"{one.report}/archive", times=None)
+    assert governed.apply(plan).archived == 2
+    (done,) = told(governed, one, Event.DONE)
+    assert done.http_status is None
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_an_archival_that_the_token_may_not_do_is_no_ones_effect(
+    governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    one = archival(plan)
+
+    def go() -> None:
+        governed.client.archive_report(one.report)
+        governed.control.add_fault("status", path=f"{one.report}/archive", status=status, times=None)
+
+    after_writing(monkeypatch, one, Event.INTENT, go)
+    assert len(governed.apply(plan).failures) == 1
+    assert told(governed, one, Event.DONE) == []
+
+
+def test_a_response_that_does_not_say_whether_it_is_archived_is_checked_in_studio(
+    governed: Governed, plan: Plan
+) -> None:
+    one = archival(plan)
+    body = {"token": one.report}
+    governed.control.add_fault("status", path=f"{one.report}/archive", status=200, body=body, times=1)
+    summary = governed.apply(plan)
+    assert (summary.archived, len(summary.failures)) == (1, 1), "the request had no effect"
+    assert "was to be archived, but Studio says archived=False" in summary.failures[0]
+
+
+def test_a_report_that_is_gone_is_journaled_so_for_each_of_its_actions(governed: Governed, plan: Plan) -> None:
+    one = deletion(plan)
+    governed.control.remove_report(one.report)
+    assert governed.apply(plan).skipped == {"gone": 3}
+    for action in plan.actions:
+        if action.report == one.report:
+            (skipped,) = told(governed, action, Event.SKIPPED)
+            assert (skipped.reason, skipped.http_status) == ("gone", 404)
+
+
+@pytest.mark.parametrize("which", [deletion, archival])
+def test_what_goes_right_before_the_act_is_skipped_with_what_was_seen_before(
+    governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, which: Callable[[Plan], Action]
+) -> None:
+    one = which(plan)
+
+    def go() -> None:
+        if one.schedule:
+            governed.client.delete_schedule(one.report, one.schedule)
+        else:
+            governed.control.remove_report(one.report)
+
+    after_writing(monkeypatch, one, Event.INTENT, go)
+    assert governed.apply(plan).skipped == {"gone": 1}
+    (skipped,), (intent,) = (told(governed, one, event) for event in (Event.SKIPPED, Event.INTENT))
+    assert (skipped.reason, skipped.http_status, skipped.before) == ("gone", 404, intent.before)

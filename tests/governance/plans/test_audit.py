@@ -3,13 +3,24 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
-from airflow_provider_studio.governance.errors import StorageError
-from airflow_provider_studio.governance.plans.audit import ActionState, Audit, workspaces
+import pytest
+from upath import UPath
+
+from airflow_provider_studio.governance.errors import PlanError, StorageError
+from airflow_provider_studio.governance.plans.audit import (
+    ActionState,
+    Audit,
+    newest_plan_path,
+    workspace_of,
+    workspaces,
+)
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal, parsed_name
 from airflow_provider_studio.governance.plans.plan import Plan
 from tests.governance.conftest import ACTOR, Governed, built_once
+from tests.governance.nights import NOW
+from tests.governance.small_plans import action, plan_of
 
 
 @pytest.fixture
@@ -88,3 +99,69 @@ def test_a_name_tells_its_event(event: Event) -> None:
     assert parsed_name(f"delete_schedule-0a-1b.{event.value}.json") == ("delete_schedule-0a-1b", event)
     assert parsed_name(".probe-1234") is None
     assert parsed_name("x.something.json") is None
+
+
+def test_the_workspace_is_the_one_that_is_named_or_the_only_one(storage: UPath) -> None:
+    with pytest.raises(PlanError, match=r"No workspace is named, and the storage knows none under .*Name one"):
+        workspace_of(storage, None)
+    assert workspace_of(storage, "acme") == "acme", "a first plan may be made for it"
+    plan_of(action()).write(storage)
+    assert workspace_of(storage, None) == "acme"
+    assert workspace_of(storage, "other") == "other"
+    plan_of(action(), workspace="other").write(storage)
+    with pytest.raises(PlanError, match=r"the storage knows several: acme, other\. Name one"):
+        workspace_of(storage, None)
+
+
+def test_the_newest_plan_is_one_for_stale_reports(storage: UPath) -> None:
+    with pytest.raises(PlanError, match="There is no plan for stale Reports of 'acme'"):
+        newest_plan_path(storage, "acme")
+    later = [NOW + timedelta(hours=hours) for hours in range(4)]
+    old, new = (plan_of(action(), created_at=at) for at in later[:2])
+    named = plan_of(action(), created_at=later[2], snapshot=None)
+    schedules = plan_of(action(), created_at=later[3], policy={"schedules_of_archived": True})
+    paths = {one: one.write(storage) for one in (named, new, old, schedules)}
+    assert newest_plan_path(storage) == newest_plan_path(storage, "acme") == paths[new]
+    newest_first = [schedules, named, new, old]
+    assert [one.plan_id for one in Audit(storage, "acme").headers()] == [one.plan_id for one in newest_first]
+
+
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        ([Event.INTENT], ActionState.INTERRUPTED),
+        ([Event.INTENT, Event.RESUMED], ActionState.INTERRUPTED),
+        ([Event.INTENT, Event.FAILED], ActionState.FAILED),
+        ([Event.SKIPPED], ActionState.SKIPPED),
+        ([Event.INTENT, Event.FAILED, Event.SKIPPED], ActionState.SKIPPED),
+        ([Event.INTENT, Event.FAILED, Event.DONE], ActionState.DONE),
+        ([Event.INTENT, Event.SKIPPED, Event.DONE], ActionState.DONE),
+        ([Event.INTENT, Event.DONE, Event.UNDO_INTENT], ActionState.DONE),
+        ([Event.INTENT, Event.DONE, Event.UNDO_FAILED], ActionState.UNDO_FAILED),
+        ([Event.INTENT, Event.DONE, Event.UNDO_FAILED, Event.UNDONE], ActionState.UNDONE),
+        ([Event.RESUMED], ActionState.PROPOSED),
+    ],
+)
+def test_what_was_done_outweighs_what_was_not(storage: UPath, events: list[Event], state: ActionState) -> None:
+    plan = plan_of(action())
+    plan.write(storage)
+    for order in (events, events[::-1]):
+        journal = Journal(storage, "acme", plan.plan_id, actor={}, sha256=plan.sha256)
+        for event in order:
+            journal.write(plan.actions[0], event)
+        audit = Audit(storage, "acme")
+        assert audit.states(plan.plan_id) == {plan.actions[0].action_id: state}
+        (fate,) = audit.fates(plan.plan_id)
+        assert fate.state is state
+
+
+def test_only_failures_that_nothing_settled_since_are_listed_the_newest_of_each(storage: UPath) -> None:
+    one, other, done = action("0a"), action("0b"), action("0c")
+    plan = plan_of(one, other, done)
+    for seconds, failed in ((1, one), (3, one), (2, one), (0, done), (0, other)):
+        clock = NOW + timedelta(seconds=seconds)
+        journal = Journal(storage, "acme", plan.plan_id, actor={}, sha256=plan.sha256, now=lambda at=clock: at)
+        journal.write(failed, Event.FAILED, error=f"after {seconds} s")
+    Journal(storage, "acme", plan.plan_id, actor={}).write(done, Event.DONE)
+    found = {each.report: each.error for each in Audit(storage, "acme").failed(plan.plan_id)}
+    assert found == {"0a": "after 3 s", "0b": "after 0 s"}

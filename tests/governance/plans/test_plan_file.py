@@ -22,7 +22,9 @@ from airflow_provider_studio.governance.plans import plan as plan_module
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
 from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.plans.records import ActionKind, Saving, Spared, SpareReason
 from tests.governance.conftest import Governed, ago, built_once
+from tests.governance.small_plans import action, plan_of
 
 NASTY = "<script>alert(1)</script> | [x](javascript:y) `a` *b* \u2028 line\u0085s \r\n 名前"
 
@@ -303,3 +305,87 @@ def test_a_journal_from_before_there_was_a_hash_in_it_is_undone_and_resumed(gove
     assert governed.undo(plan).failures == []
     assert governed.state() == before
     assert len(Audit(governed.storage, "acme").events()) == 8
+
+
+def test_a_plan_in_numbers_names_what_it_was_made_from_and_counts_each_kind() -> None:
+    saving = Saving(runs_a_week=7, seconds_a_week=1234.5)
+    unknown = Saving(runs_a_week=1.26, seconds_a_week=None)
+    plan = plan_of(
+        action("0a", "1", saving=saving),
+        action("0a", "2", saving=unknown),
+        action("0a"),
+        action("0b"),
+        action("0c", kind=ActionKind.UNARCHIVE_REPORT),
+    )
+    graced = Spared(report="0d", report_name=None, reason=SpareReason.GRACE, detail="", nights_left=2)
+    viewed = Spared(report="0e", report_name=None, reason=SpareReason.VIEWED, detail="")
+    plan = Plan(plan.header.model_copy(update={"sha256": "", "plan_id": ""}), plan.actions, (graced, viewed, graced))
+    assert plan.reports == ("0a", "0b", "0c")
+    assert plan.summary() == {
+        "plan_id": plan.sha256[:12],
+        "sha256": plan.sha256,
+        "workspace": "acme",
+        "snapshot": "snapshots/workspace=acme/taken_at=now",
+        "reports": 100,
+        "stale": 2,
+        "reports_to_archive": 2,
+        "reports_to_unarchive": 1,
+        "schedules_to_delete": 2,
+        "due_later": 2,
+        "runs_saved_a_week": 8.3,
+        "hours_saved_a_week": 0.34,
+        "matching_nothing": [],
+        "spared": {"grace": 2, "viewed": 1},
+    }
+
+
+def test_what_changed_since_an_earlier_plan_is_new_gone_or_kept() -> None:
+    earlier = plan_of(action("0a"), action("0b"), action("0c"))
+    later = plan_of(action("0a"), action("0d"))
+    spared = Spared(report="0b", report_name=None, reason=SpareReason.VIEWED, detail="")
+    later = Plan(later.header.model_copy(update={"sha256": "", "plan_id": ""}), later.actions, (spared,))
+    diff = later.diff(earlier)
+    assert (diff.previous, diff.kept) == (earlier.plan_id, 1)
+    assert [one.report for one in diff.new] == ["0d"]
+    assert [(one.report, why) for one, why in diff.gone] == [("0b", "viewed"), ("0c", "settled")]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".md"])
+@pytest.mark.parametrize("same", [True, False])
+def test_a_file_that_another_process_writes_meanwhile_is_left_as_it_is(
+    storage: UPath, monkeypatch: pytest.MonkeyPatch, suffix: str, same: bool
+) -> None:
+    plan = plan_of(action())
+    original = plan_module.write_once
+
+    def raced(path: UPath, content: bytes) -> bool:
+        if path.suffix == suffix:
+            original(path, content if same else b"another plan")
+        return original(path, content)
+
+    monkeypatch.setattr(plan_module, "write_once", raced)
+    if same:
+        assert Plan.read(plan.write(storage), workspace="acme").sha256 == plan.sha256
+        return
+    with pytest.raises(PlanError, match="is there already and is another plan with the id"):
+        plan.write(storage)
+    folder = storage / "plans" / "workspace=acme"
+    assert [one.read_bytes() for one in folder.iterdir() if one.suffix == suffix] == [b"another plan"]
+
+
+@pytest.mark.parametrize("change", [{"plan_id": "000000000000"}, {"sha256": "0" * 64}])
+def test_a_header_that_names_another_content_is_no_plan(change: dict[str, str]) -> None:
+    plan = plan_of(action())
+    with pytest.raises(PlanTamperedError, match="was changed after it was made"):
+        Plan(plan.header.model_copy(update=change), plan.actions, plan.spared)
+
+
+def test_a_header_is_read_only_of_a_plan(storage: UPath) -> None:
+    plan = plan_of(action())
+    path = plan.write(storage)
+    assert Plan.read_header(path) == plan.header
+    lines = path.read_text(encoding="utf-8").split("\n")
+    for first in ("", "{}", "no plan", lines[1], lines[0].replace(plan.plan_id, "../etc")):
+        path.write_text("\n".join([first, *lines[1:]]), encoding="utf-8")
+        with pytest.raises(PlanTamperedError, match=r"is no plan\. It was changed or cut short"):
+            Plan.read_header(path)

@@ -171,7 +171,10 @@ class _Undo:
 
     def _was_refused(self, action_id: str) -> bool:
         """Whether Studio refused to create a schedule when it was tried last, so that nothing of it is there."""
-        failures = self._journal.read_all(action_id, Event.UNDO_FAILED)
+        try:
+            failures = self._journal.read_all(action_id, Event.UNDO_FAILED)
+        except JournalError:
+            return False  # a damaged event concerns one action, which reports it
         return bool(failures) and failures[-1].get("refused") is True
 
     def _was_not_ours(self, action_id: str) -> bool:

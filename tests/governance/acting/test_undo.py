@@ -368,3 +368,18 @@ def test_the_schedules_of_several_reports_come_back_side_by_side(governed: Gover
     summary = governed.undo(plan, concurrency=5)
     assert (summary.unarchived, len(summary.schedules_recreated), summary.failures) == (5, 10, [])
     assert governed.state() == before
+
+
+def test_a_damaged_failure_of_an_earlier_undo_stops_no_other_report(governed: Governed, plan: Plan) -> None:
+    governed.control.add_fault("status", method="POST", path="/schedules$", status=400, times=None)
+    governed.control.add_fault("status", method="PATCH", path="/unarchive$", status=403, times=None)
+    assert len(governed.undo(plan).failures) == 5
+    folder = governed.storage / "journals" / "workspace=acme" / f"plan={plan.plan_id}"
+    (event,) = [one for one in folder.iterdir() if one.name.startswith(f"archive_report-{plan.reports[0]}.undo-failed")]
+    event.write_text("{")
+    schedule = next(one for one in folder.iterdir() if "delete_schedule" in one.name and ".undo-failed" in one.name)
+    schedule.write_text("{")
+    governed.control.clear_faults()
+    summary = governed.undo(plan)
+    assert summary.unarchived == 3
+    assert all("is missing or damaged" in one for one in summary.failures)

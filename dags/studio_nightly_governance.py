@@ -46,7 +46,9 @@ POLICY = {
         description="Delete a schedule after so many failed runs in a row; its Report stays.",
     ),
     "schedules_of_archived": Param(False, type="boolean", description="Delete the schedules of archived Reports."),
-    "grace_nights": Param(0, type="integer", minimum=0, description="Act on what so many nights before flagged too."),
+    "grace_days": Param(
+        0, type="integer", minimum=0, maximum=365, description="Act this many calendar days after the first flag."
+    ),
     "retry_refused_days": Param(
         7, type="integer", minimum=0, description="Plan a Report again this many days after Studio refused it."
     ),

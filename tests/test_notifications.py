@@ -105,9 +105,9 @@ def test_a_plan_that_does_nothing_tells_nobody(governed: Governed) -> None:
 def test_what_is_in_its_grace_is_due_later(governed: Governed) -> None:
     governed.report("Waiting", creator="ada")
     governed.nights(100, 0)
-    plan = governed.plan(grace_nights=3)
+    plan = governed.plan(grace_days=3)
     (due,) = due_reports(plan)
-    assert due.line().endswith(": it is archived in 3 nights; nobody seems to use it")
+    assert due.line().endswith(": it is archived, due on 2026-06-04; nobody seems to use it")
     (notice,) = owner_notices(plan)
     assert (notice.owner, notice.email) == ("ada", None)
     assert plan_notice(plan).subject.endswith("archive 0 Reports, delete 0 schedules")

@@ -68,7 +68,7 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
 
     def execute(self, context: Context) -> Any:
         """Ask."""
-        from airflow_provider_studio.governance.planning.earlier import last_night
+        from airflow_provider_studio.governance.planning.earlier import previous_plan
         from airflow_provider_studio.governance.words import counted
 
         plan = self._plan()
@@ -77,7 +77,7 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
             f"Studio workspace {plan.workspace}: archive {counted(numbers['reports_to_archive'], 'Report')} and delete "
             f"{counted(numbers['schedules_to_delete'], 'schedule')}?"
         )
-        self.body = plan.to_markdown(previous=last_night(settings.storage(self.storage_path), plan))
+        self.body = plan.to_markdown(previous=previous_plan(settings.storage(self.storage_path), plan))
         context["ti"].xcom_push(key=_SHOWN, value=plan.sha256)
         return super().execute(context)
 

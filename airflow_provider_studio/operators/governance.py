@@ -25,18 +25,27 @@ _CHOICES = 'approval=approve.output (of a StudioApprovePlanOperator), or approva
 
 
 class StudioPlanOperator(StudioOperator):
-    """Hold the snapshots against a staleness policy and write a plan. Changes nothing in Studio.
+    """Evaluate a staleness policy against the snapshots and write a plan. Changes nothing in Studio.
 
     Returns the plan in numbers (`plan_id`, `sha256`, `stale`, `reports_to_archive`, `schedules_to_delete`, `due_later`,
-    `runs_saved_a_week`, `hours_saved_a_week`, `spared`), its `path`, and its `markdown` for an approval. Asks Studio
-    for the workspace's members where it needs to know an owner, and for what each stale dataset feeds.
+    `next_due_on`, `runs_saved_a_week`, `hours_saved_a_week`, `spared`), its `path`, and its `markdown` for an approval.
+    Asks Studio for the workspace's members where it needs to know an owner, and for what each stale dataset feeds.
 
     :param policy: a StalenessPolicy or its fields; checked when the DAG is parsed, unless it is templated.
     :param snapshot: the snapshot as the inventory's summary names it; the newest by default.
+    :param plan_name: what the plans of this task have in common; `<dag_id>.<task_id>` by default, with the map index of
+        a mapped task. A plan is compared with, and continues the grace of, the plans of the same name. Set it before
+        you rename the DAG or the task, or else every wait starts again.
     :param storage_path: another place than `[studio] storage_path`.
     """
 
-    template_fields: Sequence[str] = (*StudioOperator.template_fields, "policy", "snapshot", "storage_path")
+    template_fields: Sequence[str] = (
+        *StudioOperator.template_fields,
+        "policy",
+        "snapshot",
+        "plan_name",
+        "storage_path",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"policy": "json"}
 
     def __init__(
@@ -44,34 +53,43 @@ class StudioPlanOperator(StudioOperator):
         *,
         policy: StalenessPolicy | Mapping[str, Any],
         snapshot: str | None = None,
+        plan_name: str | None = None,
         storage_path: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.policy = policy
         self.snapshot = snapshot
+        self.plan_name = plan_name
         self.storage_path = storage_path
         if isinstance(policy, Mapping) and "{{" not in str(policy):
             from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 
             StalenessPolicy.of(policy)
 
-    def run_with_studio(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
+    def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Make the plan."""
-        from airflow_provider_studio.governance.planning.earlier import last_night
+        from airflow_provider_studio.governance.planning.earlier import previous_plan
         from airflow_provider_studio.governance.planning.planner import make_plan
         from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 
         storage, client = settings.storage(self.storage_path), self.hook.client
         policy = StalenessPolicy.of(self.policy)
         self.log.info("%s", policy.describe())
-        plan = make_plan(storage, client.workspace, policy, snapshot=self.snapshot, client=client)
-        previous = last_night(storage, plan)
+        name = _default_name(context) if self.plan_name is None else self.plan_name
+        plan = make_plan(storage, client.workspace, policy, name=name, snapshot=self.snapshot, client=client)
+        previous = previous_plan(storage, plan)
         path, markdown = plan.write(storage, previous=previous), plan.to_markdown(previous=previous)
         summary = plan.summary()
         log_folded(self.log, f"Plan {plan.plan_id} as the approver reads it", markdown.splitlines())
         self.log.info("Plan %s: %s", path, summary)
         return {**summary, "path": str(path), "markdown": markdown}
+
+
+def _default_name(context: Context) -> str:
+    ti = context["ti"]
+    mapped = f"[{ti.map_index}]" if getattr(ti, "map_index", -1) >= 0 else ""
+    return f"{ti.dag_id}.{ti.task_id}{mapped}"
 
 
 class StudioApplyPlanOperator(StudioActingOperator):

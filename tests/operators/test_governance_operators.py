@@ -203,3 +203,22 @@ def test_a_named_report_that_studio_refuses_fails_the_task_after_the_others(
     assert (ran.xcom("t")["archived"], list(ran.xcom("t")["left_alone"])) == (1, [dead])
     assert emulator.control.state()["reports"][other]["archived"]
     assert "Studio refused 1 Report; everything else is done" in capsys.readouterr().out
+
+
+def test_a_plan_is_named_after_its_task_unless_plan_name_says_otherwise(
+    run: RunDag, emulator: StudioEmulator, dead: str, tmp_path: Path
+) -> None:
+    def tasks() -> None:
+        inventory = StudioInventoryOperator(task_id="inventory")
+        plan = StudioPlanOperator(task_id="plan", policy=POLICY)
+        other = StudioPlanOperator(task_id="other", policy=POLICY, plan_name="{{ 'kept' }}.name")
+        mapped = StudioPlanOperator.partial(task_id="mapped").expand(policy=[POLICY, {"unviewed_days": 30}])
+        archive = StudioArchiveReportsOperator(task_id="archive", reports=[dead])
+        inventory >> plan >> other >> mapped >> archive
+
+    ran = run(tasks)
+    assert ran.state == "success"
+    dag = ran.xcom("plan")["name"].removesuffix(".plan")
+    assert ran.xcom("other")["name"] == "kept.name"
+    names = {header.name for header in audit(tmp_path).headers()}
+    assert names == {f"{dag}.plan", "kept.name", f"{dag}.mapped[0]", f"{dag}.mapped[1]", f"{dag}.archive"}

@@ -128,7 +128,7 @@ class _Apply:
     ) -> None:
         self._client = client
         self._plan = plan
-        self._policy = StalenessPolicy.of(plan.header.policy) if plan.header.policy else None
+        self._policy = StalenessPolicy.of_plan(plan.header.policy) if plan.header.policy else None
         self._journal = journal
         self._acts = Acts(client, journal)
         self._kinds = kinds

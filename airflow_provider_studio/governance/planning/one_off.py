@@ -68,7 +68,7 @@ def plan_named(
     unfinished = _unfinished(storage, client.workspace, begun)
     if unfinished is not None:
         return unfinished
-    plan = _Naming(client, kind, schedules).plan(tokens, now())
+    plan = _Naming(client, kind, schedules, name=_name_of(actor)).plan(tokens, now())
     plan.write(storage)
     write_once(begun / f"{plan.plan_id}.json", json.dumps({"plan_id": plan.plan_id, "actor": dict(actor)}).encode())
     return plan
@@ -86,11 +86,17 @@ def _unfinished(storage: UPath, workspace: str, begun: UPath) -> Plan | None:
     return None
 
 
+def _name_of(actor: Mapping[str, str]) -> str:
+    """Return what the plans of one task are called."""
+    return ".".join(filter(None, (actor.get("dag"), actor.get("task")))) or "named"
+
+
 class _Naming:
     """One plan on its way."""
 
-    def __init__(self, client: StudioClient, kind: ActionKind, schedules: Sequence[str] | None) -> None:
+    def __init__(self, client: StudioClient, kind: ActionKind, schedules: Sequence[str] | None, *, name: str) -> None:
         self._client = client
+        self._name = name
         self._kind = kind
         self._wanted = None if schedules is None else set(schedules)
         self._has_read = False
@@ -109,6 +115,7 @@ class _Naming:
                 f"None of the named Reports has the schedule {', '.join(unknown)}; nothing was touched.{unread}"
             )
         header = PlanHeader(
+            name=self._name,
             workspace=self._client.workspace,
             snapshot=None,
             taken_at=at,

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hold the newest snapshot and the nights before it against a policy, and make a plan. Nothing is changed by it."""
+"""Evaluate a policy against the newest snapshot and its history, and make a plan. Nothing is changed by it."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from upath import UPath
@@ -17,7 +17,8 @@ from airflow_provider_studio.governance.history.facts import facts
 from airflow_provider_studio.governance.history.rows import fetched
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.planning.asking import FedBy, Members
-from airflow_provider_studio.governance.planning.earlier import EarlierPlans, Flag
+from airflow_provider_studio.governance.planning.earlier import CLOCKS_DIFFER_BY, EarlierPlans
+from airflow_provider_studio.governance.planning.grace import Flag, Wait
 from airflow_provider_studio.governance.planning.judging import Around, Facts, Judge, texts_of
 from airflow_provider_studio.governance.planning.savings import saving_of
 from airflow_provider_studio.governance.planning.setbacks import Setback
@@ -37,11 +38,12 @@ from airflow_provider_studio.governance.plans.records import (
     SpareReason,
 )
 from airflow_provider_studio.governance.storage import utcnow
-from airflow_provider_studio.governance.words import counted
 
 log = logging.getLogger(__name__)
 
-_CLOCKS_DIFFER_BY = timedelta(hours=1)
+DEFAULT_NAME = "manual"
+"""The name of plans of callers that give none."""
+_LONGEST_NAME = 600
 _CRON = ("freq", "hour", "minute", "day_of_week", "day_of_month")
 
 
@@ -50,35 +52,42 @@ def make_plan(
     workspace: str,
     policy: StalenessPolicy,
     *,
+    name: str = DEFAULT_NAME,
     snapshot: str | None = None,
     client: StudioClient | None = None,
     now: Callable[[], datetime] = utcnow,
 ) -> Plan:
     """Make a plan; `Plan.write` keeps it.
 
+    :param name: tells these plans from those with other policies: the waits of flagged items and the comparison with
+        the previous plan continue those of the same name.
     :param snapshot: the snapshot's folder relative to the storage root, as the inventory's summary names it; the newest
         by default.
     :param client: asks what no snapshot tells: the members of the workspace, and which live Reports a dataset feeds.
         Without it nobody counts as having left.
-    :raises PlanError: there is no such snapshot, or it is from the future.
+    :raises PlanError: there is no such snapshot, the name is none, or the snapshot or the plan before is from the
+        future.
     :raises PolicyError: the policy's own condition is none.
     """
+    _check_name(name)
     store = SnapshotStore(storage, workspace)
     nights = _nights(store, snapshot)
     newest = nights[-1]
     made_at = now()
-    if newest.taken_at > made_at + _CLOCKS_DIFFER_BY:
+    if newest.taken_at > made_at + CLOCKS_DIFFER_BY:
         raise PlanError(
             f"The snapshot {store.relative(newest)} was taken at {newest.taken_at:%Y-%m-%d %H:%M UTC}, but it is "
-            f"{made_at:%Y-%m-%d %H:%M UTC} now: a clock was wrong, then or now. Mend the clock, or remove that folder."
+            f"{made_at:%Y-%m-%d %H:%M UTC} now: a clock was wrong, then or now. Fix the clock, or remove that folder."
         )
-    earlier = EarlierPlans(storage, workspace, newest.taken_at, archives=policy.archives)
+    earlier = EarlierPlans(
+        storage, workspace, name=name, taken_at=newest.taken_at, made_at=made_at, archives=policy.archives
+    )
     reports, schedules, tokens = _facts(nights, policy)
     members = Members(client)
     around = Around(members.usernames if policy.owner_left_days is not None else None, tokens, FedBy(client))
     judge = Judge(policy, newest.taken_at, around)
-    failed = earlier.setbacks(made_at, policy.retry_refused_days)
-    work = _Planning(policy, judge, members, flagged=earlier.flagged(policy.grace_nights), setbacks=failed, now=made_at)
+    failed = earlier.setbacks(policy.retry_refused_days)
+    work = _Planning(policy, judge, members, waits=earlier.waits(), setbacks=failed, now=made_at)
     for report in reports:
         work.add(report, schedules.get(report["token"], []))
     work.actions.sort(key=lambda one: one.report in failed)  # what failed before comes last, and keeps nothing else
@@ -92,12 +101,21 @@ def make_plan(
         created_at=made_at,
         policy=policy.model_dump(mode="json"),
         policy_in_words=policy.describe(),
-        previous_plan=earlier.newest,
+        previous_plan=earlier.previous,
         reports_in_snapshot=len(reports),
         reports_by_collection=dict(sorted(live.items())),
         protections=_protections(policy, reports, work.kept),
+        name=name,
     )
     return Plan(header, work.actions, work.spared)
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise PlanError(
+            f"plan_name is {name!r}; it must be a text in one line of at most {_LONGEST_NAME} characters, such as "
+            "my_dag.plan."
+        )
 
 
 def _protections(
@@ -152,16 +170,17 @@ class _Planning:
         judge: Judge,
         members: Members,
         *,
-        flagged: Mapping[Flag, int],
+        waits: Mapping[Flag, Wait],
         setbacks: Mapping[str, Setback],
         now: datetime,
     ) -> None:
         self._policy = policy
         self._judge = judge
         self._members = members
-        self._flagged = flagged
+        self._waits = waits
         self._setbacks = setbacks
         self._now = now
+        self._today = now.astimezone(UTC).date()
         self.actions: list[Action] = []
         self.spared: list[Spared] = []
         self.kept: set[str] = set()
@@ -178,11 +197,12 @@ class _Planning:
                 self._spare(report, verdict.reason, verdict.detail)
                 if verdict.reason in REASONS.values():
                     self.kept.add(report["token"])
-            elif self._in_grace(report, None) or self._was_refused(report, None):
-                return
             else:
+                wait = self._wait(report, None)
+                if self._in_grace(report, None, wait) or self._was_refused(report, None, wait):
+                    return
                 # Schedules first: whether archiving stops them nobody knows.
-                about = self._about(report, schedules, verdict.evidence)
+                about = self._about(report, schedules, verdict.evidence, wait)
                 self.actions += [_deletion(Rule.STALE, report, one, about) for one in schedules]
                 self.actions.append(Action(kind=ActionKind.ARCHIVE_REPORT, **about))
                 return
@@ -199,28 +219,33 @@ class _Planning:
             self.kept.add(report["token"])
             return
         for schedule, evidence in due:
-            if not self._in_grace(report, schedule) and not self._was_refused(report, schedule):
-                self.actions.append(_deletion(rule, report, schedule, self._about(report, schedules, evidence)))
+            token = schedule["token"]
+            wait = self._wait(report, token)
+            if not self._in_grace(report, token, wait) and not self._was_refused(report, token, wait):
+                about = self._about(report, schedules, evidence, wait)
+                self.actions.append(_deletion(rule, report, schedule, about))
 
-    def _in_grace(self, report: Facts, schedule: Facts | None) -> bool:
-        """Flag what was not flagged often enough yet."""
-        token = None if schedule is None else schedule["token"]
-        left = self._policy.grace_nights - self._flagged.get((report["token"], token), 0)
-        if left <= 0:
+    def _wait(self, report: Facts, schedule: str | None) -> Wait:
+        """Return the wait of something that the policy flags now."""
+        days, before = self._policy.grace_days, self._waits.get((report["token"], schedule))
+        return Wait.started(self._today, days) if before is None else before.continued(days)
+
+    def _in_grace(self, report: Facts, schedule: str | None, wait: Wait) -> bool:
+        """Leave alone what is not due yet."""
+        if wait.due_on <= self._today:
             return False
-        detail = f"flagged; due in {counted(left, 'night')}"
+        detail = f"flagged since {wait.flagged_on}; due on {wait.due_on}"
         email = self._email(report)
-        self._spare(report, SpareReason.GRACE, detail, schedule=token, nights_left=left, owner_email=email)
+        self._spare(report, SpareReason.GRACE, detail, schedule=schedule, owner_email=email, **vars(wait))
         return True
 
-    def _was_refused(self, report: Facts, schedule: Facts | None) -> bool:
+    def _was_refused(self, report: Facts, schedule: str | None, wait: Wait) -> bool:
         """Leave a Report alone that Studio refused lately, and say so."""
         setback, days = self._setbacks.get(report["token"]), self._policy.retry_refused_days
         if setback is None or not setback.still_holds(report, self._now, days):
             return False
         again = f"planned again from {setback.retried_from(days):%Y-%m-%d} on, or once it is changed"
-        token = None if schedule is None else schedule["token"]
-        self._spare(report, SpareReason.REFUSED, f"{setback.in_words()} ({again})", schedule=token)
+        self._spare(report, SpareReason.REFUSED, f"{setback.in_words()} ({again})", schedule=schedule, **vars(wait))
         return True
 
     def _email(self, report: Facts) -> str | None:
@@ -238,7 +263,9 @@ class _Planning:
             )
         )
 
-    def _about(self, report: Facts, schedules: list[dict[str, Any]], evidence: tuple[Evidence, ...]) -> dict[str, Any]:
+    def _about(
+        self, report: Facts, schedules: list[dict[str, Any]], evidence: tuple[Evidence, ...], wait: Wait
+    ) -> dict[str, Any]:
         setback = self._setbacks.get(report["token"])
         evidence = evidence if setback is None else (*evidence, setback.evidence())
         return {
@@ -255,6 +282,7 @@ class _Planning:
                 collection=report["collection"],
                 schedules=tuple(one["token"] for one in schedules),
             ),
+            **vars(wait),
         }
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from airflow_provider_studio.governance.errors import ABOUT_ONE_REPORT, JournalError
 from airflow_provider_studio.governance.planning.judging import Facts
-from airflow_provider_studio.governance.plans.audit import ActionState, Audit, JournalEvent
+from airflow_provider_studio.governance.plans.audit import SETTLED, ActionState, Audit, JournalEvent
 from airflow_provider_studio.governance.plans.journal import PLAN, Event
 from airflow_provider_studio.governance.plans.records import REFUSED, ActionKind, Baseline, Evidence, PlanHeader
 
@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 
 _APPLIED_WITHIN = timedelta(days=31)
 """An older plan is taken to be over: no apply of it failed lately."""
-_WORKED = {ActionState.DONE, ActionState.UNDONE, ActionState.UNDO_FAILED}
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def _journaled(audit: Audit, plan_id: str) -> dict[str, Setback | None]:
         )
         failed = [one for one in audit.failed(plan_id) if _is_of_interest(one)]
         found |= {str(one.report): _setback(one, everything=everything) for one in failed}
-    worked = (action_id for action_id, state in states.items() if state in _WORKED)
+    worked = (action_id for action_id, state in states.items() if state in SETTLED)
     for action_id in worked:
         found.setdefault(action_id.split("-")[1], None)
     return found

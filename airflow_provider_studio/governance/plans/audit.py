@@ -42,6 +42,8 @@ class ActionState(StrEnum):
     UNDONE = "undone"
 
 
+SETTLED = frozenset({ActionState.DONE, ActionState.UNDONE, ActionState.UNDO_FAILED})
+"""States of an action that was carried out, whether or not it was taken back."""
 _BY_EVENT = (
     (Event.UNDONE, ActionState.UNDONE),
     (Event.UNDO_FAILED, ActionState.UNDO_FAILED),

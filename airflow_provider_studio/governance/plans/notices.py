@@ -10,11 +10,12 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import groupby
 
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.plan_text import saving_in_words
-from airflow_provider_studio.governance.plans.records import ActionKind, SpareReason
+from airflow_provider_studio.governance.plans.records import ActionKind, Spared, SpareReason
 from airflow_provider_studio.governance.words import counted
 
 _LONGEST_LIST = 50
@@ -27,7 +28,8 @@ class DueReport:
 
     :param what: what happens to it, in words.
     :param why: the evidence in words.
-    :param nights_left: after how many more nights; 0 is this plan.
+    :param is_due: whether this plan does it, once it is approved.
+    :param due_on: the day from which on a plan may do it; None where a plan of an earlier version did not say.
     """
 
     token: str
@@ -36,18 +38,19 @@ class DueReport:
     owner_email: str | None
     what: str
     why: str
-    nights_left: int
+    is_due: bool
+    due_on: date | None
 
     def line(self) -> str:
         """The Report in one line of text."""
-        return f"{self.name} ({self.token}): {self.what} {self.when}; {self.why}"
+        return f"{self.name} ({self.token}): {self.what}, {self.when}; {self.why}"
 
     @property
     def when(self) -> str:
         """When it happens, in words."""
-        if self.nights_left == 0:
+        if self.is_due:
             return "once the plan is approved"
-        return f"in {counted(self.nights_left, 'night')}"
+        return "due on an unknown day" if self.due_on is None else f"due on {self.due_on}"
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ class OwnerNotice(Notice):
 
 
 def due_reports(plan: Plan) -> list[DueReport]:
-    """Return the Reports that a plan acts on, and those in their grace that it only flags."""
-    due: dict[str, DueReport] = {}
+    """Return the Reports that a plan acts on, and what is in its grace, each schedule with a day of its own."""
+    due: list[DueReport] = []
     for report, each in groupby(plan.actions, key=lambda action: action.report):
         actions = list(each)
         deleted = sum(one.kind is ActionKind.DELETE_SCHEDULE for one in actions)
@@ -81,22 +84,33 @@ def due_reports(plan: Plan) -> list[DueReport]:
         what += ["it is archived"] if len(actions) > deleted else []
         first, why = actions[0], dict.fromkeys(fact.meaning for one in actions for fact in one.evidence)
         name = _name(first.report_name)
-        due[report] = DueReport(
-            report, name, first.owner, first.owner_email, " and ".join(what), "; ".join(why), nights_left=0
-        )
-    for one in plan.spared:
-        if one.reason is SpareReason.GRACE and one.report not in due:
-            what_then = "it is archived" if one.schedule is None else f"schedule {one.schedule} is deleted"
-            due[one.report] = DueReport(
-                one.report,
-                _name(one.report_name),
-                one.owner,
-                one.owner_email,
-                what_then,
-                "nobody seems to use it",
-                one.nights_left or 0,
+        due.append(
+            DueReport(
+                report,
+                name,
+                first.owner,
+                first.owner_email,
+                " and ".join(what),
+                "; ".join(why),
+                is_due=True,
+                due_on=first.due_on,
             )
-    return list(due.values())
+        )
+    due += [_waiting(one) for one in plan.spared if one.reason is SpareReason.GRACE]
+    return due
+
+
+def _waiting(one: Spared) -> DueReport:
+    return DueReport(
+        one.report,
+        _name(one.report_name),
+        one.owner,
+        one.owner_email,
+        "it is archived" if one.schedule is None else f"schedule {one.schedule} is deleted",
+        "nobody seems to use it",
+        is_due=False,
+        due_on=one.due_on,
+    )
 
 
 def plan_notice(plan: Plan) -> Notice:
@@ -122,7 +136,8 @@ def owner_notices(plan: Plan) -> list[OwnerNotice]:
             by_owner.setdefault(one.owner, []).append(one)
     notices = []
     for owner, due in sorted(by_owner.items()):
-        count = f"{len(due)} of your Reports {'is' if len(due) == 1 else 'are'}"
+        reports = len({one.token for one in due})
+        count = f"{reports} of your Reports {'is' if reports == 1 else 'are'}"
         subject = f"Studio workspace {plan.workspace}: {count} about to be tidied away"
         head = [f"Nobody seems to use these Reports in {plan.workspace} any more. {plan.header.policy_in_words}"]
         mark = plan.header.policy.get("keep_mark")

@@ -77,10 +77,16 @@ class Plan:
         """The Reports that the plan touches, in order."""
         return tuple(dict.fromkeys(action.report for action in self.actions))
 
+    @property
+    def due_dates(self) -> dict[str, int]:
+        """How many flagged items are due on which later day, by its ISO date."""
+        waiting = (one.due_on for one in self.spared if one.reason is SpareReason.GRACE and one.due_on is not None)
+        return {day.isoformat(): count for day, count in sorted(Counter(waiting).items())}
+
     def write(self, storage: UPath, *, previous: Plan | None = None) -> UPath:
         """Write the plan for machines (`.jsonl`) and for people (`.md`), and return the former's path.
 
-        :param previous: the plan of the night before, for what changed since.
+        :param previous: an earlier plan, for what changed since.
         :raises PlanError: another plan is there under the same id.
         """
         path = plan_path(storage, self.workspace, self.plan_id)
@@ -172,6 +178,7 @@ class Plan:
         return {
             "plan_id": self.plan_id,
             "sha256": self.sha256,
+            "name": self.header.name,
             "workspace": self.workspace,
             "snapshot": self.header.snapshot,
             "reports": self.header.reports_in_snapshot,
@@ -180,6 +187,7 @@ class Plan:
             "reports_to_unarchive": kinds[ActionKind.UNARCHIVE_REPORT],
             "schedules_to_delete": kinds[ActionKind.DELETE_SCHEDULE],
             "due_later": sum(one.reason is SpareReason.GRACE for one in self.spared),
+            "next_due_on": min(self.due_dates, default=None),
             "runs_saved_a_week": round(sum(one.runs_a_week for one in savings), 1),
             "hours_saved_a_week": round(sum(one.seconds_a_week or 0 for one in savings) / 3600, 2),
             "matching_nothing": [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan for people, in Markdown: the numbers, what changed since last night, the policy, and a row for each Report.
+"""A plan for people, in Markdown: numbers, changes since the previous plan, the policy, and a row for each Report.
 
 Names come from users: nothing in them becomes markup, and none is long.
 """
@@ -29,6 +29,7 @@ from airflow_provider_studio.governance.words import counted, duration
 _LONGEST_NAME = 80
 _MOST_PROTECTIONS = 20
 _MOST_REFUSED = 10
+_MOST_DAYS = 10
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class PlanText:
         """Return the text; at most so many rows of Reports."""
         lines = [f"## Plan {self.header.plan_id} for workspace {shown(self.header.workspace)}", ""]
         lines += [self.proposal(), "", *self._saving(), *self._since(diff)]
-        lines += [f"Policy: {shown(self.header.policy_in_words, longest=2000)}", ""]
+        name = "" if self.header.name is None else f" of {shown(self.header.name)}"
+        lines += [f"Policy{name}: {shown(self.header.policy_in_words, longest=2000)}", ""]
         lines += self._protections()
         lines += [*self._due_later(), *self._refused(), *self._spared(), *self._table(rows)]
         return "\n".join(lines)
@@ -76,7 +78,7 @@ class PlanText:
         more = f", and {len(diff.new) - 10} more" if len(diff.new) > 10 else ""
         added = f"{counted(len(diff.new), 'new action')}{f' ({new}{more})' if new else ''}"
         gone = f"{len(diff.gone)} gone{f' ({why})' if why else ''}"
-        return [f"Since last night's plan {diff.previous}: {added}, {gone}, {diff.kept} as before.", ""]
+        return [f"Since the previous plan {diff.previous}: {added}, {gone}, {diff.kept} as before.", ""]
 
     def _table(self, rows: int) -> list[str]:
         by_report = [list(each) for _, each in groupby(self.actions, key=lambda action: action.report)]
@@ -106,9 +108,12 @@ class PlanText:
         waiting = [one for one in self.spared if one.reason is SpareReason.GRACE]
         if not waiting:
             return []
-        soonest = min(one.nights_left or 0 for one in waiting)
-        first = f"the first in {counted(soonest, 'night')}"
-        return [f"Due later: {counted(len(waiting), 'Report')} in their grace, {first}.", ""]
+        reports: dict[str, set[str]] = {}
+        for one in waiting:
+            reports.setdefault(f"due on {one.due_on}" if one.due_on else "due on an unknown day", set()).add(one.report)
+        days = [f"{counted(len(found), 'Report')} {day}" for day, found in sorted(reports.items())]
+        more = [f"and {len(days) - _MOST_DAYS} more days in the plan's file"] if len(days) > _MOST_DAYS else []
+        return [f"In their grace: {'; '.join([*days[:_MOST_DAYS], *more])}.", ""]
 
     def _refused(self) -> list[str]:
         """Show what Studio refused before, which a person may have to do something about."""

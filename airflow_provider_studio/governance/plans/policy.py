@@ -27,6 +27,10 @@ Names = tuple[Annotated[str, Field(strict=True), AfterValidator(_not_blank)], ..
 SHORTER = ("owner_left_days", "empty_days", "never_run_days")
 """Windows that replace `unviewed_days` for some Reports."""
 _ARCHIVING = ("unviewed_days", "unrun_days", "where", *SHORTER)
+_REPLACED = {
+    "grace_nights": "there is no such field any more. Use grace_days, which counts calendar days instead of plans."
+}
+"""Fields of earlier versions, with what to use instead."""
 PROTECTED = ("protected_reports", "protected_collections", "protected_owners", "protected_names")
 
 
@@ -46,9 +50,10 @@ class StalenessPolicy(BaseModel):
     :param where: a condition in SQL over the columns of `facts`, which must hold too.
     :param failing_schedule_runs: delete a schedule after so many failed runs in a row; its Report stays.
     :param schedules_of_archived: delete the schedules of archived Reports.
-    :param grace_nights: act only on what was flagged in so many nights before, one after the other.
+    :param grace_days: act on an item only this many calendar days (UTC) after it was first flagged, and if every plan
+        of the same name flagged it since. The date stands in the plan and is never moved to an earlier one.
     :param retry_refused_days: a Report that Studio refused to change is planned again after this many days, or once it
-        is moved, edited or has another owner; 0 plans it every night.
+        is moved, edited or has another owner; 0 plans it every time.
     :param protected_collections: tokens or names of Collections whose Reports are left alone.
     :param protected_reports: tokens of Reports that are left alone.
     :param protected_owners: user names whose Reports are left alone.
@@ -69,7 +74,7 @@ class StalenessPolicy(BaseModel):
     where: Annotated[str, Field(strict=True)] | None = None
     failing_schedule_runs: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
     schedules_of_archived: Annotated[bool, Field(strict=True)] = False
-    grace_nights: Annotated[int, Field(strict=True, ge=0, le=365)] = 0
+    grace_days: Annotated[int, Field(strict=True, ge=0, le=365)] = 0
     retry_refused_days: Annotated[int, Field(strict=True, ge=0, le=3650)] = 7
     protected_collections: Names = ()
     protected_reports: Names = ()
@@ -88,6 +93,11 @@ class StalenessPolicy(BaseModel):
     def of(cls, policy: StalenessPolicy | Mapping[str, Any]) -> StalenessPolicy:
         """Return the policy that an object or its fields stand for."""
         return policy if isinstance(policy, StalenessPolicy) else cls(**policy)
+
+    @classmethod
+    def of_plan(cls, fields: Mapping[str, Any]) -> StalenessPolicy:
+        """Return the policy of a plan that exists, whose waits are over or not as the plan says."""
+        return cls(**{name: value for name, value in fields.items() if name not in _REPLACED})
 
     @property
     def archives(self) -> bool:
@@ -165,6 +175,8 @@ def archives_by(fields: Mapping[str, Any]) -> bool:
 def _explained(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else "policy"
+    if name in _REPLACED:
+        return f"policy: {name} is {first['input']!r}; {_REPLACED[name]}"
     if first["type"] == "extra_forbidden":
         known = ", ".join(StalenessPolicy.model_fields)
         return f"policy: there is no field {name!r}; the fields are {known}."
@@ -175,7 +187,7 @@ def _mend(name: str) -> str:
     mends = {
         "minimum_age_days": "Use whole days from 0 to 3650",
         "retry_refused_days": "Use whole days from 0 to 3650",
-        "grace_nights": "Use a whole number of nights from 0 to 365",
+        "grace_days": "Use whole days from 0 to 365",
         "failing_schedule_runs": "Use a whole number of runs from 1 to 1000",
         "schedules_of_archived": "Use True or False",
         "where": "Use a condition in SQL as text",

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_studio.governance.words import counted
+
 _SHORTER = {
     "owner_left_days": "where the owner left the workspace",
     "empty_days": "where there is no query",
@@ -79,8 +81,8 @@ class PolicyText:
         return said
 
     def _grace(self) -> str:
-        nights = self.values["grace_nights"]
-        return f"; nothing is touched that was not flagged in the {nights} nights before" if nights else ""
+        days = self.values["grace_days"]
+        return f"; nothing is touched until {counted(days, 'day')} after it was first flagged" if days else ""
 
     def _never(self) -> str:
         spared = [f"{what} {', '.join(self.values[name])}" for name, what in _NAMED.items() if self.values[name]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -18,15 +19,18 @@ class Record(BaseModel):
     """One line of a plan.
 
     Plans that exist have a hash of their lines. A field that is added later is None by default and is named in
-    `_added_later`: as long as it is None, it is not written, so the lines of earlier plans stay as they were.
+    `_added_later`: as long as it is None, it is not written, so the lines of earlier plans stay as they were. A field
+    that is not used any more is named in `_retired`: it is written only if it was read from an earlier plan.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     _added_later: ClassVar[frozenset[str]] = frozenset()
+    _retired: ClassVar[frozenset[str]] = frozenset()
 
     def line(self) -> str:
         """Return the record as one canonical line of JSON."""
         absent = {name for name in self._added_later if getattr(self, name) is None}
+        absent |= self._retired - self.model_fields_set
         fields = self.model_dump(mode="json", exclude=absent)
         return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
@@ -120,6 +124,9 @@ class Action(Record):
 
     :param schedule_cron: when the schedule fires, in the machine's values, as far as the snapshot knows them.
     :param schedule_last_succeeded_at: of the schedule.
+    :param flagged_on: the day (UTC) of the first plan that flagged it, where every plan with this name did since; None
+        where a person named the Report.
+    :param due_on: the day from which on it may be acted on.
     """
 
     kind: ActionKind
@@ -135,6 +142,9 @@ class Action(Record):
     baseline: Baseline
     evidence: tuple[Evidence, ...]
     saving: Saving | None = None
+    flagged_on: date | None = None
+    due_on: date | None = None
+    _added_later: ClassVar[frozenset[str]] = frozenset({"flagged_on", "due_on"})
 
     @property
     def action_id(self) -> str:
@@ -145,7 +155,9 @@ class Action(Record):
 class Spared(Record):
     """A Report, or one schedule of it, that is left alone, and why.
 
-    :param nights_left: after how many more nights it is due, for one in its grace.
+    :param flagged_on: as of an action, for one in its grace or that Studio refused.
+    :param due_on: as of an action.
+    :param nights_left: written by earlier versions, which counted plans instead of days.
     """
 
     report: str
@@ -156,6 +168,10 @@ class Spared(Record):
     owner: str | None = None
     owner_email: str | None = None
     nights_left: int | None = None
+    flagged_on: date | None = None
+    due_on: date | None = None
+    _added_later: ClassVar[frozenset[str]] = frozenset({"flagged_on", "due_on"})
+    _retired: ClassVar[frozenset[str]] = frozenset({"nights_left"})
 
 
 class ProtectionCount(Record):
@@ -183,7 +199,9 @@ class PlanHeader(Record):
 
     :param snapshot: the snapshot's folder, relative to the storage root; None for a plan that a person named.
     :param policy: the policy's fields; empty for a plan that a person named.
-    :param previous_plan: the id of the plan of the night before.
+    :param name: tells the plans of one task from those of others: a plan is compared with the earlier ones of its name.
+        None in a plan that was made before plans had names, which is compared with none.
+    :param previous_plan: the id of the newest plan with this name that was made from an earlier snapshot.
     :param reports_by_collection: how many Reports that are not archived each touched Collection has; `""` stands
         for none.
     :param protections: each entry of the policy that protects Reports; None for a plan that a person named, and for one
@@ -204,7 +222,8 @@ class PlanHeader(Record):
     reports_in_snapshot: int
     reports_by_collection: dict[str, int] = {}
     protections: tuple[ProtectionCount, ...] | None = None
-    _added_later: ClassVar[frozenset[str]] = frozenset({"protections"})
+    name: str | None = None
+    _added_later: ClassVar[frozenset[str]] = frozenset({"protections", "name"})
 
 
 @dataclass(frozen=True)

@@ -249,19 +249,19 @@ def test_no_days_plan_a_refused_report_every_night(governed: Governed) -> None:
 def test_a_refused_report_in_its_grace_does_not_begin_it_again(governed: Governed) -> None:
     governed.report("Dead")
     governed.nights(100, 0)
-    governed.plan(grace_nights=1).write(governed.storage)
+    governed.plan(grace_days=1).write(governed.storage)
     governed.night(-1)
-    plan = governed.plan(grace_nights=1)
+    plan = governed.plan(grace_days=1)
     plan.write(governed.storage)
     refuse(governed, *plan.reports)
     governed.apply(plan)
     for day in range(2, 8):
         governed.night(-day)
-        plan = governed.plan(grace_nights=1)
+        plan = governed.plan(grace_days=1)
         plan.write(governed.storage)
         assert set(spared(plan)) == {one.report for one in plan.spared}
     governed.night(-8)
-    assert len(governed.plan(grace_nights=1).actions) == 1
+    assert len(governed.plan(grace_days=1).actions) == 1
 
 
 def test_what_a_token_without_rights_was_refused_is_planned_again_but_last(governed: Governed) -> None:

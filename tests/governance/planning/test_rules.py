@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of a policy beyond plain staleness: shorter windows, schedules, protections, grace, a condition in SQL."""
+"""The rules of a policy beyond plain staleness: shorter windows, schedules, protections, a condition in SQL."""
 
 from __future__ import annotations
 
@@ -166,46 +166,6 @@ def test_a_dataset_that_feeds_a_live_report_is_spared_by_its_name_and_others_as_
     assert (spared.reason, spared.detail) == (SpareReason.FEEDS, "feeds the live Report Weekly numbers")
 
 
-def test_grace_flags_first_and_acts_after_so_many_nights(governed: Governed) -> None:
-    report = governed.report(schedules=1)
-    governed.nights(100, 0)
-    for tonight, left in ((0, 2), (-1, 1)):
-        governed.night(tonight)
-        plan = governed.plan(grace_nights=2)
-        (spared,) = plan.spared
-        assert (plan.actions, spared.reason, spared.nights_left) == ((), SpareReason.GRACE, left)
-        plan.write(governed.storage)
-        governed.plan(grace_nights=2, unrun_days=60).write(governed.storage)  # a second plan in a night counts once
-    governed.night(-2)
-    plan = governed.plan(grace_nights=2)
-    assert plan.reports == (report,)
-    assert len(plan.actions) == 2
-
-
-def test_a_night_without_the_flag_begins_the_grace_anew(governed: Governed) -> None:
-    report = governed.report()
-    governed.nights(100, 0)
-    governed.plan(grace_nights=2).write(governed.storage)
-    governed.night(-1)
-    governed.plan(grace_nights=2, protected_reports=[report]).write(governed.storage)
-    governed.night(-2)
-    plan = governed.plan(grace_nights=2)
-    assert (plan.actions, plan.spared[0].nights_left) == ((), 2)
-
-
-def test_a_plan_that_only_tidies_schedules_does_not_touch_the_grace_of_reports(governed: Governed) -> None:
-    report = governed.report()
-    governed.nights(100, 0)
-    governed.plan(grace_nights=2).write(governed.storage)
-    governed.night(-1)
-    governed.plan(unviewed_days=None, schedules_of_archived=True).write(governed.storage)
-    governed.plan(grace_nights=2).write(governed.storage)
-    governed.night(-2)
-    governed.plan(unviewed_days=None, schedules_of_archived=True).write(governed.storage)
-    governed.night(-3)
-    assert governed.plan(grace_nights=2).reports == (report,)
-
-
 def test_a_condition_in_sql_narrows(governed: Governed) -> None:
     one, other = governed.report("Sandbox: x"), governed.report("Board")
     governed.nights(100, 0)
@@ -257,7 +217,7 @@ def test_a_saving_is_runs_a_week_times_mean_runtime(governed: Governed) -> None:
     assert "saves 177 scheduled runs and 4.4 hours of query time a week" in plan.to_markdown()
 
 
-def test_a_plan_says_what_changed_since_last_nights(governed: Governed) -> None:
+def test_a_plan_says_what_changed_since_the_previous_one(governed: Governed) -> None:
     first, second = governed.report("First"), governed.report("Second")
     governed.nights(100, 0)
     before = governed.plan()
@@ -272,7 +232,7 @@ def test_a_plan_says_what_changed_since_last_nights(governed: Governed) -> None:
     assert [(one.report, reason) for one, reason in diff.gone] == [(first, "viewed")]
     assert diff.kept == 1
     shown = plan.to_markdown(previous=before)
-    assert f"Since last night's plan {before.plan_id}: 1 new action (Third), 1 gone (1 viewed), 1 as before." in shown
+    assert f"Since the previous plan {before.plan_id}: 1 new action (Third), 1 gone (1 viewed), 1 as before." in shown
     assert second in shown
 
 
@@ -281,16 +241,6 @@ def test_a_snapshot_from_the_future_tells_of_a_wrong_clock(governed: Governed) -
     governed.nights(100, -3)
     with pytest.raises(PlanError, match="a clock was wrong, then or now"):
         make_plan(governed.storage, "acme", StalenessPolicy(), now=lambda: NOW)
-
-
-def test_an_earlier_plan_that_was_damaged_only_delays_the_grace(governed: Governed) -> None:
-    governed.report()
-    governed.nights(100, 0)
-    path = governed.plan(grace_nights=1).write(governed.storage)
-    path.write_text(path.read_text().replace("Old", "New"))
-    (path.parent / "broken.jsonl").write_text("nonsense")
-    governed.night(-1)
-    assert governed.plan(grace_nights=1).spared[0].nights_left == 1
 
 
 def test_an_earlier_plan_whose_policy_would_be_refused_today_does_not_stop_a_new_one(governed: Governed) -> None:

@@ -29,7 +29,7 @@ from airflow_provider_studio.governance.plans.records import SpareReason
         ({"keep_mark": ""}, "keep_mark is ''. Use a text such as #keep, or None"),
         ({"failing_schedule_runs": 0}, "failing_schedule_runs is 0; .*from 1 to 1000"),
         ({"schedules_of_archived": "yes"}, "schedules_of_archived is 'yes'; .*True or False"),
-        ({"grace_nights": -1}, "grace_nights is -1; .*from 0 to 365"),
+        ({"grace_days": -1}, "grace_days is -1; .*from 0 to 365"),
         ({"protected_owners": [""]}, "protected_owners"),
         ({"unrun_days": -5}, "unrun_days is -5"),
         ({"unrun_days": 5000}, "unrun_days is 5000"),
@@ -68,15 +68,15 @@ def test_every_rule_is_in_the_sentence() -> None:
         where="views_90d = 0\n AND runs_90d = 0",
         failing_schedule_runs=5,
         schedules_of_archived=True,
-        grace_nights=3,
+        grace_days=3,
         protected_owners=["ada"],
         keep_mark=None,
     )
     assert policy.describe() == (
         "A Report is stale when it was not viewed or edited for 90 days (60 where the owner left the workspace, 30 "
         "where there is no query), and matches the condition views_90d = 0 AND runs_90d = 0; a schedule goes after "
-        "5 failed runs in a row; the schedules of archived Reports go; nothing is touched that was not flagged in the "
-        "3 nights before; never touched: owners ada."
+        "5 failed runs in a row; the schedules of archived Reports go; nothing is touched until 3 days after it was "
+        "first flagged; never touched: owners ada."
     )
     assert StalenessPolicy(unviewed_days=None, schedules_of_archived=True, keep_mark=None).describe() == (
         "The schedules of archived Reports go."

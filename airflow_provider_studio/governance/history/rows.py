@@ -92,22 +92,24 @@ def schedule_row(schedule: Schedule, report: str, seen_at: datetime) -> Row:
     }
 
 
-def with_schedules(row: Row, collection: Row | None, schedules: Sequence[Row] | None) -> Row:
-    """Return a Report's row with its Collection and what its schedules tell; None where they are not known."""
-    known: Row = {}
+def with_schedules(
+    row: Row, collection: Row | None, schedules: Sequence[Row] | None, *, by_schedule: bool | None
+) -> Row:
+    """Return a Report's row with its Collection and what its schedules tell; None where they are not known.
+
+    :param by_schedule: whether a schedule made its last run.
+    """
+    known: Row = {"last_run_by_schedule": by_schedule}
     if schedules is not None:
         verified = [one["verified_at"] for one in schedules]
         known["verified_at"] = min(verified) if verified else row["seen_at"]
-        known["last_run_by_schedule"] = ran_by_schedule(row["last_run_at"], schedules)
     if collection is not None:
         known |= {"collection": collection["token"], "collection_name": collection["name"]}
     return {**row, **known}
 
 
-def ran_by_schedule(last_run_at: datetime | None, schedules: Sequence[Mapping[str, Any]]) -> bool | None:
-    """Return whether a Report's last run is one of its schedules'; None where it never ran."""
-    if last_run_at is None:
-        return None
+def ran_by_schedule(last_run_at: datetime, schedules: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a Report's last run is one of these schedules'."""
     runs = (one["last_run_at"] for one in schedules)
     return any(run is not None and abs(run - last_run_at) <= SAME_RUN for run in runs)
 

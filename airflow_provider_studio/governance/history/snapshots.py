@@ -12,7 +12,8 @@ What the columns of `reports` say beyond their names (times of runs as the API t
   what may have changed since is NULL.
 * `seen_at`: when the Report was last really read; `taken_at` unless `unknown`.
 * `verified_at`: when its schedules were last really read; what was known then is carried until they change.
-* `last_run_by_schedule`, `last_run_failed`: of the last run that is over; NULL where it cannot be told.
+* `last_run_by_schedule`: whether a schedule made the last run, be it deleted since; NULL where that is unknown.
+* `last_run_failed`: of the last run that is over; NULL where it cannot be told.
 * `last_viewed_at`: dated views, which Discovery alone tells.
 
 And those of `schedules`: `verified_at` and `last_run_failed` as above; `frequency` and `time_zone` as the API words

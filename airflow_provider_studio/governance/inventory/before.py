@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from upath import UPath
 
-from airflow_provider_studio.governance.history.rows import DATASET, SAME_RUN, Row, fetched
+from airflow_provider_studio.governance.history.rows import DATASET, SAME_RUN, Row, fetched, ran_by_schedule
 from airflow_provider_studio.governance.history.snapshots import Snapshot, open_history
 from airflow_provider_studio.governance.layout import workspace_folder
 from airflow_provider_studio.governance.sql import NIGHT_MEMORY
@@ -34,6 +34,8 @@ _PERIODS = {
 _DAYLIGHT_SAVING = timedelta(hours=1)
 _LATE = timedelta(hours=1)
 """A foretold run that much later is overdue."""
+_SAME_TIME = timedelta(seconds=1)
+"""Sources write times to the millisecond or to the second."""
 _SCHEDULED = """
 SELECT token, type, edited_at, archived, schedules_count, last_run_at, verified_at FROM reports
 WHERE unknown IS NOT TRUE AND schedules_count > 0 AND verified_at IS NOT NULL
@@ -65,6 +67,8 @@ class NightBefore:
         self._scheduled: dict[str, Row] = {}
         self._told_by_rest: dict[str, Row] = {}
         self._schedules: dict[str, list[Row]] = {}
+        self._last_runs: dict[str, tuple[datetime, bool | None]] = {}
+        """When the last run of each Report began, and whether a schedule made it."""
         self.reports: dict[str, tuple[str | None, str | None, bool]] = {}
         """Collection, type and whether it was unknown, of each Report."""
         self.collection_filter: str | None = None
@@ -82,6 +86,9 @@ class NightBefore:
                 self._schedules.setdefault(row["report"], []).append(row)
             for row in fetched(connection.execute("SELECT token, archived, creator, collection FROM reports")):
                 self._told_by_rest[row.pop("token")] = row
+            sql = "SELECT token, last_run_at, last_run_by_schedule FROM reports WHERE last_run_at IS NOT NULL"
+            for row in fetched(connection.execute(sql)):
+                self._last_runs[row["token"]] = (row["last_run_at"], row["last_run_by_schedule"])
             sql = "SELECT token, collection, type, coalesce(unknown, false) FROM reports ORDER BY token"
             for token, *facts in connection.execute(sql).fetchall():
                 self.reports[token] = (facts[0], facts[1], facts[2])
@@ -106,6 +113,28 @@ class NightBefore:
         """Return a Discovery row with what only the REST API tells and seldom changes, as it was the night before."""
         before = self._told_by_rest.get(row["token"], {})
         return {**row, **{name: value for name, value in before.items() if row[name] is None}}
+
+    def ran_by_schedule(self, report: Row, schedules: Sequence[Row] | None) -> bool | None:
+        """Return whether a schedule made a Report's last run; None where that is unknown, or it never ran.
+
+        The schedule may be deleted by now, so what the snapshot before knew of the same run stays true. A run is known
+        by its start: the link to it may be missing or old.
+
+        :param schedules: the schedules that the Report has now; None where they were not read.
+        """
+        ran, token = report["last_run_at"], report["token"]
+        if ran is None:
+            return None
+        if schedules is not None and ran_by_schedule(ran, schedules):
+            return True
+        before = self._last_runs.get(token)
+        if before is not None and abs(before[0] - ran) <= _SAME_TIME:
+            return before[1]
+        if schedules is None or self.reports.get(token, (None, None, False))[2]:
+            return None
+        left = {one["token"] for one in schedules}
+        deleted = (one for one in self._schedules.get(token, ()) if one["token"] not in left)
+        return None if any(_may_have_fired(one, ran) for one in deleted) else False
 
     def schedules_of(self, report: Row) -> list[Row] | None:
         """Return a Report's schedules as they must be by now; None if they must be read.
@@ -179,6 +208,12 @@ def reports_acted_on(storage: UPath, workspace: str) -> frozenset[str]:
     # An event's file is `<kind>-<report>[-<schedule>].<event>.json`.
     parts = (event.name.partition(".")[0].split("-") for event in events)
     return frozenset(part[1] for part in parts if len(part) > 1)
+
+
+def _may_have_fired(schedule: Row, ran: datetime) -> bool:
+    """Whether a run may be one of a schedule that is gone: it came at its time, or its times are unknown."""
+    is_known = schedule["freq"] in _PERIODS and (schedule["next_scheduled_run"] or schedule["last_run_at"])
+    return not is_known or _foretold(schedule, ran)
 
 
 def _foretold(schedule: Row, ran: datetime | None) -> bool:

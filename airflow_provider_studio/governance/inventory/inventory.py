@@ -260,7 +260,8 @@ class Inventory:
                 return  # it vanished during the walk
         elif row["schedules_count"] != 0:
             schedules = self._before.schedules_of(row)
-        writer.add("reports", with_schedules(row, collection, schedules))
+        by_schedule = self._before.ran_by_schedule(row, schedules)
+        writer.add("reports", with_schedules(row, collection, schedules, by_schedule=by_schedule))
         for schedule in schedules or ():
             writer.add("schedules", schedule)
         is_dataset = row["type"] == DATASET

@@ -164,6 +164,9 @@ class Judge:
         since, by_person = self._ago(self._policy.unrun_days), report["last_run_by_person_at"]
         if by_person is not None and by_person > since:
             return Verdict(reason=SpareReason.RUN, detail=f"run by a person {_day(by_person)}")
+        ran = report["last_run_at"]
+        if ran is not None and ran > since and report["last_run_by_schedule"] is None:
+            return Verdict(reason=SpareReason.UNPROVEN, detail=f"run {_day(ran)}, by whom is unknown")
         # Behind a schedule's last run an earlier one by a person may hide; only history can rule that out.
         if report["last_run_by_schedule"] and report["first_seen_at"] > since:
             detail = f"snapshots do not go back {self._policy.unrun_days} days, and a schedule's runs hide others"

@@ -36,7 +36,8 @@ class StudioInventoryBase(StudioOperator):
     :param discovery_schema: where its tables are; `MODE.ORGANIZATION_USAGE` by default.
     :param discovery_query: another query than the standard one, with the same columns.
     :param verify_within_days: schedules are carried over from the night before where nothing changed; none is older.
-    :param max_shrink: which share of the night before's Reports may be gone; 0.2 is 20 %. More is no snapshot.
+    :param max_shrink: which share of the Reports may be gone since the snapshot before, and within a day; 0.2 is 20 %.
+        More is no snapshot.
     :param storage_path: another place than `[studio] storage_path`.
     """
 

@@ -23,6 +23,7 @@ from airflow_provider_studio.governance.history.snapshots import Snapshot, Snaps
 from airflow_provider_studio.governance.inventory.before import NightBefore, reports_acted_on
 from airflow_provider_studio.governance.inventory.estimate import Estimate
 from airflow_provider_studio.governance.inventory.progress import Progress
+from airflow_provider_studio.governance.inventory.shrinking import ALWAYS_ALLOWED, worst_loss
 from airflow_provider_studio.governance.inventory.summary import InventorySummary
 from airflow_provider_studio.governance.inventory.walk import RestWalk, rows_once
 from airflow_provider_studio.governance.storage import utcnow
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 VERIFY_WITHIN = timedelta(days=28)
 MAX_SHRINK = 0.2
 _MAX_UNKNOWN = 0.5
-_SMALL = 20
-"""So few Reports may go in one night, whatever share they are."""
 
 
 class Source(Protocol):
@@ -70,7 +69,7 @@ class Inventory:
     :param source: where the Reports come from, if not from the REST API. Schedules always come from there.
     :param walk: names this inventory; what was begun under the same name and not finished is gone on with.
     :param verify_within: how old a fact may be that is carried over instead of read again.
-    :param max_shrink: which share of the night before's Reports may be gone.
+    :param max_shrink: which share of the Reports may be gone since the snapshot before, and within a day.
     :param threads: how many requests may be on their way at once.
     :param with_schedules: whether to read schedules; without them nobody can be told by whom a Report was run.
     :param progress: is told in a sentence how far the walk is, and how long it will take.
@@ -154,8 +153,8 @@ class Inventory:
         )
         summary.collections = len(collections) - len(summary.unreadable_collections)
         with self._store.writer(self._began_at) as writer:
-            gone = self._write_rows(writer, summary, collections)
-            self._check_not_shrunk(summary, gone)
+            present = self._write_rows(writer, summary, collections)
+            self._check_not_shrunk(summary, present)
             summary.requests_spent = self._progress.requests_spent()
             summary.seconds = (self._now() - self._began_at).total_seconds()
             writer.finish(summary.to_dict())
@@ -168,6 +167,7 @@ class Inventory:
 
     def _set_up(self, began_at: datetime) -> None:
         nights = [one for one in self._store.all() if one.taken_at < began_at]
+        self._earlier = nights
         self._began_at = began_at
         self._before = NightBefore(
             nights[-1] if nights else None,
@@ -219,8 +219,8 @@ class Inventory:
                         "Run the tasks that read the parts of this inventory again."
                     )
 
-    def _write_rows(self, writer: SnapshotWriter, summary: InventorySummary, collections: list[Row]) -> int:
-        """Write all rows, and return how many Reports of the night before are gone from where they could be seen."""
+    def _write_rows(self, writer: SnapshotWriter, summary: InventorySummary, collections: list[Row]) -> set[str]:
+        """Write all rows, and return the tokens of the Reports that are there, or where nobody could look."""
         met: set[str] = set()
         schedules = self._progress.schedules()
         summary.schedules_read = len(schedules)
@@ -242,7 +242,7 @@ class Inventory:
         summary.disappeared = len(missing) - len(asked_for) - len(unknown)
         vanished = {row["collection"] for row in unknown} - places.keys() - {None}
         summary.unreadable_collections = sorted({*summary.unreadable_collections, *vanished})
-        return len(missing) - len(asked_for) - len(hidden)
+        return met | hidden | {row["token"] for row in asked_for}
 
     def _write(
         self,
@@ -288,17 +288,18 @@ class Inventory:
                 found.add(token)
         return found
 
-    def _check_not_shrunk(self, summary: InventorySummary, gone: int) -> None:
-        before = len(self._before.reports)
+    def _check_not_shrunk(self, summary: InventorySummary, present: set[str]) -> None:
+        loss = worst_loss(self._earlier, present, self._began_at, self._max_shrink)
+        summary.gone, summary.gone_of = loss.gone, loss.of
         read, unknown = summary.reports + summary.datasets, summary.unknown
-        if gone > max(_SMALL, self._max_shrink * before):
+        if loss.is_more_than(self._max_shrink):
             self._progress.discard()
             raise InventoryError(
-                f"{gone:,} of the {before:,} Reports of the night before are gone, more than {self._max_shrink:.0%}; "
-                f"{read:,} were read. This is no snapshot: the token may see less than it did. If they were really "
-                "deleted, run once with a larger max_shrink."
+                f"{loss.gone:,} of the {loss.of:,} Reports of the snapshot of {loss.since:%Y-%m-%d %H:%M UTC} are "
+                f"gone, more than {self._max_shrink:.0%}; {read:,} were read. This is no snapshot: the token may see "
+                "less than it did. If they were really deleted, run once with a larger max_shrink."
             )
-        if unknown > max(_SMALL, _MAX_UNKNOWN * (read + unknown)):
+        if unknown > max(ALWAYS_ALLOWED, _MAX_UNKNOWN * (read + unknown)):
             self._progress.discard()
             raise InventoryError(
                 f"{unknown:,} of {read + unknown:,} Reports could not be read, because "

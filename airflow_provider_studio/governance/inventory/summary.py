@@ -21,6 +21,8 @@ class InventorySummary:
     :param unknown: Reports and datasets that could not be read, and are known of from the night before.
     :param schedules_read: Reports whose schedules were asked for; those of the others are carried over.
     :param disappeared: Reports and datasets of the night before that are gone.
+    :param gone: the loss that `max_shrink` limits: of the snapshot before, or within a day.
+    :param gone_of: how many Reports and datasets it was counted of.
     :param unreadable_collections: tokens of Collections that were forbidden or vanished.
     :param unreadable_datasets: tokens of Collections whose datasets alone could not be read.
     :param requests_spent: by all tries and tasks of this inventory.
@@ -42,6 +44,8 @@ class InventorySummary:
     schedules: int = 0
     schedules_read: int = 0
     disappeared: int = 0
+    gone: int = 0
+    gone_of: int = 0
     unreadable_collections: list[str] = field(default_factory=list)
     unreadable_datasets: list[str] = field(default_factory=list)
     requests_spent: int = 0

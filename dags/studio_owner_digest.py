@@ -35,6 +35,11 @@ with DAG(
             type=["string", "null"],
             description="Whose plans; may be left out where the storage knows one workspace alone.",
         ),
+        "plan_name": Param(
+            "studio_nightly_governance.plan",
+            type=["string", "null"],
+            description="The name of the plans; empty for the newest plan of any name.",
+        ),
     },
 ):
 
@@ -47,6 +52,6 @@ with DAG(
         from airflow_provider_studio.governance.plans.audit import newest_plan_path
         from airflow_provider_studio.settings import storage
 
-        return {"path": str(newest_plan_path(storage(), params["workspace"]))}
+        return {"path": str(newest_plan_path(storage(), params["workspace"], name=params["plan_name"]))}
 
     newest_plan()

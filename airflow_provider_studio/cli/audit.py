@@ -14,6 +14,7 @@ from airflow_provider_studio.cli.arguments import storage_address
 
 if TYPE_CHECKING:
     from airflow_provider_studio.governance.plans.audit import ActionFate, Audit, JournalEvent, PlanFate
+    from airflow_provider_studio.governance.plans.records import Spared
 
 
 def add_parser(subparsers: Any) -> None:
@@ -57,11 +58,11 @@ def _rows(audit: Audit, arguments: argparse.Namespace) -> Iterable[dict[str, Any
         return [_event(one, whole=arguments.json) for one in events]
     if arguments.plan or arguments.report or arguments.state:
         plans = [arguments.plan] if arguments.plan else [one.plan_id for one in audit.headers()]
-        fates = [(plan, one) for plan in plans for one in audit.fates(plan)]
+        rows = [_fate(plan, one) for plan in plans for one in audit.fates(plan)]
+        if arguments.plan:
+            rows += [_waiting(arguments.plan, one) for one in audit.plan(arguments.plan).spared if one.due_on]
         return [
-            _fate(plan, one)
-            for plan, one in fates
-            if arguments.report in {None, one.action.report} and arguments.state in {None, one.state.value}
+            row for row in rows if arguments.report in {None, row["report"]} and arguments.state in {None, row["state"]}
         ]
     return [_plan(one) for one in audit.plan_fates()]
 
@@ -70,10 +71,13 @@ def _plan(one: PlanFate) -> dict[str, Any]:
     approval = one.approval
     return {
         "plan": one.header.plan_id,
+        "name": one.header.name or "",
         "made": _minute(one.header.created_at),
         "from": one.header.snapshot or "named by a person",
         **{state.value: count for state, count in sorted(one.states.items())},
         "approval": "" if approval is None else f"{approval.event.value} by {approval.actor.get('approver', '?')}",
+        "due_later": sum(one.due_dates.values()),
+        "next_due_on": min(one.due_dates, default=""),
     }
 
 
@@ -90,6 +94,24 @@ def _fate(plan: str, one: ActionFate) -> dict[str, Any]:
         "who": "" if last is None else _who(last.actor),
         "status": "" if last is None or last.http_status is None else last.http_status,
         "why": "" if last is None else last.reason or last.error or "",
+        "due_on": "" if one.action.due_on is None else one.action.due_on.isoformat(),
+    }
+
+
+def _waiting(plan: str, one: Spared) -> dict[str, Any]:
+    """Something that the plan flagged and does not act on: it is in its grace, or Studio refused it before."""
+    return {
+        "plan": plan,
+        "what": "archive_report" if one.schedule is None else "delete_schedule",
+        "report": one.report,
+        "name": one.report_name or "",
+        "schedule": one.schedule or "",
+        "state": "in_grace" if one.reason == "grace" else one.reason.value,
+        "when": "",
+        "who": "",
+        "status": "",
+        "why": one.detail,
+        "due_on": "" if one.due_on is None else one.due_on.isoformat(),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Query
 
+from airflow_provider_studio.governance.plans.policy import archives_by
 from airflow_provider_studio.plugin.library import Library, library
 from airflow_provider_studio.plugin.plan_list import PlanLine
 from airflow_provider_studio.plugin.tables import NightTables
@@ -47,8 +48,8 @@ class Chosen:
         return self.library.tables(self.workspace, None if judging is None else judging.header.plan_id)
 
     def judging_plan(self) -> PlanLine | None:
-        """Return the newest plan that a policy made: it alone has a verdict on every Report."""
-        return next((one for one in self.plans() if one.header.policy), None)
+        """Return the newest plan by a policy that judges Reports: it alone has a verdict on each of them."""
+        return next((one for one in self.plans() if archives_by(one.header.policy)), None)
 
 
 def _chosen(library: LibraryDep, workspace: Annotated[str | None, Query(max_length=200)] = None) -> Chosen:

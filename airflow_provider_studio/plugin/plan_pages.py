@@ -64,6 +64,10 @@ class PlanView:
         """Return what happened to the plan as a whole."""
         return [one for one in self._events if one.action_id == PLAN]
 
+    def due_dates(self) -> list[tuple[str, int]]:
+        """Return how many items in their grace are due on which day, the soonest first."""
+        return sorted(json.loads((self._tables / "due.json").read_text(encoding="utf-8")).items())
+
     def _actions(self, places: Sequence[int]) -> list[dict[str, Any]]:
         """Return the actions in some lines. A plan may have as many as there are Reports, so no others are parsed."""
         wanted = set(places)

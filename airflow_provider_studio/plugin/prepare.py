@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from airflow_provider_studio.governance.history.facts import facts
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore, open_history
 from airflow_provider_studio.governance.layout import check_plan_id, plan_path, workspace_name
 from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.plans.records import Action, Rule, SpareReason
 from airflow_provider_studio.governance.storage import file_stamp
 from airflow_provider_studio.plugin.frequency import RUNS_A_WEEK_SQL
 
@@ -75,7 +76,9 @@ def prepare_night(storage: UPath, workspace: str, cache: Path) -> Path:
 
 
 def prepare_plan(storage: UPath, workspace: str, plan_id: str, cache: Path) -> Path:
-    """Make a plan's tables, unless they are there, and return their folder: `verdicts.parquet`, one row a Report.
+    """Make a plan's tables, unless they are there, and return their folder.
+
+    `verdicts.parquet` has one row a Report, `actions.jsonl` the actions, `due.json` when what is in its grace is due.
 
     :raises PlanTamperedError: the plan was changed after it was made.
     """
@@ -84,6 +87,7 @@ def prepare_plan(storage: UPath, workspace: str, plan_id: str, cache: Path) -> P
         plan = Plan.read(plan_path(storage, workspace, plan_id), workspace=workspace)
         with _Made(target) as folder:
             _as_parquet(_verdicts(plan), folder / "verdicts.parquet")
+            (folder / "due.json").write_text(json.dumps(plan.due_dates), encoding="utf-8")
             with (folder / "actions.jsonl").open("w", encoding="utf-8") as file:
                 for action in plan.actions:
                     file.write(json.dumps(action.model_dump(mode="json") | {"action_id": action.action_id}) + "\n")
@@ -106,13 +110,14 @@ def prepare_judged(night: Path, plan: Path | None) -> Path:
     """
     target = judged_file(night, plan)
     if not target.exists():
-        verdicts = "(SELECT NULL::VARCHAR AS report, NULL::VARCHAR AS verdict, NULL::VARCHAR AS detail WHERE false)"
+        nothing = ", ".join(f"NULL::VARCHAR AS {name}" for name in ("report", "verdict", "detail", "due_on"))
+        verdicts = f"(SELECT {nothing} WHERE false)"
         if plan is not None:
             verdicts = sql.parquet([plan / "verdicts.parquet"])
         making = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         with sql.opened(sql.NIGHT_MEMORY, [night, *([] if plan is None else [plan])]) as connection:
             query = (
-                f"SELECT facts.*, verdict, detail FROM {sql.parquet([night / 'reports.parquet'])} AS facts"
+                f"SELECT facts.*, verdict, detail, due_on FROM {sql.parquet([night / 'reports.parquet'])} AS facts"
                 f" LEFT JOIN {verdicts} AS verdicts ON verdicts.report = facts.token"
                 " ORDER BY lower(name) NULLS LAST, token"
             )
@@ -207,14 +212,25 @@ def _plain(time: datetime) -> datetime:
 
 
 def _verdicts(plan: Plan) -> Iterable[dict[str, Any]]:
-    seen = set()
-    for action in plan.actions:
-        if action.report not in seen:
-            seen.add(action.report)
-            why = "; ".join(one.meaning for one in action.evidence)
-            yield {"report": action.report, "verdict": "stale", "detail": why}
-    for one in plan.spared:
-        yield {"report": one.report, "verdict": one.reason.value, "detail": one.detail}
+    """Return one row a Report: what a plan decided on the Report itself comes before what it did on its schedules."""
+    found: dict[str, dict[str, Any]] = {}
+    decided: list[tuple[str, str | None, str, str, date | None]] = [
+        (one.report, None if one.rule is Rule.STALE else one.schedule, "stale", _why(one), one.due_on)
+        for one in plan.actions
+    ]
+    decided += [(one.report, one.schedule, one.reason.value, one.detail, one.due_on) for one in plan.spared]
+    decided.sort(key=lambda one: one[1] is not None)
+    for report, schedule, verdict, detail, due_on in decided:
+        row = {"report": report, "verdict": verdict, "detail": detail, "due_on": due_on and due_on.isoformat()}
+        before = found.setdefault(report, row)
+        if before is not row and verdict == SpareReason.GRACE:
+            before["detail"] += f"; schedule {schedule}: {detail}"
+            before["due_on"] = min(filter(None, (before["due_on"], row["due_on"])), default=None)
+    return found.values()
+
+
+def _why(action: Action) -> str:
+    return "; ".join(one.meaning for one in action.evidence)
 
 
 def _as_parquet(rows: Iterable[dict[str, Any]], target: Path) -> None:
@@ -222,7 +238,7 @@ def _as_parquet(rows: Iterable[dict[str, Any]], target: Path) -> None:
         source = sql.scratch_of(connection) / "rows.jsonl"
         with source.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
-        columns = dict.fromkeys(("report", "verdict", "detail"), "VARCHAR")
+        columns = dict.fromkeys(("report", "verdict", "detail", "due_on"), "VARCHAR")
         _write(connection, f"SELECT * FROM {sql.json_lines(source, columns)} ORDER BY report", target)
 
 

@@ -51,6 +51,7 @@ EXPORTED = (
     "archived",
     "verdict",
     "detail",
+    "due_on",
     "view_count",
     "views_30d",
     "views_90d",

@@ -38,7 +38,9 @@ def audit(governed: Governed, *arguments: str) -> int:
 def test_the_plans_with_what_became_of_them(governed: Governed, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     assert audit(governed) == 0
     names, row = capsys.readouterr().out.splitlines()
-    assert names.split() == ["plan", "made", "from", "done", "failed", "approval"]
+    assert names.split() == [
+        *("plan", "name", "made", "from", "done", "failed", "approval", "due_later", "next_due_on")
+    ]
     assert row.split()[0] == plan.plan_id
     assert "  2     1       approved by ada" in row
 
@@ -76,3 +78,21 @@ def test_what_is_not_there_is_said(governed: Governed, capsys: pytest.CaptureFix
     assert "No workspace is named, and the storage knows none under" in capsys.readouterr().err
     assert audit(governed, "--workspace", "acme", "--plan", "0123456789ab") == 1
     assert "Cannot read the plan" in capsys.readouterr().err
+
+
+def test_what_waits_for_its_day_is_listed_with_the_day(governed: Governed, capsys: pytest.CaptureFixture[str]) -> None:
+    report = governed.report("Waiting")
+    governed.nights(100, 0)
+    plan = governed.plan(grace_days=3)
+    plan.write(governed.storage)
+    assert audit(governed, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["name"], told["due_later"], told["next_due_on"]) == ("manual", 1, "2026-06-04")
+    assert audit(governed, "--plan", plan.plan_id, "--json") == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["report"], row["what"], row["state"], row["due_on"]) == (
+        report,
+        "archive_report",
+        "in_grace",
+        "2026-06-04",
+    )

@@ -145,7 +145,7 @@ def test_every_route_refuses_the_anonymous_and_lets_a_viewer_read(watched: Watch
 
 def test_the_page_opens_from_the_navigation_and_tells_of_the_night(page: Page, watched: Watched) -> None:
     frame = open_from_navigation(page, watched)
-    assert "Last night's plan" in frame.locator("main").inner_text()
+    assert "The newest plan" in frame.locator("main").inner_text()
     assert frame.get_by_role("link", name=NIGHTLY).count()
     assert frame.locator(".tile canvas").count() == 6, "the charts are drawn"
     picture(page, "overview-light")
@@ -172,7 +172,7 @@ def test_reports_are_sorted_filtered_and_opened(page: Page, watched: Watched) ->
     assert names
     assert all("re" in name.casefold() for name in names)
     frame.locator("th.name[scope=row] a").first.click()
-    frame.get_by_role("heading", name="Night by night").wait_for()
+    frame.get_by_role("heading", name="History").wait_for()
     assert frame.get_by_role("heading", level=1).inner_text() == names[0]
     assert frame.locator("canvas").count() == 2
     picture(page, "report-light")

@@ -108,12 +108,14 @@ class PlanFate:
 
     :param states: how many of its actions are in which state.
     :param approval: the newest approval or rejection; None where nobody was asked.
+    :param due_dates: how many items in their grace are due on which later day.
     """
 
     header: PlanHeader
     path: UPath
     states: Mapping[ActionState, int]
     approval: JournalEvent | None
+    due_dates: Mapping[str, int]
 
 
 def workspaces(storage: UPath) -> list[str]:
@@ -134,17 +136,21 @@ def workspace_of(storage: UPath, named: str | None) -> str:
     return check_identifier("workspace", named or known[0])
 
 
-def newest_plan_path(storage: UPath, workspace: str | None = None) -> UPath:
+def newest_plan_path(storage: UPath, workspace: str | None = None, *, name: str | None = None) -> UPath:
     """Return the newest plan that was made from a snapshot and looked for stale Reports.
 
     :param workspace: may be left out where the storage knows one alone.
+    :param name: only plans of this name; of any name by default.
     :raises PlanError: there is none.
     """
     chosen = workspace_of(storage, workspace)
     for header in Audit(storage, chosen).headers():
-        if header.snapshot is not None and archives_by(header.policy):
+        if header.snapshot is not None and archives_by(header.policy) and name in {None, header.name}:
             return plan_path(storage, chosen, header.plan_id)
-    raise PlanError(f"There is no plan for stale Reports of {chosen!r} under {storage}. Run the nightly DAG first.")
+    named = "" if name is None else f" with the name {name!r}"
+    raise PlanError(
+        f"There is no plan for stale Reports of {chosen!r}{named} under {storage}. Run the nightly DAG first."
+    )
 
 
 class Audit:
@@ -194,7 +200,7 @@ class Audit:
         proposed = (states.get(one.action_id, ActionState.PROPOSED) for one in plan.actions)
         answers = [one for one in self.answers(plan_id) if one.sha256 in {None, plan.sha256}]
         approval = answers[-1] if answers else None
-        return PlanFate(plan.header, self._path(plan_id), Counter(proposed), approval)
+        return PlanFate(plan.header, self._path(plan_id), Counter(proposed), approval, plan.due_dates)
 
     def answers(self, plan_id: str) -> list[JournalEvent]:
         """Return the approvals and rejections of a plan, the newest last; of two at one instant the rejection."""

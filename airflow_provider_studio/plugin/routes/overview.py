@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first page: the workspace in numbers, what last night's plan came to, and when the next night runs."""
+"""The first page: the workspace in numbers, what the newest plan came to, and when the next night runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from airflow_provider_studio.governance.plans.audit import ActionState
+from airflow_provider_studio.governance.plans.policy import archives_by
 from airflow_provider_studio.plugin import schedule
 from airflow_provider_studio.plugin.access import ReadableDags
 from airflow_provider_studio.plugin.choosing import Chosen, ChosenDep
@@ -20,7 +21,7 @@ router = APIRouter()
 SERIES = (
     ("reports", "Reports"),
     ("unviewed", f"Unviewed for {UNVIEWED_DAYS} days"),
-    ("stale", "Stale by that night's plan"),
+    ("stale", "Stale by the plan"),
     ("scheduled", "Scheduled"),
     ("scheduled_unviewed", "Scheduled but unviewed"),
     ("archived", "Archived"),
@@ -38,7 +39,7 @@ def overview(request: Request, chosen: ChosenDep, readable_dags: ReadableDags) -
         return page(request, "empty.html", context, workspace=chosen.name)
     plans, judging = chosen.plans(), chosen.judging_plan()
     numbers = night.numbers()
-    nights = with_stale(night.nights, plans)
+    nights = with_stale(night.nights, plans, None if judging is None else judging.header.name)
     spent = chosen.library.records(chosen.workspace, _SPENDING_HOURS)
     context |= {
         "numbers": numbers,
@@ -60,9 +61,10 @@ def _is_of_newest(chosen: Chosen, plan: PlanLine) -> bool:
     return plan.header.taken_at == chosen.library.nights(chosen.workspace)[-1].taken_at
 
 
-def with_stale(nights: list[dict[str, Any]], plans: list[PlanLine]) -> list[dict[str, Any]]:
-    """Add to each night how many Reports its newest plan called stale; None for a night without a plan."""
+def with_stale(nights: list[dict[str, Any]], plans: list[PlanLine], name: str | None) -> list[dict[str, Any]]:
+    """Add to each snapshot how many Reports its newest plan of a name called stale; None where it has no such plan."""
     stale: dict[str, int] = {}
     for plan in plans:  # newest first
-        stale.setdefault(plan.header.taken_at.isoformat(), plan.numbers.stale)
+        if plan.header.name == name and archives_by(plan.header.policy):
+            stale.setdefault(plan.header.taken_at.isoformat(), plan.numbers.stale)
     return [{**one, "stale": stale.get(one["taken_at"])} for one in nights]

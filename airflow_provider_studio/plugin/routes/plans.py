@@ -72,6 +72,7 @@ def plan_context(chosen: Chosen, line: PlanLine, fate: str = "", number: int = 1
         "fate": fate,
         "fates": view.fates(),
         "events": view.plan_events(),
+        "due_dates": view.due_dates(),
         "spared": [(name, count) for name, count in verdict_counts(tables) if name != STALE],
         "states": ActionState,
     }

@@ -37,14 +37,19 @@ class Lineage:
     job_facets: dict[str, Any] = field(default_factory=dict)
 
 
-def lineage_of(kind: str, client: StudioClient, done: Any, report: str | None = None) -> Lineage:
+def lineage_of(
+    kind: str, client: StudioClient, done: Any, report: str | None = None, *, storage_path: str | None = None
+) -> Lineage:
     """Return what a task did.
 
     :param kind: `report_run`, `export` or `inventory`.
     :param done: what the operator returned.
     :param report: the Report that an export is of: its token, address or asset.
+    :param storage_path: the operator's own storage root, where it has one.
     """
-    make = {"report_run": _of_report_run, "export": _of_export, "inventory": _of_inventory}[kind]
+    if kind == "inventory":
+        return _of_inventory(client, done, storage_path)
+    make = {"report_run": _of_report_run, "export": _of_export}[kind]
     return make(client, done, report)
 
 
@@ -86,17 +91,20 @@ def _of_export(client: StudioClient, done: Mapping[str, Any] | list[Mapping[str,
     return Lineage([_dataset(client.workspace, f"reports/{token}")], [_file(one) for one in files])
 
 
-def _of_inventory(client: StudioClient, done: Mapping[str, Any], _report: str | None) -> Lineage:
+def _of_inventory(client: StudioClient, done: Mapping[str, Any], storage_path: str | None) -> Lineage:
     from airflow.providers.common.compat.openlineage.facet import SchemaDatasetFacet, SchemaDatasetFacetFields
 
     from airflow_provider_studio import settings
+    from airflow_provider_studio.governance.file_names import table_file
     from airflow_provider_studio.governance.history.snapshots import REPORT_COLUMNS, SCHEDULE_COLUMNS
 
     outputs = []
-    folder = str(settings.in_storage(done["snapshot"]))
+    folder = str(settings.in_storage(done["snapshot"], storage_path))
     for name, columns in (("reports", REPORT_COLUMNS), ("schedules", SCHEDULE_COLUMNS)):
         fields = [SchemaDatasetFacetFields(name=column, type=kind) for column, kind in columns.items()]
-        outputs.append(_file({"path": f"{folder}/{name}.parquet"}, schema=SchemaDatasetFacet(fields=fields)))
+        outputs.append(_file({"path": f"{folder}/{table_file(name)}"}, schema=SchemaDatasetFacet(fields=fields)))
+    if done.get("csv"):
+        outputs.append(_file({"path": done["csv"]}))
     return Lineage(inputs=[_dataset(client.workspace, "inventory")], outputs=outputs)
 
 

@@ -30,17 +30,25 @@ class _StudioNotifier(BaseNotifier):
     :param notifiers: Airflow's notifiers.
     :param plan: what `StudioPlanOperator` returned, the path of a plan, or a template of either; by default what the
         task that this notifier hangs on returned.
+    :param storage_path: what a relative path of a plan is relative to: by default the `storage_path` of the task that
+        this notifier hangs on, else `[studio] storage_path`.
     """
 
-    template_fields: Sequence[str] = ("plan",)
+    template_fields: Sequence[str] = ("plan", "storage_path")
     name = "studio_plan"
 
-    def __init__(self, *notifiers: BaseNotifier, plan: Mapping[str, Any] | str | None = None) -> None:
+    def __init__(
+        self,
+        *notifiers: BaseNotifier,
+        plan: Mapping[str, Any] | str | None = None,
+        storage_path: str | None = None,
+    ) -> None:
         super().__init__()
         if not notifiers:
             raise ValueError(f"{type(self).__name__} needs a notifier that sends, such as SmtpNotifier(to=…).")
         self.notifiers = notifiers
         self.plan = plan
+        self.storage_path = storage_path
 
     def notify(self, context: Context) -> None:
         """Send."""
@@ -52,7 +60,8 @@ class _StudioNotifier(BaseNotifier):
         plan = self.plan or context["ti"].xcom_pull(task_ids=context["ti"].task_id)
         if not plan:
             raise ValueError(f"{type(self).__name__}: there is no plan; give plan=… or hang it on the task that plans.")
-        path = settings.in_storage(plan if isinstance(plan, str) else plan["path"])
+        storage_path = self.storage_path or getattr(context.get("task"), "storage_path", None)
+        path = settings.in_storage(plan if isinstance(plan, str) else plan["path"], storage_path)
         read = Plan.read(path, workspace=Plan.read_header(path).workspace)
         if not isinstance(plan, str) and plan.get("sha256", read.sha256) != read.sha256:
             raise ValueError(f"{path} is not the plan that was made: its hash is {read.sha256}, not {plan['sha256']}.")

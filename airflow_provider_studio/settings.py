@@ -61,9 +61,12 @@ def _absolute(root: str) -> str:
     return f"{scheme}{found}{absolute}"
 
 
-def in_storage(path: str) -> UPath:
-    """Return a path that is absolute or has a scheme as it is, and any other as one under the storage root."""
-    return storage(path) if path.startswith("/") or "://" in path else storage() / path
+def in_storage(path: str, storage_path: str | None = None) -> UPath:
+    """Return a path that is absolute or has a scheme as it is, and any other as one under the storage root.
+
+    :param storage_path: the storage root of a task that has one of its own.
+    """
+    return storage(path) if path.startswith("/") or "://" in path else storage(storage_path) / path
 
 
 def rate_limit_file() -> Path:

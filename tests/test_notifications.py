@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from upath import UPath
 
 from airflow_provider_studio.governance.plans.notices import due_reports, owner_notices, plan_notice
 from airflow_provider_studio.notifications import StudioOwnersNotifier, StudioPlanNotifier
+from airflow_provider_studio.operators.governance import StudioPlanOperator
 from tests.governance.conftest import Governed, governed
 from tests.smtp_server import smtp_server
 from tests.task_instance import TaskInstance
@@ -121,6 +123,20 @@ def test_long_lists_are_cut(governed: Governed) -> None:
     assert plan_notice(plan).text.endswith("- and 10 more")
     assert plan_notice(plan).html.count("<tr>") == 51
     assert max(map(len, plan_notice(plan).text.splitlines())) < 400
+
+
+@pytest.mark.parametrize("told", ["by the notifier", "by the task that it hangs on"])
+def test_a_relative_path_is_one_below_the_storage_path_that_planned(
+    plan: UPath, governed: Governed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", f"file://{tmp_path}/elsewhere")
+    relative = plan.path.removeprefix(f"{governed.storage.path}/")
+    own = {"storage_path": str(governed.storage)} if told == "by the notifier" else {}
+    task = StudioPlanOperator(task_id="plan", policy={}, storage_path=None if own else str(governed.storage))
+    sent = Slack("{{ studio_plan.subject }}")
+    monkeypatch.setattr(Slack, "notify", lambda self, _context: sent.sent.append(self.text))
+    StudioPlanNotifier(sent, plan=relative, **own)({"task": task})
+    assert len(sent.sent) == 1
 
 
 def test_a_notifier_needs_one_that_sends_and_a_plan() -> None:

@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio.governance.errors import GovernanceError
+from airflow_provider_studio.governance.file_names import table_file
 from airflow_provider_studio.governance.sql import identifier, scratch_of, write_parquet
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def select(
     """
     files, folder = {}, scratch_of(connection)
     for table in tables:
-        file = folder / f"{table}.parquet"
+        file = folder / table_file(table)
         write_parquet(connection, f"FROM {identifier(table)}", file)
         files[table] = str(file)
     request = {

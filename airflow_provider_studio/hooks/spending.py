@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_studio.governance.layout import workspace_folder
-from airflow_provider_studio.governance.storage import explained, file_stamp, utcnow, write_whole
+from airflow_provider_studio.governance.file_names import day_name, is_day, usage_file
+from airflow_provider_studio.governance.layout import spending_day, spending_folder
+from airflow_provider_studio.governance.storage import explained, utcnow, write_whole
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -84,11 +85,6 @@ class Spent:
     def of(cls, record: Mapping[str, Any]) -> Self:
         """Read a record; keys of later versions are passed over."""
         return cls(**{name: value for name, value in record.items() if name in cls.__dataclass_fields__})
-
-
-def spending_folder(storage: UPath, workspace: str) -> UPath:
-    """Return the folder of a workspace's records; below it is one for each day."""
-    return workspace_folder(storage, "spending", workspace)
 
 
 class SpendingRecorder:
@@ -168,22 +164,21 @@ class SpendingRecorder:
         return spent
 
     def _write(self, spent: Spent) -> None:
-        folder = spending_folder(self._storage(), self._workspace)
-        ended = datetime.fromisoformat(spent.ended)
-        today = folder / f"date={ended.astimezone(UTC):%Y-%m-%d}"
+        storage, ended = self._storage(), datetime.fromisoformat(spent.ended).astimezone(UTC)
+        today = spending_day(storage, self._workspace, ended)
         first_of_the_day = not today.exists()
-        name = f"{file_stamp(ended)}-{uuid.uuid4().hex[:8]}.json"
+        name = usage_file(ended, uuid.uuid4().hex[:8])
         write_whole(today / name, json.dumps(asdict(spent), separators=(",", ":")).encode())
         if first_of_the_day:
-            remove_old(folder, ended.astimezone(UTC).date() - KEPT)
+            remove_old(spending_folder(storage, self._workspace), ended.date() - KEPT)
 
 
 def remove_old(folder: UPath, before: date) -> None:
     """Remove the days before some date; another task may be doing the same."""
     with explained("list", folder):
-        days = [one for one in folder.iterdir() if one.name.startswith("date=")]
+        days = [one for one in folder.iterdir() if is_day(one.name)]
     for one in days:
-        if one.name < f"date={before:%Y-%m-%d}":
+        if one.name < day_name(before):
             one.fs.rm(one.path, recursive=True)
 
 

@@ -22,6 +22,7 @@ from airflow_provider_studio.observing import note_spending, spending_fields
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+    from upath import UPath
 
     from airflow_provider_studio.client.api import StudioClient
     from airflow_provider_studio.client.discovery import DiscoveryClient
@@ -40,6 +41,7 @@ class StudioHook(BaseHook):
     `discovery_access_secret` of a signature token for the Discovery API.
 
     :param studio_conn_id: the Airflow connection.
+    :param storage_path: where usage is recorded; `[studio] storage_path` by default.
     """
 
     conn_name_attr = "studio_conn_id"
@@ -47,9 +49,10 @@ class StudioHook(BaseHook):
     conn_type = CONNECTION_TYPE
     hook_name = HOOK_NAME
 
-    def __init__(self, studio_conn_id: str = default_conn_name) -> None:
+    def __init__(self, studio_conn_id: str = default_conn_name, *, storage_path: str | None = None) -> None:
         super().__init__()
         self.studio_conn_id = studio_conn_id
+        self.storage_path = storage_path
         self._recorder: SpendingRecorder | None = None
 
     @classmethod
@@ -184,17 +187,20 @@ class StudioHook(BaseHook):
         """Return a client whose recorder, which writes from a thread of its own, finds its storage open."""
         client = self._client_of(connection)
         try:
-            settings.storage()
+            self._storage()
         except Exception as error:  # noqa: BLE001  nothing that goes wrong here is worth a trigger
             self.log.warning("What is spent of the token's budget is not recorded: %s", error)
             self._recorder = None
         return client
 
+    def _storage(self) -> UPath:
+        return settings.storage() if self.storage_path is None else settings.storage(self.storage_path)
+
     def _recorder_of(self, credentials: Credentials) -> SpendingRecorder:
         from airflow_provider_studio.hooks.spending import Spender, SpendingRecorder
 
         return SpendingRecorder(
-            settings.storage,
+            self._storage,
             workspace=credentials.workspace,
             connection=self.studio_conn_id,
             budget_key=credentials.budget_key,

@@ -30,6 +30,8 @@ class StudioOperator(BaseOperator):
     """What kind of work it is to OpenLineage; see `lineage.lineage_of`."""
 
     template_fields: Sequence[str] = ("studio_conn_id",)
+    storage_path: str | None = None
+    """Another place than `[studio] storage_path`, for operators that have one."""
     ui_color = "#e8f1fb"
 
     def __init__(self, *, studio_conn_id: str = StudioHook.default_conn_name, **kwargs: Any) -> None:
@@ -40,7 +42,7 @@ class StudioOperator(BaseOperator):
     @cached_property
     def hook(self) -> StudioHook:
         """The hook of the connection."""
-        return StudioHook(self.studio_conn_id)
+        return StudioHook(self.studio_conn_id, storage_path=self.storage_path)
 
     def execute(self, context: Context) -> Any:
         """Run; an error that no retry can mend fails the task at once."""
@@ -69,7 +71,8 @@ class StudioOperator(BaseOperator):
 
         if self.lineage is None or not self._done:
             return None
-        return lineage_of(self.lineage, self.hook.client, self._done, getattr(self, "report", None))
+        report = getattr(self, "report", None)
+        return lineage_of(self.lineage, self.hook.client, self._done, report, storage_path=self.storage_path)
 
     @abstractmethod
     def run_with_studio(self, context: Context) -> Any:

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioConfigurationError
-from airflow_provider_studio.governance.layout import workspace_folder
+from airflow_provider_studio.governance.file_names import KILLED, LAUNCH, claims_day_name
+from airflow_provider_studio.governance.layout import claims_folder, launch_folder
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -43,9 +43,9 @@ class TaskRecord:
         names = (ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index))
         self._owner = "/".join(names)
         self._clears = int(getattr(context.get("dag_run"), "clear_number", 0) or 0)
-        folder = settings.storage() / "launches" / "/".join(quote(name, safe="") for name in names)
-        self._file, self._kill = folder / "launch.json", folder / "killed.json"
-        self._claims = workspace_folder(settings.storage(), "claims", workspace)
+        folder = launch_folder(settings.storage(), names)
+        self._file, self._kill = folder / LAUNCH, folder / KILLED
+        self._claims = claims_folder(settings.storage(), workspace)
 
     def read(self) -> dict[str, Any] | None:
         """What was written last; nothing if a person cleared the task while it was running.
@@ -106,9 +106,9 @@ class TaskRecord:
         """Take a run for this task; False if another task has it. Claims are forgotten after a week."""
         from airflow_provider_studio.governance.storage import utcnow, write_once
 
-        today = self._claims / f"{utcnow():%Y-%m-%d}"
+        today = self._claims / claims_day_name(utcnow())
         if not today.exists():
-            self._forget(before=f"{utcnow() - _CLAIMS_KEPT:%Y-%m-%d}")
+            self._forget(before=claims_day_name(utcnow() - _CLAIMS_KEPT))
         for day in self._days():
             earlier = day / run
             if earlier.exists():

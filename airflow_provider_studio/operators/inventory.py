@@ -143,8 +143,10 @@ class StudioInventoryOperator(StudioInventoryBase):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Walk the workspace."""
+        from airflow_provider_studio.governance.file_names import task_walk
+
         storage, ti = settings.storage(self.storage_path), context["ti"]
-        walk = f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
+        walk = task_walk(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
         inventory = self.inventory(storage, walk, self.source_named(self.source, storage))
         inventory.begin()
         inventory.read()
@@ -156,11 +158,12 @@ class StudioInventoryOperator(StudioInventoryBase):
         return told
 
     def _write_csv(self, storage: UPath, told: dict[str, Any]) -> str:
+        from airflow_provider_studio.governance.file_names import REPORTS_CSV
         from airflow_provider_studio.governance.history.listing import write_csv
         from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 
         nights = SnapshotStore(storage, told["workspace"]).up_to(told["snapshot"])
-        path = nights[-1].folder / "reports.csv"
+        path = nights[-1].folder / REPORTS_CSV
         write_csv(nights, path)
         return str(path)
 
@@ -168,8 +171,9 @@ class StudioInventoryOperator(StudioInventoryBase):
         """Take the other inventory apart from the nights, without schedules, and hold the two against each other."""
         from airflow_provider_studio.governance.history.snapshots import SnapshotStore
         from airflow_provider_studio.governance.inventory.comparing import compare
+        from airflow_provider_studio.governance.layout import cross_check_storage
 
-        apart = storage / "cross_checks"
+        apart = cross_check_storage(storage)
         source = self.source_named(str(self.cross_check), storage)
         other = self.inventory(apart, walk, source, with_schedules=False)
         other.begin()

@@ -20,16 +20,21 @@ from upath import UPath
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.governance.errors import StorageError
+from airflow_provider_studio.governance.file_names import table_file
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore
-from airflow_provider_studio.governance.layout import plan_path, workspaces_in
+from airflow_provider_studio.governance.layout import (
+    SHOWN,
+    plan_path,
+    prepared_night,
+    prepared_plan,
+    prepared_reports,
+    workspaces_in,
+)
 from airflow_provider_studio.governance.plans.audit import Audit, JournalEvent
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.hooks.spending import Spent
 from airflow_provider_studio.plugin.plan_list import PlanLine, PlanShelf
 from airflow_provider_studio.plugin.prepare import (
-    judged_file,
-    night_folder,
-    plan_folder,
     prepare_judged,
     prepare_night,
     prepare_plan,
@@ -134,7 +139,7 @@ class Library:
         return NightTables(night, plan)
 
     def _list_workspaces(self) -> list[str]:
-        return workspaces_in(self.storage(), ("snapshots", "plans", "journals", "spending"))
+        return workspaces_in(self.storage(), *SHOWN)
 
     def _list_nights(self, workspace: str) -> list[Snapshot]:
         return SnapshotStore(self.storage(), workspace).all()
@@ -151,13 +156,13 @@ class Library:
 
     def _make_night(self, workspace: str, taken_at: datetime) -> Path:
         def make() -> None:
-            size = sum(_size(one.folder / "reports.parquet") for one in self.nights(workspace))
+            size = sum(_size(one.folder / table_file("reports")) for one in self.nights(workspace))
             if size < _SMALL_BYTES:
                 prepare_night(self.storage(), workspace, self.cache)
             else:
                 self._in_its_own_process(workspace)
 
-        return self._made(night_folder(self.cache, workspace, taken_at), make)
+        return self._made(prepared_night(self.cache, workspace, taken_at), make)
 
     def _make_plan(self, workspace: str, plan_id: str) -> Path:
         def make() -> None:
@@ -166,16 +171,16 @@ class Library:
             else:
                 self._in_its_own_process(workspace, "--plan", plan_id)
 
-        return self._made(plan_folder(self.cache, workspace, plan_id), make)
+        return self._made(prepared_plan(self.cache, workspace, plan_id), make)
 
     def _make_judged(self, workspace: str, night: Path, plan: Path | None, plan_id: str | None) -> Path:
         def make() -> None:
-            if (night / "reports.parquet").stat().st_size < _SMALL_BYTES:
+            if (night / table_file("reports")).stat().st_size < _SMALL_BYTES:
                 prepare_judged(night, plan)
             else:
                 self._in_its_own_process(workspace, "--judge", str(night), *(["--plan", plan_id] if plan_id else []))
 
-        return self._made(judged_file(night, plan), make)
+        return self._made(prepared_reports(night, plan), make)
 
     def _made(self, target: Path, make: Callable[[], None]) -> Path:
         """Return a table or a folder of tables, and make it unless another process did.

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import JournalError, PlanError
-from airflow_provider_studio.governance.layout import check_plan_id, ignored, plans_folder, workspace_name
+from airflow_provider_studio.governance.file_names import action_id, event_file
+from airflow_provider_studio.governance.layout import check_plan_id, ignored, is_plan_of, journal_folder, plan_paths
 from airflow_provider_studio.governance.plans.audit import ActionState, Audit, JournalEvent
-from airflow_provider_studio.governance.plans.journal import PLAN, Event, folder_of, read_event
+from airflow_provider_studio.governance.plans.journal import PLAN, Event, read_event
 from airflow_provider_studio.governance.plans.records import ActionKind, PlanHeader
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.plugin.frequency import runs_a_week
@@ -106,9 +107,7 @@ class PlanShelf:
 
         :raises StorageError: the storage cannot be read.
         """
-        folder = plans_folder(storage, workspace)
-        with explained("list", folder):
-            paths = [one for one in folder.iterdir() if one.name.endswith(".jsonl")] if folder.exists() else []
+        paths = plan_paths(storage, workspace)
         audit = Audit(storage, workspace)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             read = list(filter(None, pool.map(self._numbers_of, paths)))
@@ -177,9 +176,9 @@ def _read_numbers(path: UPath) -> PlanNumbers:
             record = json.loads(line)
             if "kind" not in record:
                 break
-            action_id = "-".join(filter(None, (record["kind"], record["report"], record.get("schedule"))))
+            key = action_id(record["kind"], record["report"], record.get("schedule"))
             runs = (record.get("saving") or {}).get("runs_a_week")
-            actions.append(Proposed(action_id, ActionKind(record["kind"]), record["report"], runs))
+            actions.append(Proposed(key, ActionKind(record["kind"]), record["report"], runs))
     return PlanNumbers(header, tuple(actions))
 
 
@@ -189,13 +188,13 @@ def _check_place(path: UPath, header: PlanHeader) -> None:
     :raises PlanError: the header's id or workspace is not that of the file.
     """
     check_plan_id(header.plan_id)
-    if (path.parent.name, path.name) != (workspace_name(header.workspace), f"{header.plan_id}.jsonl"):
+    if not is_plan_of(path, header.workspace, header.plan_id):
         raise PlanError(f"{path} is a plan of another name or workspace.")
 
 
-def _from_backup(storage: UPath, workspace: str, plan_id: str, action_id: str) -> float:
+def _from_backup(storage: UPath, workspace: str, plan_id: str, action: str) -> float:
     """Return how often a deleted schedule ran, from its backup; 0 where that does not tell."""
-    path = folder_of(storage, workspace, plan_id) / f"{action_id}.intent.json"
+    path = journal_folder(storage, workspace, plan_id) / event_file(action, Event.INTENT.value)
     try:
         return runs_a_week(read_event(path)["backup"]["machine_values"]["cron"]) or 0.0
     except (JournalError, KeyError, TypeError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_studio.governance.file_names import DUE_DATES, rows_file
 from airflow_provider_studio.governance.plans.audit import ActionState, JournalEvent
 from airflow_provider_studio.governance.plans.journal import PLAN
 from airflow_provider_studio.plugin.plan_list import PlanLine
@@ -66,12 +67,12 @@ class PlanView:
 
     def due_dates(self) -> list[tuple[str, int]]:
         """Return how many items in their grace are due on which day, the soonest first."""
-        return sorted(json.loads((self._tables / "due.json").read_text(encoding="utf-8")).items())
+        return sorted(json.loads((self._tables / DUE_DATES).read_text(encoding="utf-8")).items())
 
     def _actions(self, places: Sequence[int]) -> list[dict[str, Any]]:
         """Return the actions in some lines. A plan may have as many as there are Reports, so no others are parsed."""
         wanted = set(places)
-        with (self._tables / "actions.jsonl").open(encoding="utf-8") as lines:
+        with (self._tables / rows_file("actions")).open(encoding="utf-8") as lines:
             return [json.loads(line) for place, line in enumerate(lines) if place in wanted]
 
     def _states(self) -> list[ActionState]:

@@ -22,12 +22,20 @@ from typing import TYPE_CHECKING, Any
 from upath import UPath
 
 from airflow_provider_studio.governance import sql
+from airflow_provider_studio.governance.file_names import (
+    CHOICES,
+    DUE_DATES,
+    NIGHTS_IN_NUMBERS,
+    PREPARED_NIGHTS,
+    PREPARED_PLANS,
+    rows_file,
+    table_file,
+)
 from airflow_provider_studio.governance.history.facts import facts
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore, open_history
-from airflow_provider_studio.governance.layout import check_plan_id, plan_path, workspace_name
+from airflow_provider_studio.governance.layout import plan_path, prepared_night, prepared_plan, prepared_reports
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.records import Action, Rule, SpareReason
-from airflow_provider_studio.governance.storage import file_stamp
 from airflow_provider_studio.plugin.frequency import RUNS_A_WEEK_SQL
 
 if TYPE_CHECKING:
@@ -40,23 +48,6 @@ _SMALL_GROUPS = "ROW_GROUP_SIZE 20480"
 """Sorted by Report and in small groups, so that one Report's nights are found without reading the others'."""
 
 
-def night_folder(cache: Path, workspace: str, night: datetime) -> Path:
-    """Return where the tables of a night are, once they are made."""
-    return _cache_of(cache, workspace) / f"night={file_stamp(night)}"
-
-
-def plan_folder(cache: Path, workspace: str, plan_id: str) -> Path:
-    """Return where the tables of a plan are, once they are made.
-
-    :raises PlanError: no plan has such an id.
-    """
-    return _cache_of(cache, workspace) / f"plan={check_plan_id(plan_id)}"
-
-
-def _cache_of(cache: Path, workspace: str) -> Path:
-    return cache / workspace_name(workspace)
-
-
 def prepare_night(storage: UPath, workspace: str, cache: Path) -> Path:
     """Make the newest night's tables, unless they are there, and return their folder.
 
@@ -64,14 +55,14 @@ def prepare_night(storage: UPath, workspace: str, cache: Path) -> Path:
     `nights.json` each night in numbers, `choices.json` what the filters offer.
     """
     nights = SnapshotStore(storage, workspace).all()
-    target = night_folder(cache, workspace, nights[-1].taken_at)
+    target = prepared_night(cache, workspace, nights[-1].taken_at)
     if not target.exists():
         with _Made(target) as folder, facts(nights) as connection:
             _facts(connection, folder)
             _history(nights, folder)
             _choices(connection, folder)
-            (folder / "nights.json").write_text(json.dumps(_nights(nights, _known(target))), encoding="utf-8")
-        _forget(target, "night=*", _KEPT)
+            (folder / NIGHTS_IN_NUMBERS).write_text(json.dumps(_nights(nights, _known(target))), encoding="utf-8")
+        _forget(target, PREPARED_NIGHTS, _KEPT)
     return target
 
 
@@ -82,22 +73,17 @@ def prepare_plan(storage: UPath, workspace: str, plan_id: str, cache: Path) -> P
 
     :raises PlanTamperedError: the plan was changed after it was made.
     """
-    target = plan_folder(cache, workspace, plan_id)
+    target = prepared_plan(cache, workspace, plan_id)
     if not target.exists():
         plan = Plan.read(plan_path(storage, workspace, plan_id), workspace=workspace)
         with _Made(target) as folder:
-            _as_parquet(_verdicts(plan), folder / "verdicts.parquet")
-            (folder / "due.json").write_text(json.dumps(plan.due_dates), encoding="utf-8")
-            with (folder / "actions.jsonl").open("w", encoding="utf-8") as file:
+            _as_parquet(_verdicts(plan), folder / table_file("verdicts"))
+            (folder / DUE_DATES).write_text(json.dumps(plan.due_dates), encoding="utf-8")
+            with (folder / rows_file("actions")).open("w", encoding="utf-8") as file:
                 for action in plan.actions:
                     file.write(json.dumps(action.model_dump(mode="json") | {"action_id": action.action_id}) + "\n")
-        _forget(target, "plan=*", 20 * _KEPT)
+        _forget(target, PREPARED_PLANS, 20 * _KEPT)
     return target
-
-
-def judged_file(night: Path, plan: Path | None) -> Path:
-    """Return where a night's Reports with a plan's verdicts are, once they are made."""
-    return night / f"reports-by-name-{'unjudged' if plan is None else plan.name}.parquet"
 
 
 def prepare_judged(night: Path, plan: Path | None) -> Path:
@@ -108,16 +94,16 @@ def prepare_judged(night: Path, plan: Path | None) -> Path:
     :param night: what `prepare_night` made.
     :param plan: what `prepare_plan` made; None where no plan judged the Reports.
     """
-    target = judged_file(night, plan)
+    target = prepared_reports(night, plan)
     if not target.exists():
         nothing = ", ".join(f"NULL::VARCHAR AS {name}" for name in ("report", "verdict", "detail", "due_on"))
         verdicts = f"(SELECT {nothing} WHERE false)"
         if plan is not None:
-            verdicts = sql.parquet([plan / "verdicts.parquet"])
+            verdicts = sql.parquet([plan / table_file("verdicts")])
         making = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         with sql.opened(sql.NIGHT_MEMORY, [night, *([] if plan is None else [plan])]) as connection:
             query = (
-                f"SELECT facts.*, verdict, detail, due_on FROM {sql.parquet([night / 'reports.parquet'])} AS facts"
+                f"SELECT facts.*, verdict, detail, due_on FROM {sql.parquet([night / table_file('reports')])} AS facts"
                 f" LEFT JOIN {verdicts} AS verdicts ON verdicts.report = facts.token"
                 " ORDER BY lower(name) NULLS LAST, token"
             )
@@ -135,13 +121,13 @@ def _facts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         "disappeared": "SELECT * FROM disappeared ORDER BY last_seen_at DESC",
     }
     for name, query in tables.items():
-        _write(connection, query, folder / f"{name}.parquet")
+        _write(connection, query, folder / table_file(name))
 
 
 def _history(nights: Sequence[Snapshot], folder: Path) -> None:
     with open_history(nights) as connection:
         query = "SELECT token, taken_at, view_count, runs_count FROM reports ORDER BY token, taken_at"
-        _write(connection, query, folder / "history.parquet")
+        _write(connection, query, folder / table_file("history"))
 
 
 def _write(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
@@ -158,12 +144,12 @@ def _choices(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         "collections": connection.execute(collections).fetchall(),
         "owners": connection.execute(owners).fetchall(),
     }
-    (folder / "choices.json").write_text(json.dumps(found), encoding="utf-8")
+    (folder / CHOICES).write_text(json.dumps(found), encoding="utf-8")
 
 
 def _known(target: Path) -> dict[str, dict[str, Any]]:
     """Return the nights in numbers that an earlier preparation wrote: a night's numbers do not change."""
-    earlier = sorted(target.parent.glob("night=*/nights.json"))
+    earlier = sorted(target.parent.glob(f"{PREPARED_NIGHTS}/{NIGHTS_IN_NUMBERS}"))
     if not earlier:
         return {}
     return {one["taken_at"]: one for one in json.loads(earlier[-1].read_text(encoding="utf-8"))}
@@ -235,7 +221,7 @@ def _why(action: Action) -> str:
 
 def _as_parquet(rows: Iterable[dict[str, Any]], target: Path) -> None:
     with sql.opened(sql.NIGHT_MEMORY) as connection:
-        source = sql.scratch_of(connection) / "rows.jsonl"
+        source = sql.scratch_of(connection) / rows_file("rows")
         with source.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
         columns = dict.fromkeys(("report", "verdict", "detail", "due_on"), "VARCHAR")
@@ -286,7 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     try:
         if given.judge:
-            plan = plan_folder(given.cache, given.workspace, given.plan) if given.plan else None
+            plan = prepared_plan(given.cache, given.workspace, given.plan) if given.plan else None
             prepare_judged(given.judge, plan)
         elif given.plan:
             prepare_plan(settings.storage(), given.workspace, given.plan, given.cache)

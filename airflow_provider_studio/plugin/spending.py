@@ -14,8 +14,10 @@ from datetime import UTC, datetime, timedelta
 
 from upath import UPath
 
+from airflow_provider_studio.governance.file_names import is_record
+from airflow_provider_studio.governance.layout import spending_day, spending_folder
 from airflow_provider_studio.governance.storage import explained
-from airflow_provider_studio.hooks.spending import Spent, spending_folder
+from airflow_provider_studio.hooks.spending import Spent
 
 BUCKETS = 48
 """How many bars a chart has."""
@@ -73,14 +75,13 @@ class SpendingReader:
 
         :raises StorageError: the storage cannot be read.
         """
-        folder = spending_folder(storage, workspace)
         paths: list[UPath] = []
-        with explained("read the spending records in", folder):
+        with explained("read the spending records in", spending_folder(storage, workspace)):
             day, last = since.astimezone(UTC).date(), datetime.now(UTC).date()
             while day <= last:
-                today = folder / f"date={day:%Y-%m-%d}"
+                today = spending_day(storage, workspace, day)
                 if today.exists():
-                    paths += [one for one in today.iterdir() if one.name.endswith(".json")]
+                    paths += [one for one in today.iterdir() if is_record(one.name)]
                 day += timedelta(days=1)
             self._read([path for path in paths if path.path not in self._known])
         found = [self._known[path.path] for path in paths if path.path in self._known]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio.governance import sql
+from airflow_provider_studio.governance.file_names import CHOICES, NIGHTS_IN_NUMBERS, table_file
 from airflow_provider_studio.plugin.lanes import EXPORTS, PAGES, Lane
 from airflow_provider_studio.plugin.prepare import prepare_judged
 
@@ -176,7 +177,7 @@ class NightTables:
 
     def numbers(self) -> dict[str, Any]:
         """Return the night in numbers."""
-        return _numbers(self._path, self.folder / "schedules.parquet")
+        return _numbers(self._path, self.folder / table_file("schedules"))
 
     def verdicts(self) -> list[tuple[str, int]]:
         """Return how many live Reports have which verdict, the commonest first."""
@@ -185,15 +186,15 @@ class NightTables:
     @functools.cached_property
     def choices(self) -> dict[str, list[list[Any]]]:
         """What the filters offer: `collections` as token, name and count; `owners` as name and count."""
-        return dict(json.loads((self.folder / "choices.json").read_text(encoding="utf-8")))
+        return dict(json.loads((self.folder / CHOICES).read_text(encoding="utf-8")))
 
     @functools.cached_property
     def nights(self) -> list[dict[str, Any]]:
         """Each night in numbers, oldest first."""
-        return list(json.loads((self.folder / "nights.json").read_text(encoding="utf-8")))
+        return list(json.loads((self.folder / NIGHTS_IN_NUMBERS).read_text(encoding="utf-8")))
 
     def _of(self, table: str, condition: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-        return _read(self.folder / f"{table}.parquet", f"SELECT * FROM {sql.PARQUET} WHERE {condition}", values)
+        return _read(self.folder / table_file(table), f"SELECT * FROM {sql.PARQUET} WHERE {condition}", values)
 
 
 # What is asked of a file that never changes is asked once.
@@ -258,4 +259,4 @@ def _read(file: Path, query: str, values: Sequence[Any] = ()) -> list[dict[str, 
 def verdict_counts(plan: Path) -> list[tuple[str, int]]:
     """Return how many Reports a plan gave which verdict, the commonest first."""
     query = f"SELECT verdict, count(*) AS reports FROM {sql.PARQUET} GROUP BY 1 ORDER BY 2 DESC"
-    return [(row["verdict"], row["reports"]) for row in _read(plan / "verdicts.parquet", query)]
+    return [(row["verdict"], row["reports"]) for row in _read(plan / table_file("verdicts"), query)]

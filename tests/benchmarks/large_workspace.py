@@ -18,12 +18,13 @@ from airflow_provider_studio.governance.history.snapshots import (
     SnapshotStore,
     plain_time,
 )
+from airflow_provider_studio.governance.layout import spending_day
 from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.journal import Event, Journal
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.storage import file_stamp
-from airflow_provider_studio.hooks.spending import Spent, spending_folder
+from airflow_provider_studio.hooks.spending import Spent
 
 WORKSPACE = "large"
 _REPORT = {
@@ -106,6 +107,6 @@ def _spend(storage: UPath) -> None:
             WORKSPACE, "studio_default", "0123456789ab", at.isoformat(), at.isoformat(), "nightly", "r1", task
         )
         spent.requests, spent.seconds_waited, spent.endpoints = 200, 12.0, {"GET reports": 200}
-        folder = Path(spending_folder(storage, WORKSPACE).path) / f"date={at:%Y-%m-%d}"
+        folder = Path(spending_day(storage, WORKSPACE, at).path)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{file_stamp(at)}.json").write_text(json.dumps(asdict(spent)))

@@ -23,8 +23,8 @@ from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.acting import apply, undo
 from airflow_provider_studio.governance.acting.guard_rails import GuardRails
+from airflow_provider_studio.governance.layout import journal_folder
 from airflow_provider_studio.governance.plans import journal
-from airflow_provider_studio.governance.plans.journal import folder_of
 from airflow_provider_studio.governance.plans.plan import Plan
 
 _GENEROUS = GuardRails(max_actions=1000, max_share=1.0, max_failures_in_a_row=1000, max_age_days=3650)
@@ -121,7 +121,7 @@ class _Boundaries:
         if self._count == self._work.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         if self._count == self._work.break_at:
-            put_away(folder_of(UPath(self._work.storage), "acme", Path(self._work.plan).stem))
+            put_away(journal_folder(UPath(self._work.storage), "acme", Path(self._work.plan).stem))
 
     def before(self, work: Callable[..., Any], name: Callable[..., str]) -> Callable[..., Any]:
         def disturbed(*args: Any, **kwargs: Any) -> Any:

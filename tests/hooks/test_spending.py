@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from airflow_provider_studio.client.transport import Sent
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.hooks.spending import KEPT, Spender, SpendingRecorder, Spent
 from airflow_provider_studio.hooks.studio import StudioHook
+from airflow_provider_studio.operators.governance import StudioPlanOperator
 from airflow_provider_studio.plugin.spending import SpendingReader, budgets
 from tests.connections import connection_of
 
@@ -121,6 +123,18 @@ def test_the_hooks_client_records_without_the_token_and_the_secret(
     text = json.dumps(record)
     assert secret not in text
     assert token not in text
+
+
+def test_an_operator_with_its_own_storage_path_records_there(
+    emulator: StudioEmulator, storage: UPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_TEST", connection_of(emulator))
+    monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", f"file://{tmp_path}/elsewhere")
+    hook = StudioPlanOperator(task_id="plan", policy={}, studio_conn_id="studio_test", storage_path=str(storage)).hook
+    hook.client.verify()
+    hook.log_spending()
+    assert len(records(storage)) == 1
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_the_reader_finds_the_last_hours_and_reads_a_record_once(storage: UPath) -> None:

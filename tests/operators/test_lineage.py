@@ -10,10 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from upath import UPath
 
 from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.client.models import DataSource
 from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.governance.inventory.inventory import take_inventory
 from airflow_provider_studio.lineage import lineage_of, namespace_of
 from airflow_provider_studio.operators.governance import StudioPlanOperator
 from airflow_provider_studio.operators.inventory import StudioInventoryOperator
@@ -90,6 +92,19 @@ def test_an_inventory_writes_tables_with_their_columns(client: StudioClient, mon
     assert reports.name.endswith("taken_at=20261125T030000Z/reports.parquet")
     assert schedules.name.endswith("/schedules.parquet")
     assert {"view_count", "last_run_at"} <= {one.name for one in reports.facets["schema"].fields}
+
+
+def test_the_datasets_of_an_inventory_with_its_own_storage_path_are_files_that_exist(
+    client: StudioClient, storage: UPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", f"file://{tmp_path}/elsewhere")
+    operator = StudioInventoryOperator(task_id="inventory", csv=True, storage_path=str(storage))
+    operator.hook.__dict__["client"] = client
+    operator._done = take_inventory(client, storage).to_dict()
+    operator._done["csv"] = operator._write_csv(storage, operator._done)
+    told = operator.get_openlineage_facets_on_complete(None)
+    assert [Path(one.name).name for one in told.outputs] == ["reports.parquet", "schedules.parquet", "reports.csv"]
+    assert [one.name for one in told.outputs if not Path(one.name).is_file()] == []
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from upath import UPath
 
 from airflow_provider_studio.governance.errors import PlanError
 from airflow_provider_studio.governance.history.snapshots import SnapshotStore
+from airflow_provider_studio.governance.layout import prepared_plan
 from airflow_provider_studio.plugin.library import Library, library
-from airflow_provider_studio.plugin.prepare import plan_folder, prepare_night
+from airflow_provider_studio.plugin.prepare import prepare_night
 from airflow_provider_studio.plugin.tables import NightTables, Wanted
 from tests.plugin.conftest import bearer
 from tests.plugin.workspace import write_odd_names
@@ -124,7 +125,7 @@ def test_a_plan_that_is_not_where_it_says_is_not_shown(
 @pytest.mark.parametrize("plan_id", ["", "../x", "a" * 65, "A" * 12, "a'b", "a" * 12 + "\n"])
 def test_only_a_plans_id_names_a_folder(tmp_path: Path, plan_id: str) -> None:
     with pytest.raises(PlanError, match="plan_id is"):
-        plan_folder(tmp_path, "acme", plan_id)
+        prepared_plan(tmp_path, "acme", plan_id)
 
 
 def test_the_pages_database_reads_the_cache_alone(tmp_path: Path, work: Path) -> None:

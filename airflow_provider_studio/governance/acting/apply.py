@@ -26,6 +26,7 @@ from airflow_provider_studio.client.errors import (
 )
 from airflow_provider_studio.client.models import Schedule
 from airflow_provider_studio.client.ratelimit import Priority
+from airflow_provider_studio.governance import file_names
 from airflow_provider_studio.governance.acting.acts import ANOTHER_APPLY, Acts, Outcome
 from airflow_provider_studio.governance.acting.failures import Failures
 from airflow_provider_studio.governance.acting.guard_rails import GuardRails
@@ -185,7 +186,7 @@ class _Apply:
 
     def _backed_up_run(self, report: str, schedule: str) -> datetime | None:
         """When a schedule that an earlier try deleted last ran."""
-        action_id = f"{ActionKind.DELETE_SCHEDULE.value}-{report}-{schedule}"
+        action_id = file_names.action_id(ActionKind.DELETE_SCHEDULE.value, report, schedule)
         if not self._journal.has(action_id, Event.INTENT):
             return None
         return Schedule.parse(self._journal.read(action_id, Event.INTENT)["backup"]["schedule"]).last_run_at

@@ -32,6 +32,7 @@ from airflow_provider_studio.governance.acting.restoring import (
 )
 from airflow_provider_studio.governance.acting.side_by_side import side_by_side
 from airflow_provider_studio.governance.errors import JournalError, StorageError
+from airflow_provider_studio.governance.file_names import parsed_action_id, report_of
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
 from airflow_provider_studio.governance.plans.records import ActionKind
 from airflow_provider_studio.governance.storage import utcnow
@@ -99,7 +100,7 @@ def undo_plan(
     work = _Undo(client.with_priority(Priority.ACT), journal, UndoSummary(plan_id))
     chosen = _chosen(journal, only)
     journal.check_intents(chosen)
-    reports = [one for one in chosen if not one.startswith(ActionKind.DELETE_SCHEDULE.value)]
+    reports = [one for one in chosen if not _deletes_schedule(one)]
     schedules = sorted(set(chosen) - set(reports))
 
     def failed_before(actions: Sequence[str]) -> bool:
@@ -117,9 +118,9 @@ def undo_plan(
     return work.summary
 
 
-def report_of(action_id: str) -> str:
-    """Return the Report's token in an action's id."""
-    return action_id.split("-")[1]
+def _deletes_schedule(action_id: str) -> bool:
+    key = parsed_action_id(action_id)
+    return key is not None and key.kind == ActionKind.DELETE_SCHEDULE
 
 
 def _chosen(journal: Journal, only: Collection[str] | None) -> list[str]:
@@ -127,7 +128,7 @@ def _chosen(journal: Journal, only: Collection[str] | None) -> list[str]:
     if only is None:
         return known
     chosen = [one for one in known if one in only or report_of(one) in only]
-    found = set(chosen) | {report_of(one) for one in chosen}
+    found = set(chosen) | set(map(report_of, chosen))
     missing = sorted(set(only) - found)
     if missing:
         raise JournalError(f"The journal has no action or Report {', '.join(missing)}; nothing was undone.")

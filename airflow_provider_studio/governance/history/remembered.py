@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from upath import UPath
 
 from airflow_provider_studio.governance import sql
+from airflow_provider_studio.governance.file_names import NIGHTS, table_file
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore, open_history, view
 from airflow_provider_studio.governance.storage import explained, file_stamp, write_whole
 
 if TYPE_CHECKING:
     import duckdb
 
-_NIGHTS = "history.json"
 _VERSION = 1
 KINDS = {
     "history": {
@@ -108,7 +108,7 @@ def remembered_view(
 
 
 def _nights_in(night: Snapshot) -> set[str]:
-    path = night.folder / _NIGHTS
+    path = night.folder / NIGHTS
     with explained("read", path):
         if not path.exists():
             return set()
@@ -135,14 +135,14 @@ def _remember(nights: Sequence[Snapshot]) -> None:
             _write(connection, kind, _file(night, kind))
     if before is not None:
         known |= _nights_in(before)
-    write_whole(night.folder / _NIGHTS, json.dumps({"version": _VERSION, "nights": sorted(known)}).encode())
+    write_whole(night.folder / NIGHTS, json.dumps({"version": _VERSION, "nights": sorted(known)}).encode())
 
 
 def _write(connection: duckdb.DuckDBPyConnection, table: str, path: UPath) -> None:
-    target = sql.scratch_of(connection) / f"{table}.parquet"
+    target = sql.scratch_of(connection) / table_file(table)
     sql.write_parquet(connection, f"SELECT * FROM {table} ORDER BY token", target)
     write_whole(path, target.read_bytes())
 
 
 def _file(night: Snapshot, kind: str) -> UPath:
-    return night.folder / f"{kind}.parquet"
+    return night.folder / table_file(kind)

@@ -7,7 +7,6 @@ the facts that later nights remember.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -16,13 +15,17 @@ from typing import Any
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import GovernanceError
+from airflow_provider_studio.governance.file_names import (
+    SUMMARY,
+    id_of_journal,
+    id_of_plan_file,
+    plan_file,
+    snapshots_named_in,
+)
 from airflow_provider_studio.governance.history.remembered import remember
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore
-from airflow_provider_studio.governance.layout import workspace_folder
+from airflow_provider_studio.governance.layout import journals_in, moved_plan_paths, plans_folder
 from airflow_provider_studio.governance.storage import explained
-
-_SNAPSHOT = re.compile(r"taken_at=\d{8}T\d{12}Z")
-_PLAN_OF_JOURNAL = re.compile(r"plan=(.+)")
 
 
 @dataclass(frozen=True)
@@ -97,26 +100,29 @@ def referred_to(storage: UPath, workspace: str) -> frozenset[str]:
     :raises GovernanceError: a journal whose plan is missing, and whose events do not tell its snapshot.
     """
     names: set[str] = set()
-    plans = workspace_folder(storage, "plans", workspace)
-    journals = workspace_folder(storage, "journals", workspace)
     known = set()
-    with explained("read", plans):
-        for path in plans.rglob("*.jsonl") if plans.exists() else ():
-            names.update(_SNAPSHOT.findall(path.read_text(encoding="utf-8")))
-            known.add(path.name.removesuffix(".jsonl"))
-    with explained("read", journals):
-        for folder in journals.iterdir() if journals.exists() else ():
-            found = _PLAN_OF_JOURNAL.fullmatch(folder.name)
-            if found is None or found[1] in known:
-                continue
-            told = {name for path in folder.iterdir() for name in _SNAPSHOT.findall(path.read_text(encoding="utf-8"))}
-            if not told:
-                raise GovernanceError(
-                    f"The journal {folder} refers to a plan that is missing, so nobody knows which snapshot it was "
-                    f"made from. No snapshot is dropped. Bring {found[1]}.jsonl back to {plans}, or move the journal."
-                )
-            names |= told
+    for path in moved_plan_paths(storage, workspace):
+        names |= _snapshots_in(path)
+        known.add(id_of_plan_file(path.name))
+    for folder in journals_in(storage, workspace):
+        plan_id = id_of_journal(folder.name)
+        if plan_id in known:
+            continue
+        with explained("read", folder):
+            told = {name for path in folder.iterdir() for name in _snapshots_in(path)}
+        if not told:
+            raise GovernanceError(
+                f"The journal {folder} refers to a plan that is missing, so nobody knows which snapshot it was made "
+                f"from. No snapshot is dropped. Bring {plan_file(str(plan_id))} back to "
+                f"{plans_folder(storage, workspace)}, or move the journal."
+            )
+        names |= told
     return frozenset(names)
+
+
+def _snapshots_in(path: UPath) -> set[str]:
+    with explained("read", path):
+        return snapshots_named_in(path.read_text(encoding="utf-8"))
 
 
 def _due(nights: Sequence[Snapshot], retention: Retention) -> list[Snapshot]:
@@ -148,7 +154,7 @@ def _period(at: datetime, age: timedelta, retention: Retention) -> tuple[Any, ..
 def _drop(night: Snapshot) -> None:
     """Remove a night; its summary first, so that half of it is no snapshot."""
     with explained("remove", night.folder):
-        files = sorted(night.folder.iterdir(), key=lambda path: path.name != "summary.json")
+        files = sorted(night.folder.iterdir(), key=lambda path: path.name != SUMMARY)
         for path in files:
             path.unlink()
         if night.folder.exists():

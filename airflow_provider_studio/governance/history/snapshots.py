@@ -36,12 +36,25 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from upath import UPath
 
 from airflow_provider_studio.governance import sql
-from airflow_provider_studio.governance.layout import ignored, workspace_folder, workspaces_in
+from airflow_provider_studio.governance.file_names import (
+    SUMMARY,
+    is_snapshot_like,
+    rows_file,
+    snapshot_name,
+    table_file,
+    time_of_snapshot,
+)
+from airflow_provider_studio.governance.layout import (
+    Area,
+    ignored,
+    snapshot_reference,
+    snapshots_folder,
+    workspace_of,
+    workspaces_in,
+)
 from airflow_provider_studio.governance.storage import (
     check_writable,
     explained,
-    file_stamp,
-    from_file_stamp,
     write_whole,
 )
 
@@ -116,12 +129,12 @@ class Snapshot:
     @property
     def workspace(self) -> str:
         """The workspace's name, which its folder tells."""
-        return self.folder.parent.name.partition("=")[2]
+        return workspace_of(self.folder.parent)
 
     def summary(self) -> dict[str, Any]:
         """Return what `summary.json` says."""
         with explained("read", self.folder):
-            return dict(json.loads((self.folder / "summary.json").read_text(encoding="utf-8")))
+            return dict(json.loads((self.folder / SUMMARY).read_text(encoding="utf-8")))
 
 
 class SnapshotStore:
@@ -134,21 +147,22 @@ class SnapshotStore:
 
     def __init__(self, storage: UPath, workspace: str) -> None:
         self.storage = storage
-        self.root = workspace_folder(storage, "snapshots", workspace)
+        self._workspace = workspace
+        self.root = snapshots_folder(storage, workspace)
 
     def all(self) -> list[Snapshot]:
         """Return every finished snapshot, oldest first; a folder whose name is no time is logged and left out."""
         with explained("list", self.root):
             if not self.root.exists():
                 return []
-            found = [self._snapshot(folder) for folder in self.root.iterdir() if folder.name.startswith("taken_at=")]
-            finished = [one for one in found if one is not None and (one.folder / "summary.json").exists()]
+            found = [self._snapshot(folder) for folder in self.root.iterdir() if is_snapshot_like(folder.name)]
+            finished = [one for one in found if one is not None and (one.folder / SUMMARY).exists()]
         return sorted(finished, key=lambda one: one.taken_at)
 
     def _snapshot(self, folder: UPath) -> Snapshot | None:
         """Return what a folder holds by its name, which anyone who may write to storage chose."""
         try:
-            taken_at = from_file_stamp(folder.name.removeprefix("taken_at="))
+            taken_at = time_of_snapshot(folder.name)
         except ValueError:
             ignored(folder, "its name is not the time of a snapshot")
             return None
@@ -165,11 +179,11 @@ class SnapshotStore:
 
     def relative(self, snapshot: Snapshot) -> str:
         """Return a snapshot's folder as plans name it: relative to the storage root."""
-        return f"snapshots/{self.root.name}/{snapshot.folder.name}"
+        return snapshot_reference(self._workspace, snapshot.taken_at)
 
     def folder_of(self, taken_at: datetime) -> UPath:
         """Return where the snapshot of this time is, or will be."""
-        return self.root / f"taken_at={file_stamp(taken_at)}"
+        return self.root / snapshot_name(taken_at)
 
     def writer(self, taken_at: datetime) -> SnapshotWriter:
         """Return a writer of a new snapshot."""
@@ -182,16 +196,15 @@ class SnapshotStore:
 
 def workspaces(storage: UPath) -> list[str]:
     """Return the workspaces that have a finished snapshot in this storage."""
-    folders = {name: workspace_folder(storage, "snapshots", name) for name in workspaces_in(storage, ["snapshots"])}
-    with explained("list", storage / "snapshots"):
-        return [name for name, folder in folders.items() if _has_snapshot(folder)]
+    return [name for name in workspaces_in(storage, Area.SNAPSHOTS) if _has_snapshot(snapshots_folder(storage, name))]
 
 
 def _has_snapshot(folder: UPath) -> bool:
     """Return whether a folder has a finished snapshot, after one question in the usual case: the newest is finished."""
-    nights = [one for one in folder.iterdir() if one.name.startswith("taken_at=")]
-    newest_first = sorted(nights, key=lambda one: one.name, reverse=True)
-    return any((one / "summary.json").exists() for one in newest_first)
+    with explained("list", folder):
+        nights = [one for one in folder.iterdir() if is_snapshot_like(one.name)]
+        newest_first = sorted(nights, key=lambda one: one.name, reverse=True)
+        return any((one / SUMMARY).exists() for one in newest_first)
 
 
 class SnapshotWriter:
@@ -205,7 +218,7 @@ class SnapshotWriter:
 
     def __enter__(self) -> Self:
         for table in TABLES:
-            self._files[table] = (Path(self._scratch.name) / f"{table}.jsonl").open("w", encoding="utf-8")
+            self._files[table] = (Path(self._scratch.name) / rows_file(table)).open("w", encoding="utf-8")
         return self
 
     def __exit__(
@@ -226,11 +239,11 @@ class SnapshotWriter:
             for table, columns in TABLES.items():
                 self._files[table].close()
                 parquet = self._to_parquet(connection, table, columns)
-                write_whole(self.folder / f"{table}.parquet", parquet.read_bytes())
-        write_whole(self.folder / "summary.json", json.dumps(summary, indent=1).encode())
+                write_whole(self.folder / table_file(table), parquet.read_bytes())
+        write_whole(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())
 
     def _to_parquet(self, connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str]) -> Path:
-        source, target = Path(self._files[table].name), Path(self._scratch.name) / f"{table}.parquet"
+        source, target = Path(self._files[table].name), Path(self._scratch.name) / table_file(table)
         order = "report, token" if table == "schedules" else "token"
         sql.write_parquet(connection, f"SELECT * FROM {sql.json_lines(source, columns)} ORDER BY {order}", target)
         return target
@@ -248,7 +261,7 @@ def open_history(
     """
     with sql.opened(memory, list(dict.fromkeys(one.folder.parent for one in snapshots))) as connection:
         for table in tables:
-            view(connection, table, [one.folder / f"{table}.parquet" for one in snapshots], TABLES[table])
+            view(connection, table, [one.folder / table_file(table) for one in snapshots], TABLES[table])
         yield connection
 
 

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 
 from upath import UPath
 
+from airflow_provider_studio.governance.file_names import parsed_event_file, report_of
 from airflow_provider_studio.governance.history.rows import DATASET, SAME_RUN, Row, fetched, ran_by_schedule
 from airflow_provider_studio.governance.history.snapshots import Snapshot, open_history
-from airflow_provider_studio.governance.layout import workspace_folder
+from airflow_provider_studio.governance.layout import journals_in
 from airflow_provider_studio.governance.sql import NIGHT_MEMORY
 from airflow_provider_studio.governance.storage import explained
 
@@ -202,12 +203,12 @@ class NightBefore:
 
 def reports_acted_on(storage: UPath, workspace: str) -> frozenset[str]:
     """Return the Reports that any journal names an action for."""
-    root = workspace_folder(storage, "journals", workspace)
-    with explained("list", root):
-        events = [event for plan in root.iterdir() for event in plan.iterdir()] if root.exists() else []
-    # An event's file is `<kind>-<report>[-<schedule>].<event>.json`.
-    parts = (event.name.partition(".")[0].split("-") for event in events)
-    return frozenset(part[1] for part in parts if len(part) > 1)
+    names: list[str] = []
+    for journal in journals_in(storage, workspace):
+        with explained("list", journal):
+            names += [event.name for event in journal.iterdir()]
+    events = filter(None, map(parsed_event_file, names))
+    return frozenset(report for action, _ in events if (report := report_of(action)) is not None)
 
 
 def _may_have_fired(schedule: Row, ran: datetime) -> bool:

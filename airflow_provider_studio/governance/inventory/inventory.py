@@ -26,6 +26,7 @@ from airflow_provider_studio.governance.inventory.progress import Progress
 from airflow_provider_studio.governance.inventory.shrinking import ALWAYS_ALLOWED, worst_loss
 from airflow_provider_studio.governance.inventory.summary import InventorySummary
 from airflow_provider_studio.governance.inventory.walk import RestWalk, rows_once
+from airflow_provider_studio.governance.layout import walk_folder
 from airflow_provider_studio.governance.storage import utcnow
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ class Inventory:
         self._now = now
         self._tell = progress
         self._spent_before = client.spending.requests
-        self._folder = Progress.folder_of(storage, client.workspace, walk)
+        self._folder = walk_folder(storage, client.workspace, walk)
         self._progress = Progress(self._folder, spent=lambda: client.spending.requests)
 
     def begin(self) -> int:

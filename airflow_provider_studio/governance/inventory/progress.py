@@ -7,53 +7,22 @@ work on one inventory at a time, each on Collections of its own.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from upath import UPath
 
 from airflow_provider_studio.client.pagination import Page, PageSizes
+from airflow_provider_studio.governance import file_names
+from airflow_provider_studio.governance.file_names import COLLECTIONS, WALK, PageName
 from airflow_provider_studio.governance.history.rows import Row
-from airflow_provider_studio.governance.layout import workspace_folder
 from airflow_provider_studio.governance.storage import explained, write_whole
 
 RESUMED_WITHIN = timedelta(hours=24)
 """What was begun longer ago is begun anew."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A page that is in storage.
-
-    :param kind: `reports`, `datasets` or `missing`.
-    :param rows: how many it has.
-    """
-
-    collection: str
-    kind: str
-    number: int
-    rows: int
-    is_last: bool
-
-    @property
-    def file_name(self) -> str:
-        """Its file's name, which tells all this."""
-        end = "last" if self.is_last else "more"
-        return f"{self.kind}.{_in_name(self.collection)}.{self.number:06}.{self.rows}.{end}.json"
-
-    @classmethod
-    def of(cls, file_name: str) -> Kept | None:
-        """Read a file's name; None if it is another file."""
-        parts = file_name.split(".")
-        if len(parts) != 6 or parts[0] not in {"reports", "datasets", "missing"}:
-            return None
-        kind, collection, number, rows, end, _ = parts
-        return cls(_from_name(collection), kind, int(number), int(rows), end == "last")
 
 
 class Progress:
@@ -70,32 +39,26 @@ class Progress:
         self._lock = threading.Lock()
         self._names = self._listed()
 
-    @staticmethod
-    def folder_of(storage: UPath, workspace: str, walk: str) -> UPath:
-        """Return where the inventory of this name is kept."""
-        name = hashlib.sha256(walk.encode()).hexdigest()[:16]
-        return workspace_folder(storage, "walks", workspace) / name
-
     def begin(self, options: Mapping[str, Any], now: datetime) -> datetime:
         """Go on with what was begun with the same options, or begin anew. Returns when it was begun."""
-        begun = self._read("walk.json") if "walk.json" in self._names else None
+        begun = self._read(WALK) if WALK in self._names else None
         if begun is not None and begun["options"] == dict(options):
             began_at = datetime.fromisoformat(begun["begun_at"])
             if timedelta(0) <= now - began_at <= RESUMED_WITHIN:
                 return began_at
         self.discard()
-        self._write("walk.json", {"options": dict(options), "begun_at": now.isoformat()})
+        self._write(WALK, {"options": dict(options), "begun_at": now.isoformat()})
         return now
 
     @property
     def begun_at(self) -> datetime | None:
         """When it was begun, if it was."""
-        return datetime.fromisoformat(self._read("walk.json")["begun_at"]) if "walk.json" in self._names else None
+        return datetime.fromisoformat(self._read(WALK)["begun_at"]) if WALK in self._names else None
 
     def discard(self) -> None:
         """Forget everything."""
         with explained("empty", self.folder):
-            for name in sorted(self._names, key=lambda name: name != "walk.json"):
+            for name in sorted(self._names, key=lambda name: name != WALK):
                 (self.folder / name).unlink(missing_ok=True)
             if self.folder.exists() and not any(self.folder.iterdir()):
                 self.folder.rmdir()
@@ -105,39 +68,39 @@ class Progress:
 
     def collections(self) -> list[Row] | None:
         """Return the Collections to read, or None before they were listed."""
-        return list(self._read("collections.json")["rows"]) if "collections.json" in self._names else None
+        return list(self._read(COLLECTIONS)["rows"]) if COLLECTIONS in self._names else None
 
     def keep_collections(self, rows: Sequence[Row]) -> None:
         """Keep the Collections to read."""
-        self._write("collections.json", {"rows": rows})
+        self._write(COLLECTIONS, {"rows": rows})
 
     def unreadable(self, kind: str = "reports") -> dict[str, str]:
         """Return the Collections whose Reports (or datasets) could not be read, and why."""
-        names = [name for name in self._sorted() if name.startswith(f"unreadable.{kind}.")]
-        return {_from_name(name.split(".")[2]): self._read(name)["why"] for name in names}
+        found = {name: file_names.unreadable_collection(name, kind) for name in self._sorted()}
+        return {collection: self._read(name)["why"] for name, collection in found.items() if collection is not None}
 
     def keep_unreadable(self, collection: str, kind: str, why: str) -> None:
         """Keep that a Collection's Reports (or datasets) could not be read."""
-        self._write(f"unreadable.{kind}.{_in_name(collection)}.json", {"why": why})
+        self._write(file_names.unreadable_file(kind, collection), {"why": why})
 
     # Pages
 
-    def kept(self) -> dict[tuple[str, str], list[Kept]]:
+    def kept(self) -> dict[tuple[str, str], list[PageName]]:
         """Return the pages in storage, in order, by Collection and kind."""
-        found: dict[tuple[str, str], list[Kept]] = {}
-        for kept in filter(None, map(Kept.of, self._sorted())):
+        found: dict[tuple[str, str], list[PageName]] = {}
+        for kept in filter(None, map(file_names.parsed_page_file, self._sorted())):
             found.setdefault((kept.collection, kept.kind), []).append(kept)
         return found
 
-    def keep_page(self, collection: str, kind: str, page: Page, rows: Sequence[Row]) -> Kept:
+    def keep_page(self, collection: str, kind: str, page: Page, rows: Sequence[Row]) -> PageName:
         """Keep a page of rows."""
-        kept = Kept(collection, kind, page.number, len(rows), page.is_last)
-        self._write(kept.file_name, {"rows": rows})
+        kept = PageName(collection, kind, page.number, len(rows), page.is_last)
+        self._write(file_names.page_file(kept), {"rows": rows})
         return kept
 
-    def rows(self, kept: Kept) -> list[Row]:
+    def rows(self, kept: PageName) -> list[Row]:
         """Return a page's rows."""
-        return [with_times(row) for row in self._read(kept.file_name)["rows"]]
+        return [with_times(row) for row in self._read(file_names.page_file(kept))["rows"]]
 
     def teach(self, sizes: PageSizes) -> None:
         """Tell what the pages in storage show of the server's page sizes."""
@@ -150,12 +113,12 @@ class Progress:
 
     def keep_schedules(self, batch: Mapping[str, Sequence[Row] | None]) -> None:
         """Keep what Reports' schedules are; None for a Report that is gone."""
-        self._write(f"schedules.{_in_name(next(iter(batch)))}.json", {"rows": batch})
+        self._write(file_names.schedules_file(next(iter(batch))), {"rows": batch})
 
     def schedules(self) -> dict[str, list[Row] | None]:
         """Return the schedules kept so far, by Report."""
         found: dict[str, list[Row] | None] = {}
-        for name in (name for name in self._sorted() if name.startswith("schedules.")):
+        for name in filter(file_names.is_schedules_file, self._sorted()):
             for report, rows in self._read(name)["rows"].items():
                 found[report] = None if rows is None else [with_times(row) for row in rows]
         return found
@@ -179,7 +142,7 @@ class Progress:
         with explained("list", self.folder):
             if not self.folder.exists():
                 return set()
-            return {one.name for one in self.folder.iterdir() if one.name.endswith(".json")}
+            return {one.name for one in self.folder.iterdir() if file_names.is_record(one.name)}
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         with self._lock:
@@ -193,14 +156,6 @@ class Progress:
     def _read(self, name: str) -> dict[str, Any]:
         with explained("read", self.folder / name):
             return dict(json.loads((self.folder / name).read_text(encoding="utf-8")))
-
-
-def _in_name(token: str) -> str:
-    return token.replace(".", "~")
-
-
-def _from_name(part: str) -> str:
-    return part.replace("~", ".")
 
 
 TIMES = frozenset(

@@ -21,10 +21,11 @@ from airflow_provider_studio.client.errors import StudioAPIError, StudioForbidde
 from airflow_provider_studio.client.models import Report
 from airflow_provider_studio.client.pagination import Page, PageSizes
 from airflow_provider_studio.governance.errors import InventoryError, is_refusal
+from airflow_provider_studio.governance.file_names import PageName
 from airflow_provider_studio.governance.history.rows import DATASET, Row, report_row, schedule_row
 from airflow_provider_studio.governance.inventory.before import NightBefore
 from airflow_provider_studio.governance.inventory.estimate import Estimate
-from airflow_provider_studio.governance.inventory.progress import Kept, Progress
+from airflow_provider_studio.governance.inventory.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ class RestWalk:
             self._read_listing(listing, kept.get(listing, []), given_up, learned_with_this_page)
 
     def _read_listing(
-        self, listing: Listing, kept: list[Kept], given_up: set[Listing], enough: Callable[[], bool] | None = None
+        self, listing: Listing, kept: list[PageName], given_up: set[Listing], enough: Callable[[], bool] | None = None
     ) -> None:
         """Read what is not kept of a Collection's listing, to its end or until it is enough.
 

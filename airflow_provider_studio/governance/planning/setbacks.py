@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from airflow_provider_studio.governance.errors import ABOUT_ONE_REPORT, JournalError
+from airflow_provider_studio.governance.file_names import report_of
 from airflow_provider_studio.governance.planning.judging import Facts
 from airflow_provider_studio.governance.plans.audit import SETTLED, ActionState, Audit, JournalEvent
 from airflow_provider_studio.governance.plans.journal import PLAN, Event
@@ -95,9 +96,10 @@ def _journaled(audit: Audit, plan_id: str) -> dict[str, Setback | None]:
         )
         failed = [one for one in audit.failed(plan_id) if _is_of_interest(one)]
         found |= {str(one.report): _setback(one, everything=everything) for one in failed}
-    worked = (action_id for action_id, state in states.items() if state in SETTLED)
-    for action_id in worked:
-        found.setdefault(action_id.split("-")[1], None)
+    worked = (report_of(action_id) for action_id, state in states.items() if state in SETTLED)
+    for report in worked:
+        if report is not None:
+            found.setdefault(report, None)
     return found
 
 

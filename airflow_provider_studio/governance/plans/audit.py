@@ -20,8 +20,19 @@ from upath import UPath
 
 from airflow_provider_studio.client.tokens import check_identifier
 from airflow_provider_studio.governance.errors import JournalError, PlanError, PlanTamperedError
-from airflow_provider_studio.governance.layout import is_plan_id, plan_path, plans_folder, workspaces_in
-from airflow_provider_studio.governance.plans.journal import PLAN, Event, folder_of, parsed_name, read_event
+from airflow_provider_studio.governance.file_names import id_of_journal, report_of
+from airflow_provider_studio.governance.layout import (
+    Area,
+    ignored,
+    is_plan_id,
+    is_plan_of,
+    journal_folder,
+    journals_in,
+    plan_path,
+    plan_paths,
+    workspaces_in,
+)
+from airflow_provider_studio.governance.plans.journal import PLAN, Event, parsed_name, read_event
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import archives_by
 from airflow_provider_studio.governance.plans.records import Action, PlanHeader
@@ -120,7 +131,7 @@ class PlanFate:
 
 def workspaces(storage: UPath) -> list[str]:
     """Return the workspaces that the storage knows plans of."""
-    return workspaces_in(storage, ["plans"])
+    return workspaces_in(storage, Area.PLANS)
 
 
 def workspace_of(storage: UPath, named: str | None) -> str:
@@ -165,17 +176,14 @@ class Audit:
 
     def headers(self) -> list[PlanHeader]:
         """Return the headers of all plans, the newest first; a file that is no plan is logged and left out."""
-        folder = plans_folder(self._storage, self._workspace)
-        with explained("list", folder):
-            paths = [one for one in folder.iterdir() if one.name.endswith(".jsonl")] if folder.exists() else []
         found = []
-        for path in paths:
+        for path in plan_paths(self._storage, self._workspace):
             try:
                 header = Plan.read_header(path)
-                if is_plan_id(header.plan_id) and path.name == f"{header.plan_id}.jsonl":
+                if header.workspace == self._workspace and is_plan_of(path, header.workspace, header.plan_id):
                     found.append(header)
                 else:
-                    log.warning("%s is the plan %r: it was renamed, and is left out", path, header.plan_id)
+                    ignored(path, f"it is the plan {header.plan_id} of {header.workspace!r}, renamed or moved")
             except PlanTamperedError as error:
                 log.warning("%s", error)
         return sorted(found, key=lambda one: one.created_at, reverse=True)
@@ -249,21 +257,18 @@ class Audit:
             self._event(one, name)
             for one in wanted
             for name, (action_id, _) in self._names(one).items()
-            if report is None or report in action_id.split("-")
+            if report is None or report in {action_id, report_of(action_id)}
         )
         order = list(Event)  # of events that a clock put at one time
         kept = (one for one in found if since is None or one.at >= since)
         return sorted(kept, key=lambda one: (one.at, order.index(one.event)))
 
     def _journaled(self) -> list[str]:
-        folder = folder_of(self._storage, self._workspace)
-        with explained("list", folder):
-            names = [one.name for one in folder.iterdir()] if folder.exists() else []
-        ids = (name.removeprefix("plan=") for name in names if name.startswith("plan="))
-        return sorted(filter(is_plan_id, ids))
+        ids = (id_of_journal(one.name) for one in journals_in(self._storage, self._workspace))
+        return sorted(one for one in ids if one is not None and is_plan_id(one))
 
     def _names(self, plan_id: str) -> dict[str, tuple[str, Event]]:
-        folder = folder_of(self._storage, self._workspace, plan_id)
+        folder = journal_folder(self._storage, self._workspace, plan_id)
         with explained("list the journal", folder):
             names = [one.name for one in folder.iterdir()] if folder.exists() else []
         return {name: known for name in names if (known := parsed_name(name)) is not None}
@@ -289,7 +294,7 @@ class Audit:
         return last
 
     def _event(self, plan_id: str, name: str) -> JournalEvent:
-        path = folder_of(self._storage, self._workspace, plan_id) / name
+        path = journal_folder(self._storage, self._workspace, plan_id) / name
         try:
             return JournalEvent.model_validate(read_event(path))
         except ValidationError as error:

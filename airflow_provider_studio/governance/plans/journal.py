@@ -20,7 +20,8 @@ from typing import Any
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import JournalError
-from airflow_provider_studio.governance.layout import journal_folder, journals_folder
+from airflow_provider_studio.governance.file_names import event_file, is_event, parsed_event_file
+from airflow_provider_studio.governance.layout import journal_folder
 from airflow_provider_studio.governance.plans.records import Action
 from airflow_provider_studio.governance.storage import check_writable, explained, file_stamp, utcnow, write_once
 
@@ -50,22 +51,14 @@ REPEATABLE = {Event.APPROVED, Event.REJECTED, Event.STOPPED, Event.RESUMED, Even
 """What may happen to an action more than once."""
 
 
-def folder_of(storage: UPath, workspace: str, plan_id: str | None = None) -> UPath:
-    """Return where the journal of a plan is, or all journals of a workspace."""
-    if plan_id is None:
-        return journals_folder(storage, workspace)
-    return journal_folder(storage, workspace, plan_id)
-
-
 def parsed_name(name: str) -> tuple[str, Event] | None:
     """Return the action and the event that a file's name tells, or None for any other file."""
-    action_id, dot, rest = name.removesuffix(".json").rpartition(".")
-    if not dot or not name.endswith(".json"):
+    parsed = parsed_event_file(name)
+    if parsed is None:
         return None
-    for event in Event:
-        if rest == event.value or (event in REPEATABLE and rest.startswith(f"{event.value}-2")):
-            return action_id, event
-    return None
+    action_id, rest = parsed
+    found = (one for one in Event if is_event(rest, one.value, may_be_stamped=one in REPEATABLE))
+    return next(((action_id, event) for event in found), None)
 
 
 class Journal:
@@ -89,7 +82,7 @@ class Journal:
         sha256: str | None = None,
         now: Callable[[], datetime] = utcnow,
     ) -> None:
-        self.folder = folder_of(storage, workspace, plan_id)
+        self.folder = journal_folder(storage, workspace, plan_id)
         self._workspace, self._plan_id, self._sha256 = workspace, plan_id, sha256
         self._actor = dict(actor)
         self._now = now
@@ -108,7 +101,7 @@ class Journal:
 
         :raises JournalError: an action belongs to another plan.
         """
-        self._check_one_plan(f"{action_id}.{Event.INTENT.value}.json" for action_id in action_ids)
+        self._check_one_plan(event_file(action_id, Event.INTENT.value) for action_id in action_ids)
 
     def _check_one_plan(self, names: Iterable[str]) -> None:
         """Take events without a hash, which earlier versions wrote, for this plan's; leave damaged ones to `read`."""
@@ -147,7 +140,7 @@ class Journal:
 
     def has_by_now(self, action_id: str, event: Event) -> bool:
         """Whether anybody has journaled an event that happens once, since this journal was opened or before."""
-        path = self.folder / f"{action_id}.{event.value}.json"
+        path = self.folder / event_file(action_id, event.value)
         with explained("read the journal", path):
             return self.has(action_id, event) or path.exists()
 
@@ -177,7 +170,7 @@ class Journal:
         action_id = action if isinstance(action, str) else action.action_id
         at = self._now()
         # Two processes, or one whose clock was put back, must not overwrite each other's.
-        suffix = f"-{file_stamp(at)}-{uuid.uuid4().hex[:6]}" if event in REPEATABLE else ""
+        stamp = f"{file_stamp(at)}-{uuid.uuid4().hex[:6]}" if event in REPEATABLE else ""
         record = {
             "event": event.value,
             "action_id": action_id,
@@ -192,7 +185,7 @@ class Journal:
             "http_status": http_status,
             **scrubbed(facts),
         }
-        path = self.folder / f"{action_id}.{event.value}{suffix}.json"
+        path = self.folder / event_file(action_id, event.value, stamp)
         written = write_once(path, json.dumps(record, indent=1, ensure_ascii=False).encode())
         self._remember(action_id, event)
         return written
@@ -202,7 +195,7 @@ class Journal:
 
         :raises JournalError: it is missing, damaged or of another plan.
         """
-        return self._checked(self.folder / f"{action_id}.{event.value}.json")
+        return self._checked(self.folder / event_file(action_id, event.value))
 
     def read_all(self, action_id: str, event: Event) -> list[dict[str, Any]]:
         """Return the events of an action of a kind that may happen more than once, the oldest first.

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import PlanError, PlanTamperedError, WrongWorkspaceError
-from airflow_provider_studio.governance.layout import check_plan_id, plan_path, plans_folder
+from airflow_provider_studio.governance.file_names import plan_file
+from airflow_provider_studio.governance.layout import check_plan_id, plan_path, plan_text_path, plans_folder
 from airflow_provider_studio.governance.plans.plan_text import PlanText
 from airflow_provider_studio.governance.plans.records import (
     Action,
@@ -92,7 +93,7 @@ class Plan:
         path = plan_path(storage, self.workspace, self.plan_id)
         content = ("\n".join(record.line() for record in (self.header, *self.actions, *self.spared)) + "\n").encode()
         self._check_free(path, lambda there: there == content)
-        beside = path.with_suffix(".md")
+        beside = plan_text_path(path)
         if not write_once(beside, self.to_markdown(previous=previous).encode()):
             self._check_free(beside, lambda there: self.sha256.encode() in there)
         if not write_once(path, content):
@@ -151,7 +152,7 @@ class Plan:
                 f"{path} is a plan for the workspace {header.workspace!r}, but the connection opens {workspace!r}. "
                 "Use the connection that the plan was made with."
             )
-        if path.name != f"{header.plan_id}.jsonl":
+        if path.name != plan_file(header.plan_id):
             raise PlanTamperedError(f"{path} is the plan {header.plan_id}. It was renamed; make a new plan.")
         if not header.sha256:
             raise PlanTamperedError(f"{path} carries no hash. It was changed; make a new plan.")

@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from airflow_provider_studio.governance import file_names
+
 
 class Record(BaseModel):
     """One line of a plan.
@@ -149,7 +151,7 @@ class Action(Record):
     @property
     def action_id(self) -> str:
         """What the journal knows it by."""
-        return "-".join(filter(None, [self.kind.value, self.report, self.schedule]))
+        return file_names.action_id(self.kind.value, self.report, self.schedule)
 
 
 class Spared(Record):

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 
+from airflow_provider_studio.governance.file_names import export_name
 from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.governance.plans.records import ActionKind
 from airflow_provider_studio.plugin.choosing import ChosenDep
@@ -127,7 +128,7 @@ async def export(
     exports: ExportsDep,
 ) -> StreamingResponse:
     """Return all Reports that match as CSV."""
-    name = f"studio-reports-{chosen.workspace}-{night.nights[-1]['taken_at'][:10]}.csv"
+    name = export_name(chosen.workspace, night.nights[-1]["taken_at"][:10])
     plain = "".join(one if (one.isascii() and one.isalnum()) or one in "-_." else "_" for one in name)
     pieces = as_csv(EXPORTED, night.export(wanted))
     return await exports.response(request, pieces, chosen.library.cache / "exports", plain)

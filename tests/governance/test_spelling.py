@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names in storage are spelled in one place, and are read back as what they were made of."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+import airflow_provider_studio
+from airflow_provider_studio.governance import file_names
+from airflow_provider_studio.governance.file_names import PageName
+from airflow_provider_studio.governance.inventory.before import reports_acted_on
+from airflow_provider_studio.governance.layout import (
+    Area,
+    journal_folder,
+    plan_paths,
+    plans_folder,
+    workspaces_in,
+)
+from airflow_provider_studio.governance.plans.audit import Audit
+from airflow_provider_studio.governance.plans.journal import Event, Journal, parsed_name
+
+PACKAGE = Path(airflow_provider_studio.__file__).parent
+SPELLED_IN = {"governance/file_names.py", "governance/layout.py"}
+OTHERS_FILES = {
+    "emulator": "Studio's paths, not ours",
+    "client": "Studio's paths, not ours",
+    "operators/exports.py": "files that a user names, and the results of queries beside them",
+    "governance/sandbox_process.py": "its own scratch folder",
+    "settings.py": "what is under Airflow's home, not in storage",
+}
+TOKENS = ["0a1b2c3d4e5f", "0a-1b", "0a.1b", "0a.1b-2c", "-", "a/b", "a%2Db", "\u00fc"]
+
+
+@pytest.mark.parametrize("schedule", [None, *TOKENS], ids=repr)
+@pytest.mark.parametrize("report", TOKENS)
+def test_an_actions_id_says_what_it_was_made_of(report: str, schedule: str | None) -> None:
+    made = file_names.action_id("delete_schedule", report, schedule)
+    assert "/" not in made
+    key = file_names.parsed_action_id(made)
+    assert key is not None
+    assert (key.kind, key.report, key.schedule) == ("delete_schedule", report, schedule)
+    for event in Event:
+        assert parsed_name(file_names.event_file(made, event.value)) == (made, event)
+
+
+def test_ids_of_different_actions_differ() -> None:
+    pairs = [(report, schedule) for report in TOKENS for schedule in TOKENS]
+    assert len({file_names.action_id("delete_schedule", *pair) for pair in pairs}) == len(pairs)
+
+
+@pytest.mark.parametrize("given", ["plan", "", "-", "archive_report-", "-0a1b", "a-b-c-d"])
+def test_what_is_no_actions_id_names_no_report(given: str) -> None:
+    assert file_names.report_of(given) is None
+
+
+@pytest.mark.parametrize("report", ["0a1b", "0a.1b", "0a-1b"])
+def test_a_report_that_was_acted_on_is_known_by_its_whole_token(storage: UPath, report: str) -> None:
+    journal = Journal(storage, "acme", "36066b5db341", actor={})
+    about = {"kind": "delete_schedule", "report": report, "schedule": "9f.8e-7d"}
+    journal.write(file_names.action_id("delete_schedule", report, "9f.8e-7d"), Event.INTENT, about=about)
+    assert reports_acted_on(storage, "acme") == {report}
+    assert [one.report for one in Audit(storage, "acme").events(report=report)] == [report]
+    assert Audit(storage, "acme").events(report="delete_schedule") == []
+
+
+@pytest.mark.parametrize("collection", ["0a1b", "0a.1b", "0a-1b"])
+def test_a_pages_file_name_says_what_it_was_made_of(collection: str) -> None:
+    page = PageName(collection, "datasets", 12, 30, is_last=True)
+    assert file_names.parsed_page_file(file_names.page_file(page)) == page
+    assert file_names.unreadable_collection(file_names.unreadable_file("reports", collection), "reports") == collection
+
+
+@pytest.mark.parametrize(
+    "name", ["reports.0a.x.1.last.json", "reports.0a.1.-1.last.json", "schedules.0a.json", "walk.json", ""]
+)
+def test_another_files_name_is_no_page(name: str) -> None:
+    assert file_names.parsed_page_file(name) is None
+
+
+def test_plans_are_listed_by_names_that_the_provider_could_have_written(storage: UPath) -> None:
+    folder = plans_folder(storage, "acme")
+    folder.mkdir(parents=True)
+    for name in ("36066b5db341.jsonl", "36066b5db341.md", "notes.jsonl", ".jsonl", "36066b5db341.jsonl.bak", "x.json"):
+        (folder / name).write_text("{}")
+    assert [path.name for path in plan_paths(storage, "acme")] == ["36066b5db341.jsonl"]
+
+
+def test_workspaces_are_listed_by_the_areas_that_know_them(storage: UPath) -> None:
+    journal_folder(storage, "acme", "36066b5db341").mkdir(parents=True)
+    plans_folder(storage, "other").mkdir(parents=True)
+    assert workspaces_in(storage, Area.PLANS) == ["other"]
+    assert workspaces_in(storage, *Area) == ["acme", "other"]
+
+
+_FOLDERS = {area.value for area in Area} | {"launches", "cross_checks", "begun", "page-cache"}
+_SPELLED = re.compile(r"^(taken_at|workspace|plan|night|date)=$|^[\w.*-]*\.(jsonl|parquet|md|json)$|^[\w*-]+\.csv$")
+
+
+def _modules() -> Iterator[str]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if name not in SPELLED_IN and not any(name == other or name.startswith(f"{other}/") for other in OTHERS_FILES):
+            yield name
+
+
+def _texts(node: ast.AST) -> list[str]:
+    return [one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+
+
+def _docstrings(tree: ast.AST) -> set[int]:
+    """Every text that stands alone as a statement."""
+    return {
+        id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
+    }
+
+
+def _spellings(source: str) -> list[tuple[int, str]]:
+    """Return the lines that spell a name in storage, or join or split one."""
+    tree = ast.parse(source)
+    documentation = _docstrings(tree)
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            if _SPELLED.search(node.value):
+                found.append((node.lineno, node.value))
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            found += [(node.lineno, text) for text in _texts(node.right) if text in _FOLDERS or "." in text[1:]]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_about_an_id(node):
+            found.append((node.lineno, ast.unparse(node)))
+    return found
+
+
+def _is_about_an_id(call: ast.Call) -> bool:
+    """Whether a call splits or joins at the `-` of an action's id."""
+    names = {"split", "rsplit", "partition", "rpartition"}
+    splits = isinstance(call.func, ast.Attribute) and call.func.attr in names and _texts(ast.List(call.args)) == ["-"]
+    return splits and "action" in ast.unparse(call)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'path = folder / f"{plan_id}.jsonl"',
+        'path = folder / "summary.json"',
+        'path = folder / f"date={day}"',
+        'path = storage / "snapshots"',
+        'path = folder / f"{action_id}.{event}.json"',
+        'report = action_id.split("-")[1]',
+        'names = [one for one in folder.iterdir() if one.name.startswith("taken_at=")]',
+    ],
+)
+def test_the_check_finds_what_it_is_for(source: str) -> None:
+    assert _spellings(source)
+
+
+@pytest.mark.parametrize("module", list(_modules()))
+def test_no_other_module_spells_a_name_in_storage(module: str) -> None:
+    assert _spellings((PACKAGE / module).read_text(encoding="utf-8")) == []

@@ -47,13 +47,13 @@ def test_a_condition_chooses_reports(inventory: Any, capsys: pytest.CaptureFixtu
     assert "Nobody reads this" in lines[1]
     assert "daily 06:05 UTC" in lines[1]
     assert "?" in lines[1], "what is not known is not blank"
-    assert printed.err.startswith("1 Reports; snapshot of 2026-06-01 03:00 UTC")
+    assert printed.err.startswith("1 Report; snapshot of 2026-06-01 03:00 UTC")
 
 
 def test_columns_order_limit_and_csv(inventory: Any, capsys: pytest.CaptureFixture[str]) -> None:
     order = ["--columns", "token,scheduled_by,views_90d", "--order-by", "views_90d desc, token", "--limit", "2"]
     assert main(["inventory", *order, "--csv"]) == 0
-    rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    rows = list(csv.reader(io.StringIO(capsys.readouterr().out.removeprefix("\ufeff"))))
     assert rows == [["token", "scheduled_by", "views_90d"], ["read", "ada", "1"], ["dead", "ada", "0"]]
 
 
@@ -79,7 +79,7 @@ def test_a_snapshot_is_taken_where_there_is_none(
 
 def test_csv_holds_every_fact_and_no_formula(inventory: Any) -> None:
     write_csv(SnapshotStore(inventory, "acme").all(), inventory / "reports.csv")
-    rows = list(csv.DictReader(io.StringIO((inventory / "reports.csv").read_text(encoding="utf-8"))))
+    rows = list(csv.DictReader(io.StringIO((inventory / "reports.csv").read_text(encoding="utf-8-sig"))))
     assert [(row["token"], row["name"], row["views_90d"]) for row in rows] == [
         ("dead", "Nobody\nreads this", "0"),
         ("plain", "", "0"),

@@ -146,16 +146,9 @@ def _print(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         print("Nothing was found.")
         return
     names = list(dict.fromkeys(name for row in rows for name in row))
-    table = [names, *[[_cell(row.get(name, 0)) for name in names] for row in rows]]
-    widths = [max(len(line[column]) for line in table) for column in range(len(names))]
-    for line in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    from airflow_provider_studio.governance.text import table_lines
 
-
-def _cell(value: Any) -> str:
-    """A value in one line, without what a terminal would take for an order."""
-    text = "".join(one if one.isprintable() else " " for one in str(value))
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    print("\n".join(table_lines([names, *[[row.get(name, 0) for name in names] for row in rows]])))
 
 
 def _minute(time: datetime) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio.cli import airflow_process
@@ -55,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
     with airflow_process.airflow_command():
         from airflow_provider_studio import settings
         from airflow_provider_studio.governance.history import listing
+        from airflow_provider_studio.governance.text import counted, csv_pieces, table_lines
 
         nights = _nights(settings.storage(options.storage), options)
         columns = options.columns.split(",") if options.columns else listing.COLUMNS
@@ -62,13 +61,11 @@ def run(options: argparse.Namespace) -> int:
             nights, where=options.where, columns=columns, order_by=options.order_by, limit=options.limit
         )
     if options.csv:
-        import csv
-
-        csv.writer(sys.stdout).writerows([names, *rows])
+        sys.stdout.writelines(csv_pieces(names, rows))
     else:
-        _print_table(names, rows)
+        print("\n".join(table_lines([names, *rows], longest=_WIDEST)))
         _tell(
-            f"{len(rows):,} Reports; snapshot of {nights[-1].taken_at:%Y-%m-%d %H:%M} UTC, "
+            f"{counted(len(rows), 'Report')}; snapshot of {nights[-1].taken_at:%Y-%m-%d %H:%M} UTC, "
             f"workspace {nights[-1].workspace!r}"
         )
     return 0
@@ -116,22 +113,6 @@ def _taken_already(storage: UPath, options: argparse.Namespace) -> list[Snapshot
             "Take one with --take, or name another --storage."
         )
     return nights
-
-
-def _print_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print rows as text that fits a terminal; NULL is `?`, because it is not known."""
-    texts = [list(names), *([_text(value) for value in row] for row in rows)]
-    widths = [max(len(line[at]) for line in texts) for at in range(len(names))]
-    for line in texts:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "?"
-    text = f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)
-    text = "".join(one if one.isprintable() else " " for one in text)
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 
 
 def _tell(sentence: str) -> None:

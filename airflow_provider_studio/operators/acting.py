@@ -102,7 +102,7 @@ class StudioActingOperator(StudioOperator):
         """
         from airflow_provider_studio.governance.acting.apply import apply_plan
         from airflow_provider_studio.governance.errors import GovernanceError, RefusedError, StoppedError
-        from airflow_provider_studio.governance.words import counted
+        from airflow_provider_studio.governance.text import counted
 
         with log_group(self.log, f"Plan {plan.plan_id}: {counted(len(plan.actions), 'action')}, one by one"):
             summary = apply_plan(
@@ -128,7 +128,7 @@ class StudioActingOperator(StudioOperator):
                 "stops it, clear this task and it goes on."
             )
         failed = (
-            f"{len(summary.failures)} actions of plan {plan.plan_id} failed"
+            f"{counted(len(summary.failures), 'action')} of plan {plan.plan_id} failed"
             f"{f', and it stopped: {summary.stopped}' if summary.stopped else ''}."
         )
         if summary.retry_helps:

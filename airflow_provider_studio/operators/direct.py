@@ -37,7 +37,7 @@ class _StudioDirectOperator(StudioActingOperator):
         from airflow_provider_studio.governance.errors import RefusedError
         from airflow_provider_studio.governance.planning.one_off import plan_named
         from airflow_provider_studio.governance.plans.records import ActionKind, SpareReason
-        from airflow_provider_studio.governance.words import counted
+        from airflow_provider_studio.governance.text import counted
 
         rails, actor = self.guard_rails(), actor_of(context)
         plan = plan_named(

@@ -204,7 +204,9 @@ class StudioUndoPlanOperator(StudioOperator):
         if summary.failures:
             context["ti"].xcom_push(key="return_value", value=summary.to_dict())
             stopped = f", and it stopped: {summary.stopped}" if summary.stopped else ""
+            from airflow_provider_studio.governance.text import counted
+
             raise GovernanceError(
-                f"{len(summary.failures)} actions could not be undone{stopped}. First: {summary.failures[0]}"
+                f"{counted(len(summary.failures), 'action')} could not be undone{stopped}. First: {summary.failures[0]}"
             )
         return summary.to_dict()

@@ -62,6 +62,8 @@ def night_in_markdown(
     applied: Mapping[str, Any] | None,
 ) -> str:
     """Return a night's numbers as tables, then the plan itself."""
+    from airflow_provider_studio.governance.text import markdown
+
     steps = {"inventory": inventory, "plan": plan, "applied": applied}
     workspace = next((str(step["workspace"]) for step in steps.values() if step and step.get("workspace")), None)
     lines = [f"# The night of workspace `{workspace}`" if workspace else "# The night", ""]
@@ -71,8 +73,8 @@ def night_in_markdown(
             lines.append(f"| {_TITLES[name]} | did not run, or returned nothing | |")
             continue
         numbers = [(what, step[what]) for what in _NUMBERS[name] if isinstance(step.get(what), int | float)]
-        numbers += [(f"skipped: {reason}", count) for reason, count in _counted(step.get("skipped"))]
-        numbers += [(f"spared: {reason}", count) for reason, count in _counted(step.get("spared"))]
+        numbers += [(f"skipped: {markdown(reason)}", count) for reason, count in _counted(step.get("skipped"))]
+        numbers += [(f"spared: {markdown(reason)}", count) for reason, count in _counted(step.get("spared"))]
         lines += [f"| {_TITLES[name]} | {what.replace('_', ' ')} | {number:,} |" for what, number in numbers]
     if plan and plan.get("markdown"):
         lines += ["", str(plan["markdown"])]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows become CSV that spreadsheets show as text, in a response that is whole or visibly broken.
+"""Pieces of CSV become a response that is whole or visibly broken.
 
 The whole file is written to disk before the response begins. So an error is a page with its own status, the response
 states its exact length, and a slow reader holds neither a query nor memory. Streaming cannot give that: Airflow's
@@ -9,18 +9,15 @@ middleware ends a stream that fails in the middle like one that is complete.
 from __future__ import annotations
 
 import asyncio
-import csv
 import functools
 import gzip
-import io
 import os
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
-from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -31,39 +28,11 @@ from starlette.types import Message, Receive, Scope, Send
 from airflow_provider_studio.governance.errors import StorageError
 from airflow_provider_studio.plugin.lanes import EXPORTS, BusyError
 
-_FORMULA = tuple("=+-@\t\r\n|%＝＋－＠")
-_BYTE_ORDER_MARK = "\ufeff"
-"""Tells spreadsheets that this is UTF-8; data tools pass over it."""
-_ROWS_IN_A_PIECE = 2000
 _BYTES_IN_A_CHUNK = 256 * 1024
 
 
 class ClientGoneError(Exception):
     """The client disconnected before its export was ready."""
-
-
-def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """Yield the table in pieces of some thousand rows."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    buffer.write(_BYTE_ORDER_MARK)
-    writer.writerow(header)
-    for number, row in enumerate(rows, start=1):
-        writer.writerow([cell(value) for value in row])
-        if number % _ROWS_IN_A_PIECE == 0:
-            yield buffer.getvalue()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue()
-
-
-def cell(value: Any) -> Any:
-    """Return a value as a cell: times in UTC, and a quote before text that a spreadsheet would compute."""
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
-        return f"'{value}"
-    return value
 
 
 class Exports:

@@ -18,6 +18,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from airflow_provider_studio import __version__
+from airflow_provider_studio.governance.text import counted, duration
 
 HERE = Path(__file__).parent
 SECURITY_HEADERS = {
@@ -83,7 +84,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     filters = {"day": day, "moment": moment, "number": number, "ago": ago, "share": share, "web": web_address}
-    environment.filters |= {**filters, "words": words, "seconds": seconds}
+    environment.filters |= {**filters, "words": words, "seconds": seconds, "counted": counted}
     return environment
 
 
@@ -110,14 +111,8 @@ def number(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Write a duration as a person says it."""
-    if value is None:
-        return "–"
-    if value < 60:
-        return f"{value:.1f} s" if value % 1 else f"{value:.0f} s"
-    minutes, rest = divmod(round(value), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    """Write a duration; what is not known is a dash."""
+    return "–" if value is None else duration(value)
 
 
 def share(part: float | None, whole: float | None) -> str:
@@ -133,7 +128,7 @@ def ago(time: datetime | str | None, now: datetime | None = None) -> str:
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         count = round(abs(left) / length)
         if abs(left) >= length:
-            amount = f"{count:,} {unit}{'' if count == 1 else 's'}"
+            amount = counted(count, unit)
             return f"in {amount}" if left > 0 else f"{amount} ago"
     return "now"
 

@@ -182,7 +182,7 @@ def test_a_refusal_fails_the_task_once_and_at_once_and_its_repetition_only_warns
     assert first.tasks["apply"] == "failed"
     assert (first.xcom("apply")["refused"], len(first.xcom("apply")["failures"])) == (1, 1)
     out = capsys.readouterr().out
-    assert "RefusedError: 1 actions of plan" in out
+    assert "RefusedError: 1 action of plan" in out
     assert "No retry helps: give the token the rights that it lacks, or protect these Reports in the policy" in out
     failed = [one for one in audit(tmp_path).events(report=dead) if one.event == "failed"]
     assert [one.actor["try"] for one in failed] == ["1"]

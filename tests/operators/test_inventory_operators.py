@@ -58,7 +58,7 @@ def test_csv_and_cross_check_on_demand(
     emulator.control.set_speed(0)
     ran = run(lambda: StudioInventoryOperator(task_id="inventory", csv=True, cross_check="auto") and None)
     summary = ran.xcom("inventory")
-    text = Path(summary["csv"].removeprefix("file:")).read_text(encoding="utf-8")
+    text = Path(summary["csv"].removeprefix("file:")).read_text(encoding="utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert len(rows) == summary["reports"] + summary["datasets"]
     assert summary["cross_check"]["sources"] == ["rest", "discovery_api"]

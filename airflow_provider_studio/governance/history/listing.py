@@ -6,17 +6,18 @@ One row a Report with its facts, and its schedules in words; a SQL condition cho
 
 from __future__ import annotations
 
-import io
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio.governance.errors import GovernanceError
 from airflow_provider_studio.governance.history.facts import facts
 from airflow_provider_studio.governance.history.snapshots import Snapshot
 from airflow_provider_studio.governance.sandbox import SandboxError, Selection, select
-from airflow_provider_studio.governance.sql import identifier
 from airflow_provider_studio.governance.storage import write_whole
+from airflow_provider_studio.governance.text import csv_pieces
 
 if TYPE_CHECKING:
     import duckdb
@@ -82,21 +83,11 @@ def listed(
 
 
 def write_csv(nights: Sequence[Snapshot], path: UPath) -> None:
-    """Write the newest night with its facts as CSV. Texts that a spreadsheet would compute are quoted with a `'`."""
-    import csv
-
+    """Write the newest night with its facts as CSV, by the rules of `governance.text`."""
     with open_inventory(nights) as connection:
-        kinds = [(identifier(name), kind) for name, kind, *_ in connection.execute("DESCRIBE inventory").fetchall()]
-        safe = [
-            f"CASE WHEN regexp_matches({name}, '^[=+@\\t\\r-]') THEN '''' || {name} ELSE {name} END AS {name}"
-            for name, kind in kinds
-            if kind == "VARCHAR"
-        ]
-        result = connection.execute(f"SELECT * REPLACE ({', '.join(safe)}) FROM inventory ORDER BY token")
-        # Python's own writer: the file need not exist on this disk.
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        writer.writerow([column[0] for column in result.description])
-        while rows := result.fetchmany(5000):
-            writer.writerows(rows)
-    write_whole(path, text.getvalue().encode())
+        result = connection.execute("SELECT * FROM inventory ORDER BY token")
+        header = [column[0] for column in result.description]
+        # The file need not be on this disk, where DuckDB could write it.
+        rows = itertools.chain.from_iterable(iter(partial(result.fetchmany, 5000), []))
+        content = "".join(csv_pieces(header, rows))
+    write_whole(path, content.encode())

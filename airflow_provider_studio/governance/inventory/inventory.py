@@ -28,6 +28,7 @@ from airflow_provider_studio.governance.inventory.summary import InventorySummar
 from airflow_provider_studio.governance.inventory.walk import RestWalk, rows_once
 from airflow_provider_studio.governance.layout import walk_folder
 from airflow_provider_studio.governance.storage import utcnow
+from airflow_provider_studio.governance.text import counted
 
 log = logging.getLogger(__name__)
 
@@ -303,7 +304,7 @@ class Inventory:
         if unknown > max(ALWAYS_ALLOWED, _MAX_UNKNOWN * (read + unknown)):
             self._progress.discard()
             raise InventoryError(
-                f"{unknown:,} of {read + unknown:,} Reports could not be read, because "
-                f"{len(summary.unreadable_collections)} Collections are forbidden or vanished "
+                f"{unknown:,} of {read + unknown:,} Reports could not be read, because of "
+                f"{counted(len(summary.unreadable_collections), 'Collection')} forbidden or vanished "
                 f"({', '.join(summary.unreadable_collections[:5])}, …). This is no snapshot; use a Workspace token."
             )

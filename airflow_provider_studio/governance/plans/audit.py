@@ -37,6 +37,7 @@ from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import archives_by
 from airflow_provider_studio.governance.plans.records import Action, PlanHeader
 from airflow_provider_studio.governance.storage import explained
+from airflow_provider_studio.governance.text import counted
 
 log = logging.getLogger(__name__)
 
@@ -298,7 +299,9 @@ class Audit:
         try:
             return JournalEvent.model_validate(read_event(path))
         except ValidationError as error:
-            raise JournalError(f"The journal's event {path} is damaged ({error.error_count()} fields).") from None
+            raise JournalError(
+                f"The journal's event {path} is damaged ({counted(error.error_count(), 'field')})."
+            ) from None
 
     def _path(self, plan_id: str) -> UPath:
         return plan_path(self._storage, self._workspace, plan_id)

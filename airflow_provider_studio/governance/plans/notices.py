@@ -16,7 +16,7 @@ from itertools import groupby
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.plan_text import saving_in_words
 from airflow_provider_studio.governance.plans.records import ActionKind, Spared, SpareReason
-from airflow_provider_studio.governance.words import counted
+from airflow_provider_studio.governance.text import counted, shorten
 
 _LONGEST_LIST = 50
 _LONGEST_NAME = 80
@@ -80,10 +80,10 @@ def due_reports(plan: Plan) -> list[DueReport]:
     for report, each in groupby(plan.actions, key=lambda action: action.report):
         actions = list(each)
         deleted = sum(one.kind is ActionKind.DELETE_SCHEDULE for one in actions)
-        what = [f"{deleted} {'schedule is' if deleted == 1 else 'schedules are'} deleted"] if deleted else []
+        what = [f"{counted(deleted, 'schedule')} {'is' if deleted == 1 else 'are'} deleted"] if deleted else []
         what += ["it is archived"] if len(actions) > deleted else []
         first, why = actions[0], dict.fromkeys(fact.meaning for one in actions for fact in one.evidence)
-        name = _name(first.report_name)
+        name = shorten(first.report_name or "untitled", _LONGEST_NAME)
         due.append(
             DueReport(
                 report,
@@ -103,7 +103,7 @@ def due_reports(plan: Plan) -> list[DueReport]:
 def _waiting(one: Spared) -> DueReport:
     return DueReport(
         one.report,
-        _name(one.report_name),
+        shorten(one.report_name or "untitled", _LONGEST_NAME),
         one.owner,
         one.owner_email,
         "it is archived" if one.schedule is None else f"schedule {one.schedule} is deleted",
@@ -155,11 +155,6 @@ def owner_notices(plan: Plan) -> list[OwnerNotice]:
             )
         )
     return notices
-
-
-def _name(name: str | None) -> str:
-    plain = " ".join((name or "untitled").split())
-    return plain if len(plain) <= _LONGEST_NAME else f"{plain[: _LONGEST_NAME - 1]}…"
 
 
 def _text(head: Sequence[str], due: Sequence[DueReport], foot: Sequence[str]) -> str:

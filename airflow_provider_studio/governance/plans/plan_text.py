@@ -6,7 +6,6 @@ Names come from users: nothing in them becomes markup, and none is long.
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +23,8 @@ from airflow_provider_studio.governance.plans.records import (
     Spared,
     SpareReason,
 )
-from airflow_provider_studio.governance.words import counted, duration
+from airflow_provider_studio.governance.text import counted, duration, markdown
 
-_LONGEST_NAME = 80
 _MOST_PROTECTIONS = 20
 _MOST_REFUSED = 10
 _MOST_DAYS = 10
@@ -46,10 +44,10 @@ class PlanText:
 
     def render(self, *, rows: int, diff: PlanDiff | None) -> str:
         """Return the text; at most so many rows of Reports."""
-        lines = [f"## Plan {self.header.plan_id} for workspace {shown(self.header.workspace)}", ""]
+        lines = [f"## Plan {self.header.plan_id} for workspace {markdown(self.header.workspace)}", ""]
         lines += [self.proposal(), "", *self._saving(), *self._since(diff)]
-        name = "" if self.header.name is None else f" of {shown(self.header.name)}"
-        lines += [f"Policy{name}: {shown(self.header.policy_in_words, longest=2000)}", ""]
+        name = "" if self.header.name is None else f" of {markdown(self.header.name)}"
+        lines += [f"Policy{name}: {markdown(self.header.policy_in_words, longest=2000)}", ""]
         lines += self._protections()
         lines += [*self._due_later(), *self._refused(), *self._spared(), *self._table(rows)]
         return "\n".join(lines)
@@ -74,7 +72,7 @@ class PlanText:
             return []
         reasons = Counter(reason for _, reason in diff.gone)
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        new = ", ".join(dict.fromkeys(shown(one.report_name or "untitled", longest=40) for one in diff.new[:10]))
+        new = ", ".join(dict.fromkeys(markdown(one.report_name or "untitled", longest=40) for one in diff.new[:10]))
         more = f", and {len(diff.new) - 10} more" if len(diff.new) > 10 else ""
         added = f"{counted(len(diff.new), 'new action')}{f' ({new}{more})' if new else ''}"
         gone = f"{len(diff.gone)} gone{f' ({why})' if why else ''}"
@@ -89,9 +87,8 @@ class PlanText:
         lines += [_row(actions) for actions in by_report[:rows]]
         if len(by_report) > rows:
             left = sum(map(len, by_report[rows:]))
-            lines.append(
-                f"| … | | and {left} more actions on {len(by_report) - rows} Reports | see the plan's file | |"
-            )
+            more = f"and {left:,} more actions on {counted(len(by_report) - rows, 'Report')}"
+            lines.append(f"| … | | {more} | see the plan's file | |")
         return [*lines, ""]
 
     def _protections(self) -> list[str]:
@@ -124,7 +121,7 @@ class PlanText:
         advice = "Give the token the rights that it lacks, or protect them in the policy."
         lines = [f"{headline} {advice}" if self.header.snapshot is not None else headline, ""]
         lines += [
-            f"- {shown(one.report_name or 'untitled')} ({one.report}): {shown(one.detail, longest=400)}"
+            f"- {markdown(one.report_name or 'untitled')} ({one.report}): {markdown(one.detail, longest=400)}"
             for one in [*refused.values()][:_MOST_REFUSED]
         ]
         if len(refused) > _MOST_REFUSED:
@@ -149,7 +146,7 @@ def _done_to(actions: Iterable[Action]) -> str:
 
 
 def _protected(count: ProtectionCount) -> str:
-    what = f"{SPARED[count.field]} {shown(count.value)}"
+    what = f"{SPARED[count.field]} {markdown(count.value)}"
     if count.may_be_a_typo:
         return f"**{what}: matches no Report, is it misspelt?**"
     spared = f" ({count.spared:,} would be in this plan)" if count.spared else ""
@@ -158,20 +155,20 @@ def _protected(count: ProtectionCount) -> str:
 
 def _row(actions: Sequence[Action]) -> str:
     first = actions[0]
-    schedules = [shown(one.schedule_name or one.schedule or "", longest=40) for one in actions if one.schedule]
+    schedules = [markdown(one.schedule_name or one.schedule or "", longest=40) for one in actions if one.schedule]
     what = [f"delete schedule {name}" for name in schedules[:3]]
     what += [f"and {len(schedules) - 3} more schedules"] if len(schedules) > 3 else []
     what += [one.kind.value.removesuffix("_report") for one in actions if not one.schedule]
     facts = [fact for one in actions for fact in one.evidence]
-    reasons = dict.fromkeys((shown(fact.meaning, longest=200), _origin(fact)) for fact in facts)
+    reasons = dict.fromkeys((markdown(fact.meaning, longest=200), _origin(fact)) for fact in facts)
     origins = {origin for _, origin in reasons}
     why = "; ".join(meaning if len(origins) == 1 else f"{meaning} ({origin})" for meaning, origin in reasons)
     why += f" ({origins.pop()})" if len(origins) == 1 else ""
     seconds = sum(one.saving.seconds_a_week or 0 for one in actions if one.saving)
     runs = _runs(actions)
     saves = f"{runs:,.3g} runs, {duration(seconds)}" if runs else ""
-    name = f"{shown(first.report_name or 'untitled')} ({first.report})"
-    return f"| {name} | {shown(first.owner or 'unknown')} | {', '.join(what)} | {why} | {saves} |"
+    name = f"{markdown(first.report_name or 'untitled')} ({first.report})"
+    return f"| {name} | {markdown(first.owner or 'unknown')} | {', '.join(what)} | {why} | {saves} |"
 
 
 def _runs(actions: Sequence[Action]) -> float:
@@ -192,11 +189,3 @@ def _origin(fact: Any) -> str:
 
 def _minute(time: datetime) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC")
-
-
-def shown(text: str, *, longest: int = _LONGEST_NAME) -> str:
-    """Make a name that people chose harmless in Markdown and HTML, and short."""
-    plain = " ".join(text.split())
-    plain = plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
-    escaped = html.escape(plain, quote=False)
-    return "".join(f"\\{one}" if one in "\\`*_[]|#~!" else one for one in escaped)

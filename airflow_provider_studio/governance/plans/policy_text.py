@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_studio.governance.words import counted
+from airflow_provider_studio.governance.text import counted
 
 _SHORTER = {
     "owner_left_days": "where the owner left the workspace",

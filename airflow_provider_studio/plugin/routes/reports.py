@@ -14,8 +14,9 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from airflow_provider_studio.governance.file_names import export_name
 from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.governance.plans.records import ActionKind
+from airflow_provider_studio.governance.text import csv_pieces
 from airflow_provider_studio.plugin.choosing import ChosenDep
-from airflow_provider_studio.plugin.exporting import Exports, as_csv
+from airflow_provider_studio.plugin.exporting import Exports
 from airflow_provider_studio.plugin.plan_list import PlanLine, Proposed
 from airflow_provider_studio.plugin.prepare import UNVIEWED_DAYS
 from airflow_provider_studio.plugin.rendering import page
@@ -130,7 +131,7 @@ async def export(
     """Return all Reports that match as CSV."""
     name = export_name(chosen.workspace, night.nights[-1]["taken_at"][:10])
     plain = "".join(one if (one.isascii() and one.isalnum()) or one in "-_." else "_" for one in name)
-    pieces = as_csv(EXPORTED, night.export(wanted))
+    pieces = csv_pieces(EXPORTED, night.export(wanted))
     return await exports.response(request, pieces, chosen.library.cache / "exports", plain)
 
 

@@ -286,9 +286,7 @@ def test_a_night_that_could_read_little_is_no_snapshot(governed: Governed) -> No
         governed.report(f"Old {number}")
     governed.night(1)
     governed.control.forbid_collection(governed.collection)
-    with pytest.raises(
-        InventoryError, match=r"30 of 30 Reports could not be read, because 1 Collections are forbidden"
-    ):
+    with pytest.raises(InventoryError, match=r"30 of 30 Reports could not be read, because of 1 Collection forbidden"):
         governed.night()
 
 

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text for people and for their programs: numbers in words, short names, Markdown, tables, and CSV without formulas.
+
+**CSV.** Names come from people, and a spreadsheet runs a cell as a formula by its first characters. The rules, for
+every CSV that the provider writes:
+
+* The file begins with a byte order mark, which tells Excel that it is UTF-8.
+* Every text is in quotes. That protects its separators only where the spreadsheet splits at commas: one that splits at
+  semicolons, as in most of Europe, sees no quote at the beginning of its cells.
+* So each part of a text, at its beginning and after each `,`, `;`, tab and line break, gets a `'` before it if a
+  spreadsheet could compute it: it begins with `=`, `+`, `-`, `@`, `|` or `%` in any form of these characters (Excel
+  takes the full-width ones too), where white space, invisible characters and quotes are passed over. A text that
+  begins with a tab or a line break gets one too.
+* Numbers, times, booleans and None stay what they are. A negative number is not a text; None is empty and has no
+  quotes, so that what is not known differs from an empty text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+_HOUR, _MINUTE = 3600, 60
+_ELLIPSIS = "…"
+_JOINERS = "\u200c\u200d"
+"""Invisible, but parts of words and of emojis."""
+_MARKUP = frozenset("\\`*_[]|#~!")
+
+BYTE_ORDER_MARK = "\ufeff"
+_ROWS_IN_A_PIECE = 2000
+_OPERATORS = frozenset("=+-@|%\u2212")
+_LINE_BREAKS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_SEPARATORS = re.compile(f"([,;\t{_LINE_BREAKS}]+)")
+_INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and marks that nobody sees, which are not in Unicode's categories of white space and format characters."""
+_PASSED_OVER = frozenset({"Cc", "Cf", "Cn", "Co", "Zs", "Zl", "Zp"})
+
+
+# Numbers in words
+
+
+def counted(number: int, thing: str) -> str:
+    """Return `1 schedule`, `2 schedules`, `1,000 schedules`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the unit that reads best: `0.4 seconds`, `14 seconds`, `2.5 minutes`, `3.2 hours`."""
+    if round(seconds / _MINUTE, 1) >= _MINUTE:
+        return f"{seconds / _HOUR:,.1f} hours"
+    if round(seconds) >= 2 * _MINUTE:
+        return f"{seconds / _MINUTE:,.1f} minutes"
+    if round(seconds, 1) < 10 and round(seconds, 1) % 1:
+        return f"{seconds:.1f} seconds"
+    return counted(round(seconds), "second")
+
+
+# Names that people chose
+
+
+def one_line(text: str) -> str:
+    """Return a text in one line, without characters that a terminal or a page would take for an order."""
+    return " ".join("".join(one if one.isprintable() or one in _JOINERS else " " for one in text).split())
+
+
+def shorten(text: str, longest: int) -> str:
+    """Return a text in one line of at most this many characters; an ellipsis stands for what is left out."""
+    plain = one_line(text)
+    return plain if len(plain) <= longest else f"{plain[: longest - 1].rstrip()}{_ELLIPSIS}"
+
+
+def markdown(text: str, *, longest: int = 80) -> str:
+    """Return a short text that is no markup in Markdown and in HTML, in one line."""
+    escaped = html.escape(shorten(text, longest), quote=False)
+    return "".join(f"\\{one}" if one in _MARKUP else one for one in escaped)
+
+
+# Tables on a terminal
+
+
+def table_lines(rows: Iterable[Sequence[Any]], *, longest: int = 60) -> list[str]:
+    """Return the lines of a table whose columns are as wide as their widest cell; the first row is the header.
+
+    :param longest: longer cells are shortened.
+    """
+    texts = [[shorten(_terminal(value), longest) for value in row] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(*texts, strict=True)]
+    return [
+        "  ".join(text + " " * (width - _width(text)) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in texts
+    ]
+
+
+def _terminal(value: Any) -> str:
+    """Return a value as text; what is not known is `?`."""
+    if value is None:
+        return "?"
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text)
+    return len(text) + wide - sum(unicodedata.combining(one) > 0 or one in _JOINERS for one in text)
+
+
+# CSV
+
+
+def csv_pieces(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """Yield a table as CSV, in pieces of some thousand rows; see the module's description for the rules."""
+    lines = [BYTE_ORDER_MARK + _csv_line(header)]
+    for row in rows:
+        lines.append(_csv_line(row))
+        if len(lines) >= _ROWS_IN_A_PIECE:
+            yield "".join(lines)
+            lines.clear()
+    if lines:
+        yield "".join(lines)
+
+
+def _csv_line(row: Sequence[Any]) -> str:
+    return ",".join(map(csv_cell, row)) + "\r\n"
+
+
+def csv_cell(value: Any) -> str:
+    """Return a value as it stands in the file, quotes included.
+
+    The `csv` module is not used: before Python 3.12 it quotes either None too, or not every text.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return (value.astimezone(UTC) if value.tzinfo else value).replace(tzinfo=None).isoformat(" ", "seconds")
+    if isinstance(value, int | float | Decimal | date):
+        return str(value)
+    return '"' + without_formulas(str(value)).replace('"', '""') + '"'
+
+
+def without_formulas(text: str) -> str:
+    """Return a text of which no part is a formula to a spreadsheet."""
+    parts = _SEPARATORS.split(text)  # the odd ones are the separators
+    parts[::2] = [f"'{part}" if _may_be_computed(part) else part for part in parts[::2]]
+    begins = unprefixed[0] if (unprefixed := text.lstrip(" ")) else ""
+    safe = "".join(parts)
+    return f"'{safe}" if begins in ("\t", *_LINE_BREAKS) else safe
+
+
+def _may_be_computed(part: str) -> bool:
+    """Whether the first character that counts is an operator, in any of its forms."""
+    first = next((one for one in part if not _is_passed_over(one)), "")
+    return bool(first) and unicodedata.normalize("NFKC", first)[0] in _OPERATORS
+
+
+def _is_passed_over(one: str) -> bool:
+    if one == '"' or one in _INVISIBLE_LETTERS or "\ufe00" <= one <= "\ufe0f":
+        return True
+    return not ("!" <= one <= "~") and unicodedata.category(one) in _PASSED_OVER

@@ -85,7 +85,7 @@ mutants: setup ## Break what can destroy or send twice, change by change; list w
 	@mkdir -p mutants
 	@echo "mutmut runs; its progress is in mutants/progress.log"
 	@$(BIN)/mutmut run $(ARGS) > mutants/progress.log 2>&1 || { tail -c 3000 mutants/progress.log; exit 1; }
-	@tr '\r' '\n' < mutants/progress.log | tail -n 2 | head -n 1
+	@tr '\r' '\n' < mutants/progress.log | grep 🙁 | tail -n 1
 	@$(BIN)/mutmut results | grep -v ': not checked' || echo "No mutant that was run survived."
 
 format: setup ## Format and sort imports

@@ -254,7 +254,7 @@ def test_a_bundle_of_authorities_that_does_not_exist_is_named_before_any_request
     client_at: Callable[..., StudioClient], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
-    with pytest.raises(StudioConfigurationError, match=r"REQUESTS_CA_BUNDLE .*none\.pem"):
+    with pytest.raises(StudioConfigurationError, match=r"REQUESTS_CA_BUNDLE .*none\.pem.*; set it to a file"):
         client_at("https://127.0.0.1:9").verify()
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
@@ -114,6 +114,10 @@ def effect_without(bench: Bench, report: str | None) -> dict[str, Any]:
 
 
 @settings(suppress_health_check=list(HealthCheck))
+# Right before each write that may be the intent of an archival: what is done by then has no backup.
+@example(applying=[([], (1, "kill before"), 1)], undoing=[], viewed=None)
+@example(applying=[([], (5, "kill before"), 1)], undoing=[], viewed=None)
+@example(applying=[([], (7, "kill before"), 1)], undoing=[], viewed=None)
 @given(applying=TRIES, undoing=TRIES, viewed=st.none() | st.sampled_from([0, 1]))
 def test_whatever_goes_wrong_on_the_way_apply_and_undo_end_where_they_should(
     bench: Bench, applying: Any, undoing: Any, viewed: int | None

@@ -222,3 +222,12 @@ def test_of_two_that_differ_equally_none_is_taken_and_both_are_named() -> None:
     twins = [live(token="b", name="Other"), live(token="a", name="Another"), live(token="c", name="X", timeout=1)]
     with pytest.raises(StudioResponseError, match=r"Schedule 5c4ed0000001 may .* as any of a, b\. Delete those"):
         find_restored(backup(), twins)
+
+
+@pytest.mark.parametrize("name", ["name", "timeout"])
+def test_the_values_that_were_sent_count_where_the_row_has_none_or_another(name: str) -> None:
+    for row in ({}, {name: None}, {name: "other"}):
+        before = backup()
+        del before["schedule"][name]
+        before["schedule"] |= row
+        assert differences(before, live()) == []

@@ -367,3 +367,12 @@ def test_a_token_that_may_nothing_stops_an_undo_after_a_few_reports(governed: Go
     summary = governed.undo(plan)
     assert summary.stopped is not None
     assert len(summary.failures) == 20
+
+
+def test_a_retry_of_an_undo_tries_first_the_schedules_that_did_not_fail(governed: Governed) -> None:
+    plan = planned(governed, 8, schedules=1)
+    governed.apply(plan)
+    first = sorted(plan.reports)[:5]
+    governed.control.add_fault("status", method="POST", path=f"({'|'.join(first)})/schedules$", status=503, times=None)
+    assert governed.undo(plan).schedules_recreated == {}
+    assert len(governed.undo(plan).schedules_recreated) == 3

@@ -587,3 +587,23 @@ def test_a_retry_looks_for_a_lost_schedule_before_it_creates_one_that_was_refuse
     governed.control.clear_faults()
     assert governed.undo(plan).failures == []
     assert delivered(governed, report) == before
+
+
+def test_a_schedule_that_an_earlier_try_named_is_taken_although_a_person_made_another_like_it(
+    governed: Governed,
+) -> None:
+    report = scheduled(governed, 1)
+    plan = deleted(governed, report)
+    governed.control.add_fault("status", method="POST", path="/subscriptions$", status=500, times=1)
+    assert len(governed.undo(plan).failures) == 1
+    (named,) = governed.client.list_schedules(report)
+    twin = governed.client.create_schedule(report, named.machine_values()).token
+    assert not any("may have been restored" in one for one in governed.undo(plan).failures)
+    (failed, *_) = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.UNDO_FAILED]
+    assert failed.after == {"schedule": named.token}
+    governed.client.delete_schedule(report, twin)
+    summary = governed.undo(plan)
+    assert (summary.failures, count(governed, report)) == ([], 1)
+    assert delivered(governed, report) == {6: ["csv_attachments_enabled"]}
+    (undone, *_) = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.UNDONE]
+    assert undone.after["schedule"] == named.token

@@ -5,8 +5,8 @@
 Deletes schedules that failed again and again, and those of archived Reports, which nobody can be sure have stopped. No
 Report is archived: whoever owns one keeps it. A person approves first, unless the param `approval` is off.
 
-What it deleted can be taken back with the DAG `studio_undo`. Failures are counted as nightly snapshots see them, so let
-`studio_nightly_inventory` run for as many nights as `failing_runs` asks for.
+What it deleted can be taken back with the DAG `studio_undo`. A snapshot sees the last run of a schedule only, so
+let `studio_nightly_inventory` take at least as many snapshots as `failing_runs` asks for.
 """
 
 from __future__ import annotations

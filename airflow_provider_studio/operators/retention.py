@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class StudioSnapshotRetentionOperator(StudioOperator):
-    """Thin old snapshots out: every night for a while, then one a week, then one a month, then none.
+    """Thin old snapshots out: every one for a while, then one a week, then one a month, then none.
 
-    Never drops the newest night, nor one that a plan or journal refers to. What dropped nights told of views and runs
-    stays in the facts. Returns which were dropped. Sends no request.
+    Never drops the newest snapshot, nor one that a plan or journal refers to. What dropped snapshots told of views and
+    runs stays in the facts. Returns which were dropped. Sends no request.
 
-    :param every_night_days: how long every night is kept; not less than the longest window of a policy.
+    :param every_snapshot_days: how long every snapshot is kept; not less than the longest window of a policy.
     :param weekly_days: how long the first of each week is kept.
     :param monthly_days: how long the first of each month is kept.
     :param dry_run_only: only say which would be dropped.
@@ -31,7 +31,7 @@ class StudioSnapshotRetentionOperator(StudioOperator):
     def __init__(
         self,
         *,
-        every_night_days: int = 190,
+        every_snapshot_days: int = 190,
         weekly_days: int = 730,
         monthly_days: int = 3650,
         dry_run_only: bool = False,
@@ -39,7 +39,7 @@ class StudioSnapshotRetentionOperator(StudioOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.every_night_days = every_night_days
+        self.every_snapshot_days = every_snapshot_days
         self.weekly_days = weekly_days
         self.monthly_days = monthly_days
         self.dry_run_only = dry_run_only
@@ -49,7 +49,7 @@ class StudioSnapshotRetentionOperator(StudioOperator):
         """Drop what is due."""
         from airflow_provider_studio.governance.history.retention import Retention, retain
 
-        retention = Retention(self.every_night_days, self.weekly_days, self.monthly_days)
+        retention = Retention(self.every_snapshot_days, self.weekly_days, self.monthly_days)
         summary = retain(
             settings.storage(self.storage_path), self.hook.client.workspace, retention, dry_run=self.dry_run_only
         )

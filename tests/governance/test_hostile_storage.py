@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Iterator
@@ -191,7 +192,8 @@ def test_a_file_that_is_no_table_fails_by_name_of_its_folder(tmp_path: Path) -> 
 def test_a_file_that_remembers_nothing_whole_is_made_up_for(tmp_path: Path) -> None:
     storage = UPath(tmp_path / "storage")
     two_nights(storage)
-    for text in ("", "[]", "{}", '{"version": 1}', '{"version": 1, "nights": 3}', '{"version": 1, "nights": [[]]}'):
+    damaged = [json.dumps({"version": 1, key: value}) for key in ("snapshots", "nights") for value in (3, [[]])]
+    for text in ("", "[]", "{}", '{"version": 1}', *damaged):
         (SnapshotStore(storage, "acme").all()[-1].folder / "history.json").write_text(text)
         assert rows(storage)["aaaaaaaaaaaa"]["views_90d"] == 0
 

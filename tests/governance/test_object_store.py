@@ -105,7 +105,7 @@ def test_a_night_that_is_killed_tried_again_undone_and_shown(
 def test_retention_drops_what_nothing_refers_to(storage: UPath) -> None:
     for days_ago in (500, 0):
         write_night(storage, days_ago, {"0a1b2c3d4e5f": {"view_count": 1}})
-    assert len(retain(storage, "acme", Retention(every_night_days=1, weekly_days=1, monthly_days=1)).dropped) == 1
+    assert len(retain(storage, "acme", Retention(every_snapshot_days=1, weekly_days=1, monthly_days=1)).dropped) == 1
     (left,) = SnapshotStore(storage, "acme").all()
     assert [one.name for one in left.folder.parent.iterdir()] == [left.folder.name]
 

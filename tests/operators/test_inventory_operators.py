@@ -73,7 +73,9 @@ def test_retention_drops_what_is_due(run: RunDag, tmp_path: Path) -> None:  # no
         write_night(storage, days, {"report": {}})
     ran = run(
         lambda: (
-            StudioSnapshotRetentionOperator(task_id="retention", every_night_days=30, weekly_days=200, monthly_days=300)
+            StudioSnapshotRetentionOperator(
+                task_id="retention", every_snapshot_days=30, weekly_days=200, monthly_days=300
+            )
             and None
         )
     )

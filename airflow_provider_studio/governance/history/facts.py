@@ -36,8 +36,8 @@ def facts(nights: Sequence[Snapshot]) -> AbstractContextManager[duckdb.DuckDBPyC
       all views, where it was made since or never viewed. Dated views (`last_viewed_at`) prove a 0 without
       history. NULL where nothing is proven; where the count fell within the window, the views that are told, never 0.
     * `runs_30d`, …: the like for runs.
-    * `failures_30d`, …: last runs that failed, as the nights saw them: at most one a night, so at least so many. NULL
-      where no night that old tells.
+    * `failures_30d`, …: different failed runs that the snapshots saw as the last one, so at least that many failed.
+      NULL where no snapshot that old reports it.
     * `last_run_by_person_at`: the newest run that no schedule made, as the nights saw them.
     * `counter_fell_at`: the newest night whose view count was lower than the one before: the Report was restored or
       reset.

@@ -115,8 +115,9 @@ def _nights_in(night: Snapshot) -> set[str]:
         text = path.read_text(encoding="utf-8", errors="replace")
     try:
         told = json.loads(text)
-        return set(told["nights"]) if told["version"] == _VERSION else set()
-    except (ValueError, KeyError, TypeError):
+        known = told.get("snapshots", told.get("nights"))  # earlier versions wrote `nights`
+        return set(known) if told["version"] == _VERSION else set()
+    except (ValueError, KeyError, TypeError, AttributeError):
         return set()  # damaged, so that it is made again from the rows
 
 
@@ -135,7 +136,7 @@ def _remember(nights: Sequence[Snapshot]) -> None:
             _write(connection, kind, _file(night, kind))
     if before is not None:
         known |= _nights_in(before)
-    write_whole(night.folder / NIGHTS, json.dumps({"version": _VERSION, "nights": sorted(known)}).encode())
+    write_whole(night.folder / NIGHTS, json.dumps({"version": _VERSION, "snapshots": sorted(known)}).encode())
 
 
 def _write(connection: duckdb.DuckDBPyConnection, table: str, path: UPath) -> None:

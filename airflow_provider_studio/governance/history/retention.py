@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thin old nights out: every night for a while, then one a week, then one a month, then none.
+"""Thin old snapshots out: every one for a while, then one a week, then one a month, then none.
 
 Never dropped: the newest night, and any that a plan or journal refers to. What dropped nights told of totals stays in
 the facts that later nights remember.
@@ -30,28 +30,29 @@ from airflow_provider_studio.governance.storage import explained
 
 @dataclass(frozen=True)
 class Retention:
-    """How long nights are kept, in days back from the newest.
+    """How long snapshots are kept, in days back from the newest.
 
-    :param every_night_days: every night; at least as long as the longest window of a policy, or its proof gets coarse.
+    :param every_snapshot_days: every snapshot; at least as long as the longest window of a policy, or its proof gets
+        coarse.
     :param weekly_days: then the first of each week.
-    :param monthly_days: then the first of each month; older nights are dropped.
+    :param monthly_days: then the first of each month; older snapshots are dropped.
     """
 
-    every_night_days: int = 190
+    every_snapshot_days: int = 190
     weekly_days: int = 730
     monthly_days: int = 3650
 
     def __post_init__(self) -> None:
-        if not 1 <= self.every_night_days <= self.weekly_days <= self.monthly_days:
+        if not 1 <= self.every_snapshot_days <= self.weekly_days <= self.monthly_days:
             raise GovernanceError(
-                f"every_night_days, weekly_days and monthly_days are {self.every_night_days}, {self.weekly_days} and "
-                f"{self.monthly_days}; each must be at least the one before it, and the first at least 1."
+                f"every_snapshot_days, weekly_days and monthly_days are {self.every_snapshot_days}, {self.weekly_days} "
+                f"and {self.monthly_days}; each must be at least the one before it, and the first at least 1."
             )
 
 
 @dataclass
 class RetentionSummary:
-    """What was done: nights kept, dropped, and kept only because a plan or journal refers to them."""
+    """What was done: snapshots kept, dropped, and kept only because a plan or journal refers to them."""
 
     workspace: str
     kept: int = 0
@@ -65,7 +66,7 @@ class RetentionSummary:
 
 
 def retain(storage: UPath, workspace: str, retention: Retention, *, dry_run: bool = False) -> RetentionSummary:
-    """Drop the nights that need not be kept any more.
+    """Drop the snapshots that need not be kept any more.
 
     :param dry_run: only say which.
     :raises GovernanceError: a journal's plan is missing, so nobody knows which night it refers to; nothing is dropped.
@@ -142,7 +143,7 @@ def _due(nights: Sequence[Snapshot], retention: Retention) -> list[Snapshot]:
 
 def _period(at: datetime, age: timedelta, retention: Retention) -> tuple[Any, ...] | None:
     """Return what a night may stand for: its month or week, nothing any more, or (None) itself."""
-    if age <= timedelta(days=retention.every_night_days):
+    if age <= timedelta(days=retention.every_snapshot_days):
         return None
     if age <= timedelta(days=retention.weekly_days):
         return ("week", *at.isocalendar()[:2])

@@ -159,13 +159,13 @@ class NightBefore:
         """Whether it is the Report's turn to be read, or past it."""
         if before["token"] in self._acted_on:
             return True
-        nights = max(1, self._verify_within.days)
+        days = max(1, self._verify_within.days)
         turn = int.from_bytes(hashlib.sha256(before["token"].encode()).digest()[:4], "big")
         today = self._taken_at.toordinal()
         verified = before["verified_at"]
         if verified <= self._taken_at - self._verify_within:
             return True
-        return (turn + today) % nights == 0 and verified.toordinal() != today
+        return (turn + today) % days == 0 and verified.toordinal() != today
 
     def _is_overdue(self, schedule: Row, last_run_at: datetime | None) -> bool:
         """Whether a run that was foretold did not come."""

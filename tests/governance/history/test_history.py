@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from shutil import rmtree
@@ -203,3 +204,15 @@ def test_dropped_nights_are_remembered(storage: UPath) -> None:
     rmtree(str(store.all()[0].folder))
     facts = rows(storage)["report"]
     assert (facts["first_seen_at"], facts["views_90d"], facts["views_180d"]) == (told(200), 1, None)
+
+
+def test_what_an_earlier_version_remembered_under_the_key_nights_is_still_used(storage: UPath) -> None:
+    for days, count in ((200, 3), (100, 4), (0, 5)):
+        write_night(storage, days, {"report": {"view_count": count}}, remembered=True)
+    snapshots = SnapshotStore(storage, "acme").all()
+    for snapshot in snapshots:
+        path = snapshot.folder / "history.json"
+        known = json.loads(path.read_text())
+        path.write_text(json.dumps({"version": known["version"], "nights": known["snapshots"]}))
+    rmtree(str(snapshots[0].folder))
+    assert rows(storage)["report"]["first_seen_at"] == told(200)

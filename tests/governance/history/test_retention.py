@@ -14,7 +14,7 @@ from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 from tests.governance.conftest import Governed
 from tests.governance.nights import NOW, ago, rows, write_night
 
-SHORT = Retention(every_night_days=10, weekly_days=40, monthly_days=100)
+SHORT = Retention(every_snapshot_days=10, weekly_days=40, monthly_days=100)
 
 
 def ages(storage: UPath) -> list[int]:

@@ -42,7 +42,11 @@ def worst_loss(snapshots: Sequence[Snapshot], present: Collection[str], began_at
     """
     compared = {one.taken_at: one for one in (*snapshots[-1:], *_day_before(snapshots, began_at, limit))}
     losses = [_loss(one, present) for one in compared.values()]
-    return max(losses, key=lambda one: one.gone / max(1, one.of), default=Loss(began_at, 0, 0))
+    return max(
+        losses,
+        key=lambda one: (one.is_more_than(limit), one.gone / max(1, one.of)),
+        default=Loss(began_at, 0, 0),
+    )
 
 
 def _day_before(snapshots: Sequence[Snapshot], began_at: datetime, limit: float) -> Iterable[Snapshot]:

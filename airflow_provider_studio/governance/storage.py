@@ -11,7 +11,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,10 @@ from airflow_provider_studio.governance.errors import StorageError
 if TYPE_CHECKING:
     from upath import UPath
 
+CLOCKS_DIFFER_BY = timedelta(hours=1)
+"""What another host wrote may be that far in the future; more, and a clock is wrong."""
+SAME_TIME = timedelta(seconds=1)
+"""Times of Studio that are no further apart may be one: sources write them to the millisecond or to the second."""
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 
 

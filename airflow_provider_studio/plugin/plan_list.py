@@ -17,12 +17,12 @@ from upath import UPath
 
 from airflow_provider_studio.governance.errors import JournalError, PlanError
 from airflow_provider_studio.governance.file_names import action_id, event_file
+from airflow_provider_studio.governance.history.frequency import runs_a_week
 from airflow_provider_studio.governance.layout import check_plan_id, ignored, is_plan_of, journal_folder, plan_paths
 from airflow_provider_studio.governance.plans.audit import ActionState, Audit, JournalEvent
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, read_event
 from airflow_provider_studio.governance.plans.records import ActionKind, PlanHeader
 from airflow_provider_studio.governance.storage import explained
-from airflow_provider_studio.plugin.frequency import runs_a_week
 
 _NEWEST = 100
 """How many plans are told of: a season of nights."""

@@ -32,17 +32,33 @@ from airflow_provider_studio.governance.file_names import (
     table_file,
 )
 from airflow_provider_studio.governance.history.facts import facts
+from airflow_provider_studio.governance.history.frequency import with_runs_a_week
+from airflow_provider_studio.governance.history.rows import IS_REPORT
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore, open_history
 from airflow_provider_studio.governance.layout import plan_path, prepared_night, prepared_plan, prepared_reports
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.records import Action, Rule, SpareReason
-from airflow_provider_studio.plugin.frequency import RUNS_A_WEEK_SQL
+from airflow_provider_studio.governance.plans.records import ActionKind, SpareReason
 
 if TYPE_CHECKING:
     import duckdb
 
 UNVIEWED_DAYS = 90
 """What the pages call unviewed; the default of a policy."""
+STALE = "stale"
+"""The verdict on a Report that a plan archives."""
+_LIVE = f"NOT coalesce(archived, false) AND {IS_REPORT}"
+_REPORTS = (
+    f"SELECT *, {_LIVE} AND coalesce(schedules_count, 0) > 0 AS scheduled, "
+    f"{_LIVE} AND views_{UNVIEWED_DAYS}d = 0 AS unviewed FROM facts"
+)
+_NUMBERS = f"""
+    count(*) FILTER ({IS_REPORT}) AS reports, count(*) FILTER (archived AND {IS_REPORT}) AS archived,
+    count(*) FILTER (scheduled) AS scheduled, count(*) FILTER (unviewed) AS unviewed,
+    count(*) FILTER (scheduled AND unviewed) AS scheduled_unviewed
+"""
+"""The newest night in numbers."""
+_UNPROVEN: dict[str, Any] = {"unviewed": None, "scheduled_unviewed": None}
+"""What takes a night that is old enough to prove views."""
 _KEPT = 3
 _SMALL_GROUPS = "ROW_GROUP_SIZE 20480"
 """Sorted by Report and in small groups, so that one Report's nights are found without reading the others'."""
@@ -61,7 +77,8 @@ def prepare_night(storage: UPath, workspace: str, cache: Path) -> Path:
             _facts(connection, folder)
             _history(nights, folder)
             _choices(connection, folder)
-            (folder / NIGHTS_IN_NUMBERS).write_text(json.dumps(_nights(nights, _known(target))), encoding="utf-8")
+            numbers = [*_nights(nights[:-1], _known(target)), _newest(connection, nights)]
+            (folder / NIGHTS_IN_NUMBERS).write_text(json.dumps(numbers), encoding="utf-8")
         _forget(target, PREPARED_NIGHTS, _KEPT)
     return target
 
@@ -113,11 +130,9 @@ def prepare_judged(night: Path, plan: Path | None) -> Path:
 
 
 def _facts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    live = "NOT coalesce(archived, false)"
     tables = {
-        "reports": f"SELECT *, {live} AND coalesce(schedules_count, 0) > 0 AS scheduled, {live} AND views_90d = 0"
-        " AS unviewed FROM facts ORDER BY token",
-        "schedules": f"SELECT *, {RUNS_A_WEEK_SQL} AS runs_a_week FROM schedules ORDER BY report, token",
+        "reports": f"{_REPORTS} ORDER BY token",
+        "schedules": f"SELECT * FROM {with_runs_a_week(connection)} ORDER BY report, token",
         "disappeared": "SELECT * FROM disappeared ORDER BY last_seen_at DESC",
     }
     for name, query in tables.items():
@@ -159,11 +174,24 @@ def _nights(nights: Sequence[Snapshot], known: dict[str, dict[str, Any]]) -> lis
     """Return each night in numbers; each takes two nights: itself, and the last that is old enough to prove views."""
     told = []
     for night in nights:
-        old_enough = night.taken_at - timedelta(days=UNVIEWED_DAYS)
-        anchor = next((one for one in reversed(nights) if one.taken_at <= old_enough), None)
         taken_at = night.taken_at.isoformat()
-        told.append(known.get(taken_at) or {"taken_at": taken_at, **_night(night, anchor)})
+        told.append(known.get(taken_at) or {"taken_at": taken_at, **_night(night, _anchor(nights, night))})
     return told
+
+
+def _anchor(nights: Sequence[Snapshot], night: Snapshot) -> Snapshot | None:
+    """Return the last night that is old enough to prove views until this one."""
+    old_enough = night.taken_at - timedelta(days=UNVIEWED_DAYS)
+    return next((one for one in reversed(nights) if one.taken_at <= old_enough), None)
+
+
+def _newest(connection: duckdb.DuckDBPyConnection, nights: Sequence[Snapshot]) -> dict[str, Any]:
+    """Return the newest night in the numbers of its own table, so that they are those of the lists behind them."""
+    result = connection.execute(f"SELECT {_NUMBERS} FROM ({_REPORTS})")
+    names = [column[0] for column in result.description]
+    numbers = dict(zip(names, result.fetchone() or (), strict=True))
+    unproven = {} if _anchor(nights, nights[-1]) else _UNPROVEN
+    return {"taken_at": nights[-1].taken_at.isoformat(), **numbers, **unproven}
 
 
 def _night(night: Snapshot, anchor: Snapshot | None) -> dict[str, Any]:
@@ -174,11 +202,11 @@ def _night(night: Snapshot, anchor: Snapshot | None) -> dict[str, Any]:
         result = connection.execute(_NIGHT, {**times, "since": since})
         names = [column[0] for column in result.description]
         (row,) = result.fetchall()
-    return dict(zip(names, row, strict=True)) | ({} if anchor else {"unviewed": None, "scheduled_unviewed": None})
+    return dict(zip(names, row, strict=True)) | ({} if anchor else _UNPROVEN)
 
 
-_NIGHT = """
-WITH newest AS (SELECT * FROM reports WHERE taken_at = $night AND type IS DISTINCT FROM 'DatasetReport'),
+_NIGHT = f"""
+WITH newest AS (SELECT * FROM reports WHERE taken_at = $night AND {IS_REPORT}),
 past AS (SELECT * FROM reports WHERE taken_at = $anchor),
 judged AS (
     SELECT newest.archived IS TRUE AS archived, coalesce(newest.schedules_count, 0) > 0 AS scheduled,
@@ -198,25 +226,26 @@ def _plain(time: datetime) -> datetime:
 
 
 def _verdicts(plan: Plan) -> Iterable[dict[str, Any]]:
-    """Return one row a Report: what a plan decided on the Report itself comes before what it did on its schedules."""
+    """Return one row a Report that has a verdict. One on a single schedule counts only while it waits for its day."""
     found: dict[str, dict[str, Any]] = {}
-    decided: list[tuple[str, str | None, str, str, date | None]] = [
-        (one.report, None if one.rule is Rule.STALE else one.schedule, "stale", _why(one), one.due_on)
-        for one in plan.actions
-    ]
-    decided += [(one.report, one.schedule, one.reason.value, one.detail, one.due_on) for one in plan.spared]
-    decided.sort(key=lambda one: one[1] is not None)
-    for report, schedule, verdict, detail, due_on in decided:
-        row = {"report": report, "verdict": verdict, "detail": detail, "due_on": due_on and due_on.isoformat()}
-        before = found.setdefault(report, row)
-        if before is not row and verdict == SpareReason.GRACE:
-            before["detail"] += f"; schedule {schedule}: {detail}"
-            before["due_on"] = min(filter(None, (before["due_on"], row["due_on"])), default=None)
+    for action in plan.actions:
+        if action.kind is ActionKind.ARCHIVE_REPORT:
+            why = "; ".join(fact.meaning for fact in action.evidence)
+            found[action.report] = _verdict(action.report, STALE, why, action.due_on)
+    for spared in sorted(plan.spared, key=lambda spared: spared.schedule is not None):
+        verdict = _verdict(spared.report, spared.reason.value, spared.detail, spared.due_on)
+        if spared.schedule is None:
+            found.setdefault(spared.report, verdict)
+        elif spared.reason is SpareReason.GRACE:
+            before = found.setdefault(spared.report, verdict)
+            if before is not verdict:
+                before["detail"] += f"; schedule {spared.schedule}: {spared.detail}"
+                before["due_on"] = min(filter(None, (before["due_on"], verdict["due_on"])), default=None)
     return found.values()
 
 
-def _why(action: Action) -> str:
-    return "; ".join(one.meaning for one in action.evidence)
+def _verdict(report: str, verdict: str, detail: str, due_on: date | None) -> dict[str, Any]:
+    return {"report": report, "verdict": verdict, "detail": detail, "due_on": due_on and due_on.isoformat()}
 
 
 def _as_parquet(rows: Iterable[dict[str, Any]], target: Path) -> None:

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio.governance import sql
 from airflow_provider_studio.governance.file_names import CHOICES, NIGHTS_IN_NUMBERS, table_file
+from airflow_provider_studio.governance.history.rows import IS_REPORT
 from airflow_provider_studio.plugin.lanes import EXPORTS, PAGES, Lane
-from airflow_provider_studio.plugin.prepare import prepare_judged
+from airflow_provider_studio.plugin.paging import PER_PAGE
+from airflow_provider_studio.plugin.prepare import STALE, prepare_judged
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,11 +38,12 @@ SORTS = {
     "schedules": "schedules_count",
     "verdict": "verdict",
 }
-PER_PAGE = 50
 SCHEDULE_CHOICES = {"scheduled": "scheduled", "unviewed": "scheduled AND unviewed", "none": "NOT scheduled"}
 STATE_CHOICES = {
     "live": "NOT coalesce(archived, false)",
-    "archived": "archived",
+    "archived": f"archived AND {IS_REPORT}",
+    "reports": IS_REPORT,
+    "datasets": f"NOT ({IS_REPORT})",
     "unviewed": "unviewed",
 }
 EXPORTED = (
@@ -176,8 +179,8 @@ class NightTables:
         return next(iter(self._of("disappeared", "token = ?", [token])), None)
 
     def numbers(self) -> dict[str, Any]:
-        """Return the night in numbers."""
-        return _numbers(self._path, self.folder / table_file("schedules"))
+        """Return the night in numbers: the newest point of each chart, what the plan calls stale, and runs a week."""
+        return self.nights[-1] | _numbers(self._path, self.folder / table_file("schedules"))
 
     def verdicts(self) -> list[tuple[str, int]]:
         """Return how many live Reports have which verdict, the commonest first."""
@@ -202,7 +205,7 @@ class NightTables:
 
 @functools.lru_cache(maxsize=16)
 def _numbers(reports: Path, schedules: Path) -> dict[str, Any]:
-    (counts,) = _read(reports, f"SELECT {_NUMBERS} FROM {sql.PARQUET}")
+    (counts,) = _read(reports, f"SELECT count(*) FILTER (verdict = '{STALE}') AS stale FROM {sql.PARQUET}")
     source = sql.parquet([schedules])
     (runs,) = _read(
         reports,
@@ -226,9 +229,6 @@ def _count(reports: Path, where: str, values: tuple[Any, ...]) -> int:
     return int(row["reports"])
 
 
-_NUMBERS = """count(*) AS reports, count(*) FILTER (archived) AS archived, count(*) FILTER (scheduled) AS scheduled,
-    count(*) FILTER (unviewed) AS unviewed, count(*) FILTER (scheduled AND unviewed) AS scheduled_unviewed,
-    count(*) FILTER (verdict = 'stale') AS stale"""
 _LOCK = threading.Lock()
 
 

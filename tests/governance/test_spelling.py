@@ -6,7 +6,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from upath import UPath
@@ -24,6 +26,8 @@ from airflow_provider_studio.governance.layout import (
 )
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.journal import Event, Journal, parsed_name
+from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.plans.records import PlanHeader
 
 PACKAGE = Path(airflow_provider_studio.__file__).parent
 SPELLED_IN = {"governance/file_names.py", "governance/layout.py"}
@@ -89,6 +93,17 @@ def test_plans_are_listed_by_names_that_the_provider_could_have_written(storage:
     for name in ("36066b5db341.jsonl", "36066b5db341.md", "notes.jsonl", ".jsonl", "36066b5db341.jsonl.bak", "x.json"):
         (folder / name).write_text("{}")
     assert [path.name for path in plan_paths(storage, "acme")] == ["36066b5db341.jsonl"]
+
+
+def test_a_plan_that_was_copied_from_another_workspace_is_no_earlier_plan(storage: UPath) -> None:
+    at = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
+    about: dict[str, Any] = {"taken_at": at, "created_at": at, "policy": {}, "policy_in_words": "none"}
+    header = PlanHeader(workspace="other", snapshot=None, reports_in_snapshot=1, **about)
+    path = Plan(header, [], []).write(storage)
+    plans_folder(storage, "acme").mkdir(parents=True)
+    (plans_folder(storage, "acme") / path.name).write_bytes(path.read_bytes())
+    assert len(Audit(storage, "other").headers()) == 1
+    assert Audit(storage, "acme").headers() == []
 
 
 def test_workspaces_are_listed_by_the_areas_that_know_them(storage: UPath) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from airflow_provider_studio.governance.errors import GuardRailError
 from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.storage import CLOCKS_DIFFER_BY
 
-_CLOCKS_DIFFER_BY = timedelta(hours=1)
 _MEND = "Look at the plan; if it is right, raise the limit for this run. Nothing was touched."
 _WHOLE = ("max_actions", "max_failures_in_a_row", "max_refused_at_first")
 
@@ -71,7 +71,7 @@ class GuardRails:
     def _check_age(self, plan: Plan, now: datetime) -> None:
         age = now - plan.header.created_at
         made = f"Plan {plan.plan_id} was made at {plan.header.created_at:%Y-%m-%d %H:%M UTC}"
-        if age < -_CLOCKS_DIFFER_BY:
+        if age < -CLOCKS_DIFFER_BY:
             raise GuardRailError(
                 f"{made}, but it is {now:%Y-%m-%d %H:%M UTC} here: a clock was wrong, then or now, and the plan's age "
                 "cannot be told. Mend the clock and make a new plan. Nothing was touched."

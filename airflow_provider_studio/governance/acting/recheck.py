@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from airflow_provider_studio.client.errors import StudioResponseError
 from airflow_provider_studio.client.models import Report, Schedule
@@ -16,9 +16,8 @@ from airflow_provider_studio.client.schedule_values import plain
 from airflow_provider_studio.governance.history.rows import SAME_RUN
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.plans.records import Action, Baseline, Rule
+from airflow_provider_studio.governance.storage import SAME_TIME
 
-_SAME_TIME = timedelta(seconds=1)
-"""Sources write times to the millisecond or to the second."""
 _CRON = ("freq", "hour", "minute", "time_zone", "day_of_week", "day_of_month")
 
 
@@ -117,4 +116,4 @@ def _ran_since(live: Live, baseline: Baseline) -> bool:
 def _same(one: datetime | None, other: datetime | None) -> bool:
     if one is None or other is None:
         return one is other
-    return abs(one - other) <= _SAME_TIME
+    return abs(one - other) <= SAME_TIME

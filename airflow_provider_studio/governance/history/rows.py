@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 DATASET = "DatasetReport"
+IS_REPORT = f"type IS DISTINCT FROM '{DATASET}'"
+"""In SQL: what is counted as a Report, which datasets are not, though they share their table."""
 SAME_RUN = timedelta(minutes=2)
 """A schedule's and its Report's `last_run_at` that are no further apart speak of the same run."""
 RUNNING_STILL = timedelta(minutes=10)

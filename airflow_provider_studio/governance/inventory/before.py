@@ -19,7 +19,7 @@ from airflow_provider_studio.governance.history.rows import DATASET, SAME_RUN, R
 from airflow_provider_studio.governance.history.snapshots import Snapshot, open_history
 from airflow_provider_studio.governance.layout import journals_in
 from airflow_provider_studio.governance.sql import NIGHT_MEMORY
-from airflow_provider_studio.governance.storage import explained
+from airflow_provider_studio.governance.storage import SAME_TIME, explained
 
 UNKNOWN_FOR = timedelta(days=30)
 """So long a Report that cannot be read is kept as unknown; then it has disappeared."""
@@ -227,4 +227,4 @@ def _foretold(schedule: Row, ran: datetime | None) -> bool:
     if period == timedelta(days=1) and schedule["time_zone"] != "UTC":
         shifts += [_DAYLIGHT_SAVING, -_DAYLIGHT_SAVING]
     # A run begins a little after its firing, never before.
-    return any((ran - reference + shift + timedelta(seconds=1)) % period <= SAME_RUN for shift in shifts)
+    return any((ran - reference + shift + SAME_TIME) % period <= SAME_RUN for shift in shifts)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Any
 
+from airflow_provider_studio.governance.history.rows import IS_REPORT
 from airflow_provider_studio.governance.history.snapshots import Snapshot, open_history
 
 COMPARED = (
@@ -30,7 +31,7 @@ def compare(one: Snapshot, other: Snapshot) -> dict[str, Any]:
     """
     with open_history([one, other]) as connection:
         for name, snapshot in (("one", one), ("other", other)):
-            known = "unknown IS NOT TRUE AND type IS DISTINCT FROM 'DatasetReport'"
+            known = f"unknown IS NOT TRUE AND {IS_REPORT}"
             connection.execute(
                 f"CREATE TEMP TABLE {name} AS SELECT * FROM reports WHERE taken_at = $1 AND source = $2 AND {known}",
                 [snapshot.taken_at.astimezone(UTC).replace(tzinfo=None), snapshot.summary()["source"]],

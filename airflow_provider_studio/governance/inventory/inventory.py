@@ -269,8 +269,8 @@ class Inventory:
         is_dataset = row["type"] == DATASET
         summary.reports += not is_dataset
         summary.datasets += is_dataset
-        summary.archived += row["archived"] is True
-        summary.scheduled_reports += bool(schedules)
+        summary.archived += row["archived"] is True and not is_dataset
+        summary.scheduled_reports += bool(schedules) and not is_dataset
         summary.schedules += len(schedules or ())
 
     def _hidden(self, missing: list[str], places: dict[str, Row]) -> set[str]:

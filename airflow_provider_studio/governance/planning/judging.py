@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_studio.governance.history.rows import DATASET
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.plans.protections import ReportTexts
 from airflow_provider_studio.governance.plans.records import Evidence, SpareReason
 
 Facts = Mapping[str, Any]
 """A row of `facts` or `schedules`; its times carry their zone."""
-_DATASET = "DatasetReport"
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Judge:
 
     def protection(self, report: Facts) -> Verdict | None:
         """Why a Report is left alone whatever its use."""
-        if report["type"] == _DATASET:
+        if report["type"] == DATASET:
             fed = self._around.fed_by(report["token"])
             if fed is not None:
                 return Verdict(reason=SpareReason.FEEDS, detail=f"feeds the live Report {fed}")
@@ -119,7 +119,7 @@ class Judge:
         if report["collection"] is None:
             return Verdict(reason=SpareReason.UNPROVEN, detail="it is in no Collection, so nobody can say whose it is")
         needed = ["archived", "created_at", "edited_at", *(["view_count"] if window is not None else [])]
-        if report["type"] == _DATASET:
+        if report["type"] == DATASET:
             needed.remove("archived")  # which Studio tells of no dataset
         unknown = [name for name in needed if report[name] is None]
         if unknown:

@@ -14,13 +14,13 @@ from upath import UPath
 from airflow_provider_studio.client.api import StudioClient
 from airflow_provider_studio.governance.errors import PlanError
 from airflow_provider_studio.governance.history.facts import facts
-from airflow_provider_studio.governance.history.rows import fetched
+from airflow_provider_studio.governance.history.frequency import runs_a_week
+from airflow_provider_studio.governance.history.rows import DATASET, fetched
 from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.planning.asking import FedBy, Members
-from airflow_provider_studio.governance.planning.earlier import CLOCKS_DIFFER_BY, EarlierPlans
+from airflow_provider_studio.governance.planning.earlier import EarlierPlans
 from airflow_provider_studio.governance.planning.grace import Flag, Wait
 from airflow_provider_studio.governance.planning.judging import Around, Facts, Judge, texts_of
-from airflow_provider_studio.governance.planning.savings import saving_of
 from airflow_provider_studio.governance.planning.setbacks import Setback
 from airflow_provider_studio.governance.planning.where import matching
 from airflow_provider_studio.governance.plans.plan import Plan
@@ -34,10 +34,11 @@ from airflow_provider_studio.governance.plans.records import (
     PlanHeader,
     ProtectionCount,
     Rule,
+    Saving,
     Spared,
     SpareReason,
 )
-from airflow_provider_studio.governance.storage import utcnow
+from airflow_provider_studio.governance.storage import CLOCKS_DIFFER_BY, utcnow
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def make_plan(
         policy=policy.model_dump(mode="json"),
         policy_in_words=policy.describe(),
         previous_plan=earlier.previous,
-        reports_in_snapshot=len(reports),
+        reports_in_snapshot=sum(one["type"] != DATASET for one in reports),
         reports_by_collection=dict(sorted(live.items())),
         protections=_protections(policy, reports, work.kept),
         name=name,
@@ -295,6 +296,15 @@ def _deletion(rule: Rule, report: Facts, schedule: Facts, about: dict[str, Any])
         schedule_name=schedule["name"],
         schedule_cron=cron,
         schedule_last_succeeded_at=schedule["last_succeeded_at"],
-        saving=saving_of(schedule, report["expected_runtime_seconds"]),
+        saving=_saving(schedule, report["expected_runtime_seconds"]),
         **about,
     )
+
+
+def _saving(schedule: Facts, mean_runtime_seconds: float | None) -> Saving | None:
+    """Return what deleting a schedule saves a week, or None where nobody knows how often it runs."""
+    runs = runs_a_week(schedule)
+    if runs is None:
+        return None
+    seconds = None if mean_runtime_seconds is None else round(runs * mean_runtime_seconds, 3)
+    return Saving(runs_a_week=runs, seconds_a_week=seconds)

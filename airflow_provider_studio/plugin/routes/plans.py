@@ -10,14 +10,15 @@ from fastapi.responses import HTMLResponse
 
 from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.plugin.choosing import Chosen, ChosenDep
+from airflow_provider_studio.plugin.paging import pages_of
 from airflow_provider_studio.plugin.plan_list import PlanLine
-from airflow_provider_studio.plugin.plan_pages import PER_PAGE, PlanView
+from airflow_provider_studio.plugin.plan_pages import PlanView
+from airflow_provider_studio.plugin.prepare import STALE
 from airflow_provider_studio.plugin.rendering import page
 from airflow_provider_studio.plugin.tables import verdict_counts
 
 router = APIRouter()
 UNDO_DAG = "studio_undo"
-STALE = "stale"
 
 
 @router.get("/plans")
@@ -68,7 +69,7 @@ def plan_context(chosen: Chosen, line: PlanLine, fate: str = "", number: int = 1
         "rows": shown,
         "total": total,
         "number": number,
-        "pages": max(1, -(-total // PER_PAGE)),
+        "pages": pages_of(total),
         "fate": fate,
         "fates": view.fates(),
         "events": view.plan_events(),

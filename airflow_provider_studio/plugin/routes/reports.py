@@ -17,10 +17,11 @@ from airflow_provider_studio.governance.plans.records import ActionKind
 from airflow_provider_studio.governance.text import csv_pieces
 from airflow_provider_studio.plugin.choosing import ChosenDep
 from airflow_provider_studio.plugin.exporting import Exports
+from airflow_provider_studio.plugin.paging import PER_PAGE, pages_of
 from airflow_provider_studio.plugin.plan_list import PlanLine, Proposed
 from airflow_provider_studio.plugin.prepare import UNVIEWED_DAYS
 from airflow_provider_studio.plugin.rendering import page
-from airflow_provider_studio.plugin.tables import EXPORTED, PER_PAGE, NightTables, Wanted
+from airflow_provider_studio.plugin.tables import EXPORTED, NightTables, Wanted
 
 router = APIRouter()
 _COLUMNS = (
@@ -75,7 +76,7 @@ def reports(
     if night is None:
         return page(request, "empty.html", {"section": "reports", "chosen": chosen, "dags": []}, workspace=chosen.name)
     rows, total = night.page(wanted, number)
-    pages = max(1, -(-total // PER_PAGE))
+    pages = pages_of(total)
     if number > pages:
         rows, total = night.page(wanted, pages)
     context = {

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many runs a week a schedule makes, from the machine's values of its cron: the one definition of that number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_studio.client.models import Frequency
+
+if TYPE_CHECKING:
+    import duckdb
+
+_A_WEEK = {
+    Frequency.EVERY_15_MINUTES: 7 * 24 * 4.0,
+    Frequency.EVERY_30_MINUTES: 7 * 24 * 2.0,
+    Frequency.HOURLY: 7 * 24.0,
+    Frequency.DAILY: 7.0,
+    Frequency.MONTHLY: 12 * 7 / 365.25,
+}
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_DAY = r"\d+|[a-z]+"
+_RANGE = re.compile(rf"({_DAY})\s*-\s*({_DAY})")
+
+
+def runs_a_week(schedule: Mapping[str, Any]) -> float | None:
+    """Return the runs a week; None where the frequency is not known.
+
+    A weekly schedule runs once on each of its days, however they are written: `1`, `[1, 3]`, `Monday,Tuesday`, `1-5`.
+    One whose days are not known runs once at least.
+
+    :param schedule: a row of a night's `schedules`, or a cron as a backup has it.
+    """
+    frequency = str(schedule.get("freq") or schedule.get("frequency") or "").strip().lower().replace(" ", "_")
+    if frequency == Frequency.WEEKLY:
+        return float(max(1, len(_days(schedule.get("day_of_week")))))
+    found = next((runs for name, runs in _A_WEEK.items() if name == frequency), None)
+    return None if found is None else round(found, 3)
+
+
+def with_runs_a_week(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return the SQL of a table expression: the connection's `schedules` with the column `runs_a_week`."""
+    names = ("freq", "frequency", "day_of_week")
+    kinds = connection.execute(f"SELECT DISTINCT {', '.join(names)} FROM schedules").fetchall()
+    connection.execute(
+        "CREATE TEMP TABLE frequencies (freq VARCHAR, frequency VARCHAR, day_of_week VARCHAR, runs_a_week DOUBLE)"
+    )
+    for kind in kinds:  # there are few
+        connection.execute(
+            "INSERT INTO frequencies VALUES (?, ?, ?, ?)", [*kind, runs_a_week(dict(zip(names, kind, strict=True)))]
+        )
+    same = " AND ".join(f"schedules.{name} IS NOT DISTINCT FROM frequencies.{name}" for name in names)
+    return f"(SELECT schedules.*, runs_a_week FROM schedules LEFT JOIN frequencies ON {same})"
+
+
+def _days(written: Any) -> set[int]:
+    """Return the days of the week in a text or a list; 7 is Sunday as 0 is, since sources disagree."""
+    text = ("" if written is None else str(written)).lower()
+    days: set[int] = set()
+    for first, last in _RANGE.findall(text):
+        begin, end = _day(first), _day(last)
+        if begin is not None and end is not None:
+            days |= {(begin + number) % 7 for number in range((end - begin) % 7 + 1)}
+    days |= {day for one in re.findall(_DAY, text) if (day := _day(one)) is not None}
+    return set(range(7)) if "*" in text else days
+
+
+def _day(written: str) -> int | None:
+    """Return the number of a day, Sunday first; None where it is none."""
+    if written.isdecimal():
+        return int(written) % 7 if int(written) <= 7 else None
+    return _DAYS.index(written[:3]) if written[:3] in _DAYS else None

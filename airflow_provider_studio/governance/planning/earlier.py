@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from upath import UPath
 
@@ -14,10 +14,9 @@ from airflow_provider_studio.governance.planning.setbacks import Setback, setbac
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import archives_by
+from airflow_provider_studio.governance.storage import CLOCKS_DIFFER_BY
 
 log = logging.getLogger(__name__)
-
-CLOCKS_DIFFER_BY = timedelta(hours=1)
 
 
 class EarlierPlans:

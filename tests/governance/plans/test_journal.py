@@ -12,12 +12,12 @@ import pytest
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import JournalError, PlanError, StorageError
+from airflow_provider_studio.governance.layout import journal_folder, journals_folder
 from airflow_provider_studio.governance.plans.journal import (
     PLAN,
     REPEATABLE,
     Event,
     Journal,
-    folder_of,
     parsed_name,
     scrubbed,
 )
@@ -203,8 +203,8 @@ def test_an_id_that_is_no_plans_opens_no_journal(storage: UPath) -> None:
 
 
 def test_a_journal_is_where_its_workspace_and_plan_say(storage: UPath) -> None:
-    assert folder_of(storage, "acme") == storage / "journals" / "workspace=acme"
-    assert folder_of(storage, "acme", PLAN_ID) == storage / "journals" / "workspace=acme" / f"plan={PLAN_ID}"
+    assert journals_folder(storage, "acme") == storage / "journals" / "workspace=acme"
+    assert journal_folder(storage, "acme", PLAN_ID) == storage / "journals" / "workspace=acme" / f"plan={PLAN_ID}"
 
 
 @pytest.mark.parametrize("event", Event)

@@ -323,6 +323,8 @@ def test_a_plan_in_numbers_names_what_it_was_made_from_and_counts_each_kind() ->
     assert plan.reports == ("0a", "0b", "0c")
     assert plan.summary() == {
         "plan_id": plan.sha256[:12],
+        "name": None,
+        "next_due_on": None,
         "sha256": plan.sha256,
         "workspace": "acme",
         "snapshot": "snapshots/workspace=acme/taken_at=now",

@@ -110,7 +110,7 @@ def test_a_report_without_a_name_is_protected_by_a_pattern_for_everything_alone(
         ("minimum_age_days", 0, 3650, "Use whole days from 0 to 3650"),
         ("retry_refused_days", 0, 3650, "Use whole days from 0 to 3650"),
         ("failing_schedule_runs", 1, 1000, "Use a whole number of runs from 1 to 1000"),
-        ("grace_nights", 0, 365, "Use a whole number of nights from 0 to 365"),
+        ("grace_days", 0, 365, "Use whole days from 0 to 365"),
     ],
 )
 def test_each_number_has_its_bounds_and_an_error_says_them(name: str, least: int, most: int, hint: str) -> None:

@@ -89,7 +89,7 @@ class StudioPlanNotifier(_StudioNotifier):
 
     def notify(self, context: Context) -> None:
         """Send."""
-        from airflow_provider_studio.governance.plans.notices import plan_notice
+        from airflow_provider_studio.governance.plans.notification_text import plan_notice
 
         plan = self._read(context)
         if plan.actions:
@@ -112,7 +112,7 @@ class StudioOwnersNotifier(_StudioNotifier):
 
     def notify(self, context: Context) -> None:
         """Send."""
-        from airflow_provider_studio.governance.plans.notices import owner_notices
+        from airflow_provider_studio.governance.plans.notification_text import owner_notices
 
         for notice in owner_notices(self._read(context)):
             if notice.email is None:

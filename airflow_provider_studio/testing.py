@@ -219,9 +219,9 @@ class StudioTestWorkspace:
         View counts are totals: that a Report was not viewed *for* 90 days is proven by a snapshot 90 days old.
         """
         from airflow_provider_studio import settings
-        from airflow_provider_studio.client.api import StudioClient
+        from airflow_provider_studio.client.auth import Credentials
+        from airflow_provider_studio.client.client import StudioClient
         from airflow_provider_studio.client.ratelimit import RateLimiter
-        from airflow_provider_studio.client.tokens import Credentials
         from airflow_provider_studio.governance.inventory.inventory import take_inventory
 
         present, night = self.control.clock(), self.ago(days_ago)

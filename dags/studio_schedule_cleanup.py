@@ -18,8 +18,8 @@ import pendulum
 from airflow.sdk import DAG, Param, task
 
 from airflow_provider_studio.operators.approval import StudioApprovePlanOperator
-from airflow_provider_studio.operators.governance import StudioApplyPlanOperator, StudioPlanOperator
 from airflow_provider_studio.operators.inventory import StudioInventoryOperator
+from airflow_provider_studio.operators.plans import StudioApplyPlanOperator, StudioPlanOperator
 
 
 def policy(context: dict[str, Any], jinja_env: Any) -> dict[str, Any]:  # noqa: ARG001  Airflow's own signature

@@ -30,11 +30,11 @@ os.environ |= {
 import pytest  # noqa: E402
 from upath import UPath  # noqa: E402
 
-from airflow_provider_studio.client.api import StudioClient  # noqa: E402
+from airflow_provider_studio.client.auth import Credentials, TokenKind  # noqa: E402
+from airflow_provider_studio.client.client import StudioClient  # noqa: E402
 from airflow_provider_studio.client.ratelimit import RateLimiter  # noqa: E402
-from airflow_provider_studio.client.tokens import Credentials, TokenKind  # noqa: E402
 from airflow_provider_studio.emulator import StudioEmulator  # noqa: E402
-from airflow_provider_studio.hooks import spending  # noqa: E402
+from airflow_provider_studio.hooks import usage  # noqa: E402
 from tests.hand_clock import HandClock  # noqa: E402
 
 TOGETHER = {
@@ -48,7 +48,7 @@ TOGETHER = {
 """Which tests run in one process, one after the other."""
 
 # A recorder that a test leaves behind would write into the storage of whichever test runs a minute later.
-spending.EVERY_SECONDS = 24 * 3600.0
+usage.EVERY_SECONDS = 24 * 3600.0
 
 # The same examples in each run, so that no test depends on luck; `--hypothesis-profile=full` tries more of them.
 with contextlib.suppress(ImportError):  # `make matrix` does without

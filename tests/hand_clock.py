@@ -66,13 +66,13 @@ class HandClock:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let everything of ours that waits or asks for the time use this one, and Airflow's own loop of a sensor."""
-        from airflow_provider_studio.client import launching, watching
+        from airflow_provider_studio.client import run_polling, run_start
 
         for module in _TELL_THE_TIME:
             monkeypatch.setattr(f"airflow_provider_studio.{module}.datetime", datetime_of(self.now))
-        for waits in (launching.launch, watching.wait_for_run):
+        for waits in (run_start.launch, run_polling.wait_for_run):
             monkeypatch.setitem(waits.__kwdefaults__, "sleep", self.sleep)
-        monkeypatch.setitem(watching.wait_for_run.__kwdefaults__, "monotonic", self.monotonic)
+        monkeypatch.setitem(run_polling.wait_for_run.__kwdefaults__, "monotonic", self.monotonic)
         airflows = "airflow.sdk.bases.sensor"
         monkeypatch.setattr(f"{airflows}.time", SimpleNamespace(sleep=self.sleep, monotonic=self.monotonic))
         monkeypatch.setattr(f"{airflows}.timezone", SimpleNamespace(utcnow=self.now))

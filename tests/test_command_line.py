@@ -14,8 +14,8 @@ import pytest
 
 from airflow_provider_studio.__main__ import main
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.history.listing import write_csv
-from airflow_provider_studio.governance.history.snapshots import SnapshotStore
+from airflow_provider_studio.governance.snapshots.csv_export import write_csv
+from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 from tests.connections import connection_of
 from tests.governance.nights import ago, write_night
 

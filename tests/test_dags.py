@@ -17,8 +17,8 @@ MODULES = [
     f"airflow_provider_studio.{name}"
     for name in (
         "operators.reports",
-        "operators.governance",
-        "operators.direct",
+        "operators.plans",
+        "operators.one_off",
         "operators.inventory",
         "sensors.reports",
         "notifications",

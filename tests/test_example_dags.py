@@ -23,7 +23,7 @@ from airflow_provider_studio.testing import (
     assert_schedule_kept,
 )
 from tests.airflow_in_process import Ran, run_dag
-from tests.governance.inventory.test_discovery import minted
+from tests.governance.inventory.test_discovery_sources import minted
 
 DAGS = Path(__file__).parents[1] / "dags"
 pytestmark = pytest.mark.studio(speed=0)

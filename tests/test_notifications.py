@@ -14,9 +14,9 @@ from airflow.providers.common.compat.notifier import BaseNotifier
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from upath import UPath
 
-from airflow_provider_studio.governance.plans.notices import due_reports, owner_notices, plan_notice
+from airflow_provider_studio.governance.plans.notification_text import due_reports, owner_notices, plan_notice
 from airflow_provider_studio.notifications import StudioOwnersNotifier, StudioPlanNotifier
-from airflow_provider_studio.operators.governance import StudioPlanOperator
+from airflow_provider_studio.operators.plans import StudioPlanOperator
 from tests.governance.conftest import Governed, governed
 from tests.smtp_server import smtp_server
 from tests.task_instance import TaskInstance

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_studio.client.errors import StudioConfigurationError
 
 if TYPE_CHECKING:
-    from airflow_provider_studio.client.api import StudioClient
+    from airflow_provider_studio.client.client import StudioClient
 
 _CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
 """Airflow looks connections up in its database only in processes that this variable marks as a part of it."""

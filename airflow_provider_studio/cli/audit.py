@@ -14,7 +14,7 @@ from airflow_provider_studio.cli.arguments import storage_address
 
 if TYPE_CHECKING:
     from airflow_provider_studio.governance.plans.audit import ActionFate, Audit, JournalEvent, PlanFate
-    from airflow_provider_studio.governance.plans.records import Spared
+    from airflow_provider_studio.governance.plans.models import Spared
 
 
 def add_parser(subparsers: Any) -> None:

@@ -13,7 +13,7 @@ from airflow_provider_studio.cli.arguments import storage_address
 if TYPE_CHECKING:
     from upath import UPath
 
-    from airflow_provider_studio.governance.history.snapshots import Snapshot
+    from airflow_provider_studio.governance.snapshots.store import Snapshot
 
 _WIDEST = 40
 _CONNECTION = "studio_default"
@@ -52,12 +52,12 @@ def run(options: argparse.Namespace) -> int:
     """Print the Reports that were asked for; return the exit status."""
     with airflow_process.airflow_command():
         from airflow_provider_studio import settings
-        from airflow_provider_studio.governance.history import listing
+        from airflow_provider_studio.governance.snapshots import csv_export
         from airflow_provider_studio.governance.text import counted, csv_pieces, table_lines
 
         nights = _nights(settings.storage(options.storage), options)
-        columns = options.columns.split(",") if options.columns else listing.COLUMNS
-        names, rows = listing.listed(
+        columns = options.columns.split(",") if options.columns else csv_export.COLUMNS
+        names, rows = csv_export.listed(
             nights, where=options.where, columns=columns, order_by=options.order_by, limit=options.limit
         )
     if options.csv:
@@ -74,8 +74,8 @@ def run(options: argparse.Namespace) -> int:
 def _nights(storage: UPath, options: argparse.Namespace) -> list[Snapshot]:
     """Return the snapshots to read, after taking one if that was asked for or there is none."""
     from airflow_provider_studio.client.errors import StudioConfigurationError
-    from airflow_provider_studio.governance.history.snapshots import SnapshotStore
     from airflow_provider_studio.governance.inventory.inventory import take_inventory
+    from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 
     nights = [] if options.take else _taken_already(storage, options)
     if nights:
@@ -96,7 +96,7 @@ def _nights(storage: UPath, options: argparse.Namespace) -> list[Snapshot]:
 def _taken_already(storage: UPath, options: argparse.Namespace) -> list[Snapshot]:
     """Return the snapshots that can be read without a connection; none if only the connection tells the workspace."""
     from airflow_provider_studio.governance.errors import GovernanceError
-    from airflow_provider_studio.governance.history.snapshots import SnapshotStore, workspaces
+    from airflow_provider_studio.governance.snapshots.store import SnapshotStore, workspaces
 
     if options.conn is not None and options.workspace is None:
         return []

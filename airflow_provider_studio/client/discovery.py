@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from airflow_provider_studio.client.auth import DEFAULT_HOST, Credentials, check_identifier
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioResponseError
 from airflow_provider_studio.client.pagination import MOST_PAGES
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
-from airflow_provider_studio.client.tokens import DEFAULT_HOST, Credentials, check_identifier
 from airflow_provider_studio.client.transport import RetryPolicy, Sent, Spending, Transport
 
 Batch = Literal["reports", "report_stats", "spaces", "members"]

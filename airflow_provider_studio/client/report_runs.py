@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from airflow_provider_studio.client import models
-from airflow_provider_studio.client.endpoints import Endpoints
+from airflow_provider_studio.client.auth import Operation, check_identifier, require
+from airflow_provider_studio.client.base import Endpoints
 from airflow_provider_studio.client.pagination import rows_of
-from airflow_provider_studio.client.tokens import Operation, check_identifier, require
 
 
 class ReportRunEndpoints(Endpoints):

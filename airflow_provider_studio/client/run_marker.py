@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioNotFoundError
 from airflow_provider_studio.client.models import Report, ReportRun
 

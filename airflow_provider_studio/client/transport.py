@@ -23,13 +23,7 @@ from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
 from airflow_provider_studio import __version__
-from airflow_provider_studio.client.answers import (
-    api_error,
-    connection_error,
-    decoded,
-    endpoint_of,
-    rate_limit_feedback,
-)
+from airflow_provider_studio.client.auth import Credentials, is_loopback
 from airflow_provider_studio.client.delivery import Phase, RecordingAdapter, recorded
 from airflow_provider_studio.client.errors import (
     StudioAPIError,
@@ -39,7 +33,13 @@ from airflow_provider_studio.client.errors import (
     StudioResponseError,
 )
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
-from airflow_provider_studio.client.tokens import Credentials, is_loopback
+from airflow_provider_studio.client.responses import (
+    api_error,
+    connection_error,
+    decoded,
+    endpoint_of,
+    rate_limit_feedback,
+)
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from airflow_provider_studio.client.tokens import is_loopback
+from airflow_provider_studio.client.auth import is_loopback
 from airflow_provider_studio.emulator.limits import MODELS
 from airflow_provider_studio.emulator.server import listen, make_server
 from airflow_provider_studio.emulator.state import ACCOUNTS, SECRET, EmulatorState

@@ -14,10 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from airflow_provider_studio.emulator.clock import stamp
+from airflow_provider_studio.emulator.entities import Collection, Report, Schedule
 from airflow_provider_studio.emulator.faults import Fault
 from airflow_provider_studio.emulator.quirks import Quirks
 from airflow_provider_studio.emulator.state import EmulatorState
-from airflow_provider_studio.emulator.things import Collection, Report, Schedule
 
 router = APIRouter(prefix="/_emulator")
 Answer = dict[str, Any]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from random import Random
 
-from airflow_provider_studio.emulator.things import (
+from airflow_provider_studio.emulator.entities import (
     Collection,
     DataSource,
     Habit,
@@ -19,7 +19,7 @@ from airflow_provider_studio.emulator.things import (
     Subscription,
     token_for,
 )
-from airflow_provider_studio.emulator.world import World
+from airflow_provider_studio.emulator.workspace import World
 
 _GIVEN = ["Ada", "Grace", "Linus", "Mary", "José", "Zoë", "Анна", "花子", "Ravi", "Fatima", "Łukasz", "Ngozi"]
 _FAMILY = ["Lovelace", "Hopper", "Müller", "Shelley", "García", "O'Neill", "Petrova", "山田", "Kumar", "Haddad"]

@@ -15,15 +15,15 @@ from fastapi import FastAPI
 
 from airflow_provider_studio.emulator import control
 from airflow_provider_studio.emulator.control_client import EmulatorControl
-from airflow_provider_studio.emulator.gate import Gate
+from airflow_provider_studio.emulator.middleware import ApiMiddleware
 from airflow_provider_studio.emulator.routes import Api
 from airflow_provider_studio.emulator.state import SECRET, EmulatorState
 from airflow_provider_studio.emulator.tls import ThrowAwayAuthority
 
 
-def make_app(state: EmulatorState) -> Gate:
+def make_app(state: EmulatorState) -> ApiMiddleware:
     """Return the application for a state."""
-    return Gate(Api(), _controls(), state)
+    return ApiMiddleware(Api(), _controls(), state)
 
 
 @functools.cache

@@ -11,12 +11,12 @@ from typing import Any, Literal, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_studio.emulator.clock import EmulatorClock
+from airflow_provider_studio.emulator.entities import token_for
 from airflow_provider_studio.emulator.faults import Faults
 from airflow_provider_studio.emulator.limits import Limits
 from airflow_provider_studio.emulator.quirks import PERSONAL_TOKENS_END
 from airflow_provider_studio.emulator.seeding import seeded_world
-from airflow_provider_studio.emulator.things import token_for
-from airflow_provider_studio.emulator.world import World
+from airflow_provider_studio.emulator.workspace import World
 
 SECRET = "emulator-secret"  # noqa: S105  public on purpose: it opens an emulator and nothing else
 MEMBER = "member1"

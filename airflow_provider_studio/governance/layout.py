@@ -22,8 +22,8 @@ from urllib.parse import quote
 
 from upath import UPath
 
+from airflow_provider_studio.client.auth import check_identifier
 from airflow_provider_studio.client.errors import StudioConfigurationError
-from airflow_provider_studio.client.tokens import check_identifier
 from airflow_provider_studio.governance import file_names
 from airflow_provider_studio.governance.errors import PlanError
 from airflow_provider_studio.governance.storage import explained, local_path

@@ -65,7 +65,7 @@ def source_of(
 
 
 def _api(hook: StudioHook, *, include_personal: bool) -> Source:
-    from airflow_provider_studio.governance.inventory.discovery import DiscoveryAPI
+    from airflow_provider_studio.governance.inventory.discovery_sources import DiscoveryAPI
 
     return DiscoveryAPI(hook.discovery_client, include_personal=include_personal)
 
@@ -80,8 +80,8 @@ def _works(source: Source) -> bool:
 
 
 def _database(hook: StudioHook, sql_conn_id: str, storage: UPath, schema: str | None, query: str | None) -> Source:
-    from airflow_provider_studio.governance.history.snapshots import SnapshotStore, tokens_by_id
-    from airflow_provider_studio.governance.inventory.discovery import QUERY, SCHEMA, DiscoveryDatabase
+    from airflow_provider_studio.governance.inventory.discovery_sources import QUERY, SCHEMA, DiscoveryDatabase
+    from airflow_provider_studio.governance.snapshots.store import SnapshotStore, tokens_by_id
 
     newest = SnapshotStore(storage, hook.client.workspace).newest()
     tokens: Mapping[str, str] = {} if newest is None else tokens_by_id(newest)

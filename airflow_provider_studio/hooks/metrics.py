@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import Stats
 
-from airflow_provider_studio.observing import note_send
+from airflow_provider_studio.telemetry import note_send
 
 if TYPE_CHECKING:
     from airflow_provider_studio.client.transport import Sent

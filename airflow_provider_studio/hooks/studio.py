@@ -18,18 +18,18 @@ from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioError
 from airflow_provider_studio.get_provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, FIELD_BEHAVIOUR, HOOK_NAME
 from airflow_provider_studio.hooks.metrics import count
-from airflow_provider_studio.observing import note_spending, spending_fields
+from airflow_provider_studio.telemetry import note_spending, spending_fields
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
     from upath import UPath
 
-    from airflow_provider_studio.client.api import StudioClient
+    from airflow_provider_studio.client.auth import Credentials
+    from airflow_provider_studio.client.client import StudioClient
     from airflow_provider_studio.client.discovery import DiscoveryClient
     from airflow_provider_studio.client.ratelimit import Budget
-    from airflow_provider_studio.client.tokens import Credentials
     from airflow_provider_studio.client.transport import Sent
-    from airflow_provider_studio.hooks.spending import SpendingRecorder
+    from airflow_provider_studio.hooks.usage import SpendingRecorder
 
 
 class StudioHook(BaseHook):
@@ -166,7 +166,7 @@ class StudioHook(BaseHook):
     def _client_of(self, connection: Connection) -> StudioClient:
         from airflow.providers.common.compat.sdk import mask_secret
 
-        from airflow_provider_studio.client.api import StudioClient
+        from airflow_provider_studio.client.client import StudioClient
         from airflow_provider_studio.client.ratelimit import RateLimiter, store_from_url
 
         if connection.password:
@@ -197,14 +197,14 @@ class StudioHook(BaseHook):
         return settings.storage() if self.storage_path is None else settings.storage(self.storage_path)
 
     def _recorder_of(self, credentials: Credentials) -> SpendingRecorder:
-        from airflow_provider_studio.hooks.spending import Spender, SpendingRecorder
+        from airflow_provider_studio.hooks.usage import RequestSource, SpendingRecorder
 
         return SpendingRecorder(
             self._storage,
             workspace=credentials.workspace,
             connection=self.studio_conn_id,
             budget_key=credentials.budget_key,
-            spender=Spender.current(),
+            spender=RequestSource.current(),
         )
 
     def _on_sent(self, sent: Sent) -> None:
@@ -214,7 +214,7 @@ class StudioHook(BaseHook):
 
     @staticmethod
     def _credentials(connection: Connection) -> Credentials:
-        from airflow_provider_studio.client.tokens import Credentials, TokenKind
+        from airflow_provider_studio.client.auth import Credentials, TokenKind
 
         kind = connection.extra_dejson.get("token_kind") or None
         if kind is not None and kind not in list(TokenKind):
@@ -254,7 +254,7 @@ def _number(extra: dict[str, Any], name: str) -> float | None:
 
 def _address(host: str | None, port: int | None) -> str:
     """Return scheme, host and port; without a scheme it is https, or http for this machine."""
-    from airflow_provider_studio.client.tokens import DEFAULT_HOST, is_loopback
+    from airflow_provider_studio.client.auth import DEFAULT_HOST, is_loopback
 
     address = (host or DEFAULT_HOST).rstrip("/")
     if "://" not in address:

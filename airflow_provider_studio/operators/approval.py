@@ -68,7 +68,7 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
 
     def execute(self, context: Context) -> Any:
         """Ask."""
-        from airflow_provider_studio.governance.planning.earlier import previous_plan
+        from airflow_provider_studio.governance.planning.previous_plans import previous_plan
         from airflow_provider_studio.governance.text import counted
 
         plan = self._plan()

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 
 from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.hooks.studio import StudioHook
-from airflow_provider_studio.observing import span
+from airflow_provider_studio.telemetry import span
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -67,7 +67,7 @@ class StudioOperator(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
         """Return what the task read and wrote; OpenLineage's provider asks, where it is installed."""
-        from airflow_provider_studio.lineage import lineage_of
+        from airflow_provider_studio.openlineage import lineage_of
 
         if self.lineage is None or not self._done:
             return None

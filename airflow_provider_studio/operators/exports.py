@@ -23,7 +23,7 @@ from airflow_provider_studio.client.errors import (
 if TYPE_CHECKING:
     from upath import UPath
 
-    from airflow_provider_studio.client.api import StudioClient
+    from airflow_provider_studio.client.client import StudioClient
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from airflow.providers.common.compat.sdk import AssetAlias
 from airflow_provider_studio import settings
 from airflow_provider_studio.assets import create_asset
 from airflow_provider_studio.hooks.discovery import SourceName, checked_source, source_of
-from airflow_provider_studio.observing import log_folded
 from airflow_provider_studio.operators.base import StudioOperator
+from airflow_provider_studio.telemetry import log_folded
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -159,8 +159,8 @@ class StudioInventoryOperator(StudioInventoryBase):
 
     def _write_csv(self, storage: UPath, told: dict[str, Any]) -> str:
         from airflow_provider_studio.governance.file_names import REPORTS_CSV
-        from airflow_provider_studio.governance.history.listing import write_csv
-        from airflow_provider_studio.governance.history.snapshots import SnapshotStore
+        from airflow_provider_studio.governance.snapshots.csv_export import write_csv
+        from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 
         nights = SnapshotStore(storage, told["workspace"]).up_to(told["snapshot"])
         path = nights[-1].folder / REPORTS_CSV
@@ -169,9 +169,9 @@ class StudioInventoryOperator(StudioInventoryBase):
 
     def _cross_check(self, storage: UPath, walk: str, told: dict[str, Any]) -> dict[str, Any]:
         """Take the other inventory apart from the nights, without schedules, and hold the two against each other."""
-        from airflow_provider_studio.governance.history.snapshots import SnapshotStore
-        from airflow_provider_studio.governance.inventory.comparing import compare
+        from airflow_provider_studio.governance.inventory.cross_check import compare
         from airflow_provider_studio.governance.layout import cross_check_storage
+        from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 
         apart = cross_check_storage(storage)
         source = self.source_named(str(self.cross_check), storage)

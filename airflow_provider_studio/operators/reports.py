@@ -15,15 +15,15 @@ from airflow_provider_studio.assets import create_asset
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.operators.base import StudioOperator
-from airflow_provider_studio.operators.durable import TaskRecord, epoch_of
 from airflow_provider_studio.operators.exports import checked_exports, export_run
-from airflow_provider_studio.triggers.events import ToldRun, described, run_of
+from airflow_provider_studio.operators.run_record import TaskRecord, epoch_of
+from airflow_provider_studio.triggers.events import RunEvent, described, run_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_studio.client.models import Report, ReportRun
-    from airflow_provider_studio.client.watching import PollPolicy
+    from airflow_provider_studio.client.run_polling import PollPolicy
 
 REPORTS = AssetAlias("studio_reports")
 """Gets an event for `studio://<workspace>/reports/<token>` with each good run."""
@@ -89,9 +89,9 @@ class StudioRunReportOperator(StudioOperator):
         self._record: TaskRecord | None = None
         self._run: str | None = None
 
-    def run_with_studio(self, context: Context) -> ToldRun:
+    def run_with_studio(self, context: Context) -> RunEvent:
         """Start the run, or find the one of an earlier try; then wait."""
-        from airflow_provider_studio.client.watching import raise_unless_good, wait_for_run
+        from airflow_provider_studio.client.run_polling import raise_unless_good, wait_for_run
 
         deadline, policy, _ = self._deadline(context), self._policy(), checked_exports(self.export)
         report, run = self._launched(context)
@@ -114,9 +114,9 @@ class StudioRunReportOperator(StudioOperator):
         return self._finish(context, described(report.token, run))
 
     def _launched(self, context: Context) -> tuple[Report, ReportRun]:
-        from airflow_provider_studio.client.addresses import report_token
-        from airflow_provider_studio.client.launching import NoRecord, check_parameters, launch
+        from airflow_provider_studio.client.identifiers import report_token
         from airflow_provider_studio.client.ratelimit import Priority
+        from airflow_provider_studio.client.run_start import NoRecord, check_parameters, launch
 
         parameters = self._parameters()
         client = self.hook.client.with_priority(Priority.ACT)
@@ -148,14 +148,14 @@ class StudioRunReportOperator(StudioOperator):
         )
         self.defer(trigger=trigger, method_name="execute_complete")
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> ToldRun:
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> RunEvent:
         """Go on after the trigger's event."""
         return self.failing_at_once(lambda: self._after(context, event))
 
-    def _after(self, context: Context, event: dict[str, Any]) -> ToldRun:
+    def _after(self, context: Context, event: dict[str, Any]) -> RunEvent:
         return self._finish(context, run_of(event, self._seconds()))
 
-    def _finish(self, context: Context, told: ToldRun) -> ToldRun:
+    def _finish(self, context: Context, told: RunEvent) -> RunEvent:
         """Export a good run's results and tell the world of it."""
         exports = checked_exports(self.export)
         if exports:
@@ -174,7 +174,7 @@ class StudioRunReportOperator(StudioOperator):
         return self.hook.client.with_priority(Priority.POLL)
 
     def _policy(self) -> PollPolicy:
-        from airflow_provider_studio.client.watching import PollPolicy
+        from airflow_provider_studio.client.run_polling import PollPolicy
 
         return PollPolicy.of(self.poll_policy)
 
@@ -260,7 +260,7 @@ class StudioExportReportRunOperator(StudioOperator):
 
     def run_with_studio(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:  # noqa: ARG002
         """Export the results."""
-        from airflow_provider_studio.client.addresses import report_token
+        from airflow_provider_studio.client.identifiers import report_token
 
         exports = checked_exports({self.format: self.path})
         told = self.run if isinstance(self.run, Mapping) else {"run": self.run}
@@ -308,7 +308,7 @@ class StudioUpdateReportOperator(StudioOperator):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Update the Report."""
-        from airflow_provider_studio.client.addresses import report_token
+        from airflow_provider_studio.client.identifiers import report_token
         from airflow_provider_studio.client.ratelimit import Priority
 
         client = self.hook.client.with_priority(Priority.ACT)

@@ -18,11 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.plugin.access import MAY_READ
-from airflow_provider_studio.plugin.exporting import ClientGoneError
-from airflow_provider_studio.plugin.lanes import BusyError
+from airflow_provider_studio.plugin.cache import StillPreparingError, TooSlowError
+from airflow_provider_studio.plugin.csv_export import ClientGoneError
+from airflow_provider_studio.plugin.query_limits import BusyError
 from airflow_provider_studio.plugin.rendering import SECURITY_HEADERS, page
 from airflow_provider_studio.plugin.routes import budget, overview, plans, reports, runs, static
-from airflow_provider_studio.plugin.waiting import StillPreparingError, TooSlowError
 
 log = logging.getLogger(__name__)
 

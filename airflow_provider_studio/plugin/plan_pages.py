@@ -14,7 +14,7 @@ from airflow_provider_studio.governance.file_names import DUE_DATES, rows_file
 from airflow_provider_studio.governance.plans.audit import ActionState, JournalEvent
 from airflow_provider_studio.governance.plans.journal import PLAN
 from airflow_provider_studio.plugin.paging import PER_PAGE
-from airflow_provider_studio.plugin.plan_list import PlanLine
+from airflow_provider_studio.plugin.plan_index import PlanLine
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
-    from airflow_provider_studio.client.api import StudioClient
+    from airflow_provider_studio.client.client import StudioClient
     from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 
 Result = TypeVar("Result")
@@ -95,7 +95,7 @@ class StudioSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> bool:
         """Look once; what cannot come right any more fails the task at once, and what may is forgiven for a while."""
-        from airflow_provider_studio.client.watching import TRANSIENT, PollPolicy
+        from airflow_provider_studio.client.run_polling import TRANSIENT, PollPolicy
 
         failed = self._failed_looks(context)
         try:

@@ -42,8 +42,8 @@ class StudioReportRunSensor(StudioSensor):
 
     def look(self, context: Context) -> bool:
         """Look at the run."""
-        from airflow_provider_studio.client.addresses import report_token
-        from airflow_provider_studio.client.watching import raise_unless_good
+        from airflow_provider_studio.client.identifiers import report_token
+        from airflow_provider_studio.client.run_polling import raise_unless_good
 
         report = report_token(self.report, self.client.workspace)
         run = self.client.get_report_run(report, self._run_token)
@@ -56,7 +56,7 @@ class StudioReportRunSensor(StudioSensor):
 
     def trigger(self, context: Context, deadline: str) -> BaseTrigger:  # noqa: ARG002
         """Return what waits for the run."""
-        from airflow_provider_studio.client.addresses import report_token
+        from airflow_provider_studio.client.identifiers import report_token
         from airflow_provider_studio.triggers.reports import StudioReportRunTrigger
 
         return StudioReportRunTrigger(
@@ -69,7 +69,7 @@ class StudioReportRunSensor(StudioSensor):
 
     def _poll_policy(self) -> dict[str, float]:
         """Looks that are never further apart than `poke_interval`."""
-        from airflow_provider_studio.client.watching import PollPolicy
+        from airflow_provider_studio.client.run_polling import PollPolicy
 
         longest = max(self.poke_interval, 0.1)
         return {"shortest_seconds": min(PollPolicy().shortest_seconds, longest), "longest_seconds": longest}
@@ -99,7 +99,7 @@ class StudioReportFreshnessSensor(StudioSensor):
 
     def look(self, context: Context) -> bool:
         """Look at the Report."""
-        from airflow_provider_studio.client.addresses import report_token
+        from airflow_provider_studio.client.identifiers import report_token
 
         wanted = self._wanted(context)
         report = self.client.get_report(report_token(self.report, self.client.workspace))
@@ -126,7 +126,7 @@ class StudioReportFreshnessSensor(StudioSensor):
 
     def trigger(self, context: Context, deadline: str) -> BaseTrigger:
         """Return what waits for the Report."""
-        from airflow_provider_studio.client.addresses import report_token
+        from airflow_provider_studio.client.identifiers import report_token
         from airflow_provider_studio.triggers.reports import StudioReportFreshnessTrigger
 
         return StudioReportFreshnessTrigger(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from airflow_provider_studio.client.models import ReportRun
 
 
-class ToldRun(TypedDict):
+class RunEvent(TypedDict):
     """What is told of a run in events and XComs; times in ISO 8601."""
 
     report: str
@@ -24,9 +24,9 @@ class ToldRun(TypedDict):
     exports: list[dict[str, Any]]
 
 
-def described(report: str, run: ReportRun) -> ToldRun:
+def described(report: str, run: ReportRun) -> RunEvent:
     """Return what is told of a run."""
-    return ToldRun(
+    return RunEvent(
         report=report,
         run=run.token,
         state=run.state,
@@ -52,7 +52,7 @@ def failure(error: errors.StudioError) -> dict[str, Any]:
     }
 
 
-def run_of(event: dict[str, Any] | None, seconds: float) -> ToldRun:
+def run_of(event: dict[str, Any] | None, seconds: float) -> RunEvent:
     """Return what an event tells of a good run.
 
     :param seconds: how long was waited at most, for the words of a timeout.
@@ -71,13 +71,13 @@ def run_of(event: dict[str, Any] | None, seconds: float) -> ToldRun:
     if missing:  # another version's triggerer fired it
         raise errors.StudioResponseError(f"The trigger fired an event without {', '.join(missing)}.")
     if what == "timeout":
-        from airflow_provider_studio.client.watching import timed_out
+        from airflow_provider_studio.client.run_polling import timed_out
 
         raise errors.StudioRunTimeoutError(timed_out(event["report"], event["run"], event["state"], seconds))
     name = f"Report run {event['run']} of Report {event['report']}"
     if event["state"] in {"succeeded", "completed"}:
-        told = {key: event.get(key) for key in ToldRun.__annotations__}
-        return cast("ToldRun", {**told, "exports": event.get("exports") or []})
+        told = {key: event.get(key) for key in RunEvent.__annotations__}
+        return cast("RunEvent", {**told, "exports": event.get("exports") or []})
     if event["state"] == "cancelled":
         raise errors.StudioRunCancelledError(f"{name} was cancelled in Studio.")
     raise errors.StudioRunFailedError(f"{name} ended as {event['state']}. {event.get('reason') or ''}")

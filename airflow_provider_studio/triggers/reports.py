@@ -16,7 +16,7 @@ from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.triggers.events import described, failure
 
 if TYPE_CHECKING:
-    from airflow_provider_studio.client.api import StudioClient
+    from airflow_provider_studio.client.client import StudioClient
     from airflow_provider_studio.client.models import Report
 
 _PATH = "airflow_provider_studio.triggers.reports"
@@ -86,8 +86,8 @@ class StudioReportRunTrigger(BaseTrigger):
         yield TriggerEvent(event)
 
     async def _wait(self) -> dict[str, Any]:
-        from airflow_provider_studio.client.watching import TRANSIENT, PollPolicy, reason_of
-        from airflow_provider_studio.triggers.lookout import Workspace
+        from airflow_provider_studio.client.run_polling import TRANSIENT, PollPolicy, reason_of
+        from airflow_provider_studio.triggers.run_poller import Workspace
 
         workspace = Workspace.of(self.studio_conn_id)
         policy = PollPolicy.restored(self.poll_policy or {})
@@ -243,9 +243,9 @@ async def _looks(
     :param until: when to look for the last time; too many failed looks in a row fail this as well. Without it this goes
         on whatever happens: nobody would start a watcher again that an outage had ended.
     """
-    from airflow_provider_studio.client.addresses import report_token
-    from airflow_provider_studio.client.watching import TRANSIENT, PollPolicy
-    from airflow_provider_studio.triggers.lookout import Workspace
+    from airflow_provider_studio.client.identifiers import report_token
+    from airflow_provider_studio.client.run_polling import TRANSIENT, PollPolicy
+    from airflow_provider_studio.triggers.run_poller import Workspace
 
     workspace, failed_looks, most = Workspace.of(trigger.studio_conn_id), 0, PollPolicy().failed_looks
 

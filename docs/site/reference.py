@@ -27,10 +27,10 @@ from pydantic import BaseModel
 import airflow_provider_studio
 from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.get_provider_info import get_provider_info
-from airflow_provider_studio.governance.acting.apply import ApplySummary
-from airflow_provider_studio.governance.acting.undo import UndoSummary
-from airflow_provider_studio.governance.history import remembered, snapshots
+from airflow_provider_studio.governance.execution.apply import ApplySummary
+from airflow_provider_studio.governance.execution.undo import UndoSummary
 from airflow_provider_studio.governance.inventory.summary import InventorySummary
+from airflow_provider_studio.governance.snapshots import rolling_history, store
 
 PACKAGE = airflow_provider_studio.__name__
 DOCS = Path(__file__).parents[1]
@@ -46,8 +46,8 @@ GROUPS = {
         "retries",
         "notifications",
         "settings",
-        "lineage",
-        "observing",
+        "openlineage",
+        "telemetry",
         "extras",
     ),
     "Client": ("client.",),
@@ -139,7 +139,7 @@ def _settings() -> str:
 
 def _files() -> str:
     lines = ["# Files", "", "What is written below `[studio] storage_path`, with its schema.", ""]
-    for name, columns in {**snapshots.TABLES, **remembered.KINDS}.items():
+    for name, columns in {**store.TABLES, **rolling_history.KINDS}.items():
         lines += [f"## `{name}.parquet`", ""]
         lines += _table(("column", "type"), [(f"`{column}`", kind) for column, kind in columns.items()])
     for model in (one for one in _classes("governance.", BaseModel) if one.model_fields):  # type: ignore[attr-defined]

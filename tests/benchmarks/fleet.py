@@ -19,7 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.auth import Credentials, TokenKind
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.client.ratelimit import (
     Budget,
@@ -29,7 +30,6 @@ from airflow_provider_studio.client.ratelimit import (
     RateLimitFeedback,
     store_from_url,
 )
-from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.redis_server import RedisServer
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import duckdb
 from upath import UPath
 
-from airflow_provider_studio.governance.history.remembered import remember
-from airflow_provider_studio.governance.history.snapshots import (
+from airflow_provider_studio.governance.snapshots.rolling_history import remember
+from airflow_provider_studio.governance.snapshots.store import (
     REPORT_COLUMNS,
     SCHEDULE_COLUMNS,
     Snapshot,
@@ -91,7 +91,7 @@ def make_nights(store: SnapshotStore, reports: int, nights: int) -> float:
 
 
 _FACTS = """
-from airflow_provider_studio.governance.history.facts import facts
+from airflow_provider_studio.governance.snapshots.facts import facts
 with facts(store.all()) as connection:
     stale = "NOT archived AND views_90d = 0 AND edited_at < TIMESTAMP '2026-03-01' AND failures_30d IS NOT NULL"
     print(connection.execute(f"SELECT count(*) FROM facts WHERE {stale}").fetchone()[0], end=" ")
@@ -102,7 +102,7 @@ from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 print(len(make_plan(store.storage, "acme", StalenessPolicy(unviewed_days=90)).reports), end=" ")
 """
 _ROWS = """
-from airflow_provider_studio.governance.history import facts as module
+from airflow_provider_studio.governance.snapshots import facts as module
 module.is_remembered = lambda nights: False
 """
 
@@ -111,7 +111,7 @@ def measured(storage: str, code: str) -> tuple[str, float, float]:
     """Run code in a process; returns what it found, the seconds, and its peak of memory in MiB."""
     whole = (
         "import time\nfrom upath import UPath\n"
-        "from airflow_provider_studio.governance.history.snapshots import SnapshotStore\n"
+        "from airflow_provider_studio.governance.snapshots.store import SnapshotStore\n"
         f"store = SnapshotStore(UPath({storage!r}), 'acme')\nbegan = time.monotonic()\n{code}\n"
         # Not ru_maxrss, which a process inherits from the one that started it.
         "seconds = time.monotonic() - began\nwith open('/proc/self/status') as status:\n"

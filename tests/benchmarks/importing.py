@@ -21,7 +21,7 @@ _AIRFLOW = (
     "s.BaseOperator, s.BaseHook, s.BaseSensorOperator, s.BaseOperatorLink, s.XCom, s.conf, s.Asset, s.AssetAlias\n"
 )
 _OURS = """
-import airflow_provider_studio.operators.governance, airflow_provider_studio.operators.inventory
+import airflow_provider_studio.operators.plans, airflow_provider_studio.operators.inventory
 import airflow_provider_studio.operators.reports, airflow_provider_studio.sensors.reports
 """
 _DBT = "import airflow.providers.dbt.cloud.operators.dbt, airflow.providers.dbt.cloud.sensors.dbt\n"

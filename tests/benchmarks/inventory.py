@@ -26,10 +26,10 @@ from typing import Any
 
 import requests
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.auth import Credentials, TokenKind
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.client.ratelimit.stores import MemoryStore
-from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
 
 LATER_NIGHTS = 3
@@ -37,12 +37,12 @@ _WALK = """
 import json, sys, time
 from datetime import datetime
 from upath import UPath
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.discovery import DiscoveryClient, SignatureToken
 from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.client.ratelimit.stores import MemoryStore
-from airflow_provider_studio.client.tokens import Credentials, TokenKind
-from airflow_provider_studio.governance.inventory.discovery import DiscoveryAPI
+from airflow_provider_studio.client.auth import Credentials, TokenKind
+from airflow_provider_studio.governance.inventory.discovery_sources import DiscoveryAPI
 from airflow_provider_studio.governance.inventory.inventory import take_inventory
 url, token, secret, storage, now, limited, signature = json.loads(sys.argv[1])
 credentials = Credentials("acme", token, secret, url, TokenKind.WORKSPACE)

@@ -12,19 +12,19 @@ from pathlib import Path
 import duckdb
 from upath import UPath
 
-from airflow_provider_studio.governance.history.snapshots import (
-    REPORT_COLUMNS,
-    SCHEDULE_COLUMNS,
-    SnapshotStore,
-    plain_time,
-)
 from airflow_provider_studio.governance.layout import spending_day
 from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.journal import Event, Journal
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.snapshots.store import (
+    REPORT_COLUMNS,
+    SCHEDULE_COLUMNS,
+    SnapshotStore,
+    plain_time,
+)
 from airflow_provider_studio.governance.storage import file_stamp
-from airflow_provider_studio.hooks.spending import Spent
+from airflow_provider_studio.hooks.usage import Spent
 
 WORKSPACE = "large"
 _REPORT = {

@@ -97,7 +97,7 @@ Heard = dict[str, datetime]
 
 def wait_with_triggers(url: str, waiting: list[Waiting], hurry: float) -> Heard:
     """Wait as one triggerer does."""
-    from airflow_provider_studio.client.watching import PollPolicy
+    from airflow_provider_studio.client.run_polling import PollPolicy
     from airflow_provider_studio.triggers.reports import StudioReportRunTrigger
 
     usual = PollPolicy()

@@ -79,7 +79,7 @@ class Server:
     def preparers(self) -> list[psutil.Process]:
         """Return the processes that make tables."""
         children = self._process.children(recursive=True)
-        return [one for one in children if "airflow_provider_studio.plugin.prepare" in " ".join(one.cmdline())]
+        return [one for one in children if "airflow_provider_studio.plugin.materialize" in " ".join(one.cmdline())]
 
     def memory(self) -> float:
         """Return the API server's own memory in MiB, without those that make tables."""

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 from airflow_provider_studio.governance.plans.plan import Plan, plans_folder
+from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 from tests.airflow_in_process import empty_database
 from tests.cli.airflow_home import AirflowHome, readme_commands
 from tests.connections import connection_of

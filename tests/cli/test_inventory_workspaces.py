@@ -13,7 +13,7 @@ from upath import UPath
 
 from airflow_provider_studio.__main__ import main
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.history.snapshots import SnapshotStore, workspaces
+from airflow_provider_studio.governance.snapshots.store import SnapshotStore, workspaces
 from tests.connections import connection_of
 from tests.governance.nights import write_night
 

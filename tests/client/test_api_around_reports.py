@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioResponseError
 from airflow_provider_studio.client.models import Subscription
 from airflow_provider_studio.emulator import StudioEmulator

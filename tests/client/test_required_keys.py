@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_studio.client import models
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioResponseError
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.emulator.tables import REQUIRED, keys_of

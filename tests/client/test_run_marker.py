@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.models import Report, ReportRun
 from airflow_provider_studio.client.run_marker import Listing, RunMarker, linked_run, read_marker
 from airflow_provider_studio.emulator import StudioEmulator

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioResponseError
 from airflow_provider_studio.client.models import Schedule, ScheduleInput
 from airflow_provider_studio.emulator import StudioEmulator

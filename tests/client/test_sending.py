@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_studio.client.auth import Credentials, TokenKind
 from airflow_provider_studio.client.errors import (
     StudioAPIError,
     StudioConnectionError,
@@ -20,7 +21,6 @@ from airflow_provider_studio.client.errors import (
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimiter, RateLimitFeedback
 from airflow_provider_studio.client.ratelimit.limiter import Permit
 from airflow_provider_studio.client.ratelimit.stores import MemoryStore
-from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.client.transport import RetryPolicy, Sent, Spending, Transport
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.conftest import client_of

@@ -14,11 +14,11 @@ import requests
 import trustme
 
 from airflow_provider_studio import __version__
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.auth import Credentials, TokenKind
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.delivery import Phase, RecordingAdapter, recorded
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioConnectionError
 from airflow_provider_studio.client.ratelimit import RateLimiter
-from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.client.transport import RetryPolicy, Transport
 from tests.tls_server import (
     NAME,

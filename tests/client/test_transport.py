@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_studio.client.answers import retry_after_seconds
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.auth import Credentials, TokenKind
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import (
     StudioAPIError,
     StudioAuthenticationError,
@@ -26,7 +26,7 @@ from airflow_provider_studio.client.errors import (
 from airflow_provider_studio.client.models import Cron, Frequency, ScheduleInput
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimiter
 from airflow_provider_studio.client.ratelimit.stores import MemoryStore
-from airflow_provider_studio.client.tokens import Credentials, TokenKind
+from airflow_provider_studio.client.responses import retry_after_seconds
 from airflow_provider_studio.client.transport import RetryPolicy
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.conftest import client_of, over_http_and_https

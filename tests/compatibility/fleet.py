@@ -24,7 +24,7 @@ from typing import Any
 from redis import Redis
 from upath import UPath
 
-from airflow_provider_studio.client.tokens import Credentials, TokenKind
+from airflow_provider_studio.client.auth import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.compatibility.cells import Cell, build_wheel
 from tests.connections import connection_of

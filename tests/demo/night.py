@@ -14,7 +14,7 @@ from typing import Any
 import requests
 from upath import UPath
 
-from airflow_provider_studio.client.tokens import Credentials, TokenKind
+from airflow_provider_studio.client.auth import Credentials, TokenKind
 from airflow_provider_studio.emulator import EmulatorControl
 from tests.demo.approval import WAIT, Approval, ApprovalTimeoutError
 from tests.demo.past import live_through

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 from upath import UPath
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.auth import Credentials
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.ratelimit import RateLimiter
-from airflow_provider_studio.client.tokens import Credentials
 from airflow_provider_studio.emulator import EmulatorControl
 from airflow_provider_studio.governance.inventory.inventory import take_inventory
 

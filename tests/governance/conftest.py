@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import pytest
 from upath import UPath
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.acting.apply import ApplySummary, apply_plan
-from airflow_provider_studio.governance.acting.guard_rails import GuardRails
-from airflow_provider_studio.governance.acting.undo import UndoSummary, undo_plan
+from airflow_provider_studio.governance.execution.apply import ApplySummary, apply_plan
+from airflow_provider_studio.governance.execution.guard_rails import GuardRails
+from airflow_provider_studio.governance.execution.undo import UndoSummary, undo_plan
 from airflow_provider_studio.governance.inventory.inventory import take_inventory
 from airflow_provider_studio.governance.inventory.summary import InventorySummary
 from airflow_provider_studio.governance.planning.planner import make_plan

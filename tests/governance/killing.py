@@ -17,12 +17,12 @@ from typing import Any
 
 from upath import UPath
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.auth import Credentials, TokenKind
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.ratelimit import RateLimiter
-from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.acting import apply, undo
-from airflow_provider_studio.governance.acting.guard_rails import GuardRails
+from airflow_provider_studio.governance.execution import apply, undo
+from airflow_provider_studio.governance.execution.guard_rails import GuardRails
 from airflow_provider_studio.governance.layout import journal_folder
 from airflow_provider_studio.governance.plans import journal
 from airflow_provider_studio.governance.plans.plan import Plan

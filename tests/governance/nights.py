@@ -8,9 +8,9 @@ from typing import Any
 
 from upath import UPath
 
-from airflow_provider_studio.governance.history.facts import facts
-from airflow_provider_studio.governance.history.remembered import remember
-from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore
+from airflow_provider_studio.governance.snapshots.facts import facts
+from airflow_provider_studio.governance.snapshots.rolling_history import remember
+from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore
 
 NOW = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from airflow_provider_studio.governance.plans.models import Action, ActionKind, Baseline, PlanHeader, Rule
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.records import Action, ActionKind, Baseline, PlanHeader, Rule
 from tests.governance.nights import NOW
 
 COLLECTION = "c0113c710000"

@@ -15,13 +15,13 @@ from upath import UPath
 
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.governance.errors import GovernanceError, StorageError
-from airflow_provider_studio.governance.history.listing import listed, write_csv
-from airflow_provider_studio.governance.history.retention import Retention, retain
-from airflow_provider_studio.governance.history.snapshots import SnapshotStore, tokens_by_id
-from airflow_provider_studio.governance.inventory.comparing import compare
+from airflow_provider_studio.governance.inventory.cross_check import compare
 from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.audit import workspace_of, workspaces
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.snapshots.csv_export import listed, write_csv
+from airflow_provider_studio.governance.snapshots.retention import Retention, retain
+from airflow_provider_studio.governance.snapshots.store import SnapshotStore, tokens_by_id
 from tests.governance.nights import NOW, ago, rows, write_night
 
 ROW = {

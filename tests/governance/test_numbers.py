@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
-from airflow_provider_studio.plugin.prepare import prepare_night, prepare_plan
-from airflow_provider_studio.plugin.tables import NightTables, Wanted, verdict_counts
+from airflow_provider_studio.governance.snapshots.store import SnapshotStore
+from airflow_provider_studio.plugin.materialize import prepare_night, prepare_plan
+from airflow_provider_studio.plugin.queries import NightTables, ReportQuery, verdict_counts
 from tests.governance.nights import NOW, ago, write_night
 
 CRONS: dict[str, tuple[dict[str, Any], float | None]] = {
@@ -89,14 +89,14 @@ def test_plan_and_page_count_the_same_runs_a_week(planned: Plan, page: NightTabl
 
 def test_a_report_is_listed_once_whatever_the_plan_says_of_its_schedules(page: NightTables, planned: Plan) -> None:
     assert {"f1", "f2"} <= {one.schedule for one in planned.actions}, "a Report that stays loses two schedules"
-    tokens = [row["token"] for row in page.page(Wanted(), 1)[0]]
+    tokens = [row["token"] for row in page.page(ReportQuery(), 1)[0]]
     assert len(tokens) == len(set(tokens)) == len(CRONS) + 4
-    assert page.page(Wanted(), 1)[1] == len(tokens)
+    assert page.page(ReportQuery(), 1)[1] == len(tokens)
 
 
 def test_stale_is_what_the_plan_archives(page: NightTables, planned: Plan) -> None:
     assert planned.summary()["stale"] == page.numbers()["stale"] == len(CRONS)
-    assert page.page(Wanted(verdict="stale"), 1)[1] == len(CRONS)
+    assert page.page(ReportQuery(verdict="stale"), 1)[1] == len(CRONS)
     tables = prepare_plan_folder(page)
     assert dict(verdict_counts(tables))["stale"] == len(CRONS)
 
@@ -123,15 +123,15 @@ def test_the_headline_is_the_newest_point_of_its_chart(page: NightTables, number
 @pytest.mark.parametrize(
     ("number", "wanted"),
     [
-        ("reports", Wanted(state="reports")),
-        ("archived", Wanted(state="archived")),
-        ("unviewed", Wanted(state="unviewed")),
-        ("scheduled", Wanted(schedule="scheduled")),
-        ("scheduled_unviewed", Wanted(schedule="unviewed")),
-        ("stale", Wanted(verdict="stale")),
+        ("reports", ReportQuery(state="reports")),
+        ("archived", ReportQuery(state="archived")),
+        ("unviewed", ReportQuery(state="unviewed")),
+        ("scheduled", ReportQuery(schedule="scheduled")),
+        ("scheduled_unviewed", ReportQuery(schedule="unviewed")),
+        ("stale", ReportQuery(verdict="stale")),
     ],
 )
-def test_the_list_behind_a_headline_has_as_many_rows(page: NightTables, number: str, wanted: Wanted) -> None:
+def test_the_list_behind_a_headline_has_as_many_rows(page: NightTables, number: str, wanted: ReportQuery) -> None:
     assert page.page(wanted, 1)[1] == page.numbers()[number]
 
 

@@ -18,16 +18,16 @@ from upath import UPath
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.governance.errors import StorageError
-from airflow_provider_studio.governance.history.listing import write_csv
-from airflow_provider_studio.governance.history.retention import Retention, retain
-from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.snapshots.csv_export import write_csv
+from airflow_provider_studio.governance.snapshots.retention import Retention, retain
+from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 from airflow_provider_studio.governance.storage import check_writable, write_once
-from airflow_provider_studio.hooks.spending import remove_old
-from airflow_provider_studio.operators.durable import TaskRecord
-from airflow_provider_studio.plugin.library import Library
-from airflow_provider_studio.plugin.waiting import StillPreparingError
+from airflow_provider_studio.hooks.usage import remove_old
+from airflow_provider_studio.operators.run_record import TaskRecord
+from airflow_provider_studio.plugin.cache import StillPreparingError
+from airflow_provider_studio.plugin.repository import Library
 from tests.governance.conftest import Governed
 from tests.governance.killing import finish, start, work_of
 from tests.governance.nights import write_night

@@ -16,7 +16,7 @@ from upath import UPath
 import airflow_provider_studio
 from airflow_provider_studio.governance import file_names
 from airflow_provider_studio.governance.file_names import PageName
-from airflow_provider_studio.governance.inventory.before import reports_acted_on
+from airflow_provider_studio.governance.inventory.carry_over import reports_acted_on
 from airflow_provider_studio.governance.layout import (
     Area,
     journal_folder,
@@ -26,8 +26,8 @@ from airflow_provider_studio.governance.layout import (
 )
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.journal import Event, Journal, parsed_name
+from airflow_provider_studio.governance.plans.models import PlanHeader
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.records import PlanHeader
 
 PACKAGE = Path(airflow_provider_studio.__file__).parent
 SPELLED_IN = {"governance/file_names.py", "governance/layout.py"}

@@ -16,8 +16,8 @@ import pytest
 from upath import UPath
 
 from airflow_provider_studio.__main__ import main
-from airflow_provider_studio.governance.history.listing import write_csv
-from airflow_provider_studio.governance.history.snapshots import SnapshotStore
+from airflow_provider_studio.governance.snapshots.csv_export import write_csv
+from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 from airflow_provider_studio.governance.text import (
     counted,
     csv_cell,
@@ -28,8 +28,8 @@ from airflow_provider_studio.governance.text import (
     table_lines,
     without_formulas,
 )
-from airflow_provider_studio.plugin.prepare import prepare_night
-from airflow_provider_studio.plugin.tables import EXPORTED, NightTables, Wanted
+from airflow_provider_studio.plugin.materialize import prepare_night
+from airflow_provider_studio.plugin.queries import EXPORTED, NightTables, ReportQuery
 from tests.governance.nights import write_night
 
 STARTS = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠", "｜", "％", "﹦", "﹢", "﹣", "﹫", "﹪", "\u2212")
@@ -109,7 +109,7 @@ def printed_csv(_storage: UPath, _tmp_path: Path, shown: Callable[[], str]) -> s
 
 def exported_csv(storage: UPath, tmp_path: Path, _shown: Callable[[], str]) -> str:
     tables = NightTables(prepare_night(storage, "acme", tmp_path / "cache"))
-    return "".join(csv_pieces(EXPORTED, tables.export(Wanted())))
+    return "".join(csv_pieces(EXPORTED, tables.export(ReportQuery())))
 
 
 @pytest.mark.parametrize("write", [snapshot_csv, printed_csv, exported_csv])

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_studio.client.answers import endpoint_of
+from airflow_provider_studio.client.responses import endpoint_of
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.connections import connection_of
 

@@ -19,9 +19,9 @@ from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.inventory.summary import InventorySummary
 from airflow_provider_studio.hooks.studio import StudioHook
-from airflow_provider_studio.observing import log_group
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.operators.inventory import StudioInventoryOperator
+from airflow_provider_studio.telemetry import log_group
 from tests.connections import connection_of
 
 

@@ -15,9 +15,9 @@ import pytest
 from airflow.sdk.io import attach
 
 from airflow_provider_studio import settings
+from airflow_provider_studio.client.auth import TokenKind
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.ratelimit import Priority
-from airflow_provider_studio.client.tokens import TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.get_provider_info import CONNECTION_FIELDS
 from airflow_provider_studio.hooks.studio import StudioHook

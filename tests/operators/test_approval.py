@@ -18,13 +18,13 @@ from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.operators.approval import StudioApprovePlanOperator
-from airflow_provider_studio.operators.direct import StudioDeleteSchedulesOperator
-from airflow_provider_studio.operators.governance import (
+from airflow_provider_studio.operators.inventory import StudioInventoryOperator
+from airflow_provider_studio.operators.one_off import StudioDeleteSchedulesOperator
+from airflow_provider_studio.operators.plans import (
     StudioApplyPlanOperator,
     StudioPlanOperator,
     StudioUndoPlanOperator,
 )
-from airflow_provider_studio.operators.inventory import StudioInventoryOperator
 from tests.conftest import slow
 from tests.operators import test_governance_operators, test_operators
 from tests.operators.test_governance_operators import POLICY, changes

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import (
     StudioConfigurationError,
     StudioConnectionError,

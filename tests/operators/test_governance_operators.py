@@ -12,17 +12,17 @@ import pytest
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.plans.audit import ActionState, Audit
 from airflow_provider_studio.notifications import StudioPlanNotifier
-from airflow_provider_studio.operators.direct import (
+from airflow_provider_studio.operators.inventory import StudioInventoryOperator
+from airflow_provider_studio.operators.one_off import (
     StudioArchiveReportsOperator,
     StudioDeleteSchedulesOperator,
     StudioUnarchiveReportsOperator,
 )
-from airflow_provider_studio.operators.governance import (
+from airflow_provider_studio.operators.plans import (
     StudioApplyPlanOperator,
     StudioPlanOperator,
     StudioUndoPlanOperator,
 )
-from airflow_provider_studio.operators.inventory import StudioInventoryOperator
 from tests.operators import test_operators
 from tests.operators.test_operators import RunDag
 from tests.test_notifications import Slack

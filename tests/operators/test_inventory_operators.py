@@ -14,16 +14,16 @@ from airflow.sdk import DAG
 
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.history.snapshots import SnapshotStore
+from airflow_provider_studio.governance.snapshots.store import SnapshotStore
+from airflow_provider_studio.operators.housekeeping import StudioSnapshotRetentionOperator
 from airflow_provider_studio.operators.inventory import StudioInventoryOperator
-from airflow_provider_studio.operators.inventory_parts import (
+from airflow_provider_studio.operators.mapped_inventory import (
     StudioBeginInventoryOperator,
     StudioFinishInventoryOperator,
     StudioReadInventoryPartOperator,
 )
-from airflow_provider_studio.operators.retention import StudioSnapshotRetentionOperator
 from tests.connections import connection_of
-from tests.governance.inventory.test_discovery import minted
+from tests.governance.inventory.test_discovery_sources import minted
 from tests.governance.nights import UPath, write_night
 from tests.operators.test_operators import RunDag, run  # noqa: F401  a fixture
 

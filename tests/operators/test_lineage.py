@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.models import DataSource
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.inventory.inventory import take_inventory
-from airflow_provider_studio.lineage import lineage_of, namespace_of
-from airflow_provider_studio.operators.governance import StudioPlanOperator
+from airflow_provider_studio.openlineage import lineage_of, namespace_of
 from airflow_provider_studio.operators.inventory import StudioInventoryOperator
+from airflow_provider_studio.operators.plans import StudioPlanOperator
 from airflow_provider_studio.operators.reports import StudioExportReportRunOperator, StudioRunReportOperator
 from tests.conftest import client_of
 
@@ -129,7 +129,7 @@ def test_the_operators_say_what_kind_of_work_they_do() -> None:
 
 def test_nothing_of_openlineage_is_imported_before_it_is_asked_for() -> None:
     code = (
-        "import sys, airflow_provider_studio.operators.base, airflow_provider_studio.lineage;"
+        "import sys, airflow_provider_studio.operators.base, airflow_provider_studio.openlineage;"
         "print([name for name in sys.modules if name.startswith('openlineage')])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

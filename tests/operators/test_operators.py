@@ -17,12 +17,12 @@ from airflow_provider_studio.client.ratelimit import RateLimiter
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.errors import PolicyError
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.operators.governance import (
+from airflow_provider_studio.operators.inventory import StudioInventoryOperator
+from airflow_provider_studio.operators.plans import (
     StudioApplyPlanOperator,
     StudioPlanOperator,
     StudioUndoPlanOperator,
 )
-from airflow_provider_studio.operators.inventory import StudioInventoryOperator
 from airflow_provider_studio.operators.reports import StudioExportReportRunOperator, StudioRunReportOperator
 from airflow_provider_studio.sensors.reports import StudioReportRunSensor
 from tests.airflow_in_process import START, Ran, run_dag

@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.bases.secrets_backend import BaseSecretsBackend
 
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.operators.direct import StudioArchiveReportsOperator
+from airflow_provider_studio.operators.one_off import StudioArchiveReportsOperator
 from airflow_provider_studio.operators.stop_switch import stop_reason
 from tests.operators import test_governance_operators, test_operators
 from tests.operators.test_governance_operators import changes

@@ -48,7 +48,7 @@ def app(users: None, season: UPath, tmp_path: Path) -> FastAPI:
     """The pages as Airflow mounts them, in front of an Airflow without DAGs."""
     from airflow_provider_studio.plugin import access
     from airflow_provider_studio.plugin.app import create_app
-    from airflow_provider_studio.plugin.library import Library, library
+    from airflow_provider_studio.plugin.repository import Library, library
 
     pages = create_app()
     made = Library(lambda: season, tmp_path / "page-cache", patience_seconds=30)

@@ -14,11 +14,11 @@ from fastapi.testclient import TestClient
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import PlanError
-from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 from airflow_provider_studio.governance.layout import prepared_plan
-from airflow_provider_studio.plugin.library import Library, library
-from airflow_provider_studio.plugin.prepare import prepare_night
-from airflow_provider_studio.plugin.tables import NightTables, Wanted
+from airflow_provider_studio.governance.snapshots.store import SnapshotStore
+from airflow_provider_studio.plugin.materialize import prepare_night
+from airflow_provider_studio.plugin.queries import NightTables, ReportQuery
+from airflow_provider_studio.plugin.repository import Library, library
 from tests.plugin.conftest import bearer
 from tests.plugin.workspace import write_odd_names
 
@@ -132,11 +132,11 @@ def test_the_pages_database_reads_the_cache_alone(tmp_path: Path, work: Path) ->
     storage = UPath(tmp_path / "storage")
     write_odd_names(storage, "acme")
     tables = NightTables(prepare_night(storage, "acme", tmp_path / "cache"))
-    assert tables.page(Wanted(), 1)[1] == 6
+    assert tables.page(ReportQuery(), 1)[1] == 6
     (tmp_path / "cache" / "workspace=acme" / tables.folder.name / "history.parquet").unlink()
     outside = SnapshotStore(storage, "acme").all()[-1].folder
     from airflow_provider_studio.governance.errors import StorageError
-    from airflow_provider_studio.plugin import tables as module
+    from airflow_provider_studio.plugin import queries as module
 
     with pytest.raises(StorageError, match="PermissionException"):
         module._read(tables.folder / "reports.parquet", f"FROM read_parquet(?), '{outside}/reports.parquet'")

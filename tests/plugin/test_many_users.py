@@ -20,13 +20,13 @@ import requests
 from fastapi import FastAPI
 from upath import UPath
 
-from airflow_provider_studio.plugin import tables
-from airflow_provider_studio.plugin.exporting import Exports
-from airflow_provider_studio.plugin.lanes import BusyError, Lane
-from airflow_provider_studio.plugin.library import Library, library
-from airflow_provider_studio.plugin.prepare import prepare_night, prepare_plan
+from airflow_provider_studio.plugin import queries
+from airflow_provider_studio.plugin.csv_export import Exports
+from airflow_provider_studio.plugin.materialize import prepare_night, prepare_plan
+from airflow_provider_studio.plugin.queries import NightTables
+from airflow_provider_studio.plugin.query_limits import BusyError, Lane
+from airflow_provider_studio.plugin.repository import Library, library
 from airflow_provider_studio.plugin.routes import reports
-from airflow_provider_studio.plugin.tables import NightTables
 from tests.benchmarks.large_workspace import WORKSPACE, write_workspace
 from tests.plugin.conftest import bearer
 from tests.plugin.serving import DEADLINE_SECONDS, served, wait_until
@@ -68,11 +68,11 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Limits DuckDB's memory for the pages."""
 
     def limit(text: str) -> None:
-        monkeypatch.setattr(tables, "_MEMORY", text)
-        tables._database.cache_clear()
+        monkeypatch.setattr(queries, "_MEMORY", text)
+        queries._database.cache_clear()
 
     yield limit
-    tables._database.cache_clear()
+    queries._database.cache_clear()
 
 
 def with_exports(app: FastAPI, **bounds: Any) -> Exports:
@@ -100,7 +100,7 @@ class Held:
         self.closed = threading.Semaphore(0)
         whole = NightTables.export
 
-        def export(night: NightTables, wanted: tables.Wanted) -> Iterator[Any]:
+        def export(night: NightTables, wanted: queries.ReportQuery) -> Iterator[Any]:
             try:
                 for number, row in enumerate(whole(night, wanted)):
                     if number == 10:
@@ -147,7 +147,7 @@ def test_an_export_says_how_long_it_is_whatever_is_between(url: str) -> None:
 def test_an_export_that_fails_in_the_middle_never_looks_whole(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = NightTables.export
 
-    def failing(night: NightTables, wanted: tables.Wanted) -> Iterator[Any]:
+    def failing(night: NightTables, wanted: queries.ReportQuery) -> Iterator[Any]:
         for number, row in enumerate(whole(night, wanted)):
             if number == REPORTS - 100:
                 raise RuntimeError("the disk failed")
@@ -236,7 +236,7 @@ def test_a_page_that_finds_no_room_comes_back_by_itself(
     url: str, memory: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lane = Lane(at_once=1, queue=0, wait_seconds=5, query_seconds=60)
-    monkeypatch.setattr(tables, "PAGES", lane)
+    monkeypatch.setattr(queries, "PAGES", lane)
     with lane.turn():
         response = get(url, f"{PAGE}&q=weekly")
         assert get(url, EXPORT).status_code == 200, "exports have a lane of their own"
@@ -261,9 +261,9 @@ def test_an_error_of_our_own_is_a_page_with_the_headers(url: str, monkeypatch: p
 def test_a_query_that_takes_too_long_is_interrupted(tmp_path: Path) -> None:
     file = tmp_path / "cache" / "workspace=acme" / "night=1" / "reports.parquet"
     lane = Lane(at_once=1, queue=0, wait_seconds=1, query_seconds=0.05)
-    with pytest.raises(BusyError, match="was stopped"), tables._cursor(file, lane) as cursor:
+    with pytest.raises(BusyError, match="was stopped"), queries._cursor(file, lane) as cursor:
         cursor.execute("SELECT sum(a.range * b.range) FROM range(1000000) AS a, range(1000000) AS b").fetchall()
-    with tables._cursor(file, lane) as cursor:
+    with queries._cursor(file, lane) as cursor:
         assert cursor.execute("SELECT 1").fetchall() == [(1,)], "its turn is free again"
 
 

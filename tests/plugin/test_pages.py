@@ -19,11 +19,11 @@ from fastapi.testclient import TestClient
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import StorageError
-from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 from airflow_provider_studio.governance.plans.audit import Audit
+from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 from airflow_provider_studio.plugin.airflow_plugin import PREFIX, StudioPlugin
-from airflow_provider_studio.plugin.library import Library, library
 from airflow_provider_studio.plugin.rendering import HERE
+from airflow_provider_studio.plugin.repository import Library, library
 from tests.plugin.conftest import bearer
 from tests.plugin.workspace import ACTOR, ODD_NAMES, ODD_WORKSPACE
 

@@ -35,7 +35,7 @@ def pages(users: None, governed: Governed, tmp_path: Path) -> Iterator[TestClien
     """A viewer's browser, in front of the pages over a small workspace."""
     from airflow_provider_studio.plugin import access
     from airflow_provider_studio.plugin.app import create_app
-    from airflow_provider_studio.plugin.library import Library, library
+    from airflow_provider_studio.plugin.repository import Library, library
 
     made = Library(lambda: governed.storage, tmp_path / "page-cache", patience_seconds=30)
     app = create_app()

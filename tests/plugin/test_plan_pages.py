@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from airflow_provider_studio.governance.plans.audit import ActionState
-from airflow_provider_studio.governance.plans.records import ActionKind
-from airflow_provider_studio.plugin.plan_list import PlanLine, PlanNumbers, Proposed
+from airflow_provider_studio.governance.plans.models import ActionKind
+from airflow_provider_studio.plugin.plan_index import PlanLine, PlanNumbers, Proposed
 from airflow_provider_studio.plugin.plan_pages import PER_PAGE, PlanView
 
 

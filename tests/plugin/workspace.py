@@ -12,17 +12,17 @@ from datetime import UTC, datetime, timedelta
 
 from upath import UPath
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.auth import Credentials, TokenKind
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.ratelimit import RateLimiter
-from airflow_provider_studio.client.tokens import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
-from airflow_provider_studio.governance.acting.apply import GuardRails, apply_plan
-from airflow_provider_studio.governance.history.snapshots import SnapshotStore
+from airflow_provider_studio.governance.execution.apply import GuardRails, apply_plan
 from airflow_provider_studio.governance.inventory.inventory import take_inventory
 from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
-from airflow_provider_studio.hooks.spending import Spender, SpendingRecorder
+from airflow_provider_studio.governance.snapshots.store import SnapshotStore
+from airflow_provider_studio.hooks.usage import RequestSource, SpendingRecorder
 
 POLICY = StalenessPolicy(unviewed_days=90, unrun_days=90, minimum_age_days=30, protected_names=("*do not archive*",))
 NIGHTS_AGO = (*range(132, 30, -6), *range(30, 0, -3), 1)
@@ -73,7 +73,7 @@ def client_at(emulator: StudioEmulator, storage: UPath, at: datetime, task: str 
         workspace="acme",
         connection="studio_default",
         budget_key=credentials.budget_key,
-        spender=Spender(ACTOR["dag"], ACTOR["run"], task, -1, 1),
+        spender=RequestSource(ACTOR["dag"], ACTOR["run"], task, -1, 1),
         now=lambda: at,
     )
     client = StudioClient(credentials, limiter=RateLimiter.unlimited(), on_sent=recorder.note)

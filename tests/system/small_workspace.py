@@ -20,7 +20,7 @@ from upath import UPath
 
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.connections import connection_of
-from tests.governance.inventory.test_discovery import minted
+from tests.governance.inventory.test_discovery_sources import minted
 from tests.smtp_server import smtp_server
 from tests.system.keeper import ProcessKeeper
 from tests.system.live_airflow import REPOSITORY, LiveAirflow

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import (
     StudioError,
     StudioResponseError,
@@ -25,12 +25,12 @@ from airflow_provider_studio.client.models import ReportRun
 from airflow_provider_studio.emulator import EmulatorControl, StudioEmulator
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
 from airflow_provider_studio.triggers.events import TriggerError, run_of
-from airflow_provider_studio.triggers.lookout import Workspace
 from airflow_provider_studio.triggers.reports import (
     StudioReportFreshnessTrigger,
     StudioReportRanTrigger,
     StudioReportRunTrigger,
 )
+from airflow_provider_studio.triggers.run_poller import Workspace
 from tests.conftest import client_of
 from tests.hand_clock import HandClock
 from tests.triggers_by_hand import fired, first_event, started

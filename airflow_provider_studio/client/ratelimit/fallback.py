@@ -16,7 +16,7 @@ _TRY_AGAIN_SECONDS = 5.0
 
 
 class FallbackStore:
-    """A store with another behind it for the time that it cannot be used. Places of the latter have negative numbers.
+    """A store with a fallback for the time that it cannot be used. Reservations of the fallback have negative numbers.
 
     Going over and coming back each wait for a window to pass, so that sends that only the other store knows of are
     counted by nobody any more.

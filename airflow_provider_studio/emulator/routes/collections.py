@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from airflow_provider_studio.emulator.asked import Asked, bad_request, param_missing
-from airflow_provider_studio.emulator.bodies import reports as report_bodies
-from airflow_provider_studio.emulator.bodies import workspace as bodies
-from airflow_provider_studio.emulator.routes.choosing import chosen
-from airflow_provider_studio.emulator.routes.routing import Answer, Routes, no_content
-from airflow_provider_studio.emulator.things import Collection
+from airflow_provider_studio.emulator.entities import Collection
+from airflow_provider_studio.emulator.request import ApiRequest, bad_request, param_missing
+from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes, no_content
+from airflow_provider_studio.emulator.routes.filters import chosen
+from airflow_provider_studio.emulator.serializers import reports as report_bodies
+from airflow_provider_studio.emulator.serializers import workspace as bodies
 
 routes = Routes()
 
 
 @routes.on("GET", "/spaces")
-def collections(asked: Asked) -> Answer:
+def collections(asked: ApiRequest) -> Answer:
     seen = [one for one in asked.world.collections.values() if asked.may_see(one)]
     wanted = asked.query.get("filter")
     if wanted == "custom":
@@ -31,7 +31,7 @@ def collections(asked: Asked) -> Answer:
 
 
 @routes.on("POST", "/spaces", 201)
-def create_collection(asked: Asked) -> Answer:
+def create_collection(asked: ApiRequest) -> Answer:
     values = asked.values("space", name=str, description=str, space_type=str, default_access_level=str)
     if not values.get("name"):
         raise param_missing("space.name")
@@ -46,12 +46,12 @@ def create_collection(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/spaces/{space}")
-def collection(asked: Asked) -> Answer:
+def collection(asked: ApiRequest) -> Answer:
     return bodies.collection(asked.view, asked.collection())
 
 
 @routes.on("PATCH", "/spaces/{space}", 202)
-def update_collection(asked: Asked) -> Answer:
+def update_collection(asked: ApiRequest) -> Answer:
     found, values = asked.collection(), asked.values("space", name=str, description=str)
     found.name = values.get("name") or found.name
     found.description = values.get("description", found.description)
@@ -59,7 +59,7 @@ def update_collection(asked: Asked) -> Answer:
 
 
 @routes.on("DELETE", "/spaces/{space}")
-def delete_collection(asked: Asked) -> Answer:
+def delete_collection(asked: ApiRequest) -> Answer:
     found = asked.collection()
     if found.space_type != "custom":
         raise bad_request("Only custom collections can be deleted")
@@ -68,12 +68,12 @@ def delete_collection(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/spaces/{space}/reports")
-def collection_reports(asked: Asked) -> Answer:
+def collection_reports(asked: ApiRequest) -> Answer:
     rows = chosen(asked, asked.world.reports_in(asked.collection().token))
     return asked.paged("reports", rows, lambda one: report_bodies.report(asked.view, one), counters=False)
 
 
 @routes.on("GET", "/spaces/{space}/datasets")
-def collection_datasets(asked: Asked) -> Answer:
+def collection_datasets(asked: ApiRequest) -> Answer:
     rows = chosen(asked, asked.world.reports_in(asked.collection().token, "DatasetReport"))
     return asked.paged("reports", rows, lambda one: report_bodies.dataset(asked.view, one), counters=False)

@@ -9,12 +9,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from airflow_provider_studio.emulator.answers import json_response
-from airflow_provider_studio.emulator.asked import ApiError, Asked, bad_request, param_missing, time_of
-from airflow_provider_studio.emulator.bodies.hal import Body, link, pagination
 from airflow_provider_studio.emulator.clock import stamp
-from airflow_provider_studio.emulator.routes.routing import Answer, Routes
-from airflow_provider_studio.emulator.things import Collection, Person, Report, token_for
+from airflow_provider_studio.emulator.entities import Collection, Person, Report, token_for
+from airflow_provider_studio.emulator.request import ApiError, ApiRequest, bad_request, param_missing, time_of
+from airflow_provider_studio.emulator.responses import json_response
+from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes
+from airflow_provider_studio.emulator.serializers.hal import Body, link, pagination
 
 ROOT = "/batch/{workspace}"
 _MOST = 1000
@@ -23,7 +23,7 @@ routes = Routes()
 
 
 @routes.on("POST", "/signature_tokens", 201, root=ROOT)
-def mint(asked: Asked) -> Response:
+def mint(asked: ApiRequest) -> Response:
     """The access secret is told this once."""
     if asked.account.kind != "workspace":
         raise ApiError(401, "unauthorized", "Not authorized")
@@ -57,9 +57,9 @@ def _expiry(text: str | None) -> datetime:
     return time_of("signature_token.expires_at", text)
 
 
-def _batch(name: str, rows: Callable[[Asked], list[Any]], row: Callable[[Asked, Any], Body]) -> None:
+def _batch(name: str, rows: Callable[[ApiRequest], list[Any]], row: Callable[[ApiRequest, Any], Body]) -> None:
     @routes.on("GET", f"/{name}", root=ROOT)
-    def batch(asked: Asked) -> Answer:
+    def batch(asked: ApiRequest) -> Answer:
         if asked.account.kind != "batch":
             raise ApiError(401, "unauthorized", "Not authorized")
         text = asked.query.get("per_page", str(_MOST))
@@ -76,21 +76,21 @@ def _batch(name: str, rows: Callable[[Asked], list[Any]], row: Callable[[Asked, 
         return json_response(body, media_type="application/json")
 
 
-def _collections(asked: Asked) -> list[Collection]:
+def _collections(asked: ApiRequest) -> list[Collection]:
     everyone = asked.query.get("include_spaces") == "all"
     return [one for one in asked.world.collections.values() if everyone or one.owner is None]
 
 
-def _reports(asked: Asked) -> list[Report]:
+def _reports(asked: ApiRequest) -> list[Report]:
     places = {one.token for one in _collections(asked)} | {None}
     return [one for one in asked.world.reports.values() if one.collection in places and one.type == "Report"]
 
 
-def _people(asked: Asked) -> list[Person]:
+def _people(asked: ApiRequest) -> list[Person]:
     return list(asked.world.people.values())
 
 
-def _report(asked: Asked, one: Report) -> Body:
+def _report(asked: ApiRequest, one: Report) -> Body:
     world, now = asked.world, asked.now
     last = world.last_run(one, now)
     good = world.last_good_run(one, now, last)
@@ -115,7 +115,7 @@ def _report(asked: Asked, one: Report) -> Body:
     }
 
 
-def _stats(asked: Asked, one: Report) -> Body:
+def _stats(asked: ApiRequest, one: Report) -> Body:
     creators = {_email(asked, each.creator) for each in asked.world.schedules_of(one)}
     return {
         "report_id": one.id,
@@ -129,16 +129,16 @@ def _stats(asked: Asked, one: Report) -> Body:
     }
 
 
-def _email(asked: Asked, username: str) -> str:
+def _email(asked: ApiRequest, username: str) -> str:
     person = asked.world.people.get(username)
     return person.email if person else f"{username}@example.com"
 
 
-def _queries(asked: Asked) -> list[tuple[Report, Any]]:
+def _queries(asked: ApiRequest) -> list[tuple[Report, Any]]:
     return [(one, query) for one in _reports(asked) for query in asked.world.queries_of(one)]
 
 
-def _query(asked: Asked, pair: tuple[Report, Any]) -> Body:
+def _query(asked: ApiRequest, pair: tuple[Report, Any]) -> Body:
     report, query = pair
     return {
         "id": query.id,
@@ -154,11 +154,11 @@ def _query(asked: Asked, pair: tuple[Report, Any]) -> Body:
     }
 
 
-def _charts(asked: Asked) -> list[tuple[Report, Any]]:
+def _charts(asked: ApiRequest) -> list[tuple[Report, Any]]:
     return [(one, query) for one in _reports(asked) for query in asked.world.queries_of(one)[: one.query_count // 2]]
 
 
-def _chart(_asked: Asked, pair: tuple[Report, Any]) -> Body:
+def _chart(_asked: ApiRequest, pair: tuple[Report, Any]) -> Body:
     report, query = pair
     return {
         "token": token_for("chart", query.token),
@@ -170,7 +170,7 @@ def _chart(_asked: Asked, pair: tuple[Report, Any]) -> Body:
     }
 
 
-def _space(_asked: Asked, one: Collection) -> Body:
+def _space(_asked: ApiRequest, one: Collection) -> Body:
     return {
         "id": one.id,
         "token": one.token,
@@ -182,7 +182,7 @@ def _space(_asked: Asked, one: Collection) -> Body:
     }
 
 
-def _member(_asked: Asked, one: Person) -> Body:
+def _member(_asked: ApiRequest, one: Person) -> Body:
     token = token_for("member", one.username)
     return {"token": token, "username": one.username, "name": one.name, "email": one.email, "admin": one.admin}
 

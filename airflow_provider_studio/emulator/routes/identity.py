@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from airflow_provider_studio.emulator.asked import ApiError, Asked, not_found, param_missing
-from airflow_provider_studio.emulator.bodies import workspace as bodies
-from airflow_provider_studio.emulator.bodies.hal import Body, link
 from airflow_provider_studio.emulator.clock import stamp
-from airflow_provider_studio.emulator.routes.routing import Answer, Routes
-from airflow_provider_studio.emulator.things import Person, token_for
+from airflow_provider_studio.emulator.entities import Person, token_for
+from airflow_provider_studio.emulator.request import ApiError, ApiRequest, not_found, param_missing
+from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes
+from airflow_provider_studio.emulator.serializers import workspace as bodies
+from airflow_provider_studio.emulator.serializers.hal import Body, link
 
 routes = Routes()
 
 
 @routes.on("GET", "/verify", root="/api")
-def verify(asked: Asked) -> Answer:
+def verify(asked: ApiRequest) -> Answer:
     workspace, account = asked.world.workspace, asked.account
     body: Body = {"workspace": workspace, "workspace_token": token_for("workspace", workspace)}
     if account.kind == "personal":
@@ -26,13 +26,13 @@ def verify(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/account", root="/api")
-def account(asked: Asked) -> Answer:
+def account(asked: ApiRequest) -> Answer:
     asked.refuse_keys()
     return bodies.account(asked.view, asked.person, email=True)
 
 
 @routes.on("GET", "/{username}", root="/api")
-def workspace(asked: Asked) -> Answer:
+def workspace(asked: ApiRequest) -> Answer:
     username = asked.name("username")
     if username == asked.world.workspace:
         return bodies.account(asked.view, None)
@@ -42,7 +42,7 @@ def workspace(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/api_keys/{key}")
-def api_key(asked: Asked) -> Answer:
+def api_key(asked: ApiRequest) -> Answer:
     account = asked.account
     if asked.name("key") != account.token:
         raise not_found("api key")
@@ -53,25 +53,25 @@ def api_key(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/memberships")
-def memberships(asked: Asked) -> Answer:
+def memberships(asked: ApiRequest) -> Answer:
     if asked.account.kind != "personal":
         raise not_found("account")
     return asked.paged("memberships", list(asked.world.people.values()), lambda one: bodies.membership(asked.view, one))
 
 
 @routes.on("GET", "/memberships/lite")
-def memberships_lite(asked: Asked) -> Answer:
+def memberships_lite(asked: ApiRequest) -> Answer:
     _ = asked.account
     return asked.whole("memberships", list(asked.world.people.values()), bodies.membership_lite)
 
 
 @routes.on("GET", "/memberships/{membership}")
-def membership(asked: Asked) -> Answer:
+def membership(asked: ApiRequest) -> Answer:
     return bodies.membership(asked.view, _member(asked))
 
 
 @routes.on("DELETE", "/memberships/{membership}")
-def delete_membership(asked: Asked) -> Answer:
+def delete_membership(asked: ApiRequest) -> Answer:
     asked.need_admin()
     leaving = _member(asked)
     if len(asked.world.people) == 1:
@@ -81,7 +81,7 @@ def delete_membership(asked: Asked) -> Answer:
     return body
 
 
-def _member(asked: Asked) -> Person:
+def _member(asked: ApiRequest) -> Person:
     _ = asked.account
     for person in asked.world.people.values():
         if asked.name("membership") in {token_for(what, person.username) for what in ("membership", "member")}:
@@ -90,7 +90,7 @@ def _member(asked: Asked) -> Person:
 
 
 @routes.on("POST", "/invites")
-def invite(asked: Asked) -> Answer:
+def invite(asked: ApiRequest) -> Answer:
     asked.refuse_keys()
     values = asked.values("invite", invitee=dict, message=str)
     email = (values.get("invitee") or {}).get("email")
@@ -116,7 +116,7 @@ def invite(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/audit_logs")
-def audit_logs(asked: Asked) -> Answer:
+def audit_logs(asked: ApiRequest) -> Answer:
     if asked.account.kind != "workspace":
         raise ApiError(401, "unauthorized", "Not authorized")
     if "hal+json" in asked.headers.get("accept", ""):

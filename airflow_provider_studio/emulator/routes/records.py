@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from airflow_provider_studio.emulator.asked import Asked, Types, bad_request, not_found, param_missing
-from airflow_provider_studio.emulator.bodies.hal import Body, form, link, listing
 from airflow_provider_studio.emulator.clock import stamp
-from airflow_provider_studio.emulator.routes.routing import Answer, Routes
-from airflow_provider_studio.emulator.things import token_for
+from airflow_provider_studio.emulator.entities import token_for
+from airflow_provider_studio.emulator.request import ApiRequest, Types, bad_request, not_found, param_missing
+from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes
+from airflow_provider_studio.emulator.serializers.hal import Body, form, link, listing
 
 Record = dict[str, Any]
 
 
-def _no_parent(asked: Asked) -> str:
+def _no_parent(asked: ApiRequest) -> str:
     _ = asked.account
     return ""
 
 
-def _records(asked: Asked, key: str) -> list[Record]:
+def _records(asked: ApiRequest, key: str) -> list[Record]:
     return list(asked.world.records.get(key, {}).values())
 
 
@@ -30,11 +30,11 @@ def _of(parent: Record, record: Record) -> bool:
     return bool(record["parent"] == parent["token"])
 
 
-def _group(asked: Asked) -> str:
+def _group(asked: ApiRequest) -> str:
     return str(_find(asked, GROUPS, asked.name("group"))["token"])
 
 
-def _shared_collection(asked: Asked) -> str:
+def _shared_collection(asked: ApiRequest) -> str:
     found = asked.collection()
     if found.space_type == "private":
         raise bad_request("Invalid space")
@@ -66,15 +66,15 @@ class Kind:
     types: dict[str, Types]
     required: tuple[str, ...]
     extra: Record = field(default_factory=dict)
-    parent: Callable[[Asked], str] = _no_parent
+    parent: Callable[[ApiRequest], str] = _no_parent
     per_page: int | None = None
     admin: bool = False
     editable: bool = True
     stamped: bool = False
-    told: Callable[[Asked, Record], Record] = lambda _asked, _record: {}
+    told: Callable[[ApiRequest, Record], Record] = lambda _asked, _record: {}
     links: tuple[tuple[str, str], ...] = ()
 
-    def body(self, asked: Asked, record: Record) -> Body:
+    def body(self, asked: ApiRequest, record: Record) -> Body:
         """A record as the API tells it."""
         path = asked.path.removesuffix(f"/{record['token']}")
         mine = f"{path}/{record['token']}"
@@ -177,7 +177,7 @@ routes = Routes()
 
 
 @routes.on("PATCH", "/reports/{report}/filters/update_batch", 202)
-def update_filters(asked: Asked) -> Answer:
+def update_filters(asked: ApiRequest) -> Answer:
     """Give several filters of a Report other options."""
     changes = asked.values("report", filters=list).get("filters") or []
     for change in changes:
@@ -187,14 +187,14 @@ def update_filters(asked: Asked) -> Answer:
     return listing(asked.path, "report_filters", [FILTERS.body(asked, one) for one in _all(asked, FILTERS)])
 
 
-def _list(asked: Asked, kind: Kind) -> Answer:
+def _list(asked: ApiRequest, kind: Kind) -> Answer:
     rows = _chosen(asked, _all(asked, kind))
     if kind.per_page is None:
         return asked.whole(kind.key, rows, lambda one: kind.body(asked, one))
     return asked.paged(kind.key, rows, lambda one: kind.body(asked, one), per_page=kind.per_page)
 
 
-def _create(asked: Asked, kind: Kind) -> Answer:
+def _create(asked: ApiRequest, kind: Kind) -> Answer:
     _check_admin(asked, kind)
     parent, values = kind.parent(asked), _checked(asked, kind)
     for name in kind.required:
@@ -208,11 +208,11 @@ def _create(asked: Asked, kind: Kind) -> Answer:
     return kind.body(asked, record)
 
 
-def _get(asked: Asked, kind: Kind) -> Answer:
+def _get(asked: ApiRequest, kind: Kind) -> Answer:
     return kind.body(asked, _find(asked, kind, asked.name("record")))
 
 
-def _update(asked: Asked, kind: Kind) -> Answer:
+def _update(asked: ApiRequest, kind: Kind) -> Answer:
     _check_admin(asked, kind)
     found = _find(asked, kind, asked.name("record"))
     found |= {name: value for name, value in _checked(asked, kind).items() if value is not None}
@@ -221,19 +221,19 @@ def _update(asked: Asked, kind: Kind) -> Answer:
     return kind.body(asked, found)
 
 
-def _delete(asked: Asked, kind: Kind) -> Answer:
+def _delete(asked: ApiRequest, kind: Kind) -> Answer:
     _check_admin(asked, kind)
     found = _find(asked, kind, asked.name("record"))
     asked.world.records[kind.key].pop(found["token"])
     return kind.body(asked, found)
 
 
-def _check_admin(asked: Asked, kind: Kind) -> None:
+def _check_admin(asked: ApiRequest, kind: Kind) -> None:
     if kind.admin:
         asked.need_admin()
 
 
-def _checked(asked: Asked, kind: Kind) -> Record:
+def _checked(asked: ApiRequest, kind: Kind) -> Record:
     values = asked.values(kind.wrapper, **kind.types)
     members = {token_for("member", username) for username in asked.world.people}
     if values.get("member_token") is not None and values["member_token"] not in members:
@@ -241,19 +241,19 @@ def _checked(asked: Asked, kind: Kind) -> Record:
     return values
 
 
-def _all(asked: Asked, kind: Kind) -> list[Record]:
+def _all(asked: ApiRequest, kind: Kind) -> list[Record]:
     parent = kind.parent(asked)
     return [one for one in _records(asked, kind.key) if one["parent"] == parent]
 
 
-def _find(asked: Asked, kind: Kind, token: str) -> Record:
+def _find(asked: ApiRequest, kind: Kind, token: str) -> Record:
     parent, found = kind.parent(asked), asked.world.records.get(kind.key, {}).get(token)
     if found is None or found["parent"] != parent:
         raise not_found(kind.what)
     return found
 
 
-def _chosen(asked: Asked, rows: list[Record]) -> list[Record]:
+def _chosen(asked: ApiRequest, rows: list[Record]) -> list[Record]:
     """Those whose tokens were asked for; one of `filter` and `tokens` without the other gives all."""
     tokens = asked.query.get("tokens")
     if tokens is None or asked.query.get("filter") != "by_tokens":

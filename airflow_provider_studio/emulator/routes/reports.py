@@ -6,13 +6,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from airflow_provider_studio.emulator.answers import json_response
-from airflow_provider_studio.emulator.asked import Asked, bad_request, not_found, param_missing
-from airflow_provider_studio.emulator.bodies import runs as run_bodies
-from airflow_provider_studio.emulator.bodies.reports import either, report
-from airflow_provider_studio.emulator.routes.choosing import chosen
-from airflow_provider_studio.emulator.routes.routing import Answer, Routes, no_content
-from airflow_provider_studio.emulator.things import Query
+from airflow_provider_studio.emulator.entities import Query
+from airflow_provider_studio.emulator.request import ApiRequest, bad_request, not_found, param_missing
+from airflow_provider_studio.emulator.responses import json_response
+from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes, no_content
+from airflow_provider_studio.emulator.routes.filters import chosen
+from airflow_provider_studio.emulator.serializers import runs as run_bodies
+from airflow_provider_studio.emulator.serializers.reports import either, report
 
 _LONGEST_NAME = 64
 _SETTINGS = ("full_width", "manual_run_disabled", "drill_anywhere_enabled")
@@ -21,7 +21,7 @@ routes = Routes()
 
 
 @routes.on("POST", "/reports", 201)
-def create_report(asked: Asked) -> Answer:
+def create_report(asked: ApiRequest) -> Answer:
     """An empty Report without a name, in the caller's personal Collection; the body is ignored."""
     username = asked.account.username or next(iter(asked.world.people))
     place = asked.world.personal_collection(username) or next(iter(asked.world.collections.values()))
@@ -30,7 +30,7 @@ def create_report(asked: Asked) -> Answer:
 
 
 @routes.on("POST", "/reports/purge", 202)
-def purge_results(asked: Asked) -> Answer:
+def purge_results(asked: ApiRequest) -> Answer:
     """Purges the results of the whole workspace, whatever its name makes one think."""
     asked.need_admin()
     text = asked.query.get("time") or asked.body().get("time")
@@ -45,13 +45,13 @@ def purge_results(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/reports/{report}")
-def get_report(asked: Asked) -> Answer:
+def get_report(asked: ApiRequest) -> Answer:
     return either(asked.view, asked.report())
 
 
 @routes.on("PATCH", "/reports/{report}", 202)
 @routes.on("PATCH", "/datasets/{dataset}", 202)
-def update_report(asked: Asked) -> Answer:
+def update_report(asked: ApiRequest) -> Answer:
     found, values = asked.report(), asked.values("report", name=str, description=str, space_token=str)
     if len(values.get("name") or "") > _LONGEST_NAME:
         raise bad_request(f"Name is too long (maximum is {_LONGEST_NAME} characters)")
@@ -66,13 +66,13 @@ def update_report(asked: Asked) -> Answer:
 
 @routes.on("DELETE", "/reports/{report}")
 @routes.on("DELETE", "/datasets/{dataset}")
-def delete_report(asked: Asked) -> Answer:
+def delete_report(asked: ApiRequest) -> Answer:
     asked.world.remove_report(asked.report())
     return no_content()
 
 
 @routes.on("PATCH", "/reports/{report}/archive")
-def archive(asked: Asked) -> Answer:
+def archive(asked: ApiRequest) -> Answer:
     found = asked.report()
     if found.archived_at is not None and asked.world.quirks.second_archive == 400:
         raise bad_request("Report is already archived")
@@ -81,14 +81,14 @@ def archive(asked: Asked) -> Answer:
 
 
 @routes.on("PATCH", "/reports/{report}/unarchive")
-def unarchive(asked: Asked) -> Answer:
+def unarchive(asked: ApiRequest) -> Answer:
     found = asked.report()
     asked.world.unarchive_report(found, asked.now)
     return either(asked.view, found)
 
 
 @routes.on("PATCH", "/reports/{report}/update_settings", 202)
-def update_settings(asked: Asked) -> Answer:
+def update_settings(asked: ApiRequest) -> Answer:
     found = asked.report()
     values = asked.values("report", theme=(int, str), **dict.fromkeys(_SETTINGS, bool))
     found.settings |= {name: values[name] for name in _SETTINGS if values.get(name) is not None}
@@ -96,7 +96,7 @@ def update_settings(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/data_sources/{data_source}/reports")
-def reports_of_data_source(asked: Asked) -> Answer:
+def reports_of_data_source(asked: ApiRequest) -> Answer:
     """One row for each Report and each of its queries that asks the data source."""
     source = asked.data_source().token
     rows = [
@@ -109,13 +109,13 @@ def reports_of_data_source(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/reports/{report}/queries")
-def queries(asked: Asked) -> Answer:
+def queries(asked: ApiRequest) -> Answer:
     found = asked.report()
     return asked.whole("queries", asked.world.queries_of(found), lambda one: run_bodies.query(asked.view, found, one))
 
 
 @routes.on("POST", "/reports/{report}/queries", 201)
-def create_query(asked: Asked) -> Answer:
+def create_query(asked: ApiRequest) -> Answer:
     found, values = asked.report(), _query_values(asked)
     if not values.get("raw_query"):
         raise param_missing("query.raw_query")
@@ -129,12 +129,12 @@ def create_query(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/reports/{report}/queries/{query}")
-def get_query(asked: Asked) -> Answer:
+def get_query(asked: ApiRequest) -> Answer:
     return run_bodies.query(asked.view, asked.report(), asked.query_of_report())
 
 
 @routes.on("PATCH", "/reports/{report}/queries/{query}", 202)
-def update_query(asked: Asked) -> Answer:
+def update_query(asked: ApiRequest) -> Answer:
     found, old, values = asked.report(), asked.query_of_report(), _query_values(asked)
     new = Query(
         old.token,
@@ -151,7 +151,7 @@ def update_query(asked: Asked) -> Answer:
 
 
 @routes.on("DELETE", "/reports/{report}/queries/{query}")
-def delete_query(asked: Asked) -> Answer:
+def delete_query(asked: ApiRequest) -> Answer:
     found, gone = asked.report(), asked.query_of_report()
     body = run_bodies.query(asked.view, found, gone)
     kept = [one for one in asked.world.queries_of(found) if one.token != gone.token]
@@ -159,11 +159,11 @@ def delete_query(asked: Asked) -> Answer:
     return body
 
 
-def _query_values(asked: Asked) -> dict[str, Any]:
+def _query_values(asked: ApiRequest) -> dict[str, Any]:
     return asked.values("query", raw_query=str, name=str, data_source_id=(int, str))
 
 
-def _data_source(asked: Asked, values: dict[str, Any]) -> str | None:
+def _data_source(asked: ApiRequest, values: dict[str, Any]) -> str | None:
     wanted = values.get("data_source_id")
     if wanted is None:
         return None
@@ -174,12 +174,12 @@ def _data_source(asked: Asked, values: dict[str, Any]) -> str | None:
 
 
 @routes.on("GET", "/reports/{report}/queries/{query}/charts")
-def charts(asked: Asked) -> Answer:
+def charts(asked: ApiRequest) -> Answer:
     return asked.whole("charts", run_bodies.charts(asked.view, asked.report(), asked.query_of_report()), dict)
 
 
 @routes.on("GET", "/reports/{report}/queries/{query}/charts/{chart}")
-def chart(asked: Asked) -> Answer:
+def chart(asked: ApiRequest) -> Answer:
     for one in run_bodies.charts(asked.view, asked.report(), asked.query_of_report()):
         if one["token"] == asked.name("chart"):
             return one

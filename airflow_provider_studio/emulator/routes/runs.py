@@ -12,13 +12,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from airflow_provider_studio.emulator.answers import json_response
-from airflow_provider_studio.emulator.asked import ApiError, Asked, bad_request, not_found
-from airflow_provider_studio.emulator.bodies import runs as bodies
-from airflow_provider_studio.emulator.bodies.hal import Body, form, link, listing, pagination
-from airflow_provider_studio.emulator.bodies.reports import report as report_body
-from airflow_provider_studio.emulator.routes.routing import Answer, Routes
-from airflow_provider_studio.emulator.things import Query, Report, Run
+from airflow_provider_studio.emulator.entities import Query, Report, Run
+from airflow_provider_studio.emulator.request import ApiError, ApiRequest, bad_request, not_found
+from airflow_provider_studio.emulator.responses import json_response
+from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes
+from airflow_provider_studio.emulator.serializers import runs as bodies
+from airflow_provider_studio.emulator.serializers.hal import Body, form, link, listing, pagination
+from airflow_provider_studio.emulator.serializers.reports import report as report_body
 
 _RUNS_PER_PAGE = 20
 _ROWS = 500
@@ -28,13 +28,13 @@ routes = Routes()
 
 
 @routes.on("GET", "/reports/{report}/runs")
-def runs(asked: Asked) -> Answer:
+def runs(asked: ApiRequest) -> Answer:
     if "filter" in asked.query:
         raise ApiError(500, "internal_server_error", "Internal server error")
     return listing_of(asked, asked.report(), _RUNS_PER_PAGE)
 
 
-def listing_of(asked: Asked, report: Report, per_page: int) -> Body:
+def listing_of(asked: ApiRequest, report: Report, per_page: int) -> Body:
     """One page of the runs of a Report or a dataset, newest first."""
     world, start = asked.world, (asked.page - 1) * per_page
     total = world.run_count(report, asked.now)
@@ -44,11 +44,11 @@ def listing_of(asked: Asked, report: Report, per_page: int) -> Body:
 
 
 @routes.on("POST", "/reports/{report}/runs", 202)
-def create_run(asked: Asked) -> Answer:
+def create_run(asked: ApiRequest) -> Answer:
     return bodies.run(asked.view, start(asked))
 
 
-def start(asked: Asked) -> Run:
+def start(asked: ApiRequest) -> Run:
     """Start a run of what the path names, with the body's parameters."""
     found = asked.report()
     parameters = asked.body().get("parameters") or {}
@@ -58,7 +58,7 @@ def start(asked: Asked) -> Run:
     return asked.world.start_run(found, asked.now, parameters, asked.who)
 
 
-def _refresh_datasets(asked: Asked, report: Report) -> None:
+def _refresh_datasets(asked: ApiRequest, report: Report) -> None:
     """Start a run of each imported dataset that the body names."""
     wrapped = asked.body().get("report") or {}
     wanted = wrapped.get("dataset_tokens") if isinstance(wrapped, dict) else None
@@ -74,24 +74,24 @@ def _refresh_datasets(asked: Asked, report: Report) -> None:
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}")
-def run(asked: Asked) -> Answer:
+def run(asked: ApiRequest) -> Answer:
     return bodies.run(asked.view, asked.run())
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/options")
-def options(asked: Asked) -> Answer:
+def options(asked: ApiRequest) -> Answer:
     return asked.whole("form_fields", bodies.form_fields(asked.view, asked.report(), asked.run()), dict)
 
 
 @routes.on("POST", "/reports/{report}/runs/{run}/clone", 202)
-def clone(asked: Asked) -> Answer:
+def clone(asked: ApiRequest) -> Answer:
     asked.refuse_keys()
     asked.run()
     return report_body(asked.view, _copy(asked, asked.report(), None), alone=True)
 
 
 @routes.on("POST", "/reports/{report}/runs/{run}/duplicates")
-def duplicate(asked: Asked) -> Answer:
+def duplicate(asked: ApiRequest) -> Answer:
     asked.run()
     place = asked.query.get("collection_id")
     if place is not None and (
@@ -106,7 +106,7 @@ def duplicate(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/duplicates/{duplicate}")
-def get_duplicate(asked: Asked) -> Answer:
+def get_duplicate(asked: ApiRequest) -> Answer:
     asked.run()
     found = asked.world.records.get("duplicates", {}).get(asked.name("duplicate"))
     if found is None or found["parent"] != asked.name("run"):
@@ -114,13 +114,13 @@ def get_duplicate(asked: Asked) -> Answer:
     return _duplicate(asked, found)
 
 
-def _duplicate(asked: Asked, record: dict[str, Any]) -> Body:
+def _duplicate(asked: ApiRequest, record: dict[str, Any]) -> Body:
     path = asked.path if asked.path.endswith(record["token"]) else f"{asked.path}/{record['token']}"
     links = {"self": link(path), "report": link(f"{asked.view.root}/reports/{record['report']}")}
     return {"token": record["token"], "state": "completed", "_links": links}
 
 
-def _copy(asked: Asked, original: Report, place: str | None) -> Report:
+def _copy(asked: ApiRequest, original: Report, place: str | None) -> Report:
     username = asked.account.username or next(iter(asked.world.people))
     own = asked.world.personal_collection(username)
     return asked.world.new_report(
@@ -134,21 +134,21 @@ def _copy(asked: Asked, original: Report, place: str | None) -> Report:
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/query_runs")
-def query_runs(asked: Asked) -> Answer:
+def query_runs(asked: ApiRequest) -> Answer:
     return asked.whole("query_runs", _query_runs(asked), dict)
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/query_runs/{query_run}")
-def query_run(asked: Asked) -> Answer:
+def query_run(asked: ApiRequest) -> Answer:
     return _query_run(asked)[1]
 
 
-def _query_runs(asked: Asked) -> list[Body]:
+def _query_runs(asked: ApiRequest) -> list[Body]:
     found, queries = asked.run(), asked.world.queries_of(asked.report())
     return [bodies.query_run(asked.view, found, one, first=at == 0) for at, one in enumerate(queries)]
 
 
-def _query_run(asked: Asked) -> tuple[Query, Body]:
+def _query_run(asked: ApiRequest) -> tuple[Query, Body]:
     queries = asked.world.queries_of(asked.report())
     for query, body in zip(queries, _query_runs(asked), strict=True):
         if body["token"] == asked.name("query_run"):
@@ -157,19 +157,19 @@ def _query_run(asked: Asked) -> tuple[Query, Body]:
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/query_runs/{query_run}/results/content.csv")
-def query_results_csv(asked: Asked) -> Answer:
+def query_results_csv(asked: ApiRequest) -> Answer:
     query, _ = _query_run(asked)
     return _csv(asked, asked.run(), [query])
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/query_runs/{query_run}/results/content.json")
-def query_results_json(asked: Asked) -> Answer:
+def query_results_json(asked: ApiRequest) -> Answer:
     query, _ = _query_run(asked)
     return _json(asked, asked.run(), query)
 
 
 @routes.on("GET", "/reports/{report}/results/content.csv")
-def newest_results_csv(asked: Asked) -> Answer:
+def newest_results_csv(asked: ApiRequest) -> Answer:
     found = asked.report()
     good = asked.world.last_good_run(found, asked.now, asked.world.last_run(found, asked.now))
     if good is None:
@@ -178,12 +178,12 @@ def newest_results_csv(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/results/content.csv")
-def results_csv(asked: Asked) -> Answer:
+def results_csv(asked: ApiRequest) -> Answer:
     return _csv(asked, asked.run(), asked.world.queries_of(asked.report()))
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/results/content.json")
-def results_json(asked: Asked) -> Answer:
+def results_json(asked: ApiRequest) -> Answer:
     """The first query's results alone, silently, as the real one does."""
     queries = asked.world.queries_of(asked.report())
     if not queries:
@@ -204,7 +204,7 @@ def _text(query: Query) -> str:
     return text.getvalue()
 
 
-def _csv(asked: Asked, found: Run, queries: list[Query]) -> Response:
+def _csv(asked: ApiRequest, found: Run, queries: list[Query]) -> Response:
     _need_results(asked, found)
     if not asked.world.quirks.results_as_zip:
         return Response(_text(queries[0]) if queries else "", media_type="text/csv")
@@ -215,19 +215,19 @@ def _csv(asked: Asked, found: Run, queries: list[Query]) -> Response:
     return Response(packed.getvalue(), media_type="application/zip")
 
 
-def _json(asked: Asked, found: Run, query: Query) -> Response:
+def _json(asked: ApiRequest, found: Run, query: Query) -> Response:
     _need_results(asked, found)
     return json_response(_rows(query), media_type="application/json")
 
 
-def _need_results(asked: Asked, found: Run) -> None:
+def _need_results(asked: ApiRequest, found: Run) -> None:
     if not asked.world.has_results(found, asked.now):
         raise not_found("run results")
 
 
 @routes.on("GET", "/reports/{report}/exports/runs/{run}/pdf")
 @routes.on("GET", "/reports/{report}/exports/runs/{run}/pdf.pdf")
-def pdf(asked: Asked) -> Answer:
+def pdf(asked: ApiRequest) -> Answer:
     """Asking starts the making of the PDF; asking again tells how far it is."""
     found = asked.run()
     _need_results(asked, found)
@@ -244,7 +244,7 @@ def pdf(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/reports/{report}/exports/runs/{run}/pdf/download")
-def pdf_download(asked: Asked) -> Answer:
+def pdf_download(asked: ApiRequest) -> Answer:
     found = asked.run()
     asked_at = asked.world.pdfs_asked_at.get(found.token)
     if asked_at is None or asked.now < asked_at + _PDF_TAKES:

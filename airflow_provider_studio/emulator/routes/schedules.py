@@ -5,19 +5,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_studio.emulator.asked import (
+from airflow_provider_studio.emulator.entities import Schedule, Subscription
+from airflow_provider_studio.emulator.firing import FREQUENCIES
+from airflow_provider_studio.emulator.quirks import Quirks
+from airflow_provider_studio.emulator.request import (
     NOT_FOR_KEYS,
     ApiError,
-    Asked,
+    ApiRequest,
     bad_request,
     not_found,
     param_missing,
 )
-from airflow_provider_studio.emulator.bodies.schedules import schedule, subscription
-from airflow_provider_studio.emulator.firing import FREQUENCIES
-from airflow_provider_studio.emulator.quirks import Quirks
-from airflow_provider_studio.emulator.routes.routing import Answer, Routes, no_content
-from airflow_provider_studio.emulator.things import Schedule, Subscription
+from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes, no_content
+from airflow_provider_studio.emulator.serializers.schedules import schedule, subscription
 from airflow_provider_studio.emulator.time_zones import ZONES
 
 _RANGES = {"hour": (0, 23), "minute": (0, 59), "day_of_month": (1, 31)}
@@ -29,13 +29,13 @@ routes = Routes()
 
 @routes.on("GET", "/reports/{report}/schedules")
 @routes.on("GET", "/datasets/{dataset}/schedules")
-def schedules(asked: Asked) -> Answer:
+def schedules(asked: ApiRequest) -> Answer:
     rows = asked.world.schedules_of(asked.report())
     return asked.paged("report_schedules", rows, lambda one: schedule(asked.view, one), counters=False)
 
 
 @routes.on("POST", "/reports/{report}/schedules", 201)
-def create_schedule(asked: Asked) -> Answer:
+def create_schedule(asked: ApiRequest) -> Answer:
     found, values = asked.report(), _values(asked)
     creator = asked.account.username or next(iter(asked.world.people))
     cron = _checked_cron(asked, values.get("cron"))
@@ -46,12 +46,12 @@ def create_schedule(asked: Asked) -> Answer:
 
 
 @routes.on("GET", "/reports/{report}/schedules/{schedule}")
-def get_schedule(asked: Asked) -> Answer:
+def get_schedule(asked: ApiRequest) -> Answer:
     return schedule(asked.view, asked.schedule())
 
 
 @routes.on("PATCH", "/reports/{report}/schedules/{schedule}", 202)
-def update_schedule(asked: Asked) -> Answer:
+def update_schedule(asked: ApiRequest) -> Answer:
     found, values = asked.schedule(), _values(asked)
     if "cron" in values:
         asked.world.change_schedule(found, _checked_cron(asked, values["cron"]), asked.now)
@@ -61,17 +61,17 @@ def update_schedule(asked: Asked) -> Answer:
 
 
 @routes.on("DELETE", "/reports/{report}/schedules/{schedule}")
-def delete_schedule(asked: Asked) -> Answer:
+def delete_schedule(asked: ApiRequest) -> Answer:
     asked.world.remove_schedule(asked.schedule(), asked.now)
     return no_content()
 
 
-def _values(asked: Asked) -> dict[str, Any]:
+def _values(asked: ApiRequest) -> dict[str, Any]:
     wrapper = None if asked.world.quirks.schedule_body == "flat" else "report_schedule"
     return asked.values(wrapper, cron=dict, name=str, timeout=int, params=dict)
 
 
-def _checked_cron(asked: Asked, cron: dict[str, Any] | None) -> dict[str, Any]:
+def _checked_cron(asked: ApiRequest, cron: dict[str, Any] | None) -> dict[str, Any]:
     if not cron or cron.get("freq") not in FREQUENCIES:
         raise bad_request("cron.freq is not a known frequency")
     if asked.world.breaks_policy(cron):
@@ -114,20 +114,20 @@ def _change(one: Schedule, values: dict[str, Any]) -> None:
 
 
 @routes.on("GET", "/reports/{report}/subscriptions")
-def report_subscriptions(asked: Asked) -> Answer:
+def report_subscriptions(asked: ApiRequest) -> Answer:
     owned = asked.world.schedules_of(asked.report())
     rows = [one for each in owned for one in asked.world.subscriptions_of(each.token)]
     return asked.whole("report_subscriptions", rows, lambda one: subscription(asked.view, one))
 
 
 @routes.on("GET", "/reports/{report}/schedules/{schedule}/subscriptions")
-def schedule_subscriptions(asked: Asked) -> Answer:
+def schedule_subscriptions(asked: ApiRequest) -> Answer:
     rows = asked.world.subscriptions_of(asked.schedule().token)
     return asked.whole("report_subscriptions", rows, lambda one: subscription(asked.view, one))
 
 
 @routes.on("POST", "/reports/{report}/subscriptions", 201)
-def create_subscription(asked: Asked) -> Answer:
+def create_subscription(asked: ApiRequest) -> Answer:
     options, joined = _subscription_options(asked), _joined(asked)
     token = asked.world.new_token("subscription")
     made = Subscription(token, joined.token, {f"{name}_enabled": False for name in _OPTIONS} | options, [], asked.now)
@@ -135,7 +135,7 @@ def create_subscription(asked: Asked) -> Answer:
     return subscription(asked.view, made)
 
 
-def _joined(asked: Asked) -> Schedule:
+def _joined(asked: ApiRequest) -> Schedule:
     """The schedule that a new subscription belongs to, which is not documented: the quirk `subscription_joins`."""
     owned = asked.world.schedules_of(asked.report())
     if not owned:
@@ -154,24 +154,24 @@ def _joined(asked: Asked) -> Schedule:
 
 
 @routes.on("GET", "/reports/{report}/subscriptions/{subscription}")
-def get_subscription(asked: Asked) -> Answer:
+def get_subscription(asked: ApiRequest) -> Answer:
     return subscription(asked.view, asked.subscription())
 
 
 @routes.on("PATCH", "/reports/{report}/subscriptions/{subscription}", 202)
-def update_subscription(asked: Asked) -> Answer:
+def update_subscription(asked: ApiRequest) -> Answer:
     found = asked.subscription()
     found.options |= _subscription_options(asked)
     return subscription(asked.view, found)
 
 
 @routes.on("DELETE", "/reports/{report}/subscriptions/{subscription}")
-def delete_subscription(asked: Asked) -> Answer:
+def delete_subscription(asked: ApiRequest) -> Answer:
     asked.world.remove_subscription(asked.subscription())
     return no_content()
 
 
-def _subscription_options(asked: Asked) -> dict[str, bool]:
+def _subscription_options(asked: ApiRequest) -> dict[str, bool]:
     names = [f"{name}_enabled" for name in _OPTIONS]
     values = asked.values("report_subscription", **dict.fromkeys(names, bool))
     kept = {name: value for name, value in values.items() if value is not None}
@@ -181,17 +181,17 @@ def _subscription_options(asked: Asked) -> dict[str, bool]:
 
 
 @routes.on("GET", "/reports/{report}/subscriptions/{subscription}/email_report_subscription_memberships")
-def email_subscribers(asked: Asked) -> Answer:
+def email_subscribers(asked: ApiRequest) -> Answer:
     return asked.whole("memberships", _subscribed(asked).emails, lambda email: {"email": email})
 
 
 @routes.on("GET", "/reports/{report}/subscriptions/{subscription}/slack_report_subscription_memberships")
-def slack_subscribers(asked: Asked) -> Answer:
+def slack_subscribers(asked: ApiRequest) -> Answer:
     _subscribed(asked)
     return asked.whole("memberships", [], dict)
 
 
-def _subscribed(asked: Asked) -> Subscription:
+def _subscribed(asked: ApiRequest) -> Subscription:
     """The subscription whose subscribers are asked for, if the quirk `subscriber_lists` shows them."""
     found, shown = asked.subscription(), asked.world.quirks.subscriber_lists
     if shown == "bad_request":

@@ -15,18 +15,18 @@ from typing import Any, Protocol
 
 from upath import UPath
 
-from airflow_provider_studio.client.api import CollectionFilter, StudioClient
+from airflow_provider_studio.client.client import CollectionFilter, StudioClient
 from airflow_provider_studio.governance.errors import InventoryError
-from airflow_provider_studio.governance.history import remembered
-from airflow_provider_studio.governance.history.rows import DATASET, Row, unknown_row, with_schedules
-from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore, SnapshotWriter
-from airflow_provider_studio.governance.inventory.before import NightBefore, reports_acted_on
-from airflow_provider_studio.governance.inventory.estimate import Estimate
-from airflow_provider_studio.governance.inventory.progress import Progress
-from airflow_provider_studio.governance.inventory.shrinking import ALWAYS_ALLOWED, worst_loss
+from airflow_provider_studio.governance.inventory.carry_over import PreviousSnapshot, reports_acted_on
+from airflow_provider_studio.governance.inventory.checkpoint import Progress
+from airflow_provider_studio.governance.inventory.crawler import RestCrawler, rows_once
+from airflow_provider_studio.governance.inventory.loss_limit import ALWAYS_ALLOWED, worst_loss
+from airflow_provider_studio.governance.inventory.progress_log import Estimate
 from airflow_provider_studio.governance.inventory.summary import InventorySummary
-from airflow_provider_studio.governance.inventory.walk import RestWalk, rows_once
 from airflow_provider_studio.governance.layout import walk_folder
+from airflow_provider_studio.governance.snapshots import rolling_history
+from airflow_provider_studio.governance.snapshots.rows import DATASET, Row, unknown_row, with_schedules
+from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore, SnapshotWriter
 from airflow_provider_studio.governance.storage import utcnow
 from airflow_provider_studio.governance.text import counted
 
@@ -160,7 +160,7 @@ class Inventory:
             summary.requests_spent = self._progress.requests_spent()
             summary.seconds = (self._now() - self._began_at).total_seconds()
             writer.finish(summary.to_dict())
-        remembered.remember(self._store, snapshot)
+        rolling_history.remember(self._store, snapshot)
         self._progress.discard()
         self._tell(f"Snapshot {summary.snapshot}: {summary.reports:,} Reports, {summary.requests_spent:,} requests")
         return summary
@@ -171,14 +171,14 @@ class Inventory:
         nights = [one for one in self._store.all() if one.taken_at < began_at]
         self._earlier = nights
         self._began_at = began_at
-        self._before = NightBefore(
+        self._before = PreviousSnapshot(
             nights[-1] if nights else None,
             began_at,
             verify_within=self._verify_within,
             acted_on=reports_acted_on(self._store.storage, self._client.workspace),
         )
         estimate = Estimate(self._tell, lambda: self._client.spending.requests, reread_share=0.2 if nights else 1.0)
-        self._walk = RestWalk(
+        self._walk = RestCrawler(
             self._client, self._progress, self._before, began_at, estimate=estimate, threads=self._threads
         )
 

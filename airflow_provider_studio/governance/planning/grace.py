@@ -12,8 +12,8 @@ from datetime import date, timedelta
 from typing import Self
 
 from airflow_provider_studio.governance.plans.audit import SETTLED, ActionState
+from airflow_provider_studio.governance.plans.models import Action, Rule, Spared, SpareReason
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.records import Action, Rule, Spared, SpareReason
 
 _FLAGGED = {SpareReason.GRACE, SpareReason.REFUSED}
 

@@ -14,16 +14,15 @@ from typing import Any
 
 from upath import UPath
 
-from airflow_provider_studio.client.addresses import report_token
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioAPIError, StudioNotFoundError
+from airflow_provider_studio.client.identifiers import report_token
 from airflow_provider_studio.client.models import Report, Schedule
 from airflow_provider_studio.governance.errors import PlanError, is_refusal
 from airflow_provider_studio.governance.file_names import id_of_started_plan_file, started_plan_file
 from airflow_provider_studio.governance.layout import is_plan_id, plan_path, started_plans_folder
 from airflow_provider_studio.governance.plans.journal import Event, Journal
-from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.records import (
+from airflow_provider_studio.governance.plans.models import (
     Action,
     ActionKind,
     Baseline,
@@ -33,6 +32,7 @@ from airflow_provider_studio.governance.plans.records import (
     Spared,
     SpareReason,
 )
+from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.storage import explained, utcnow, write_once
 
 _MOST_REFUSED_AT_FIRST = 20
@@ -68,7 +68,7 @@ def plan_named(
     unfinished = _unfinished(storage, client.workspace, begun)
     if unfinished is not None:
         return unfinished
-    plan = _Naming(client, kind, schedules, name=_name_of(actor)).plan(tokens, now())
+    plan = _OneOffPlanBuilder(client, kind, schedules, name=_name_of(actor)).plan(tokens, now())
     plan.write(storage)
     write_once(
         begun / started_plan_file(plan.plan_id), json.dumps({"plan_id": plan.plan_id, "actor": dict(actor)}).encode()
@@ -95,7 +95,7 @@ def _name_of(actor: Mapping[str, str]) -> str:
     return ".".join(filter(None, (actor.get("dag"), actor.get("task")))) or "named"
 
 
-class _Naming:
+class _OneOffPlanBuilder:
     """One plan on its way."""
 
     def __init__(self, client: StudioClient, kind: ActionKind, schedules: Sequence[str] | None, *, name: str) -> None:

@@ -11,22 +11,15 @@ from typing import Any
 
 from upath import UPath
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.governance.errors import PlanError
-from airflow_provider_studio.governance.history.facts import facts
-from airflow_provider_studio.governance.history.frequency import runs_a_week
-from airflow_provider_studio.governance.history.rows import DATASET, fetched
-from airflow_provider_studio.governance.history.snapshots import Snapshot, SnapshotStore
-from airflow_provider_studio.governance.planning.asking import FedBy, Members
-from airflow_provider_studio.governance.planning.earlier import EarlierPlans
+from airflow_provider_studio.governance.planning.earlier_failures import Setback
 from airflow_provider_studio.governance.planning.grace import Flag, Wait
-from airflow_provider_studio.governance.planning.judging import Around, Facts, Judge, texts_of
-from airflow_provider_studio.governance.planning.setbacks import Setback
-from airflow_provider_studio.governance.planning.where import matching
-from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.policy import StalenessPolicy
-from airflow_provider_studio.governance.plans.protections import REASONS
-from airflow_provider_studio.governance.plans.records import (
+from airflow_provider_studio.governance.planning.previous_plans import EarlierPlans
+from airflow_provider_studio.governance.planning.sql_condition import matching
+from airflow_provider_studio.governance.planning.staleness import Facts, Judge, PolicyContext, texts_of
+from airflow_provider_studio.governance.planning.workspace_lookups import FedBy, Members
+from airflow_provider_studio.governance.plans.models import (
     Action,
     ActionKind,
     Baseline,
@@ -38,6 +31,13 @@ from airflow_provider_studio.governance.plans.records import (
     Spared,
     SpareReason,
 )
+from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.plans.protections import REASONS
+from airflow_provider_studio.governance.snapshots.facts import facts
+from airflow_provider_studio.governance.snapshots.frequency import runs_a_week
+from airflow_provider_studio.governance.snapshots.rows import DATASET, fetched
+from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.storage import CLOCKS_DIFFER_BY, utcnow
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def make_plan(
     )
     reports, schedules, tokens = _facts(nights, policy)
     members = Members(client)
-    around = Around(members.usernames if policy.owner_left_days is not None else None, tokens, FedBy(client))
+    around = PolicyContext(members.usernames if policy.owner_left_days is not None else None, tokens, FedBy(client))
     judge = Judge(policy, newest.taken_at, around)
     failed = earlier.setbacks(policy.retry_refused_days)
     work = _Planning(policy, judge, members, waits=earlier.waits(), setbacks=failed, now=made_at)

@@ -17,8 +17,8 @@ from airflow_provider_studio.governance.errors import ApprovalError, PlanError, 
 from airflow_provider_studio.governance.layout import journal_folder, plan_path_from
 from airflow_provider_studio.governance.plans.audit import Audit, JournalEvent
 from airflow_provider_studio.governance.plans.journal import Event
+from airflow_provider_studio.governance.plans.models import ActionKind
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.records import ActionKind
 
 DECISIONS = {"all": frozenset(ActionKind), "schedules": frozenset({ActionKind.DELETE_SCHEDULE})}
 """What each approval permits."""

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from upath import UPath
 
-from airflow_provider_studio.client.tokens import check_identifier
+from airflow_provider_studio.client.auth import check_identifier
 from airflow_provider_studio.governance.errors import JournalError, PlanError, PlanTamperedError
 from airflow_provider_studio.governance.file_names import id_of_journal, report_of
 from airflow_provider_studio.governance.layout import (
@@ -33,9 +33,9 @@ from airflow_provider_studio.governance.layout import (
     workspaces_in,
 )
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, parsed_name, read_event
+from airflow_provider_studio.governance.plans.models import Action, PlanHeader
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import archives_by
-from airflow_provider_studio.governance.plans.records import Action, PlanHeader
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.governance.text import counted
 

@@ -22,7 +22,7 @@ from upath import UPath
 from airflow_provider_studio.governance.errors import JournalError
 from airflow_provider_studio.governance.file_names import event_file, is_event, parsed_event_file
 from airflow_provider_studio.governance.layout import journal_folder
-from airflow_provider_studio.governance.plans.records import Action
+from airflow_provider_studio.governance.plans.models import Action
 from airflow_provider_studio.governance.storage import check_writable, explained, file_stamp, utcnow, write_once
 
 PLAN = "plan"

@@ -19,8 +19,8 @@ from upath import UPath
 from airflow_provider_studio.governance.errors import PlanError, PlanTamperedError, WrongWorkspaceError
 from airflow_provider_studio.governance.file_names import plan_file
 from airflow_provider_studio.governance.layout import check_plan_id, plan_path, plan_text_path, plans_folder
-from airflow_provider_studio.governance.plans.plan_text import PlanText
-from airflow_provider_studio.governance.plans.records import (
+from airflow_provider_studio.governance.plans.markdown import PlanText
+from airflow_provider_studio.governance.plans.models import (
     Action,
     ActionKind,
     PlanDiff,

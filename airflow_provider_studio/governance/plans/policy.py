@@ -10,10 +10,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from airflow_provider_studio.governance.errors import PolicyError
+from airflow_provider_studio.governance.plans.models import SpareReason
 from airflow_provider_studio.governance.plans.patterns import matches
 from airflow_provider_studio.governance.plans.policy_text import PolicyText
 from airflow_provider_studio.governance.plans.protections import Protections, ReportTexts
-from airflow_provider_studio.governance.plans.records import SpareReason
 
 
 def _not_blank(text: str) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from airflow_provider_studio.governance.plans.models import ProtectionCount, SpareReason
 from airflow_provider_studio.governance.plans.patterns import canonical, contains, matches
-from airflow_provider_studio.governance.plans.records import ProtectionCount, SpareReason
 
 REASONS = {
     "protected_reports": SpareReason.PROTECTED_REPORT,

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from airflow_provider_studio.plugin.access import ReadableDags
-from airflow_provider_studio.plugin.choosing import ChosenDep
+from airflow_provider_studio.plugin.dependencies import ChosenDep
 from airflow_provider_studio.plugin.rendering import page
-from airflow_provider_studio.plugin.spending import budgets
+from airflow_provider_studio.plugin.usage import budgets
 
 router = APIRouter()
 HOURS = (6, 24, 72, 168)

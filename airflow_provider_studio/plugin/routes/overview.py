@@ -10,11 +10,11 @@ from fastapi.responses import HTMLResponse
 
 from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.governance.plans.policy import archives_by
-from airflow_provider_studio.plugin import schedule
+from airflow_provider_studio.plugin import airflow_db
 from airflow_provider_studio.plugin.access import ReadableDags
-from airflow_provider_studio.plugin.choosing import Chosen, ChosenDep
-from airflow_provider_studio.plugin.plan_list import PlanLine
-from airflow_provider_studio.plugin.prepare import UNVIEWED_DAYS
+from airflow_provider_studio.plugin.dependencies import ChosenDep, WorkspaceContext
+from airflow_provider_studio.plugin.materialize import UNVIEWED_DAYS
+from airflow_provider_studio.plugin.plan_index import PlanLine
 from airflow_provider_studio.plugin.rendering import page
 
 router = APIRouter()
@@ -32,7 +32,7 @@ _SPENDING_HOURS = 24
 @router.get("/")
 def overview(request: Request, chosen: ChosenDep, readable_dags: ReadableDags) -> HTMLResponse:
     """Show the overview, or how to begin."""
-    dags = schedule.nights(readable_dags)
+    dags = airflow_db.nights(readable_dags)
     context: dict[str, Any] = {"section": "overview", "chosen": chosen, "dags": dags}
     night = chosen.night() if chosen.name is not None else None
     if night is None:
@@ -57,7 +57,7 @@ def overview(request: Request, chosen: ChosenDep, readable_dags: ReadableDags) -
     return page(request, "overview.html", context, workspace=chosen.name)
 
 
-def _is_of_newest(chosen: Chosen, plan: PlanLine) -> bool:
+def _is_of_newest(chosen: WorkspaceContext, plan: PlanLine) -> bool:
     return plan.header.taken_at == chosen.library.nights(chosen.workspace)[-1].taken_at
 
 

@@ -9,13 +9,13 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
 from airflow_provider_studio.governance.plans.audit import ActionState
-from airflow_provider_studio.plugin.choosing import Chosen, ChosenDep
+from airflow_provider_studio.plugin.dependencies import ChosenDep, WorkspaceContext
+from airflow_provider_studio.plugin.materialize import STALE
 from airflow_provider_studio.plugin.paging import pages_of
-from airflow_provider_studio.plugin.plan_list import PlanLine
+from airflow_provider_studio.plugin.plan_index import PlanLine
 from airflow_provider_studio.plugin.plan_pages import PlanView
-from airflow_provider_studio.plugin.prepare import STALE
+from airflow_provider_studio.plugin.queries import verdict_counts
 from airflow_provider_studio.plugin.rendering import page
-from airflow_provider_studio.plugin.tables import verdict_counts
 
 router = APIRouter()
 UNDO_DAG = "studio_undo"
@@ -47,7 +47,7 @@ def plan(
     )
 
 
-def line_of(chosen: Chosen, plan_id: str) -> PlanLine:
+def line_of(chosen: WorkspaceContext, plan_id: str) -> PlanLine:
     """Return a plan's line.
 
     :raises HTTPException: there is no such plan.
@@ -58,7 +58,7 @@ def line_of(chosen: Chosen, plan_id: str) -> PlanLine:
     return found
 
 
-def plan_context(chosen: Chosen, line: PlanLine, fate: str = "", number: int = 1) -> dict[str, Any]:
+def plan_context(chosen: WorkspaceContext, line: PlanLine, fate: str = "", number: int = 1) -> dict[str, Any]:
     """Return what the plan's template shows."""
     plan_id = line.header.plan_id
     tables = chosen.library.plan_tables(chosen.workspace, plan_id)

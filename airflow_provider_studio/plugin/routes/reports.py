@@ -13,15 +13,15 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 
 from airflow_provider_studio.governance.file_names import export_name
 from airflow_provider_studio.governance.plans.audit import ActionState
-from airflow_provider_studio.governance.plans.records import ActionKind
+from airflow_provider_studio.governance.plans.models import ActionKind
 from airflow_provider_studio.governance.text import csv_pieces
-from airflow_provider_studio.plugin.choosing import ChosenDep
-from airflow_provider_studio.plugin.exporting import Exports
+from airflow_provider_studio.plugin.csv_export import Exports
+from airflow_provider_studio.plugin.dependencies import ChosenDep
+from airflow_provider_studio.plugin.materialize import UNVIEWED_DAYS
 from airflow_provider_studio.plugin.paging import PER_PAGE, pages_of
-from airflow_provider_studio.plugin.plan_list import PlanLine, Proposed
-from airflow_provider_studio.plugin.prepare import UNVIEWED_DAYS
+from airflow_provider_studio.plugin.plan_index import PlanLine, Proposed
+from airflow_provider_studio.plugin.queries import EXPORTED, NightTables, ReportQuery
 from airflow_provider_studio.plugin.rendering import page
-from airflow_provider_studio.plugin.tables import EXPORTED, NightTables, Wanted
 
 router = APIRouter()
 _COLUMNS = (
@@ -48,8 +48,8 @@ def _wanted(
     state: _Text = "",
     sort: _Text = "name",
     desc: bool = False,
-) -> Wanted:
-    return Wanted(
+) -> ReportQuery:
+    return ReportQuery(
         search=q,
         collection=collection,
         owner=owner,
@@ -61,7 +61,7 @@ def _wanted(
     )
 
 
-WantedDep = Annotated[Wanted, Depends(_wanted)]
+WantedDep = Annotated[ReportQuery, Depends(_wanted)]
 
 
 @router.get("/reports")
@@ -99,7 +99,7 @@ def reports(
     return page(request, "reports.html", context, workspace=chosen.name)
 
 
-def query_of(wanted: Wanted) -> dict[str, Any]:
+def query_of(wanted: ReportQuery) -> dict[str, Any]:
     """Return what the table's links carry along."""
     given = {"q": wanted.search, "sort": wanted.sort, "desc": "1" if wanted.descending else ""}
     names = ("collection", "owner", "verdict", "schedule", "state")

@@ -16,14 +16,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from airflow_provider_studio.governance.plans.audit import ActionState
-from airflow_provider_studio.hooks.spending import Spent
+from airflow_provider_studio.hooks.usage import Spent
 from airflow_provider_studio.plugin.access import MAY_READ_RUNS, MAY_READ_TASKS
-from airflow_provider_studio.plugin.choosing import LibraryDep
-from airflow_provider_studio.plugin.library import Library
-from airflow_provider_studio.plugin.plan_list import PlanLine
+from airflow_provider_studio.plugin.airflow_db import made_plans
+from airflow_provider_studio.plugin.dependencies import LibraryDep
+from airflow_provider_studio.plugin.plan_index import PlanLine
 from airflow_provider_studio.plugin.rendering import page
-from airflow_provider_studio.plugin.schedule import made_plans
-from airflow_provider_studio.plugin.spending import of_task
+from airflow_provider_studio.plugin.repository import Library
+from airflow_provider_studio.plugin.usage import of_task
 
 router = APIRouter()
 _HOURS = 336

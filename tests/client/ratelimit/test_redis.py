@@ -64,7 +64,7 @@ def test_a_flush_of_scripts_and_data_does_no_harm(server: RedisServer) -> None:
 
 
 def test_no_token_and_no_secret_stand_in_it_and_nothing_stays_for_ever(server: RedisServer) -> None:
-    from airflow_provider_studio.client.tokens import Credentials
+    from airflow_provider_studio.client.auth import Credentials
 
     key = Credentials("acme", "a-very-visible-token", "hush").budget_key
     RedisStore(server.url).reserve(key, SHORT, Priority.WALK)

@@ -148,7 +148,7 @@ def test_a_jump_of_the_wall_clock_moves_nothing(file: Path, monkeypatch: pytest.
 
 
 def test_no_token_stands_in_the_file(file: Path) -> None:
-    from airflow_provider_studio.client.tokens import Credentials
+    from airflow_provider_studio.client.auth import Credentials
 
     credentials = Credentials("acme", "a-very-visible-token", "hush")
     RateLimiter(SQLiteStore(file), credentials.budget_key, SHORT).acquire()

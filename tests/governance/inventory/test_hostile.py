@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_studio.emulator.things import Collection
-from airflow_provider_studio.governance.inventory.discovery import DiscoveryAPI
+from airflow_provider_studio.emulator.entities import Collection
+from airflow_provider_studio.governance.inventory.discovery_sources import DiscoveryAPI
 from tests.governance.conftest import Governed, ago
-from tests.governance.inventory.test_discovery import discovery_client
+from tests.governance.inventory.test_discovery_sources import discovery_client
 from tests.governance.inventory.test_inventory import table
 
 

@@ -15,8 +15,8 @@ from airflow_provider_studio.client.errors import StudioAuthenticationError, Stu
 from airflow_provider_studio.client.pagination import Page
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.errors import InventoryError, StorageError
-from airflow_provider_studio.governance.history.snapshots import SnapshotStore
 from airflow_provider_studio.governance.inventory.inventory import take_inventory
+from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 from tests.conftest import client_of
 from tests.governance.conftest import NOW, Governed
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_studio.governance.plans.records import SpareReason
+from airflow_provider_studio.governance.plans.models import SpareReason
 from tests.governance.conftest import Governed
 from tests.governance.inventory.test_inventory import table
 from tests.governance.planning.test_planning import reasons

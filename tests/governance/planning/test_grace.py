@@ -11,13 +11,13 @@ import pytest
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import PlanError, PolicyError, StorageError
-from airflow_provider_studio.governance.planning import earlier
+from airflow_provider_studio.governance.planning import previous_plans
 from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.audit import Audit
-from airflow_provider_studio.governance.plans.notices import due_reports, owner_notices
+from airflow_provider_studio.governance.plans.models import PlanHeader, Spared, SpareReason
+from airflow_provider_studio.governance.plans.notification_text import due_reports, owner_notices
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
-from airflow_provider_studio.governance.plans.records import PlanHeader, Spared, SpareReason
 from tests.governance.conftest import NOW, Governed
 
 TODAY = NOW.date()
@@ -199,7 +199,7 @@ def test_an_earlier_plan_that_cannot_be_read_now_fails_the_task_instead_of_resta
     def unreachable(self: Audit, plan_id: str) -> Plan:
         raise StorageError(f"Cannot read the plan {plan_id}: timed out")
 
-    monkeypatch.setattr(earlier.Audit, "plan", unreachable)
+    monkeypatch.setattr(previous_plans.Audit, "plan", unreachable)
     with pytest.raises(StorageError, match="timed out"):
         planned(governed, 1, grace_days=1)
 

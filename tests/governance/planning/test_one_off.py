@@ -10,8 +10,8 @@ import pytest
 from airflow_provider_studio.client.errors import StudioAPIError, StudioConfigurationError, StudioForbiddenError
 from airflow_provider_studio.governance.errors import PlanError
 from airflow_provider_studio.governance.planning.one_off import plan_named
+from airflow_provider_studio.governance.plans.models import ActionKind, SpareReason
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.records import ActionKind, SpareReason
 from airflow_provider_studio.governance.storage import utcnow
 from tests.governance.conftest import ACTOR, Governed, ago
 

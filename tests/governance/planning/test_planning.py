@@ -9,8 +9,8 @@ import pytest
 
 from airflow_provider_studio.governance.errors import PlanError
 from airflow_provider_studio.governance.planning.planner import make_plan
+from airflow_provider_studio.governance.plans.models import ActionKind, SpareReason
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
-from airflow_provider_studio.governance.plans.records import ActionKind, SpareReason
 from tests.governance.conftest import Governed, ago
 
 

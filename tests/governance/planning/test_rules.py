@@ -11,9 +11,9 @@ import pytest
 from airflow_provider_studio.governance.errors import PlanError, PolicyError
 from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.audit import newest_plan_path
+from airflow_provider_studio.governance.plans.models import ActionKind, Rule, SpareReason
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
-from airflow_provider_studio.governance.plans.records import ActionKind, Rule, SpareReason
 from tests.governance.conftest import NOW, Governed, ago
 from tests.governance.planning.test_planning import reasons
 

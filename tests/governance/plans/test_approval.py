@@ -12,8 +12,8 @@ from upath import UPath
 from airflow_provider_studio.governance.errors import ApprovalError, PlanError, PlanTamperedError
 from airflow_provider_studio.governance.plans.approval import permission_for, referenced_plan
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
+from airflow_provider_studio.governance.plans.models import ActionKind
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.records import ActionKind
 from tests.governance.nights import NOW
 from tests.governance.small_plans import action, plan_of
 

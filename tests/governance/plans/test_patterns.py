@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_studio.governance.plans.models import SpareReason
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
-from airflow_provider_studio.governance.plans.records import SpareReason
 
 
 def protects(pattern: str, name: str | None) -> bool:

@@ -21,8 +21,8 @@ from airflow_provider_studio.governance.errors import (
 from airflow_provider_studio.governance.plans import plan as plan_module
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
+from airflow_provider_studio.governance.plans.models import ActionKind, Saving, Spared, SpareReason
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.records import ActionKind, Saving, Spared, SpareReason
 from tests.governance.conftest import Governed, ago, built_once
 from tests.governance.small_plans import action, plan_of
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_studio.governance.errors import PolicyError
+from airflow_provider_studio.governance.plans.models import SpareReason
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy, archives_by
-from airflow_provider_studio.governance.plans.records import SpareReason
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG
 
-from airflow_provider_studio.client.api import StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.links import StudioReportRunLink
-from airflow_provider_studio.operators.durable import TaskRecord
 from airflow_provider_studio.operators.reports import StudioRunReportOperator
+from airflow_provider_studio.operators.run_record import TaskRecord
 
 START = {"start_date": pendulum.datetime(2026, 1, 1, tz="UTC"), "schedule": None, "catchup": False}
 QUICK = {"shortest_seconds": 0.5, "longest_seconds": 0.5, "first_share": 0.0}

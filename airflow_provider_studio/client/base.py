@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the methods of all endpoints share: the connection, the token's kind, paths, and how an answer is read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self, TypeVar
+
+from airflow_provider_studio.client import models
+from airflow_provider_studio.client.auth import Credentials, TokenKind, check_identifier, kind_of
+from airflow_provider_studio.client.errors import (
+    StudioCapabilityError,
+    StudioConfigurationError,
+    StudioForbiddenError,
+    StudioNotFoundError,
+)
+from airflow_provider_studio.client.pagination import name_of, walk
+from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
+from airflow_provider_studio.client.transport import RetryPolicy, Sent, Spending, Transport
+
+ResourceT = TypeVar("ResourceT", bound=models.Resource)
+
+
+class Endpoints:
+    """The base of `StudioClient`, which see for the parameters."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        limiter: RateLimiter,
+        timeout_seconds: float = 30.0,
+        retries: RetryPolicy | None = None,
+        priority: Priority = Priority.WALK,
+        sleep: Callable[[float], None] = time.sleep,
+        on_sent: Callable[[Sent], None] | None = None,
+    ) -> None:
+        self.workspace = credentials.workspace
+        self._kind = credentials.kind
+        self._priority = priority
+        self._transport = Transport(
+            credentials, limiter, timeout_seconds=timeout_seconds, retries=retries, sleep=sleep, on_sent=on_sent
+        )
+
+    @property
+    def spending(self) -> Spending:
+        """What this client has spent of the budget so far."""
+        return self._transport.spending
+
+    @property
+    def last_status(self) -> int | None:
+        """HTTP status of this thread's last request; None where no answer came."""
+        return self._transport.last_status
+
+    @property
+    def token_kind(self) -> TokenKind:
+        """The token's kind: declared, or discovered with one request."""
+        if self._kind is None:
+            self._kind = self._discovered(self.verify())
+        return self._kind
+
+    def with_priority(self, priority: Priority) -> Self:
+        """Return a client with another priority that shares connections and counters with this one."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._priority = priority
+        return other
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    # Identity
+
+    def verify(self) -> models.Verification:
+        """Ask whose workspace the credential opens; the cheapest check of a credential.
+
+        :raises StudioConfigurationError: the credential opens another workspace than the one configured.
+        """
+        answer = models.Verification.parse(self._get("/api/verify"), what="/api/verify")
+        if answer.workspace != self.workspace:
+            raise StudioConfigurationError(
+                f"workspace is {self.workspace!r}, but this token opens {answer.workspace!r}; "
+                "mend the connection's workspace or use a token of that workspace."
+            )
+        return answer
+
+    @staticmethod
+    def _discovered(answer: models.Verification) -> TokenKind:
+        return kind_of(answer.api_key_scope, answer.link("self"))
+
+    # Paths, and how an answer is read
+
+    @contextmanager
+    def _as_its_member_may(self, doing: str) -> Iterator[None]:
+        """Say of what a Member token was refused whose rights it has; Studio answers 403 and 404 alike."""
+        try:
+            yield
+        except (StudioForbiddenError, StudioNotFoundError) as error:
+            if self._kind is not TokenKind.MEMBER:
+                raise
+            raise StudioCapabilityError(
+                f"This Member token may not {doing}, or it does not exist: it has the rights of the member who made it "
+                f"({error}) Let that member edit it in Studio, or use a Workspace token."
+            ) from None
+
+    def _collection(self, token: str) -> str:
+        return f"/api/{self.workspace}/spaces/{check_identifier('collection', token)}"
+
+    def _report(self, token: str) -> str:
+        return f"/api/{self.workspace}/reports/{check_identifier('report', token)}"
+
+    def _run(self, report: str, token: str) -> str:
+        return f"{self._report(report)}/runs/{check_identifier('run', token)}"
+
+    def _schedule(self, report: str, token: str) -> str:
+        return f"{self._report(report)}/schedules/{check_identifier('schedule', token)}"
+
+    def _get(self, path: str, query: Mapping[str, str | int] | None = None) -> dict[str, Any]:
+        return self._transport.request("GET", path, query=query, priority=self._priority)
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return self._transport.request(method, path, body=body, priority=self._priority)
+
+    def _list(
+        self, path: str, key: str, model: type[ResourceT], query: Mapping[str, str | int] | None = None
+    ) -> Iterator[ResourceT]:
+        rows = self._rows(path, key, query, tokens="token" in model.model_fields)
+        return (model.parse(row, what=f"GET {path}, {name_of(row) or 'a row'}") for row in rows)
+
+    def _rows(
+        self, path: str, key: str, query: Mapping[str, str | int] | None = None, *, tokens: bool
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a listing.
+
+        :param tokens: whether a resource of this kind always has a token.
+        """
+        return walk(
+            lambda page: self._get(path, {**(query or {}), "page": page}), key, what=f"GET {path}", tokens=tokens
+        )

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""StudioClient: one method per endpoint of the Studio REST API, typed in and out.
+
+Each method raises the errors of `client.errors`; listings are lazy iterators that spend a request per page. Paths and
+bodies follow the vendor's API description and what client authors report of live answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from airflow_provider_studio.client import models
+from airflow_provider_studio.client.auth import Operation, check_identifier, require
+from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.pagination import Page, PageSizes, embedded, pages
+from airflow_provider_studio.client.report_runs import ReportRunEndpoints
+
+CollectionFilter = Literal["custom", "all"]
+ListingKind = Literal["reports", "datasets"]
+_LONGEST_REPORT_NAME = 64
+SUBSCRIBER_LISTS = ("email_subscription_memberships", "slack_subscription_memberships")
+"""The links of a subscription behind which its subscribers are."""
+
+
+class StudioClient(ReportRunEndpoints):
+    """The API of one workspace, as one token sees it.
+
+    :param credentials: workspace, token, secret and host.
+    :param limiter: the budget that everyone using this token shares.
+    :param timeout_seconds: how long to wait between two bytes of an answer.
+    :param retries: how often and how patiently to repeat a request.
+    :param priority: which of several waiting callers gets the next permit.
+    :param sleep: how to wait between attempts.
+    :param on_sent: is told of each send.
+    """
+
+    # People
+
+    def create_invite(self, email: str, message: str = "") -> dict[str, Any]:
+        """Invite a person into the workspace; personal tokens only.
+
+        :raises StudioCapabilityError: before any request, for a Workspace or Member token.
+        """
+        require(self.token_kind, Operation.CREATE_INVITE)
+        body = {"invite": {"invitee": {"email": email}, "message": message}}
+        return self._send("POST", f"/api/{self.workspace}/invites", body)
+
+    def list_members(self) -> list[models.Member]:
+        """List the workspace's members, with one request: `/memberships/lite`, which is not paged.
+
+        The documented `/memberships` was seen to answer 404 to tokens; this one is what live clients read.
+        """
+        path = f"/api/{self.workspace}/memberships/lite"
+        rows = embedded(self._get(path), "memberships", what=f"GET {path}")
+        return [models.Member.parse(row, what=f"GET {path}") for row in rows]
+
+    # Collections
+
+    def list_collections(self, filter: CollectionFilter = "custom") -> Iterator[models.Collection]:  # noqa: A002
+        """List Collections. `custom` leaves other members' personal ones out; `all` includes them.
+
+        A filter is always sent: without one, a Workspace token was once answered an empty list, and an unknown one is
+        ignored silently.
+        """
+        if filter not in ("custom", "all"):
+            raise StudioConfigurationError(f"collection filter is {filter!r}; it must be 'custom' or 'all'.")
+        return self._list(f"/api/{self.workspace}/spaces", "spaces", models.Collection, {"filter": filter})
+
+    def list_collection_reports(self, collection: str) -> Iterator[models.Report]:
+        """List a Collection's Reports, archived ones included (`archived` tells)."""
+        return self._list(f"{self._collection(collection)}/reports", "reports", models.Report)
+
+    def list_dataset_reports(self, dataset: str) -> Iterator[models.Report]:
+        """List the Reports that a dataset feeds."""
+        path = f"/api/{self.workspace}/datasets/{check_identifier('dataset', dataset)}/reports"
+        return self._list(path, "reports", models.Report)
+
+    def list_collection_datasets(self, collection: str) -> Iterator[models.Report]:
+        """List a Collection's datasets, which are Reports of the type `DatasetReport` and listed apart."""
+        return self._list(f"{self._collection(collection)}/datasets", "reports", models.Report)
+
+    def collection_pages(
+        self, collection: str, kind: ListingKind, *, sizes: PageSizes, after: Page | None = None
+    ) -> Iterator[Page]:
+        """List a Collection's Reports or datasets by whole pages, for a walk that keeps its progress.
+
+        :param sizes: what the walk knows of the server's page sizes; it spares asking for a page that is known to bring
+            nothing.
+        :param after: go on after this page.
+        """
+        path = f"{self._collection(collection)}/{kind}"
+        return pages(
+            lambda page: self._get(path, {"page": page}),
+            "reports",
+            what=f"GET {path}",
+            sizes=sizes,
+            kind=kind,
+            after=after,
+        )
+
+    def create_collection(self, name: str, description: str | None = None) -> models.Collection:
+        """Make a Collection."""
+        if not name:
+            raise StudioConfigurationError("name is empty; a Collection needs one.")
+        body = {"space": {"name": name, "description": description or ""}}
+        with self._as_its_member_may("make a Collection"):
+            answer = self._send("POST", f"/api/{self.workspace}/spaces", body)
+        return models.Collection.parse(answer, what="the new Collection")
+
+    def update_collection(
+        self, collection: str, *, name: str | None = None, description: str | None = None
+    ) -> models.Collection:
+        """Change a Collection's name or description. The documentation says POST; the live service takes PATCH."""
+        changes = {key: value for key, value in {"name": name, "description": description}.items() if value is not None}
+        if not changes:
+            raise StudioConfigurationError("Nothing to update: give a name or a description.")
+        path = self._collection(collection)
+        with self._as_its_member_may(f"change the Collection {collection}"):
+            answer = self._send("PATCH", path, {"space": changes})
+        return models.Collection.parse(answer, what=f"Collection {collection}")
+
+    # Reports
+
+    def get_report(self, report: str) -> models.Report:
+        """Read one Report."""
+        return models.Report.parse(self._get(self._report(report)), what=f"Report {report}")
+
+    def get_dataset(self, dataset: str) -> models.Report:
+        """Read one dataset."""
+        path = f"/api/{self.workspace}/datasets/{check_identifier('dataset', dataset)}"
+        return models.Report.parse(self._get(path), what=f"dataset {dataset}")
+
+    def update_report(
+        self,
+        report: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        collection: str | None = None,
+    ) -> models.Report:
+        """Change a Report's name (at most 64 characters), its description, or the Collection it is in."""
+        if name is not None and not 1 <= len(name) <= _LONGEST_REPORT_NAME:
+            raise StudioConfigurationError(
+                f"name has {len(name)} characters; a Report's name has 1 to {_LONGEST_REPORT_NAME}."
+            )
+        values = {
+            "name": name,
+            "description": description,
+            "space_token": None if collection is None else check_identifier("collection", collection),
+        }
+        changes = {key: value for key, value in values.items() if value is not None}
+        if not changes:
+            raise StudioConfigurationError("Nothing to update: give a name, a description or a collection.")
+        path = self._report(report)
+        with self._as_its_member_may(f"change the Report {report}"):
+            answer = self._send("PATCH", path, {"report": changes})
+        return models.Report.parse(answer, what=f"Report {report}")
+
+    def archive_report(self, report: str) -> models.Report:
+        """Archive a Report; `unarchive_report` takes it back."""
+        return models.Report.parse(self._send("PATCH", f"{self._report(report)}/archive"), what=f"Report {report}")
+
+    def unarchive_report(self, report: str) -> models.Report:
+        """Take a Report out of the archive."""
+        answer = self._send("PATCH", f"{self._report(report)}/unarchive")
+        return models.Report.parse(answer, what=f"Report {report}")
+
+    # Schedules
+
+    def list_schedules(self, report: str) -> Iterator[models.Schedule]:
+        """List a Report's schedules."""
+        return self._list(f"{self._report(report)}/schedules", "report_schedules", models.Schedule)
+
+    def list_dataset_schedules(self, dataset: str) -> Iterator[models.Schedule]:
+        """List a dataset's schedules."""
+        path = f"/api/{self.workspace}/datasets/{check_identifier('dataset', dataset)}/schedules"
+        return self._list(path, "report_schedules", models.Schedule)
+
+    def get_schedule(self, report: str, schedule: str) -> models.Schedule:
+        """Read one schedule."""
+        path = self._schedule(report, schedule)
+        return models.Schedule.parse(self._get(path), what=f"schedule {schedule}")
+
+    def create_schedule(self, report: str, values: models.ScheduleInput) -> models.Schedule:
+        """Create a schedule."""
+        answer = self._send("POST", f"{self._report(report)}/schedules", values.to_json())
+        return models.Schedule.parse(answer, what=f"the new schedule of Report {report}")
+
+    def update_schedule(self, report: str, schedule: str, values: models.ScheduleInput) -> models.Schedule:
+        """Change a schedule."""
+        answer = self._send("PATCH", self._schedule(report, schedule), values.to_json())
+        return models.Schedule.parse(answer, what=f"schedule {schedule}")
+
+    def delete_schedule(self, report: str, schedule: str) -> None:
+        """Delete a schedule for good; the API has no way back."""
+        self._send("DELETE", self._schedule(report, schedule))
+
+    # Subscriptions
+
+    def list_report_subscriptions(self, report: str) -> Iterator[models.Subscription]:
+        """List who gets a Report's results."""
+        return self._list(f"{self._report(report)}/subscriptions", "report_subscriptions", models.Subscription)
+
+    def list_schedule_subscriptions(self, report: str, schedule: str) -> Iterator[models.Subscription]:
+        """List who gets the results of one schedule's runs."""
+        path = f"{self._schedule(report, schedule)}/subscriptions"
+        return self._list(path, "report_subscriptions", models.Subscription)
+
+    def create_subscription(self, report: str, values: Mapping[str, Any]) -> models.Subscription:
+        """Create a subscription; `values` are the write names of the API, such as `csv_attachments_enabled`."""
+        answer = self._send("POST", f"{self._report(report)}/subscriptions", {"report_subscription": dict(values)})
+        return models.Subscription.parse(answer, what=f"the new subscription of Report {report}")
+
+    def delete_subscription(self, report: str, subscription: str) -> None:
+        """Delete a subscription."""
+        path = f"{self._report(report)}/subscriptions/{check_identifier('subscription', subscription)}"
+        self._send("DELETE", path)
+
+    def list_subscribers(self, subscription: models.Subscription) -> dict[str, list[dict[str, Any]]]:
+        """Read who is behind a subscription, by the link relations of `SUBSCRIBER_LISTS`.
+
+        The addresses come from the subscription's own links; the API description names no path for them. A link that
+        is missing or leaves this workspace is not followed: its relation is not in the result, and its people are
+        unknown.
+        """
+        found: dict[str, list[dict[str, Any]]] = {}
+        for relation in SUBSCRIBER_LISTS:
+            path = subscription.link(relation)
+            if path is not None and path.startswith(f"/api/{self.workspace}/"):
+                found[relation] = list(self._rows(path, "memberships", tokens=False))
+        return found
+
+    def list_report_filters(self, report: str) -> Iterator[models.ReportFilter]:
+        """List a Report's filters."""
+        return self._list(f"{self._report(report)}/filters", "report_filters", models.ReportFilter)
+
+    # Data sources
+
+    def get_data_source(self, data_source: str) -> models.DataSource:
+        """Read one database connection of the workspace."""
+        path = f"/api/{self.workspace}/data_sources/{check_identifier('data source', data_source)}"
+        return models.DataSource.parse(self._get(path), what=f"data source {data_source}")

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all bodies share: links, forms, listings, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_studio.emulator.workspace import World
+
+Body = dict[str, Any]
+WEB = "https://app.mode.com"
+
+
+@dataclass(frozen=True)
+class View:
+    """A world as it stands at one time, which is what a body is made from."""
+
+    world: World
+    now: datetime
+
+    @property
+    def root(self) -> str:
+        """Where the workspace's resources live."""
+        return f"/api/{self.world.workspace}"
+
+
+def link(href: str, *, templated: bool = False) -> Body:
+    """One HAL link."""
+    return {"templated": True, "href": href} if templated else {"href": href}
+
+
+def form(method: str, action: str, fields: Body | None = None) -> Body:
+    """A form; its fields by name with their present values."""
+    body: Body = {"method": method, "action": action}
+    if fields is not None:
+        body["content_type"] = "application/json"
+        body["input"] = {
+            wrapper: {name: {"type": "text", "value": value} for name, value in values.items()}
+            for wrapper, values in fields.items()
+        }
+    return body
+
+
+def listing(path: str, key: str, rows: Sequence[Body], pagination: Body | None = None) -> Body:
+    """A HAL listing; only some endpoints tell a pagination block."""
+    body: Body = {"_links": {"self": link(path)}, "_embedded": {key: list(rows)}}
+    if pagination is not None:
+        body["pagination"] = pagination
+        # Emitted past the end too, as the real one does.
+        body["_links"]["next_page"] = link(f"{path}?page={pagination['page'] + 1}")
+    return body
+
+
+def pagination(page: int, per_page: int, count: int, total: int) -> Body:
+    """The counters of a listing."""
+    pages = max(1, -(-total // per_page))
+    return {"page": page, "per_page": per_page, "count": count, "total_pages": pages, "total_count": total}
+
+
+def error(error_id: str, message: Any) -> Body:
+    """An error's body."""
+    return {"id": error_id, "message": message, "_links": {"help": link("https://mode.com/help")}}

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carry a plan out: each Report is read again, backed up, acted on, verified and journaled, schedules before archive.
+
+Killed anywhere, the next call goes on: what is journaled as settled stays settled, and an intent without an outcome is
+held against the live workspace before anything is done. Two calls at once end as one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from upath import UPath
+
+from airflow_provider_studio.client.client import StudioClient
+from airflow_provider_studio.client.errors import (
+    StudioAPIError,
+    StudioError,
+    StudioNotFoundError,
+)
+from airflow_provider_studio.client.models import Schedule
+from airflow_provider_studio.client.ratelimit import Priority
+from airflow_provider_studio.governance import file_names
+from airflow_provider_studio.governance.errors import StorageError, WrongWorkspaceError, is_refusal
+from airflow_provider_studio.governance.execution.actions import ANOTHER_APPLY, Acts, Outcome
+from airflow_provider_studio.governance.execution.concurrency import run_concurrently
+from airflow_provider_studio.governance.execution.failures import Failures
+from airflow_provider_studio.governance.execution.guard_rails import GuardRails
+from airflow_provider_studio.governance.execution.recheck import Live, reason_to_skip
+from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
+from airflow_provider_studio.governance.plans.models import REFUSED, Action, ActionKind, Rule
+from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.storage import utcnow
+
+log = logging.getLogger(__name__)
+
+SCHEDULE_FAILED = "schedule_failed"
+"""Why a Report is not archived yet, unjournaled: a retry may delete its schedule, and then archive it."""
+
+
+@dataclass
+class ApplySummary:
+    """What came of a plan.
+
+    :param skipped: how many actions were not done, by reason.
+    :param already_done: actions that an earlier try had settled.
+    :param warnings: what was done and is not as it should be, in words.
+    :param failures: what went wrong, in words.
+    :param refused: how many actions Studio refused.
+    :param refused_again: those among them of which the plan says so, in words; they are no failures.
+    :param retry_helps: whether a retry may do what failed.
+    :param stopped: why the rest was not tried, if it was not.
+    """
+
+    plan_id: str
+    archived: int = 0
+    unarchived: int = 0
+    schedules_deleted: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    already_done: int = 0
+    warnings: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    refused: int = 0
+    refused_again: list[str] = field(default_factory=list)
+    retry_helps: bool = False
+    stopped: str | None = None
+    requests_spent: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as plain JSON."""
+        return {**vars(self), "skipped": dict(self.skipped), "failed": len(self.failures)}
+
+
+def apply_plan(
+    client: StudioClient,
+    plan: Plan,
+    storage: UPath,
+    *,
+    guard_rails: GuardRails | None = None,
+    actor: Mapping[str, str],
+    kinds: Collection[ActionKind] = tuple(ActionKind),
+    stop: Callable[[], str | None] = lambda: None,
+    concurrency: int = 4,
+    now: Callable[[], datetime] = utcnow,
+) -> ApplySummary:
+    """Carry a plan out, or go on with it.
+
+    :param actor: who acts, for the journal: DAG, run, task, try, approver.
+    :param kinds: what was approved; all else is skipped for good.
+    :param stop: asked before each action; what it returns is the reason to try nothing more. Where it raises, nothing
+        more is tried either.
+    :param concurrency: how many Reports are worked on at once; the actions of one go one after the other.
+    :raises GuardRailError: the plan is too large or too old; nothing was touched.
+    :raises StorageError: the journal cannot be written; nothing was done that it does not tell.
+    :raises WrongWorkspaceError: the client opens another workspace.
+    """
+    if plan.workspace != client.workspace:
+        raise WrongWorkspaceError(
+            f"Plan {plan.plan_id} is for the workspace {plan.workspace!r}, but the connection opens "
+            f"{client.workspace!r}. Use the connection that the plan was made with."
+        )
+    rails = guard_rails or GuardRails()
+    rails.check(plan, now())
+    journal = Journal(storage, plan.workspace, plan.plan_id, actor=actor, sha256=plan.sha256, now=now)
+    journal.check_writable()
+    work = _Apply(client.with_priority(Priority.ACT), plan, journal, rails=rails, kinds=frozenset(kinds), stop=stop)
+    return work.run(concurrency)
+
+
+class _Apply:
+    """One apply on its way."""
+
+    def __init__(
+        self,
+        client: StudioClient,
+        plan: Plan,
+        journal: Journal,
+        *,
+        rails: GuardRails,
+        kinds: frozenset[ActionKind],
+        stop: Callable[[], str | None],
+    ) -> None:
+        self._client = client
+        self._plan = plan
+        self._policy = StalenessPolicy.of_plan(plan.header.policy) if plan.header.policy else None
+        self._journal = journal
+        self._acts = Acts(client, journal)
+        self._kinds = kinds
+        self._stop = stop
+        self._summary = ApplySummary(plan.plan_id)
+        self._failures = Failures(
+            max_in_a_row=rails.max_failures_in_a_row, max_refused_at_first=rails.max_refused_at_first
+        )
+        self._lock = threading.Lock()
+
+    def run(self, concurrency: int) -> ApplySummary:
+        before = self._client.spending.requests
+        reports = [list(actions) for _, actions in groupby(self._plan.actions, key=lambda action: action.report)]
+        # What failed in an earlier try may fail again: it must not keep a retry from the rest.
+        reports.sort(key=lambda actions: any(self._journal.has(one.action_id, Event.FAILED) for one in actions))
+        try:
+            run_concurrently(self._report, reports, concurrency)
+        finally:
+            self._summary.requests_spent = self._client.spending.requests - before
+            log.info("Applied plan %s: %s", self._plan.plan_id, self._summary.to_dict())
+        return self._summary
+
+    def _report(self, actions: list[Action]) -> None:
+        """Do what is left to do for one Report; whatever goes wrong with it leaves the others alone."""
+        pending = [one for one in actions if not self._journal.has(one.action_id, Event.DONE, Event.SKIPPED)]
+        with self._lock:
+            self._summary.already_done += len(actions) - len(pending)
+        for action in pending:
+            if action.kind not in self._kinds:
+                self._skip(action, "not_approved")
+        pending = [one for one in pending if one.kind in self._kinds]
+        if not pending or self._stopped():
+            return
+        try:
+            live = self._read_again(pending)
+        except StudioNotFoundError:
+            for action in pending:
+                self._skip(action, "gone", http_status=404)
+        except StudioError as error:
+            self._fail(pending[0], error)
+        else:
+            kept = any(one.schedule in live.schedules for one in actions if one not in pending)
+            self._act([one for one in pending if not self._settled(one, live)], live, kept=kept)
+
+    def _read_again(self, pending: list[Action]) -> Live:
+        """Read the Report and, unless it surely has none, its schedules as they are now."""
+        token = pending[0].report
+        report = self._client.get_report(token)
+        has_schedules = report.schedules_count != 0 or any(one.schedule for one in pending)
+        schedules = list(self._client.list_schedules(token)) if has_schedules else []
+        return Live(
+            report, {one.token: one for one in schedules}, lambda schedule: self._backed_up_run(token, schedule)
+        )
+
+    def _backed_up_run(self, report: str, schedule: str) -> datetime | None:
+        """When a schedule that an earlier try deleted last ran."""
+        action_id = file_names.action_id(ActionKind.DELETE_SCHEDULE.value, report, schedule)
+        if not self._journal.has(action_id, Event.INTENT):
+            return None
+        return Schedule.parse(self._journal.read(action_id, Event.INTENT)["backup"]["schedule"]).last_run_at
+
+    def _settled(self, action: Action, live: Live) -> bool:
+        """Whether an earlier try had its effect and was killed before it could say so; say it now."""
+        if not self._journal.has(action.action_id, Event.INTENT) or not self._acts.has_effect(action, live):
+            return False
+        self._done(action, Outcome(after=self._acts.effect(action), http_status=None), resumed=True)
+        return True
+
+    def _act(self, pending: list[Action], live: Live, *, kept: bool) -> None:
+        """Act in order; a Report that keeps a schedule is not archived.
+
+        :param kept: whether an earlier try decided to keep one.
+        """
+        schedules_gone, failed = not kept, False
+        reasons = self._reasons(pending, live)
+        for action in pending:
+            reason = reasons[action.action_id]
+            if reason is None and action.kind is ActionKind.ARCHIVE_REPORT and not schedules_gone:
+                reason = SCHEDULE_FAILED if failed else "schedule_kept"
+            if reason is not None and self._acts.has_effect(action, live):
+                reason = self._acts.whose_effect(action, reason)
+            if reason is None and self._stopped():
+                return
+            outcome = self._try(action, live) if reason is None else Outcome(skipped=reason)
+            if outcome is None:
+                schedules_gone, failed = False, True
+            elif outcome.skipped is None:
+                self._done(action, outcome)
+            else:
+                self._skip(action, outcome.skipped, **outcome.facts)
+                schedules_gone &= outcome.skipped == "gone"
+                if outcome.skipped == ANOTHER_APPLY:
+                    return
+
+    def _reasons(self, pending: list[Action], live: Live) -> dict[str, str | None]:
+        """Return why each action may not be done any more; a sign of life in one schedule is one for its Report."""
+        reasons = {one.action_id: reason_to_skip(one, live, self._policy) for one in pending}
+        stale = [one.action_id for one in pending if one.rule is Rule.STALE]
+        alive = next((reasons[one] for one in stale if reasons[one] is not None), None)
+        return reasons | dict.fromkeys(stale, alive)
+
+    def _try(self, action: Action, live: Live) -> Outcome | None:
+        """Do one action. Returns None if it failed."""
+        try:
+            return self._acts.do(action, live)
+        except StorageError:
+            raise
+        except StudioError as error:
+            self._fail(action, error)
+            return None
+
+    def _done(self, action: Action, outcome: Outcome, *, resumed: bool = False) -> None:
+        first = self._journal.write(
+            action,
+            Event.DONE,
+            before=outcome.before,
+            after=outcome.after,
+            http_status=outcome.http_status,
+            resumed=resumed,
+        )
+        log.info("%s is done", action.action_id)
+        with self._lock:
+            self._failures.success()
+            self._summary.warnings += outcome.warnings
+            if not first:  # another apply of this plan was faster to say so
+                self._summary.already_done += 1
+            elif action.kind is ActionKind.ARCHIVE_REPORT:
+                self._summary.archived += 1
+            elif action.kind is ActionKind.UNARCHIVE_REPORT:
+                self._summary.unarchived += 1
+            else:
+                self._summary.schedules_deleted += 1
+
+    def _skip(self, action: Action, reason: str, **facts: Any) -> None:
+        log.info("%s is skipped: %s", action.action_id, reason)
+        if reason not in {ANOTHER_APPLY, SCHEDULE_FAILED}:
+            self._journal.write(action, Event.SKIPPED, reason=reason, **facts)
+        with self._lock:
+            self._summary.skipped[reason] += 1
+
+    def _fail(self, action: Action, error: StudioError) -> None:
+        status = error.status if isinstance(error, StudioAPIError) else None
+        refused = is_refusal(error)
+        expected = refused and (REFUSED, status) in {(one.field, one.value) for one in action.evidence}
+        log.warning("%s failed: %s", action.action_id, error)
+        self._journal.write(action, Event.FAILED, error=str(error), http_status=status, refused=refused)
+        with self._lock:
+            summary = self._summary
+            (summary.refused_again if expected else summary.failures).append(f"{action.action_id}: {error}")
+            summary.refused += refused
+            summary.retry_helps |= error.retry_helps and not expected
+            reason = self._failures.failure(action.report, error, expected=expected)
+            if reason is not None:
+                self._halt(reason, refused=refused)
+
+    def _stopped(self) -> bool:
+        """Ask the stop switch, one thread at a time, and whether anything else has stopped the work."""
+        with self._lock:
+            if self._summary.stopped is None:
+                try:
+                    reason = self._stop()
+                except Exception as error:  # noqa: BLE001  whatever it is, nobody can stop us any more
+                    reason = f"the stop switch cannot be read ({type(error).__name__}: {error})"
+                if reason:
+                    self._halt(reason)
+            return self._summary.stopped is not None
+
+    def _halt(self, reason: str, *, refused: bool = False) -> None:
+        """Stop the work.
+
+        :param refused: whether the reason is that Studio refuses everything, which says nothing about any Report.
+        """
+        if self._summary.stopped is None:
+            self._summary.stopped = reason
+            self._journal.write(PLAN, Event.STOPPED, reason=reason, refused=refused)

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recreate schedules from their backups, each once, and compare the result with the backup field by field.
+
+The response to a creation may be lost. The created schedule is then found among those that are new since the undo's own
+intent, which names the schedules that the Report had before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_studio.client.client import StudioClient
+from airflow_provider_studio.client.errors import (
+    StudioConnectionError,
+    StudioError,
+    StudioNotFoundError,
+    StudioResponseError,
+    StudioServerError,
+)
+from airflow_provider_studio.client.models import Schedule, ScheduleInput
+from airflow_provider_studio.governance.execution.schedule_comparison import (
+    Backup,
+    differences,
+    find_restored,
+    original_parameters,
+)
+from airflow_provider_studio.governance.execution.subscriptions import (
+    REFUSALS,
+    SubscriptionRestorer,
+    options_of,
+    subscriptions_by_schedule,
+)
+from airflow_provider_studio.governance.plans.journal import Event, Journal
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A schedule that is back.
+
+    :param http_status: of the request that created it; None where an earlier try did.
+    :param subscriptions: what names its subscriptions.
+    :param subscriptions_created: how many of them were created just now.
+    :param subscribers: how many people its subscriptions had, whom the API has no way to add.
+    :param differs: what is not as the backup has it, in words.
+    :param is_complete: whether it has all its subscriptions.
+    """
+
+    schedule: Schedule
+    http_status: int | None
+    subscriptions: tuple[str | None, ...]
+    subscriptions_created: int
+    subscribers: int
+    differs: tuple[str, ...]
+    is_complete: bool
+
+
+class Restoring:
+    """Recreates schedules under a journal.
+
+    `created` has the tokens of the schedules that are known to be back, by action, for those that fail afterwards.
+    """
+
+    def __init__(self, client: StudioClient, journal: Journal) -> None:
+        self._client = client
+        self._journal = journal
+        self.created: dict[str, str] = {}
+
+    def schedule(self, action_id: str, about: Mapping[str, Any], backup: Backup, live: Sequence[Schedule]) -> Restored:
+        """Recreate a schedule with its subscriptions, or continue where an earlier try ended.
+
+        :param live: the Report's schedules as they are now.
+        :raises StudioError: it is not back, or not all of it; `created` says whether the schedule itself is.
+        """
+        resumed = self._journal.has(action_id, Event.UNDO_INTENT) or not self._intend(action_id, about, backup, live)
+        intent = self._journal.read(action_id, Event.UNDO_INTENT)
+        made = self._from_earlier_try(action_id, about["report"], backup, live, intent) if resumed else None
+        status = None
+        if made is None:
+            made = self._create(about["report"], backup, live)
+            status = self._client.last_status
+        return self.complete(action_id, about["report"], backup, made, http_status=status)
+
+    def complete(
+        self, action_id: str, report: str, backup: Backup, made: Schedule, *, http_status: int | None = None
+    ) -> Restored:
+        """Give a schedule that is back the subscriptions that it lacks, and compare it with its backup.
+
+        :raises StudioError: its subscriptions are unknown.
+        """
+        self.created[action_id] = made.token
+        before = None
+        if self._journal.has(action_id, Event.UNDO_INTENT):
+            before = self._journal.read(action_id, Event.UNDO_INTENT).get("subscriptions_before")
+        wanted = [options_of(one["subscription"]) for one in backup["subscriptions"]]
+        subscribed = SubscriptionRestorer(self._client, report, made.token, wanted, before).restore()
+        return Restored(
+            schedule=made,
+            http_status=http_status,
+            subscriptions=subscribed.tokens,
+            subscriptions_created=subscribed.created,
+            subscribers=sum(map(_subscribers, backup["subscriptions"])),
+            differs=(*differences(backup, made), *subscribed.problems),
+            is_complete=subscribed.is_complete,
+        )
+
+    def _intend(self, action_id: str, about: Mapping[str, Any], backup: Backup, live: Sequence[Schedule]) -> bool:
+        """Make the intent durable. Returns False if another undo of this plan did so at this moment."""
+        known = sorted(schedule.token for schedule in live)
+        listed = subscriptions_by_schedule(self._client, about["report"], known if backup["subscriptions"] else [])
+        return self._journal.write(
+            action_id,
+            Event.UNDO_INTENT,
+            about=about,
+            before={"schedule": None},
+            schedules_before=known,
+            subscriptions_before=listed,
+        )
+
+    def _from_earlier_try(
+        self, action_id: str, report: str, backup: Backup, live: Sequence[Schedule], intent: Mapping[str, Any]
+    ) -> Schedule | None:
+        """Return the schedule that an earlier try created, if it did.
+
+        :raises StudioResponseError: it may be any of several.
+        """
+        named = {event["after"]["schedule"] for event in self._failures(action_id)}
+        for schedule in live:
+            if schedule.token in named:
+                return schedule
+        known = {*intent["schedules_before"], *self._restored_by_others(action_id, report)}
+        return find_restored(backup, [schedule for schedule in live if schedule.token not in known])
+
+    def _failures(self, action_id: str) -> list[dict[str, Any]]:
+        """Return the failures of an action that came after its schedule was created."""
+        failures = self._journal.read_all(action_id, Event.UNDO_FAILED)
+        return [event for event in failures if (event.get("after") or {}).get("schedule")]
+
+    def _restored_by_others(self, action_id: str, report: str) -> set[str]:
+        """Return the tokens of the schedules that other actions of this plan created for the Report."""
+        prefix = action_id[: action_id.index(report) + len(report)]
+        found = set()
+        for event in (Event.UNDONE, Event.UNDO_FAILED):
+            for other in self._journal.action_ids(event):
+                if other != action_id and other.startswith(f"{prefix}-"):
+                    told = [self._journal.read(other, event)] if event is Event.UNDONE else self._failures(other)
+                    found |= {one["after"]["schedule"] for one in told}
+        return found
+
+    def _create(self, report: str, backup: Backup, live: Collection[Schedule]) -> Schedule:
+        """Create a schedule; where the response is lost, return what is new since just before, if that is one.
+
+        :param live: the Report's schedules just before.
+        """
+        machine_values = {**backup["machine_values"], "params": original_parameters(backup)}
+        try:
+            return self._client.create_schedule(report, ScheduleInput.model_validate(machine_values))
+        except (StudioConnectionError, StudioResponseError, StudioServerError) as error:
+            if isinstance(error, StudioConnectionError) and not error.may_have_arrived:
+                raise
+            before = {schedule.token for schedule in live}
+            new = [schedule for schedule in self._client.list_schedules(report) if schedule.token not in before]
+            made = new[0] if len(new) == 1 else find_restored(backup, new)
+            if made is None:
+                raise
+            return made
+
+
+def is_refused_whole(error: StudioError) -> bool:
+    """Whether Studio refused to create a schedule, so that nothing of it is there."""
+    return isinstance(error, REFUSALS) and error.method == "POST" and error.path.endswith("/schedules")
+
+
+def reason_in_words(error: StudioError, intent: Mapping[str, Any]) -> str:
+    """Return why something cannot be restored, with what a person may do about it."""
+    about = intent["action"]
+    if isinstance(error, StudioNotFoundError) and not error.path.endswith("/subscriptions"):
+        return f"Report {about['report']} is gone; somebody deleted it since. Its backup is in the journal. ({error})"
+    if isinstance(error, REFUSALS) and about["schedule"]:
+        return (
+            f"Studio refuses this schedule; an admin's frequency policy or missing rights may be why. Its backup is in "
+            f"the journal. ({error})"
+        )
+    return str(error)
+
+
+def _subscribers(backup: Mapping[str, Any]) -> int:
+    return int(backup["subscription"].get("email_subscriber_count") or 0)

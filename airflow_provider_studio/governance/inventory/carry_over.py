@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The night before, as a walk needs it: what need not be asked again, and what must not silently go missing.
+
+A Report's schedules are carried over as long as nothing speaks against them: it was not edited, has as many schedules
+as before, and ran when they foretold and not otherwise. Since not every change shows in a Report's listing, a share of
+them is read again each night, so that no carried fact is older than `verify_within`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from upath import UPath
+
+from airflow_provider_studio.governance.file_names import parsed_event_file, report_of
+from airflow_provider_studio.governance.layout import journals_in
+from airflow_provider_studio.governance.snapshots.rows import DATASET, SAME_RUN, Row, fetched, ran_by_schedule
+from airflow_provider_studio.governance.snapshots.store import Snapshot, open_history
+from airflow_provider_studio.governance.sql import NIGHT_MEMORY
+from airflow_provider_studio.governance.storage import SAME_TIME, explained
+
+UNKNOWN_FOR = timedelta(days=30)
+"""So long a Report that cannot be read is kept as unknown; then it has disappeared."""
+_PERIODS = {
+    "every_15_minutes": timedelta(minutes=15),
+    "every_30_minutes": timedelta(minutes=30),
+    "hourly": timedelta(hours=1),
+    "daily": timedelta(days=1),
+    "weekly": timedelta(days=1),
+    "monthly": timedelta(days=1),
+}
+"""Firings are whole multiples of these apart, but for daylight saving."""
+_DAYLIGHT_SAVING = timedelta(hours=1)
+_LATE = timedelta(hours=1)
+"""A foretold run that much later is overdue."""
+_SAME_TIME = timedelta(seconds=1)
+"""Sources write times to the millisecond or to the second."""
+_SCHEDULED = """
+SELECT token, type, edited_at, archived, schedules_count, last_run_at, verified_at FROM reports
+WHERE unknown IS NOT TRUE AND schedules_count > 0 AND verified_at IS NOT NULL
+"""
+
+
+class PreviousSnapshot:
+    """What the newest finished snapshot knows. Without one, nothing.
+
+    :param snapshot: the newest finished snapshot.
+    :param taken_at: when this night's walk began.
+    :param verify_within: the oldest that a carried fact may be.
+    :param acted_on: Reports whose schedules governance itself may have deleted or made anew, which leaves no trace in
+        their listing.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot | None,
+        taken_at: datetime,
+        *,
+        verify_within: timedelta,
+        acted_on: frozenset[str] = frozenset(),
+    ) -> None:
+        self.snapshot = snapshot
+        self._acted_on = acted_on
+        self._taken_at = taken_at
+        self._verify_within = verify_within
+        self._scheduled: dict[str, Row] = {}
+        self._told_by_rest: dict[str, Row] = {}
+        self._schedules: dict[str, list[Row]] = {}
+        self._last_runs: dict[str, tuple[datetime, bool | None]] = {}
+        """When the last run of each Report began, and whether a schedule made it."""
+        self.reports: dict[str, tuple[str | None, str | None, bool]] = {}
+        """Collection, type and whether it was unknown, of each Report."""
+        self.collection_filter: str | None = None
+        """Which Collections it read, where it says so."""
+        self._sizes: dict[tuple[str | None, str], int] = {}
+        if snapshot is not None:
+            self._load(snapshot)
+
+    def _load(self, snapshot: Snapshot) -> None:
+        self.collection_filter = snapshot.summary().get("collection_filter")
+        with open_history([snapshot], ["reports", "schedules"], memory=NIGHT_MEMORY) as connection:
+            for row in fetched(connection.execute(_SCHEDULED)):
+                self._scheduled[row["token"]] = row
+            for row in fetched(connection.execute("SELECT * EXCLUDE (taken_at) FROM schedules ORDER BY report, token")):
+                self._schedules.setdefault(row["report"], []).append(row)
+            for row in fetched(connection.execute("SELECT token, archived, creator, collection FROM reports")):
+                self._told_by_rest[row.pop("token")] = row
+            sql = "SELECT token, last_run_at, last_run_by_schedule FROM reports WHERE last_run_at IS NOT NULL"
+            for row in fetched(connection.execute(sql)):
+                self._last_runs[row["token"]] = (row["last_run_at"], row["last_run_by_schedule"])
+            sql = "SELECT token, collection, type, coalesce(unknown, false) FROM reports ORDER BY token"
+            for token, *facts in connection.execute(sql).fetchall():
+                self.reports[token] = (facts[0], facts[1], facts[2])
+                listing = (facts[0], "datasets" if facts[1] == DATASET else "reports")
+                self._sizes[listing] = self._sizes.get(listing, 0) + 1
+
+    def rows_in(self, collection: str, kind: str) -> int:
+        """How many rows a Collection's listing had, of its `reports` or of its `datasets`."""
+        return self._sizes.get((collection, kind), 0)
+
+    def rows_of(self, tokens: Sequence[str]) -> list[Row]:
+        """Return whole rows, of what is not too long unknown."""
+        if self.snapshot is None or not tokens:
+            return []
+        with open_history([self.snapshot], memory=NIGHT_MEMORY) as connection:
+            sql = "SELECT * EXCLUDE (taken_at) FROM reports WHERE token IN (SELECT unnest($1)) ORDER BY token"
+            found = fetched(connection.execute(sql, [list(tokens)]))
+        oldest = self._taken_at - UNKNOWN_FOR
+        return [row for row in found if (row["seen_at"] or self._taken_at) >= oldest]
+
+    def completed(self, row: Row) -> Row:
+        """Return a Discovery row with what only the REST API tells and seldom changes, as it was the night before."""
+        before = self._told_by_rest.get(row["token"], {})
+        return {**row, **{name: value for name, value in before.items() if row[name] is None}}
+
+    def ran_by_schedule(self, report: Row, schedules: Sequence[Row] | None) -> bool | None:
+        """Return whether a schedule made a Report's last run; None where that is unknown, or it never ran.
+
+        The schedule may be deleted by now, so what the snapshot before knew of the same run stays true. A run is known
+        by its start: the link to it may be missing or old.
+
+        :param schedules: the schedules that the Report has now; None where they were not read.
+        """
+        ran, token = report["last_run_at"], report["token"]
+        if ran is None:
+            return None
+        if schedules is not None and ran_by_schedule(ran, schedules):
+            return True
+        before = self._last_runs.get(token)
+        if before is not None and abs(before[0] - ran) <= _SAME_TIME:
+            return before[1]
+        if schedules is None or self.reports.get(token, (None, None, False))[2]:
+            return None
+        left = {one["token"] for one in schedules}
+        deleted = (one for one in self._schedules.get(token, ()) if one["token"] not in left)
+        return None if any(_may_have_fired(one, ran) for one in deleted) else False
+
+    def schedules_of(self, report: Row) -> list[Row] | None:
+        """Return a Report's schedules as they must be by now; None if they must be read.
+
+        :param report: its row of this night.
+        """
+        before, carried = self._scheduled.get(report["token"]), self._schedules.get(report["token"], [])
+        if before is None or len(carried) != report["schedules_count"] or self._is_due(before):
+            return None
+        if any(before[name] != report[name] for name in ("edited_at", "archived", "schedules_count")):
+            return None
+        ran = report["last_run_at"]
+        if ran == before["last_run_at"]:
+            return carried if not any(self._is_overdue(one, ran) for one in carried) else None
+        foretold = [self._fired(one, report) if _foretold(one, ran) else one for one in carried]
+        if ran is None or report["last_run_failed"] or foretold == carried:
+            return None
+        return foretold if not any(self._is_overdue(one, ran) for one in foretold) else None
+
+    def _is_due(self, before: Row) -> bool:
+        """Whether it is the Report's turn to be read, or past it."""
+        if before["token"] in self._acted_on:
+            return True
+        days = max(1, self._verify_within.days)
+        turn = int.from_bytes(hashlib.sha256(before["token"].encode()).digest()[:4], "big")
+        today = self._taken_at.toordinal()
+        verified = before["verified_at"]
+        if verified <= self._taken_at - self._verify_within:
+            return True
+        return (turn + today) % days == 0 and verified.toordinal() != today
+
+    def _is_overdue(self, schedule: Row, last_run_at: datetime | None) -> bool:
+        """Whether a run that was foretold did not come."""
+        planned = schedule["next_scheduled_run"]
+        if planned is None or planned > self._taken_at - _LATE:
+            return False
+        return last_run_at is None or last_run_at < planned - SAME_RUN
+
+    def _fired(self, schedule: Row, report: Row) -> Row:
+        """Return a schedule after the Report's last run, which it foretold."""
+        succeeded = report["last_successfully_run_at"]
+        failed = report["last_run_failed"]
+        return {
+            **schedule,
+            "last_run_at": report["last_run_at"],
+            "last_succeeded_at": succeeded if failed is False else schedule["last_succeeded_at"],
+            "last_run_failed": failed,
+            "next_scheduled_run": self._next(schedule, report["last_run_at"]),
+        }
+
+    def _next(self, schedule: Row, ran: datetime) -> datetime | None:
+        """When it fires next, where that needs no calendar: None for monthly ones and several days of the week."""
+        planned, freq = schedule["next_scheduled_run"], schedule["freq"]
+        days = str(schedule["day_of_week"] or "").strip("[]").split(",")
+        if planned is None or freq == "monthly" or (freq == "weekly" and len(days) > 1):
+            return None
+        period = timedelta(days=7) if freq == "weekly" else _PERIODS[freq]
+        # The last firing rather than the one foretold long ago: it has the right side of daylight saving.
+        grid = timedelta(minutes=15)
+        fired: datetime = planned + round((ran - planned) / grid) * grid
+        while fired <= self._taken_at:
+            fired += period
+        return fired
+
+
+def reports_acted_on(storage: UPath, workspace: str) -> frozenset[str]:
+    """Return the Reports that any journal names an action for."""
+    names: list[str] = []
+    for journal in journals_in(storage, workspace):
+        with explained("list", journal):
+            names += [event.name for event in journal.iterdir()]
+    events = filter(None, map(parsed_event_file, names))
+    return frozenset(report for action, _ in events if (report := report_of(action)) is not None)
+
+
+def _may_have_fired(schedule: Row, ran: datetime) -> bool:
+    """Whether a run may be one of a schedule that is gone: it came at its time, or its times are unknown."""
+    is_known = schedule["freq"] in _PERIODS and (schedule["next_scheduled_run"] or schedule["last_run_at"])
+    return not is_known or _foretold(schedule, ran)
+
+
+def _foretold(schedule: Row, ran: datetime | None) -> bool:
+    """Whether a run is one of a schedule's, by the time of day (or of the hour) at which it fires."""
+    period = _PERIODS.get(schedule["freq"] or "")
+    reference = schedule["next_scheduled_run"] or schedule["last_run_at"]
+    if period is None or reference is None or ran is None:
+        return False
+    shifts = [timedelta(0)]
+    if period == timedelta(days=1) and schedule["time_zone"] != "UTC":
+        shifts += [_DAYLIGHT_SAVING, -_DAYLIGHT_SAVING]
+    # A run begins a little after its firing, never before.
+    return any((ran - reference + shift + SAME_TIME) % period <= SAME_RUN for shift in shifts)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan for people, in Markdown: numbers, changes since the previous plan, the policy, and a row for each Report.
+
+Names come from users: nothing in them becomes markup, and none is long.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from airflow_provider_studio.governance.plans.models import (
+    Action,
+    ActionKind,
+    PlanDiff,
+    PlanHeader,
+    ProtectionCount,
+    Spared,
+    SpareReason,
+)
+from airflow_provider_studio.governance.plans.policy_text import SPARED
+from airflow_provider_studio.governance.text import counted, duration, markdown
+
+_MOST_PROTECTIONS = 20
+_MOST_REFUSED = 10
+_MOST_DAYS = 10
+
+
+@dataclass(frozen=True)
+class PlanText:
+    """The parts of a plan that its text is made of.
+
+    :param numbers: what `Plan.summary` tells.
+    """
+
+    header: PlanHeader
+    numbers: Mapping[str, Any]
+    actions: Sequence[Action]
+    spared: Sequence[Spared]
+
+    def render(self, *, rows: int, diff: PlanDiff | None) -> str:
+        """Return the text; at most so many rows of Reports."""
+        lines = [f"## Plan {self.header.plan_id} for workspace {markdown(self.header.workspace)}", ""]
+        lines += [self.proposal(), "", *self._saving(), *self._since(diff)]
+        name = "" if self.header.name is None else f" of {markdown(self.header.name)}"
+        lines += [f"Policy{name}: {markdown(self.header.policy_in_words, longest=2000)}", ""]
+        lines += self._protections()
+        lines += [*self._due_later(), *self._refused(), *self._spared(), *self._table(rows)]
+        return "\n".join(lines)
+
+    def proposal(self) -> str:
+        """Return what the plan would do, in a sentence or two."""
+        numbers = self.numbers
+        if self.header.snapshot is None:
+            return f"Named by a person: {_done_to(self.actions) or 'nothing to do'}."
+        return (
+            f"**{numbers['stale']:,} of {numbers['reports']:,} Reports are stale: archive "
+            f"{numbers['reports_to_archive']:,}, delete {counted(numbers['schedules_to_delete'], 'schedule')}.** "
+            f"Snapshot of {_minute(self.header.taken_at)}."
+        )
+
+    def _saving(self) -> list[str]:
+        return [saved, ""] if (saved := saving_in_words(self.actions)) else []
+
+    @staticmethod
+    def _since(diff: PlanDiff | None) -> list[str]:
+        if diff is None:
+            return []
+        reasons = Counter(reason for _, reason in diff.gone)
+        why = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        new = ", ".join(dict.fromkeys(markdown(one.report_name or "untitled", longest=40) for one in diff.new[:10]))
+        more = f", and {len(diff.new) - 10} more" if len(diff.new) > 10 else ""
+        added = f"{counted(len(diff.new), 'new action')}{f' ({new}{more})' if new else ''}"
+        gone = f"{len(diff.gone)} gone{f' ({why})' if why else ''}"
+        return [f"Since the previous plan {diff.previous}: {added}, {gone}, {diff.kept} as before.", ""]
+
+    def _table(self, rows: int) -> list[str]:
+        by_report = [list(each) for _, each in groupby(self.actions, key=lambda action: action.report)]
+        if not by_report:
+            return []
+        by_report.sort(key=_runs, reverse=True)  # what saves most comes first, and is not cut off
+        lines = ["| Report | Owner | What | Why | Saves a week |", "|---|---|---|---|---|"]
+        lines += [_row(actions) for actions in by_report[:rows]]
+        if len(by_report) > rows:
+            left = sum(map(len, by_report[rows:]))
+            more = f"and {left:,} more actions on {counted(len(by_report) - rows, 'Report')}"
+            lines.append(f"| … | | {more} | see the plan's file | |")
+        return [*lines, ""]
+
+    def _protections(self) -> list[str]:
+        """Show what each protection matches; first those that match nothing, which may be misspelt."""
+        counts = sorted(self.header.protections or (), key=lambda one: not one.may_be_a_typo)
+        if not counts:
+            return []
+        said = [_protected(one) for one in counts[:_MOST_PROTECTIONS]]
+        if len(counts) > _MOST_PROTECTIONS:
+            said.append(f"and {len(counts) - _MOST_PROTECTIONS} more in the plan's file")
+        return [f"Protections: {'; '.join(said)}.", ""]
+
+    def _due_later(self) -> list[str]:
+        waiting = [one for one in self.spared if one.reason is SpareReason.GRACE]
+        if not waiting:
+            return []
+        reports: dict[str, set[str]] = {}
+        for one in waiting:
+            reports.setdefault(f"due on {one.due_on}" if one.due_on else "due on an unknown day", set()).add(one.report)
+        days = [f"{counted(len(found), 'Report')} {day}" for day, found in sorted(reports.items())]
+        more = [f"and {len(days) - _MOST_DAYS} more days in the plan's file"] if len(days) > _MOST_DAYS else []
+        return [f"In their grace: {'; '.join([*days[:_MOST_DAYS], *more])}.", ""]
+
+    def _refused(self) -> list[str]:
+        """Show what Studio refused before, which a person may have to do something about."""
+        refused = {one.report: one for one in self.spared if one.reason is SpareReason.REFUSED}
+        if not refused:
+            return []
+        headline = f"**Refused by Studio** before, and not in this plan: {counted(len(refused), 'Report')}."
+        advice = "Give the token the rights that it lacks, or protect them in the policy."
+        lines = [f"{headline} {advice}" if self.header.snapshot is not None else headline, ""]
+        lines += [
+            f"- {markdown(one.report_name or 'untitled')} ({one.report}): {markdown(one.detail, longest=400)}"
+            for one in [*refused.values()][:_MOST_REFUSED]
+        ]
+        if len(refused) > _MOST_REFUSED:
+            lines.append(f"- and {len(refused) - _MOST_REFUSED} more in the plan's file")
+        return [*lines, ""]
+
+    def _spared(self) -> list[str]:
+        if not self.numbers["spared"]:
+            return []
+        counts = ", ".join(f"{count} {reason}" for reason, count in self.numbers["spared"].items())
+        return [f"Spared: {counts}.", ""]
+
+
+def _done_to(actions: Iterable[Action]) -> str:
+    kinds = Counter(one.kind for one in actions)
+    words = {
+        ActionKind.DELETE_SCHEDULE: ("delete", "schedule"),
+        ActionKind.ARCHIVE_REPORT: ("archive", "Report"),
+        ActionKind.UNARCHIVE_REPORT: ("unarchive", "Report"),
+    }
+    return ", ".join(f"{verb} {counted(kinds[kind], thing)}" for kind, (verb, thing) in words.items() if kinds[kind])
+
+
+def _protected(count: ProtectionCount) -> str:
+    what = f"{SPARED[count.field]} {markdown(count.value)}"
+    if count.may_be_a_typo:
+        return f"**{what}: matches no Report, is it misspelt?**"
+    spared = f" ({count.spared:,} would be in this plan)" if count.spared else ""
+    return f"{what}: {counted(count.matched, 'Report')}{spared}"
+
+
+def _row(actions: Sequence[Action]) -> str:
+    first = actions[0]
+    schedules = [markdown(one.schedule_name or one.schedule or "", longest=40) for one in actions if one.schedule]
+    what = [f"delete schedule {name}" for name in schedules[:3]]
+    what += [f"and {len(schedules) - 3} more schedules"] if len(schedules) > 3 else []
+    what += [one.kind.value.removesuffix("_report") for one in actions if not one.schedule]
+    facts = [fact for one in actions for fact in one.evidence]
+    reasons = dict.fromkeys((markdown(fact.meaning, longest=200), _origin(fact)) for fact in facts)
+    origins = {origin for _, origin in reasons}
+    why = "; ".join(meaning if len(origins) == 1 else f"{meaning} ({origin})" for meaning, origin in reasons)
+    why += f" ({origins.pop()})" if len(origins) == 1 else ""
+    seconds = sum(one.saving.seconds_a_week or 0 for one in actions if one.saving)
+    runs = _runs(actions)
+    saves = f"{runs:,.3g} runs, {duration(seconds)}" if runs else ""
+    name = f"{markdown(first.report_name or 'untitled')} ({first.report})"
+    return f"| {name} | {markdown(first.owner or 'unknown')} | {', '.join(what)} | {why} | {saves} |"
+
+
+def _runs(actions: Sequence[Action]) -> float:
+    return sum(one.saving.runs_a_week for one in actions if one.saving)
+
+
+def saving_in_words(actions: Sequence[Action]) -> str:
+    """Return what actions save a week, as a sentence; empty where that is nothing."""
+    runs = _runs(actions)
+    seconds = sum(one.saving.seconds_a_week or 0 for one in actions if one.saving)
+    return f"That saves {runs:,.0f} scheduled runs and {duration(seconds)} of query time a week." if runs else ""
+
+
+def _origin(fact: Any) -> str:
+    age = "" if fact.age_days < 1 else f", {fact.age_days:.0f} days old"
+    return f"source: {fact.source}{age}"
+
+
+def _minute(time: datetime) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC")

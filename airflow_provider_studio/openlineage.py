@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenLineage of what tasks did, for Airflow's official provider where it is installed; nothing anywhere else.
+
+A Report run reads the tables of its queries and writes the Report; an export reads the Report and writes files; an
+inventory reads the workspace and writes its snapshot. The datasets of Studio are named as their Airflow assets
+(`studio://<workspace>` and `reports/<token>` or `inventory`). Tables are found in the SQL as it was run, by
+OpenLineage's own parser; a query that it cannot read adds none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_studio.client.errors import StudioError
+
+if TYPE_CHECKING:
+    from airflow_provider_studio.client.client import StudioClient
+    from airflow_provider_studio.client.models import DataSource, QueryRun
+
+log = logging.getLogger(__name__)
+
+_PORTS_TOLD = {"mysql", "postgres", "redshift", "sqlserver", "trino", "presto", "oracle"}
+_DIALECTS = {"postgresql": "postgres", "sql_server": "mssql", "sqlserver": "mssql"}
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What OpenLineage's provider takes from an operator: it copies these four into a class of its own."""
+
+    inputs: list[Any] = field(default_factory=list)
+    outputs: list[Any] = field(default_factory=list)
+    run_facets: dict[str, Any] = field(default_factory=dict)
+    job_facets: dict[str, Any] = field(default_factory=dict)
+
+
+def lineage_of(
+    kind: str, client: StudioClient, done: Any, report: str | None = None, *, storage_path: str | None = None
+) -> Lineage:
+    """Return what a task did.
+
+    :param kind: `report_run`, `export` or `inventory`.
+    :param done: what the operator returned.
+    :param report: the Report that an export is of: its token, address or asset.
+    :param storage_path: the operator's own storage root, where it has one.
+    """
+    if kind == "inventory":
+        return _of_inventory(client, done, storage_path)
+    make = {"report_run": _of_report_run, "export": _of_export}[kind]
+    return make(client, done, report)
+
+
+def _of_report_run(client: StudioClient, done: Mapping[str, Any], _report: str | None) -> Lineage:
+    """Two requests and one for each data source."""
+    from airflow.providers.common.compat.openlineage.facet import ExternalQueryRunFacet, SQLJobFacet
+
+    queries = _queries(client, done["report"], done["run"])
+    sources: dict[str, DataSource | None] = {}
+    tables, texts = {}, []
+    for query in queries:
+        told = query.model_extra or {}
+        text, token = told.get("rendered_source") or told.get("raw_source"), told.get("data_source_token")
+        if not text:
+            continue
+        texts.append(str(text))
+        if token:
+            if token not in sources:
+                sources[token] = _data_source(client, token)
+            tables.update({(one.namespace, one.name): one for one in _tables(str(text), sources[token])})
+    address = done.get("url") or ""
+    run = ExternalQueryRunFacet(externalQueryId=done["run"], source=f"studio://{client.workspace}")
+    report = _dataset(client.workspace, f"reports/{done['report']}")
+    files = [_file(one) for one in done.get("exports") or []]
+    log.debug("Lineage of Report run %s: %d tables, %d files", address, len(tables), len(files))
+    return Lineage(
+        inputs=list(tables.values()),
+        outputs=[report, *files],
+        run_facets={"externalQuery": run},
+        job_facets={"sql": SQLJobFacet(query=";\n\n".join(texts))} if texts else {},
+    )
+
+
+def _of_export(client: StudioClient, done: Mapping[str, Any] | list[Mapping[str, Any]], report: str | None) -> Lineage:
+    from airflow_provider_studio.client.identifiers import report_token
+
+    files = done if isinstance(done, list) else [done]
+    token = report_token(str(report), client.workspace)
+    return Lineage([_dataset(client.workspace, f"reports/{token}")], [_file(one) for one in files])
+
+
+def _of_inventory(client: StudioClient, done: Mapping[str, Any], storage_path: str | None) -> Lineage:
+    from airflow.providers.common.compat.openlineage.facet import SchemaDatasetFacet, SchemaDatasetFacetFields
+
+    from airflow_provider_studio import settings
+    from airflow_provider_studio.governance.file_names import table_file
+    from airflow_provider_studio.governance.snapshots.store import REPORT_COLUMNS, SCHEDULE_COLUMNS
+
+    outputs = []
+    folder = str(settings.in_storage(done["snapshot"], storage_path))
+    for name, columns in (("reports", REPORT_COLUMNS), ("schedules", SCHEDULE_COLUMNS)):
+        fields = [SchemaDatasetFacetFields(name=column, type=kind) for column, kind in columns.items()]
+        outputs.append(_file({"path": f"{folder}/{table_file(name)}"}, schema=SchemaDatasetFacet(fields=fields)))
+    if done.get("csv"):
+        outputs.append(_file({"path": done["csv"]}))
+    return Lineage(inputs=[_dataset(client.workspace, "inventory")], outputs=outputs)
+
+
+def _queries(client: StudioClient, report: str, run: str) -> list[QueryRun]:
+    """Lineage is worth a request and no failure."""
+    try:
+        return list(client.list_query_runs(report, run))
+    except StudioError as error:
+        log.warning("No tables in the lineage of Report run %s: %s", run, error)
+        return []
+
+
+def _data_source(client: StudioClient, token: str) -> DataSource | None:
+    try:
+        return client.get_data_source(token)
+    except StudioError as error:
+        log.warning("No tables of data source %s in the lineage: %s", token, error)
+        return None
+
+
+def _tables(text: str, source: DataSource | None) -> Iterator[Any]:
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+    from openlineage.common.sql import parse
+
+    if source is None:
+        return
+    vendor = vendor_of(source)
+    found = parse([text], dialect=_DIALECTS.get(vendor, vendor))
+    for table in found.in_tables if found is not None else []:
+        parts = [table.database or source.database, table.schema, table.name]
+        yield Dataset(namespace=namespace_of(source), name=".".join(part for part in parts if part))
+
+
+def vendor_of(source: DataSource) -> str:
+    """Return the kind of warehouse, such as `snowflake`, from the vendor or the JDBC adapter."""
+    return (source.vendor or (source.adapter or "").removeprefix("jdbc:") or "unknown").lower()
+
+
+def namespace_of(source: DataSource) -> str:
+    """Return the namespace of a data source's tables as OpenLineage names it."""
+    vendor, host = vendor_of(source).removesuffix("ql"), source.host or ""
+    if vendor == "bigquery":
+        return vendor
+    if vendor == "snowflake":
+        return f"snowflake://{host.removesuffix('.snowflakecomputing.com')}"
+    port = f":{source.port}" if source.port and vendor in _PORTS_TOLD else ""
+    return f"{vendor}://{host}{port}"
+
+
+def _dataset(workspace: str, name: str) -> Any:
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+    return Dataset(namespace=f"studio://{workspace}", name=name)
+
+
+def _file(written: Mapping[str, Any], **facets: Any) -> Any:
+    """A file as a dataset: `s3://bucket` and its key, or `file` and its path."""
+    from airflow.providers.common.compat.openlineage.facet import OutputDataset, OutputStatisticsOutputDatasetFacet
+
+    parts = urlsplit(str(written["path"]))
+    is_local = parts.scheme in {"", "file"}
+    namespace = "file" if is_local else f"{parts.scheme}://{parts.netloc}"
+    size = written.get("bytes")
+    statistics: dict[str, Any] = {}
+    if size is not None:
+        statistics["outputStatistics"] = OutputStatisticsOutputDatasetFacet(size=size)
+    name = parts.path if is_local else parts.path.lstrip("/")
+    return OutputDataset(namespace=namespace, name=name, facets=facets, outputFacets=statistics)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keep the storage from growing for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_studio import settings
+from airflow_provider_studio.operators.base import StudioOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class StudioSnapshotRetentionOperator(StudioOperator):
+    """Thin old snapshots out: every one for a while, then one a week, then one a month, then none.
+
+    Never drops the newest snapshot, nor one that a plan or journal refers to. What dropped snapshots told of views and
+    runs stays in the facts. Returns which were dropped. Sends no request.
+
+    :param every_snapshot_days: how long every snapshot is kept; not less than the longest window of a policy.
+    :param weekly_days: how long the first of each week is kept.
+    :param monthly_days: how long the first of each month is kept.
+    :param dry_run_only: only say which would be dropped.
+    :param storage_path: another place than `[studio] storage_path`.
+    """
+
+    template_fields: Sequence[str] = (*StudioOperator.template_fields, "storage_path")
+
+    def __init__(
+        self,
+        *,
+        every_snapshot_days: int = 190,
+        weekly_days: int = 730,
+        monthly_days: int = 3650,
+        dry_run_only: bool = False,
+        storage_path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.every_snapshot_days = every_snapshot_days
+        self.weekly_days = weekly_days
+        self.monthly_days = monthly_days
+        self.dry_run_only = dry_run_only
+        self.storage_path = storage_path
+
+    def run_with_studio(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
+        """Drop what is due."""
+        from airflow_provider_studio.governance.snapshots.retention import Retention, retain
+
+        retention = Retention(self.every_snapshot_days, self.weekly_days, self.monthly_days)
+        summary = retain(
+            settings.storage(self.storage_path), self.hook.client.workspace, retention, dry_run=self.dry_run_only
+        )
+        self.log.info("Snapshots kept: %d, dropped: %d", summary.kept, len(summary.dropped))
+        return summary.to_dict()

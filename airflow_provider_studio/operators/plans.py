@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plan, apply and undo: what a policy says is stale, done and taken back under a journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_studio import settings
+from airflow_provider_studio.operators.base import StudioOperator, actor_of
+from airflow_provider_studio.operators.execution import StudioActingOperator
+from airflow_provider_studio.operators.selection import ALL, named_or_all
+from airflow_provider_studio.telemetry import log_folded
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+
+APPROVAL_NOT_REQUIRED = "not_required"
+"""What a DAG writes as `approval` of `StudioApplyPlanOperator` where nobody is asked."""
+_CHOICES = 'approval=approve.output (of a StudioApprovePlanOperator), or approval="not_required" where nobody is asked'
+
+
+class StudioPlanOperator(StudioOperator):
+    """Evaluate a staleness policy against the snapshots and write a plan. Changes nothing in Studio.
+
+    Returns the plan in numbers (`plan_id`, `sha256`, `stale`, `reports_to_archive`, `schedules_to_delete`, `due_later`,
+    `next_due_on`, `runs_saved_a_week`, `hours_saved_a_week`, `spared`), its `path`, and its `markdown` for an approval.
+    Asks Studio for the workspace's members where it needs to know an owner, and for what each stale dataset feeds.
+
+    :param policy: a StalenessPolicy or its fields; checked when the DAG is parsed, unless it is templated.
+    :param snapshot: the snapshot as the inventory's summary names it; the newest by default.
+    :param plan_name: what the plans of this task have in common; `<dag_id>.<task_id>` by default, with the map index of
+        a mapped task. A plan is compared with, and continues the grace of, the plans of the same name. Set it before
+        you rename the DAG or the task, or else every wait starts again.
+    :param storage_path: another place than `[studio] storage_path`.
+    """
+
+    template_fields: Sequence[str] = (
+        *StudioOperator.template_fields,
+        "policy",
+        "snapshot",
+        "plan_name",
+        "storage_path",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"policy": "json"}
+
+    def __init__(
+        self,
+        *,
+        policy: StalenessPolicy | Mapping[str, Any],
+        snapshot: str | None = None,
+        plan_name: str | None = None,
+        storage_path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.policy = policy
+        self.snapshot = snapshot
+        self.plan_name = plan_name
+        self.storage_path = storage_path
+        if isinstance(policy, Mapping) and "{{" not in str(policy):
+            from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+
+            StalenessPolicy.of(policy)
+
+    def run_with_studio(self, context: Context) -> dict[str, Any]:
+        """Make the plan."""
+        from airflow_provider_studio.governance.planning.planner import make_plan
+        from airflow_provider_studio.governance.planning.previous_plans import previous_plan
+        from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+
+        storage, client = settings.storage(self.storage_path), self.hook.client
+        policy = StalenessPolicy.of(self.policy)
+        self.log.info("%s", policy.describe())
+        name = _default_name(context) if self.plan_name is None else self.plan_name
+        plan = make_plan(storage, client.workspace, policy, name=name, snapshot=self.snapshot, client=client)
+        previous = previous_plan(storage, plan)
+        path, markdown = plan.write(storage, previous=previous), plan.to_markdown(previous=previous)
+        summary = plan.summary()
+        log_folded(self.log, f"Plan {plan.plan_id} as the approver reads it", markdown.splitlines())
+        self.log.info("Plan %s: %s", path, summary)
+        return {**summary, "path": str(path), "markdown": markdown}
+
+
+def _default_name(context: Context) -> str:
+    ti = context["ti"]
+    mapped = f"[{ti.map_index}]" if getattr(ti, "map_index", -1) >= 0 else ""
+    return f"{ti.dag_id}.{ti.task_id}{mapped}"
+
+
+class StudioApplyPlanOperator(StudioActingOperator):
+    """Carry a plan out: delete stale Reports' schedules, archive the Reports. A retry goes on where a try ended.
+
+    Returns what came of it: `archived`, `schedules_deleted`, `skipped` by reason, `already_done`, `warnings`,
+    `refused_again`. Fails if any action did, apart from those that Studio refuses as the plan expects; at once, and
+    without touching anything, if the plan is larger or older than the guard rails allow; and at once where the stop
+    switch ends it.
+
+    :param plan: what `StudioPlanOperator` returned, or the path of a plan in `storage_path`. There is no default:
+        nothing is ever done that no plan names.
+    :param approval: required: what `StudioApprovePlanOperator` returned, or `"not_required"` where the DAG asks nobody.
+        A value that is missing or empty approves nothing. The journal must hold the same answer, to the plan with the
+        same hash, and no later one. A template may choose between the two: it returns the former as JSON (`tojson`).
+    :param approver: who approved the plan, for the journal, where nobody was asked in Airflow.
+    """
+
+    template_fields: Sequence[str] = (*StudioActingOperator.template_fields, "plan", "approval", "approver")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"plan": "json", "approval": "json"}
+
+    def __init__(
+        self,
+        *,
+        plan: str | Mapping[str, Any],
+        approval: Mapping[str, Any] | str | None = None,
+        approver: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if approval is None:
+            raise TypeError(f"StudioApplyPlanOperator needs approval, and approval is None. Give it {_CHOICES}.")
+        if not approval or (isinstance(approval, str) and approval != APPROVAL_NOT_REQUIRED and "{" not in approval):
+            raise ValueError(f"approval is {approval!r}. Give it {_CHOICES}.")
+        self.plan = plan
+        self.approval = approval
+        self.approver = approver
+        # Only the DAG's own text may say that nobody is asked: an XCom, which people can edit, may not.
+        self._may_need_nobody = isinstance(approval, str) and (
+            APPROVAL_NOT_REQUIRED in approval or "xcom" not in approval
+        )
+
+    def run_with_studio(self, context: Context) -> dict[str, Any]:
+        """Apply the plan."""
+        from airflow_provider_studio.governance.plans.approval import permission_for, referenced_plan
+
+        rails, storage = self.guard_rails(), settings.storage(self.storage_path)
+        plan = referenced_plan(self.plan, storage, self.hook.client.workspace)
+        required = not (self._may_need_nobody and self.approval == APPROVAL_NOT_REQUIRED)
+        permission = permission_for(plan, _parsed(self.approval), storage, required=required)
+        approver = permission.approver or self.approver
+        actor = actor_of(context) | ({"approver": str(approver)} if approver else {})
+        return self.carry_out(context, plan, rails=rails, actor=actor, kinds=permission.kinds)
+
+
+def _parsed(approval: Any) -> Any:
+    """Return what a template made JSON of, and anything else as it is."""
+    if isinstance(approval, str) and approval.startswith("{"):
+        with suppress(ValueError):
+            return json.loads(approval)
+    return approval
+
+
+class StudioUndoPlanOperator(StudioOperator):
+    """Take a plan back from its journal: unarchive Reports, recreate schedules with their subscriptions.
+
+    Returns what came of it: `unarchived`, `schedules_recreated` (new token by old), `subscribers_to_add`. Fails if
+    anything could not be restored, with the reason.
+
+    :param plan_id: the plan's id.
+    :param only: action ids or Report tokens to undo; `"all"`, the default, for everything. An empty value is an error.
+    :param concurrency: how many Reports are worked on at once, within the token's budget.
+    :param storage_path: another place than `[studio] storage_path`.
+    """
+
+    template_fields: Sequence[str] = (
+        *StudioOperator.template_fields,
+        "plan_id",
+        "only",
+        "concurrency",
+        "storage_path",
+    )
+
+    def __init__(
+        self,
+        *,
+        plan_id: str,
+        only: Sequence[str] | str = ALL,
+        concurrency: int | str = 4,
+        storage_path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.plan_id = plan_id
+        self.only = only
+        self.concurrency = concurrency
+        self.storage_path = storage_path
+
+    def run_with_studio(self, context: Context) -> dict[str, Any]:
+        """Undo the plan."""
+        from airflow_provider_studio.governance.errors import GovernanceError
+        from airflow_provider_studio.governance.execution.undo import undo_plan
+
+        summary = undo_plan(
+            self.hook.client,
+            settings.storage(self.storage_path),
+            self.plan_id,
+            only=named_or_all("only", self.only),
+            concurrency=int(self.concurrency),
+            actor=actor_of(context),
+        )
+        if summary.failures:
+            context["ti"].xcom_push(key="return_value", value=summary.to_dict())
+            stopped = f", and it stopped: {summary.stopped}" if summary.stopped else ""
+            from airflow_provider_studio.governance.text import counted
+
+            raise GovernanceError(
+                f"{counted(len(summary.failures), 'action')} could not be undone{stopped}. First: {summary.failures[0]}"
+            )
+        return summary.to_dict()

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values that cost something to load: loaded once for all who ask, off the request, never waited for without end.
+
+A request waits for a short while. After that it gets the value from before, where there is one, or an error that
+becomes a page saying so; the load goes on and the next request finds its result. Requests wait in the threads that
+Airflow's own requests use too, so only some may wait at the same time, and the others do not wait at all.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+_WAITING = threading.BoundedSemaphore(12)
+"""How many requests may wait. They and those that wait for a query hold some of the API server's 40 threads."""
+_SHORT_SECONDS = 0.2
+"""How long a request waits for a newer value where it has one."""
+_MOST_LOADS = 32
+"""How many loads of a kind may run or be due. Keys come from addresses, so there is no end of them."""
+
+
+class TooSlowError(Exception):
+    """A load takes longer than a request may wait."""
+
+
+class StillPreparingError(Exception):
+    """Tables are being made; asking again in a moment will do."""
+
+
+@dataclass
+class _Entry(Generic[Value]):
+    value: Value
+    loaded_at: float
+
+
+class AsyncCache(Generic[Value]):
+    """Values by key, each good for some time.
+
+    :param load: makes the value of a key.
+    :param good_for_seconds: how long a value is used without asking again; None is for ever.
+    :param still_good: says whether a value may be used at all; one that may not is loaded again.
+    :param patience_seconds: how long a request waits for a first value.
+    :param too_slow: what to raise after that.
+    :param keep: how many values are held, the newest.
+    """
+
+    def __init__(
+        self,
+        load: Callable[..., Value],
+        *,
+        good_for_seconds: float | None,
+        still_good: Callable[[Value], bool] = lambda _value: True,
+        patience_seconds: float = 5.0,
+        too_slow: Callable[[], Exception],
+        keep: int = 8,
+        threads: int = 2,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load = load
+        self._good_for = good_for_seconds
+        self._still_good = still_good
+        self._patience = patience_seconds
+        self._too_slow = too_slow
+        self._keep = keep
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="studio-page")
+        self._lock = threading.Lock()
+        self._entries: dict[Hashable, _Entry[Value]] = {}
+        self._loading: dict[Hashable, Future[Value]] = {}
+
+    def get(self, *key: Hashable) -> Value:
+        """Return the value of a key; what the load raises is raised here."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None and not self._still_good(entry.value):
+                entry = None
+            if entry is not None and (self._good_for is None or self._clock() - entry.loaded_at < self._good_for):
+                return entry.value
+            future = self._loading.get(key)
+            if future is None and len(self._loading) < _MOST_LOADS:
+                future = self._loading[key] = self._pool.submit(self._loaded, key)
+        if future is not None and self._finished(future, self._patience if entry is None else _SHORT_SECONDS):
+            return future.result()
+        if entry is not None:
+            return entry.value
+        raise self._too_slow()
+
+    def _finished(self, future: Future[Value], seconds: float) -> bool:
+        """Wait for a load, if there is room to wait, and return whether it is over."""
+        if not future.done() and _WAITING.acquire(blocking=False):
+            try:
+                wait([future], min(seconds, self._patience))
+            finally:
+                _WAITING.release()
+        return future.done()
+
+    def _loaded(self, key: tuple[Hashable, ...]) -> Value:
+        try:
+            value = self._load(*key)
+            with self._lock:
+                self._entries.pop(key, None)
+                self._entries[key] = _Entry(value, self._clock())
+                while len(self._entries) > self._keep:
+                    self._entries.pop(next(iter(self._entries)))
+        except BaseException:
+            with self._lock:
+                self._entries.pop(key, None)  # what was true before is not known to be true any more
+            raise
+        else:
+            return value
+        finally:
+            with self._lock:
+                self._loading.pop(key, None)

@@ -90,6 +90,8 @@ class LiveAirflow:
     def _settings(self, dags: Path, worker_logs: int, trigger_logs: int, health: int) -> dict[str, str]:
         return {
             "AIRFLOW_HOME": str(self.home),
+            # SQLite gives up after five seconds without its lock, which a busy machine exceeds.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "2",

@@ -51,7 +51,8 @@ def plan_the_unread(emulator: StudioEmulator, storage: UPath) -> None:
     unread = emulator.control.add_report(name=UNREAD, created_at=old, edited_at=old)
     with client_of(emulator) as client:
         take_inventory(client, storage, now=lambda: now)
-        plan = make_plan(storage, "acme", StalenessPolicy(unviewed_days=90), client=client, now=lambda: now)
+        policy, name = StalenessPolicy(unviewed_days=90), "studio_nightly_governance.plan"
+        plan = make_plan(storage, "acme", policy, name=name, client=client, now=lambda: now)
     assert unread in plan.reports
     plan.write(storage)
 

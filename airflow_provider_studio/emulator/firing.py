@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow_provider_studio.emulator.time_zones import ZONES
+from airflow_provider_studio.client.time_zones import ZONES
 
 FREQUENCIES = ("every_15_minutes", "every_30_minutes", "hourly", "daily", "weekly", "monthly")
 _MINUTES = {"every_15_minutes": 15, "every_30_minutes": 30, "hourly": 60}

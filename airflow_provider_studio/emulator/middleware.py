@@ -17,8 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.faults import Fault
-from airflow_provider_studio.emulator.responses import HAL, json_response
-from airflow_provider_studio.emulator.serializers.hal import error
+from airflow_provider_studio.emulator.serializers.hal import HAL, error, json_response
 from airflow_provider_studio.emulator.state import ACCOUNTS, Account, EmulatorState, LoggedRequest
 from airflow_provider_studio.emulator.tls import TlsConnection
 

@@ -22,8 +22,7 @@ from airflow_provider_studio.emulator.entities import (
     Subscription,
     token_for,
 )
-from airflow_provider_studio.emulator.responses import json_response
-from airflow_provider_studio.emulator.serializers.hal import Body, View, error, listing, pagination
+from airflow_provider_studio.emulator.serializers.hal import Body, View, error, json_response, listing, pagination
 from airflow_provider_studio.emulator.state import Account, EmulatorState
 from airflow_provider_studio.emulator.workspace import World
 

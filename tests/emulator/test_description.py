@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from airflow_provider_studio.emulator.time_zones import ZONES
+from airflow_provider_studio.client.time_zones import ZONES
 from tests.conftest import FIXTURES, needs_real_bodies
 from tests.emulator.driving import LETTERS, REFUSALS, bare, drive
 from tests.emulator.sample import Sample

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_studio.client.time_zones import ZONES
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.emulator.firing import firings_before, firings_between
-from airflow_provider_studio.emulator.time_zones import ZONES
 from tests.emulator.conftest import NOW, Caller
 
 

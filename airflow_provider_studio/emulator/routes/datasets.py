@@ -7,12 +7,11 @@ from starlette.responses import Response
 
 from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.request import PER_PAGE, ApiRequest
-from airflow_provider_studio.emulator.responses import json_response
 from airflow_provider_studio.emulator.routes import runs
 from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes
 from airflow_provider_studio.emulator.serializers import reports as report_bodies
 from airflow_provider_studio.emulator.serializers import runs as run_bodies
-from airflow_provider_studio.emulator.serializers.hal import Body, link
+from airflow_provider_studio.emulator.serializers.hal import Body, json_response, link
 from airflow_provider_studio.emulator.serializers.workspace import data_source as body
 
 routes = Routes()

@@ -12,9 +12,8 @@ from starlette.responses import Response
 from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.entities import Collection, Person, Report, token_for
 from airflow_provider_studio.emulator.request import ApiError, ApiRequest, bad_request, param_missing, time_of
-from airflow_provider_studio.emulator.responses import json_response
 from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes
-from airflow_provider_studio.emulator.serializers.hal import Body, link, pagination
+from airflow_provider_studio.emulator.serializers.hal import Body, json_response, link, pagination
 
 ROOT = "/batch/{workspace}"
 _MOST = 1000

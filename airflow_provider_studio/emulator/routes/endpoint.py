@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from airflow_provider_studio.emulator.request import ApiError, ApiRequest
-from airflow_provider_studio.emulator.responses import json_response
+from airflow_provider_studio.emulator.serializers.hal import json_response
 
 Answer = dict[str, Any] | Response
 Endpoint = Callable[[ApiRequest], Answer]

@@ -8,10 +8,10 @@ from typing import Any
 
 from airflow_provider_studio.emulator.entities import Query
 from airflow_provider_studio.emulator.request import ApiRequest, bad_request, not_found, param_missing
-from airflow_provider_studio.emulator.responses import json_response
 from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes, no_content
 from airflow_provider_studio.emulator.routes.filters import chosen
 from airflow_provider_studio.emulator.serializers import runs as run_bodies
+from airflow_provider_studio.emulator.serializers.hal import json_response
 from airflow_provider_studio.emulator.serializers.reports import either, report
 
 _LONGEST_NAME = 64

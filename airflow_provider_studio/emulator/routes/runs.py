@@ -14,10 +14,9 @@ from starlette.responses import Response
 
 from airflow_provider_studio.emulator.entities import Query, Report, Run
 from airflow_provider_studio.emulator.request import ApiError, ApiRequest, bad_request, not_found
-from airflow_provider_studio.emulator.responses import json_response
 from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes
 from airflow_provider_studio.emulator.serializers import runs as bodies
-from airflow_provider_studio.emulator.serializers.hal import Body, form, link, listing, pagination
+from airflow_provider_studio.emulator.serializers.hal import Body, form, json_response, link, listing, pagination
 from airflow_provider_studio.emulator.serializers.reports import report as report_body
 
 _RUNS_PER_PAGE = 20

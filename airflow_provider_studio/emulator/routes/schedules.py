@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_studio.client.time_zones import ZONES
 from airflow_provider_studio.emulator.entities import Schedule, Subscription
 from airflow_provider_studio.emulator.firing import FREQUENCIES
 from airflow_provider_studio.emulator.quirks import Quirks
@@ -18,7 +19,6 @@ from airflow_provider_studio.emulator.request import (
 )
 from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes, no_content
 from airflow_provider_studio.emulator.serializers.schedules import schedule, subscription
-from airflow_provider_studio.emulator.time_zones import ZONES
 
 _RANGES = {"hour": (0, 23), "minute": (0, 59), "day_of_month": (1, 31)}
 _CRON = ("freq", "hour", "minute", "time_zone", "day_of_week", "day_of_month")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all bodies share: links, forms, listings, errors."""
+"""What all responses share: links, forms, listings, errors, and their encoding as JSON."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec.json import encode
+from starlette.responses import Response
+
 from airflow_provider_studio.emulator.workspace import World
 
 Body = dict[str, Any]
+HAL = "application/hal+json"
 WEB = "https://app.mode.com"
 
 
@@ -63,3 +67,8 @@ def pagination(page: int, per_page: int, count: int, total: int) -> Body:
 def error(error_id: str, message: Any) -> Body:
     """An error's body."""
     return {"id": error_id, "message": message, "_links": {"help": link("https://mode.com/help")}}
+
+
+def json_response(body: Any, status: int = 200, media_type: str = HAL) -> Response:
+    """Return a response with a JSON body."""
+    return Response(encode(body), status, media_type=media_type)

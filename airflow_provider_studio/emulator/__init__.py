@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Studio workspace on localhost: the API's endpoints, quirks and limits, on a world that is deterministic by seed.
+"""A Studio workspace on localhost: the API's endpoints, quirks and limits. A seed determines what is in it.
 
-Needs the extra `emulator`. Facts about the API that nobody could check live are listed in docs/unverified.md.
+Needs the extra `emulator`. docs/unverified.md lists the facts about the API that were not checked on a live workspace.
 """
 
 from airflow_provider_studio.extras import needs_extra

@@ -21,17 +21,17 @@ _EPILOG = f"""\
 Credentials, public because they open nothing but an emulator: the tokens {", ".join(ACCOUNTS)},
 each with the secret {SECRET}.
 
-Beside a real Airflow, in two terminals; the second command is the first one's second line:
+With a real Airflow, in two terminals; the emulator prints the second command:
   python -m airflow_provider_studio.emulator
   export AIRFLOW_CONN_STUDIO_DEFAULT='…' && airflow standalone
 
 Control endpoints are under /_emulator: clock, requests, faults, rate_limit, quirks, tokens, reset, snapshot, state,
-reports, collections. For example, a day passes, and a tenth of all requests fails from now on:
+reports, collections. For example, advance the clock by a day, then make a tenth of all requests fail:
   curl --json '{{"advance_seconds": 86400}}' http://127.0.0.1:8181/_emulator/clock
   curl --json '{{"kind": "status", "status": 503, "rate": 0.1, "times": null}}' http://127.0.0.1:8181/_emulator/faults
 
-A workspace is written down with  curl -o saved.json http://127.0.0.1:8181/_emulator/snapshot
-and taken up again with  --restore saved.json
+Save a workspace with  curl -o saved.json http://127.0.0.1:8181/_emulator/snapshot
+and restore it with  --restore saved.json
 """
 
 
@@ -46,32 +46,36 @@ def _parser() -> argparse.ArgumentParser:
     workspace.add_argument("--workspace", default="acme", help="its name (default acme)")
     workspace.add_argument("--reports", type=int, default=2000, help="how many Reports (default 2000)")
     workspace.add_argument("--seed", type=int, default=7, help="the same seed gives the same workspace (default 7)")
-    workspace.add_argument("--restore", type=Path, metavar="FILE", help="a workspace that was written down earlier")
+    workspace.add_argument("--restore", type=Path, metavar="FILE", help="a saved workspace to start with")
     time = parser.add_argument_group("its time")
-    time.add_argument("--now", type=datetime.fromisoformat, metavar="TIME", help="at the start, ISO 8601 with a zone")
-    time.add_argument("--speed", type=float, default=1.0, help="emulated seconds in a real one; 0 stands still")
+    time.add_argument(
+        "--now", type=datetime.fromisoformat, metavar="TIME", help="the initial time, ISO 8601 with a zone"
+    )
+    time.add_argument("--speed", type=float, default=1.0, help="emulated seconds per real second; 0 stops the clock")
     limit = parser.add_argument_group("its rate limit")
-    limit.add_argument("--no-rate-limit", action="store_true", help="answer as fast as it can")
-    limit.add_argument("--limit", type=int, default=40, help="requests in an interval, for each token (default 40)")
+    limit.add_argument("--no-rate-limit", action="store_true", help="limit no requests")
+    limit.add_argument("--limit", type=int, default=40, help="requests per interval for each token (default 40)")
     limit.add_argument("--interval", type=float, default=10.0, metavar="SECONDS", help="(default 10)")
-    limit.add_argument("--limit-model", choices=MODELS, default="sliding", help="how it counts (default sliding)")
-    limit.add_argument("--retry-after", action="store_true", help="let a 429 carry Retry-After")
-    place = parser.add_argument_group("where it listens")
-    place.add_argument("--host", default="127.0.0.1", help="(default 127.0.0.1, for this machine alone)")
-    place.add_argument("--port", type=int, default=8181, help="(default 8181; 0 takes a free one)")
-    place.add_argument("--tls", action="store_true", help="serve HTTPS, with a certificate authority of its own")
-    place.add_argument("--ca-file", type=Path, metavar="FILE", help="where to write that authority's certificate")
-    place.add_argument("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
+    limit.add_argument(
+        "--limit-model", choices=MODELS, default="sliding", help="how requests are counted (default sliding)"
+    )
+    limit.add_argument("--retry-after", action="store_true", help="send Retry-After with a 429")
+    address = parser.add_argument_group("its address")
+    address.add_argument("--host", default="127.0.0.1", help="(default 127.0.0.1: only this machine)")
+    address.add_argument("--port", type=int, default=8181, help="(default 8181; 0 selects a free port)")
+    address.add_argument("--tls", action="store_true", help="serve HTTPS with a certificate of a new authority")
+    address.add_argument("--ca-file", type=Path, metavar="FILE", help="where to write that authority's certificate")
+    address.add_argument("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
     return parser
 
 
 def _state(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> EmulatorState:
     if not is_loopback(arguments.host) and not arguments.allow_remote:
-        parser.error(f"--host {arguments.host} can be reached from other machines; add --allow-remote if you mean it")
+        parser.error(f"--host {arguments.host} can be reached from other machines; add --allow-remote to allow that")
     if arguments.now is not None and arguments.now.tzinfo is None:
         parser.error(f"--now {arguments.now.isoformat()} has no time zone; add one, such as Z")
     if arguments.ca_file is not None and not arguments.tls:
-        parser.error("--ca-file is of use with --tls alone")
+        parser.error("--ca-file needs --tls")
     if arguments.reports < 0:
         parser.error(f"--reports {arguments.reports} is negative")
     try:
@@ -100,7 +104,7 @@ def main() -> int:
     arguments = parser.parse_args()
     gc.disable()
     state = _state(parser, arguments)
-    gc.freeze()  # what was seeded is no garbage, and need not be looked through for it again and again
+    gc.freeze()  # seeded objects live as long as the process; the collector does not have to scan them
     gc.enable()
     try:
         bound = listen(arguments.host, arguments.port)
@@ -109,15 +113,15 @@ def main() -> int:
         return 1
     host, port = bound.getsockname()[:2]
     authority = ThrowAwayAuthority(arguments.ca_file) if arguments.tls else None
-    url, workspace = f"{'https' if authority else 'http'}://{host}:{port}", state.world.workspace
+    url, name = f"{'https' if authority else 'http'}://{host}:{port}", state.workspace.name
     connection = {
         "conn_type": "studio",
         "host": url,
-        "schema": workspace,
+        "schema": name,
         "login": "emulator-workspace",
         "password": SECRET,
     }
-    print(f"Workspace {workspace!r}, {len(state.world.reports):,} Reports: {url}/api")
+    print(f"Workspace {name!r}, {len(state.workspace.reports):,} Reports: {url}/api")
     print(f"export AIRFLOW_CONN_STUDIO_DEFAULT={shlex.quote(json.dumps(connection))}", flush=True)
     if authority is not None:
         print(f"export REQUESTS_CA_BUNDLE={shlex.quote(str(authority.ca_file))}", flush=True)

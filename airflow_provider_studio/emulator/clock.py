@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The emulated workspace's time: the real one, moved, hurried, or standing still."""
+"""The clock of an emulated workspace: it can be set, accelerated and stopped."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import lru_cache
 
 
 class EmulatorClock:
-    """Runs with the real clock, from wherever it was set to.
+    """Follows the real clock, from the time that it was set to.
 
-    :param start: the time to begin with; the real one by default.
-    :param speed: emulated seconds in a real one; 0 stands still and is moved by hand.
+    :param start: the initial time; the real time by default.
+    :param speed: emulated seconds per real second; 0 stops the clock, which `set` and `advance` still move.
     """
 
     def __init__(self, start: datetime | None = None, speed: float = 1.0) -> None:
@@ -22,7 +22,7 @@ class EmulatorClock:
 
     @property
     def speed(self) -> float:
-        """Emulated seconds in a real one."""
+        """Emulated seconds per real second."""
         return self._speed
 
     @speed.setter
@@ -33,22 +33,22 @@ class EmulatorClock:
         self._speed = speed
 
     def now(self) -> datetime:
-        """Return the emulated time, with its zone, to the millisecond as the API tells it."""
+        """Return the emulated time with its zone, in whole milliseconds like the API's times."""
         now = self._emulated + (datetime.now(UTC) - self._real) * self._speed
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def set(self, to: datetime) -> None:
-        """Move to a time."""
+        """Set the time."""
         self._emulated, self._real = to, datetime.now(UTC)
 
     def advance(self, by: timedelta) -> None:
-        """Move by a duration."""
+        """Advance the time by a duration."""
         self._emulated += by
 
 
-@lru_cache(maxsize=32_768)  # most of them are told again with the next page, and writing them is half of a page's cost
+@lru_cache(maxsize=32_768)  # pages repeat most times, and formatting them is half of a page's cost
 def stamp(time: datetime | None) -> str | None:
-    """Write a time as the API does: ISO 8601, milliseconds, Z."""
+    """Return a time as the API writes it: ISO 8601, milliseconds, Z."""
     if time is None:
         return None
     if time.tzinfo is not UTC:

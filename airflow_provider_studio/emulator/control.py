@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control endpoints outside `/api`: move the clock, inject faults, look at the truth, change the world."""
+"""The control endpoints outside `/api`: set the clock, inject faults, read and change the state of the workspace."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from airflow_provider_studio.emulator.quirks import Quirks
 from airflow_provider_studio.emulator.state import EmulatorState
 
 router = APIRouter(prefix="/_emulator")
-Answer = dict[str, Any]
+Body = dict[str, Any]
 _DAILY = {"freq": "daily", "hour": 6, "minute": 0, "time_zone": "UTC", "day_of_week": None, "day_of_month": None}
-_NOT_TO_CHANGE = {"token", "id", "collection", "archived_before"}
-_TYPES = {one.name: one.type for one in fields(Report) if one.name not in _NOT_TO_CHANGE}
+_READ_ONLY = {"token", "id", "collection", "archived_before"}
+_TYPES = {item.name: item.type for item in fields(Report) if item.name not in _READ_ONLY}
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
-    """Answer 400 where a setting makes no sense."""
+def _bad_settings_as_400() -> Iterator[None]:
+    """Respond 400 to an invalid setting."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -41,92 +41,94 @@ def _state(request: Request) -> EmulatorState:
 
 
 def _report(request: Request, token: str) -> Report:
-    found = _state(request).world.reports.get(token)
+    found = _state(request).workspace.reports.get(token)
     if found is None:
         raise HTTPException(404, f"no Report {token}")
     return found
 
 
 def _collection(request: Request, token: str) -> Collection:
-    found = _state(request).world.collections.get(token)
+    found = _state(request).workspace.collections.get(token)
     if found is None:
         raise HTTPException(404, f"no Collection {token}")
     return found
 
 
 @router.get("/clock")
-async def clock(request: Request) -> Answer:
+async def clock(request: Request) -> Body:
     clock = _state(request).clock
     return {"now": stamp(clock.now()), "speed": clock.speed}
 
 
 @router.post("/clock")
-async def move_clock(request: Request, move: Answer) -> Answer:
+async def set_clock(request: Request, settings: Body) -> Body:
     clock = _state(request).clock
-    with _refusing():
-        if "now" in move:
-            clock.set(datetime.fromisoformat(move["now"]))
-        clock.speed = move.get("speed", clock.speed)
-        clock.advance(timedelta(seconds=move.get("advance_seconds", 0)))
+    with _bad_settings_as_400():
+        if "now" in settings:
+            clock.set(datetime.fromisoformat(settings["now"]))
+        clock.speed = settings.get("speed", clock.speed)
+        clock.advance(timedelta(seconds=settings.get("advance_seconds", 0)))
     return {"now": stamp(clock.now()), "speed": clock.speed}
 
 
 @router.get("/requests")
-async def requests(request: Request, after: int = 0) -> Answer:
+async def requests(request: Request, after: int = 0) -> Body:
     return _state(request).log.summary(after)
 
 
 @router.delete("/requests")
-async def clear_requests(request: Request) -> Answer:
+async def clear_requests(request: Request) -> Body:
     _state(request).log.requests.clear()
     return {}
 
 
 @router.get("/faults")
-async def faults(request: Request) -> Answer:
+async def faults(request: Request) -> Body:
     return {"faults": [fault.to_json() for fault in _state(request).faults.active]}
 
 
 @router.post("/faults")
-async def add_fault(request: Request, fault: Answer) -> Answer:
-    with _refusing():
-        made = Fault(**fault)
-        if made.kind.startswith("tls_") and not _state(request).speaks_tls:
-            raise ValueError(f"the fault {made.kind!r} needs an emulator that was started with TLS")
-    _state(request).faults.active.append(made)
-    return made.to_json()
+async def add_fault(request: Request, fault: Body) -> Body:
+    with _bad_settings_as_400():
+        added = Fault(**fault)
+        if added.kind.startswith("tls_") and not _state(request).speaks_tls:
+            raise ValueError(f"the fault {added.kind!r} needs an emulator that was started with TLS")
+    _state(request).faults.active.append(added)
+    return added.to_json()
 
 
 @router.delete("/faults")
-async def clear_faults(request: Request) -> Answer:
+async def clear_faults(request: Request) -> Body:
     _state(request).faults.active.clear()
     return {}
 
 
 @router.post("/rate_limit")
-async def rate_limit(request: Request, settings: Answer) -> Answer:
-    with _refusing():
+async def rate_limit(request: Request, settings: Body) -> Body:
+    with _bad_settings_as_400():
         _state(request).limits.configure(**settings)
     return settings
 
 
 @router.post("/quirks")
-async def quirks(request: Request, changes: Answer) -> Answer:
-    world = _state(request).world
-    with _refusing():
-        world.quirks = TypeAdapter(Quirks).validate_python(asdict(Quirks(**{**asdict(world.quirks), **changes})))
-    return asdict(world.quirks)
+async def quirks(request: Request, changes: Body) -> Body:
+    workspace = _state(request).workspace
+    with _bad_settings_as_400():
+        workspace.quirks = TypeAdapter(Quirks).validate_python(
+            asdict(Quirks(**{**asdict(workspace.quirks), **changes}))
+        )
+    return asdict(workspace.quirks)
 
 
 @router.post("/tokens/{token}")
-async def set_standing(request: Request, token: str, values: Answer) -> Answer:
-    with _refusing():
+async def set_standing(request: Request, token: str, values: Body) -> Body:
+    with _bad_settings_as_400():
         _state(request).set_standing(token, values.get("standing", ""))
     return values
 
 
 @router.post("/reset")
-async def reset(request: Request) -> Answer:
+async def reset(request: Request) -> Body:
     _state(request).reset()
     return {}
 
@@ -137,18 +139,18 @@ async def save(request: Request) -> Response:
 
 
 @router.put("/snapshot")
-async def restore(request: Request) -> Answer:
-    with _refusing():
+async def restore(request: Request) -> Body:
+    with _bad_settings_as_400():
         _state(request).restore(await request.body())
     return {}
 
 
 @router.get("/state")
-async def state(request: Request) -> Answer:
-    world, now = _state(request).world, _state(request).clock.now()
+async def state(request: Request) -> Body:
+    workspace, now = _state(request).workspace, _state(request).clock.now()
     reports = {}
-    for report in world.reports.values():
-        last, place = world.last_run(report, now), world.collection_of(report)
+    for report in workspace.reports.values():
+        last, place = workspace.last_run(report, now), workspace.collection_of(report)
         reports[report.token] = {
             "name": report.name,
             "type": report.type,
@@ -160,34 +162,42 @@ async def state(request: Request) -> Answer:
             "last_viewed_at": stamp(report.last_viewed_at(now)),
             "created_at": stamp(report.created_at),
             "edited_at": stamp(report.edited_at),
-            "runs_count": world.run_count(report, now),
+            "runs_count": workspace.run_count(report, now),
             "last_run_at": stamp(last.created_at) if last else None,
-            "schedules": [one.token for one in world.schedules_of(report)],
+            "schedules": [schedule.token for schedule in workspace.schedules_of(report)],
             "runs_asked": [
                 {"token": run.token, "state": run.state(now), "parameters": run.parameters}
-                for run in world.runs.get(report.token, [])
+                for run in workspace.runs.get(report.token, [])
             ],
         }
     schedules = {
-        one.token: {
-            "report": one.report,
-            "name": one.name,
-            "cron": one.cron,
-            "params": one.params,
-            "timeout": one.timeout,
+        schedule.token: {
+            "report": schedule.report,
+            "name": schedule.name,
+            "cron": schedule.cron,
+            "params": schedule.params,
+            "timeout": schedule.timeout,
         }
-        for one in world.schedules.values()
+        for schedule in workspace.schedules.values()
     }
     subscriptions = {
-        one.token: {"schedule": one.schedule, "options": one.options, "emails": one.emails}
-        for one in world.subscriptions.values()
+        subscription.token: {
+            "schedule": subscription.schedule,
+            "options": subscription.options,
+            "emails": subscription.emails,
+        }
+        for subscription in workspace.subscriptions.values()
     }
     collections = {
-        one.token: {"name": one.name, "space_type": one.space_type, "personal_of": one.owner}
-        for one in world.collections.values()
+        collection.token: {
+            "name": collection.name,
+            "space_type": collection.space_type,
+            "personal_of": collection.owner,
+        }
+        for collection in workspace.collections.values()
     }
     return {
-        "workspace": world.workspace,
+        "workspace": workspace.name,
         "now": stamp(now),
         "reports": reports,
         "schedules": schedules,
@@ -197,24 +207,27 @@ async def state(request: Request) -> Answer:
 
 
 @router.post("/reports")
-async def add_report(request: Request, values: Answer) -> Answer:
+async def add_report(request: Request, values: Body) -> Body:
     state = _state(request)
     checked = _checked({key: value for key, value in values.items() if key != "collection"})
-    default = next(one.token for one in state.world.collections.values() if one.owner is None)
+    default = next(collection.token for collection in state.workspace.collections.values() if collection.owner is None)
     place = _place(request, values.get("collection", default))
-    name, creator = checked.pop("name", "Made for a test"), checked.pop("creator", next(iter(state.world.people)))
-    report = state.world.new_report(name, place, creator, state.clock.now())
+    name, creator = (
+        checked.pop("name", "Created for a test"),
+        checked.pop("creator", next(iter(state.workspace.people))),
+    )
+    report = state.workspace.new_report(name, place, creator, state.clock.now())
     for key, value in checked.items():
         setattr(report, key, value)
     return {"token": report.token}
 
 
 @router.patch("/reports/{token}")
-async def change_report(request: Request, token: str, values: Answer) -> Answer:
+async def change_report(request: Request, token: str, values: Body) -> Body:
     report, state = _report(request, token), _state(request)
     checked = _checked({key: value for key, value in values.items() if key != "collection"})
     if "collection" in values:
-        state.world.move_report(report, _place(request, values["collection"]))
+        state.workspace.move_report(report, _place(request, values["collection"]))
     for key, value in checked.items():
         setattr(report, key, value)
     return {"token": token}
@@ -224,8 +237,8 @@ def _place(request: Request, collection: str | None) -> str | None:
     return None if collection is None else _collection(request, collection).token
 
 
-def _checked(values: Answer) -> Answer:
-    """A Report's fields, each of its own type."""
+def _checked(values: Body) -> Body:
+    """Return a Report's fields after checking their names and types."""
     unknown = next((key for key in values if key not in _TYPES), None)
     if unknown is not None:
         raise HTTPException(400, f"unknown field {unknown!r}; known: {', '.join(sorted([*_TYPES, 'collection']))}")
@@ -239,7 +252,7 @@ def _checked(values: Answer) -> Answer:
 
 
 @router.post("/reports/{token}/views")
-async def view(request: Request, token: str, views: dict[str, int]) -> Answer:
+async def view(request: Request, token: str, views: dict[str, int]) -> Body:
     report, now = _report(request, token), _state(request).clock.now()
     report.extra_views += views.get("count", 1)
     report.extra_viewed_at = now
@@ -247,49 +260,49 @@ async def view(request: Request, token: str, views: dict[str, int]) -> Answer:
 
 
 @router.get("/reports/{token}/views")
-async def views(request: Request, token: str, since: datetime) -> Answer:
-    found = _state(request).world.views(_report(request, token), since, _state(request).clock.now())
+async def views(request: Request, token: str, since: datetime) -> Body:
+    found = _state(request).workspace.views(_report(request, token), since, _state(request).clock.now())
     return {"views": [{"at": stamp(at), "viewer": username} for at, username in found]}
 
 
 @router.post("/reports/{token}/schedules")
-async def add_schedule(request: Request, token: str, values: Answer) -> Answer:
+async def add_schedule(request: Request, token: str, values: Body) -> Body:
     state, report = _state(request), _report(request, token)
     cron = {**_DAILY, **values.get("cron", {})}
-    made = Schedule(state.world.new_token("schedule"), token, cron, report.created_at, report.creator)
-    made.params, made.name = values.get("params", {}), values.get("name", made.name)
-    state.world.add_schedule(made)
-    return {"token": made.token}
+    schedule = Schedule(state.workspace.new_token("schedule"), token, cron, report.created_at, report.creator)
+    schedule.params, schedule.name = values.get("params", {}), values.get("name", schedule.name)
+    state.workspace.add_schedule(schedule)
+    return {"token": schedule.token}
 
 
 @router.delete("/reports/{token}")
-async def remove_report(request: Request, token: str) -> Answer:
-    _state(request).world.remove_report(_report(request, token))
+async def remove_report(request: Request, token: str) -> Body:
+    _state(request).workspace.remove_report(_report(request, token))
     return {}
 
 
 @router.delete("/reports/{token}/runs/{run}")
-async def remove_run(request: Request, token: str, run: str) -> Answer:
-    _state(request).world.remove_run(_report(request, token), run)
+async def remove_run(request: Request, token: str, run: str) -> Body:
+    _state(request).workspace.remove_run(_report(request, token), run)
     return {}
 
 
 @router.post("/collections")
-async def add_collection(request: Request, values: Answer) -> Answer:
-    world = _state(request).world
-    with _refusing():
-        made = Collection(world.new_token("collection"), 1_950_000 + world.made, **values)
-    world.collections[made.token] = made
-    return {"token": made.token}
+async def add_collection(request: Request, values: Body) -> Body:
+    workspace = _state(request).workspace
+    with _bad_settings_as_400():
+        collection = Collection(workspace.new_token("collection"), 1_950_000 + workspace.created_count, **values)
+    workspace.collections[collection.token] = collection
+    return {"token": collection.token}
 
 
 @router.delete("/collections/{token}")
-async def remove_collection(request: Request, token: str) -> Answer:
-    _state(request).world.remove_collection(_collection(request, token).token)
+async def remove_collection(request: Request, token: str) -> Body:
+    _state(request).workspace.remove_collection(_collection(request, token).token)
     return {}
 
 
 @router.post("/collections/{token}/forbid")
-async def forbid_collection(request: Request, token: str) -> Answer:
+async def forbid_collection(request: Request, token: str) -> Body:
     _collection(request, token).forbidden = True
     return {}

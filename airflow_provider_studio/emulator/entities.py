@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The things of an emulated workspace, as they are kept."""
+"""The entities of an emulated workspace, as they are stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ZERO = timedelta()
 
 
 def token_for(*parts: object) -> str:
-    """Return a token of 12 hex digits that is always the same for the same parts."""
+    """Return a token of 12 hex digits that depends only on the parts."""
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:12]
 
 
@@ -43,13 +43,13 @@ class Collection:
     restricted: bool = False
     owner: str | None = None
     creator: str | None = None
-    """Who made it, if a person did after seeding."""
+    """Who created it, if a person did after seeding."""
     forbidden: bool = False
 
 
 @dataclass
 class Subscription:
-    """Who gets the results of one schedule's runs."""
+    """The recipients of the results of one schedule's runs."""
 
     token: str
     schedule: str
@@ -72,34 +72,34 @@ class Schedule:
     timeout: int = 86100
     updated_at: datetime | None = None
     active_since: datetime | None = None
-    """Since when it is as it is now; since it was made, where that is None."""
+    """When it was last changed; None if it is as it was created."""
     stopped_at: datetime | None = None
-    """Until when it was so: it was changed or deleted, or its Report archived where archiving stops schedules."""
+    """When it stopped: it was changed or deleted, or its Report was archived and archiving stops schedules."""
 
     @property
     def since(self) -> datetime:
-        """Since when it fires as it does."""
+        """The time from which it fires as it is now."""
         return self.active_since or self.created_at
 
     def _until(self, now: datetime) -> datetime:
         return now if self.stopped_at is None or now < self.stopped_at else self.stopped_at
 
     def firings_before(self, now: datetime) -> Iterator[datetime]:
-        """When it fired, the newest first."""
+        """Yield the times at which it fired, newest first."""
         return firings_before(self.cron, self._until(now), since=self.since)
 
     def last_firing(self, now: datetime) -> datetime | None:
-        """When it last fired, or None before the first time."""
+        """Return when it last fired, or None if it has not fired yet."""
         return next(self.firings_before(now), None)
 
     def firings(self, now: datetime) -> int:
-        """How often it fired."""
+        """Return how often it fired."""
         return firings_between(self.cron, self.since, self._until(now))
 
 
 @dataclass
 class Run:
-    """One Report run; its state follows from the clock."""
+    """One Report run; its state depends on the time."""
 
     token: str
     report: str
@@ -112,12 +112,12 @@ class Run:
     notebook: bool = False
 
     def completed_at(self, now: datetime) -> datetime | None:
-        """When it ended, or None while it has not."""
+        """Return when it ended, or None if it has not ended yet."""
         end = self.created_at + timedelta(seconds=self.runtime_seconds)
         return end if end <= now else None
 
     def state(self, now: datetime) -> str:
-        """`enqueued`, then `pending`, with a notebook then `running_notebook`, then its outcome."""
+        """Return `enqueued`, then `pending`, then `running_notebook` if it has a notebook, then its outcome."""
         if self.completed_at(now) is not None:
             return self.outcome
         passed = (now - self.created_at) / timedelta(seconds=self.runtime_seconds)
@@ -126,20 +126,20 @@ class Run:
         return "enqueued" if passed < _QUEUE_SHARE else "pending"
 
     def python_state(self, now: datetime) -> str:
-        """How far its notebook is; `none` without one."""
+        """Return the state of its notebook; `none` without one."""
         if not self.notebook:
             return "none"
         state = self.state(now)
         return {"completed": "succeeded", "running_notebook": "submitted", "failed": "failed"}.get(state, "pending")
 
     def is_good(self, now: datetime) -> bool:
-        """Whether it has ended well."""
+        """Return whether it succeeded."""
         return self.state(now) in {"succeeded", "completed"}
 
 
 @dataclass
 class Habit:
-    """How people use a Report until they stop: views a day, and a run by hand every so many days."""
+    """How people use a Report until they stop: views per day, and days between manual runs."""
 
     views_per_day: float = 0.0
     run_every_days: float = 0.0
@@ -193,19 +193,19 @@ class Report:
     query_count: int = 1
     notebook: bool = False
     form: dict[str, list[str]] = field(default_factory=dict)
-    """The parameters that its runs take, each with its choices; without choices any text goes."""
+    """The parameters of its runs, each with its choices; a parameter without choices takes any text."""
     settings: dict[str, bool] = field(default_factory=dict)
     imported_datasets: list[str] = field(default_factory=list)
     next_outcome: str | None = None
     next_runtime_seconds: float | None = None
     archived_before: list[tuple[datetime, datetime]] = field(default_factory=list)
-    """From when to when it was archived, each time that it was taken out of the archive again."""
+    """The periods for which it was archived, until it was unarchived."""
 
     def days_used(self, now: datetime) -> float:
-        """For how many days people have used it by habit; nobody uses what is archived."""
-        end, left = now, self.habit.until
-        if left is not None and left < end:
-            end = left
+        """Return for how many days people have used it; nobody uses an archived Report."""
+        end, until = now, self.habit.until
+        if until is not None and until < end:
+            end = until
         if self.archived_at is not None and self.archived_at < end:
             end = self.archived_at
         used = end - self.created_at
@@ -214,26 +214,26 @@ class Report:
         return max(0.0, used.total_seconds() / 86400)
 
     def when_used_for(self, days: float) -> datetime:
-        """When people had used it by habit for so many days."""
+        """Return when people had used it for this number of days."""
         at = self.created_at + timedelta(days=days)
         for start, stop in self.archived_before:
             at += stop - start if at > start else _ZERO
         return at
 
     def view_count(self, now: datetime) -> int:
-        """All views so far."""
+        """Return the number of views up to a time."""
         return int(self.habit.views_per_day * self.days_used(now)) + self.extra_views
 
     def last_viewed_at(self, now: datetime) -> datetime | None:
-        """When somebody last viewed it."""
-        habitual = self.view_count(now) - self.extra_views
+        """Return when it was last viewed, or None if it never was."""
+        regular = self.view_count(now) - self.extra_views
         times = [] if self.extra_viewed_at is None or self.extra_viewed_at > now else [self.extra_viewed_at]
-        if habitual:
-            times.append(self.when_used_for(habitual / self.habit.views_per_day))
+        if regular:
+            times.append(self.when_used_for(regular / self.habit.views_per_day))
         return max(times, default=None)
 
     def manual_runs(self, now: datetime) -> tuple[int, datetime | None]:
-        """How often people ran it, and when last."""
+        """Return how often people ran it by hand, and when they last did."""
         every = self.habit.run_every_days
         if every <= 0:
             return 0, None

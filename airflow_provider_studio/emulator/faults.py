@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults on demand: what goes wrong, for which requests, how often."""
+"""Injected faults: what goes wrong, for which requests, how often."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ Kind = Literal[
     "tls_untrusted",
 ]
 HANDSHAKE_KINDS = frozenset({"tls_handshake", "tls_untrusted"})
-"""They hit a connection before it has a request; `method` and `path` do not apply."""
+"""They apply to a connection before it has a request; `method` and `path` are ignored."""
 
 
 @dataclass
 class Fault:
-    """One kind of trouble. Of several that fit a request the oldest hits it, so a list of them is a script.
+    """One injected fault. If several match a request, the oldest applies, so a list of faults is a script.
 
-    :param kind: `status` answers an error; `html` a login page; `garbage` half a JSON text; `truncate` breaks the body
-        off; `reset` drops the connection before the effect; `lose_response` drops it after; `slow` waits before it
-        answers; `dribble` sends the body bit by bit. Over TLS and after the effect, `tls_alert` sends an alert in place
+    :param kind: `status` responds with an error, `html` with a login page, `garbage` with half a JSON text; `truncate`
+        cuts the body off; `reset` drops the connection before the effect, `lose_response` after it; `slow` waits before
+        the response; `dribble` sends the body slowly. Over TLS and after the effect, `tls_alert` sends an alert instead
         of the response, `tls_plain_text` sends text without encryption, and `tls_no_close_notify` ends the connection
-        without that alert. `tls_handshake` refuses the handshake of a new connection, and `tls_untrusted` shows it a
+        without that alert. `tls_handshake` refuses the handshake of a new connection, and `tls_untrusted` presents a
         certificate of another authority.
     :param method: only for this method.
-    :param path: only where this regular expression is found in the path.
-    :param status: the status that `status` answers, and `html` with a default of 200.
-    :param headers: further headers of a `status` answer, such as Retry-After.
-    :param body: the body of a `status` answer; an error's by default.
-    :param seconds: how long `slow` waits, and `dribble` takes in all.
-    :param after: how many fitting requests pass first.
-    :param times: how often at most; None for ever.
-    :param rate: the share of fitting requests that it hits, by the emulator's seed.
+    :param path: only for paths in which this regular expression is found.
+    :param status: the status of a `status` response, and of `html` (200 by default).
+    :param headers: further headers of a `status` response, such as Retry-After.
+    :param body: the body of a `status` response; an error by default.
+    :param seconds: how long `slow` waits, and how long `dribble` takes in total.
+    :param after: how many matching requests pass first.
+    :param times: how often it applies at most; None is unlimited.
+    :param rate: the share of matching requests that it applies to, drawn from the emulator's seed.
     """
 
     kind: Kind
@@ -64,26 +64,26 @@ class Fault:
         if self.kind not in get_args(Kind):
             raise ValueError(f"unknown fault {self.kind!r}; known: {', '.join(get_args(Kind))}")
         if not 0 <= self.rate <= 1:
-            raise ValueError(f"the fault's rate {self.rate!r} is no share between 0 and 1")
+            raise ValueError(f"the fault's rate {self.rate!r} is not a number from 0 to 1")
         try:
             re.compile(self.path)
         except re.error as error:
-            raise ValueError(f"the fault's path {self.path!r} is no regular expression: {error}") from None
+            raise ValueError(f"the fault's path {self.path!r} is not a regular expression: {error}") from None
 
     def to_json(self) -> dict[str, Any]:
-        """The fault as it was asked for, with what is left of it."""
+        """Return its settings; `after` and `times` count down."""
         return asdict(self)
 
 
 class Faults:
-    """The faults in force."""
+    """The active faults."""
 
     def __init__(self, seed: int) -> None:
-        self._chance = Random(f"{seed}/faults")
+        self._random = Random(f"{seed}/faults")
         self.active: list[Fault] = []
 
     def next_for(self, method: str, path: str) -> Fault | None:
-        """The fault that hits this request, if any; it is used up by one."""
+        """Return the fault that applies to this request, if any, and count it."""
         return self._next(
             fault
             for fault in self.active
@@ -91,16 +91,16 @@ class Faults:
         )
 
     def next_for_handshake(self) -> Fault | None:
-        """The fault that hits a new TLS connection, if any; it is used up by one."""
+        """Return the fault that applies to a new TLS connection, if any, and count it."""
         return self._next(fault for fault in self.active if fault.kind in HANDSHAKE_KINDS)
 
-    def _next(self, fitting: Iterable[Fault]) -> Fault | None:
-        for fault in fitting:
+    def _next(self, matching: Iterable[Fault]) -> Fault | None:
+        for fault in matching:
             if fault.times == 0:
                 continue
             if fault.after > 0:
                 fault.after -= 1
-            elif self._chance.random() < fault.rate:
+            elif self._random.random() < fault.rate:
                 if fault.times is not None:
                     fault.times -= 1
                 return fault

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a schedule fires, from its machine values."""
+"""When a schedule fires, computed from its machine values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DAY = timedelta(days=1)
 
 
 def firings_before(cron: dict[str, Any], now: datetime, *, since: datetime) -> Iterator[datetime]:
-    """Yield the times at or before `now` at which a schedule made at `since` fired, newest first."""
+    """Yield the times after `since` and up to `now` at which a schedule fired, newest first."""
     at = _latest(cron, now)
     step = _step(cron)
     while at > since:
@@ -27,7 +27,7 @@ def firings_before(cron: dict[str, Any], now: datetime, *, since: datetime) -> I
 
 
 def next_firing(cron: dict[str, Any], now: datetime) -> datetime:
-    """When a schedule fires next."""
+    """Return when a schedule fires next."""
     at = _latest(cron, now) + _step(cron)
     while not _on_day(cron, at):
         at += _DAY
@@ -35,7 +35,7 @@ def next_firing(cron: dict[str, Any], now: datetime) -> datetime:
 
 
 def firings_between(cron: dict[str, Any], since: datetime, until: datetime) -> int:
-    """How often a schedule fired after `since` and not after `until`."""
+    """Return how often a schedule fired after `since` and up to `until`."""
     if until <= since:
         return 0
     first, last = _latest(cron, since), _latest(cron, until)
@@ -54,7 +54,7 @@ def _step(cron: dict[str, Any]) -> timedelta:
 
 
 def _latest(cron: dict[str, Any], now: datetime) -> datetime:
-    """The latest time at or before `now` that has the schedule's time of day, on whatever day."""
+    """Return the latest time up to `now` with the schedule's time of day, on any day."""
     local = now.astimezone(_zone(cron.get("time_zone")))
     minute = cron.get("minute") or 0
     step = _MINUTES.get(cron["freq"])
@@ -66,7 +66,7 @@ def _latest(cron: dict[str, Any], now: datetime) -> datetime:
 
 
 def _weekdays(cron: dict[str, Any]) -> set[int]:
-    """The days of the week on which it fires, Sunday 0."""
+    """Return the days of the week on which it fires; Sunday is 0."""
     days = cron.get("day_of_week")
     if days is None:
         return {1}
@@ -83,7 +83,7 @@ def _on_day(cron: dict[str, Any], at: datetime) -> bool:
 
 
 def _days_until(cron: dict[str, Any], last: date) -> int:
-    """How many days up to this one, from some fixed day in the past, the schedule fires on."""
+    """Return on how many days the schedule fires, from a fixed day in the past up to this one."""
     if cron["freq"] == "daily":
         return last.toordinal()
     if cron["freq"] == "weekly":  # ordinal 7 was a Sunday
@@ -94,6 +94,6 @@ def _days_until(cron: dict[str, Any], last: date) -> int:
 
 
 def _has_day(month: int, day: int) -> bool:
-    """Whether a month, counted from year 0, is as long as that."""
+    """Return whether a month, counted from year 0, has this day."""
     first = date(month // 12, month % 12 + 1, 1)
     return (first + timedelta(days=day - 1)).month == first.month

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the emulated server counts requests: the models that the real one may use, on the real clock."""
+"""How the emulated server counts requests: models that the real service may use, on the real clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ServerLimit(Protocol):
         """Count a request that arrives now; False refuses it."""
 
     def remaining(self) -> int:
-        """How many more would pass right now."""
+        """Return how many more requests would pass now."""
 
 
 class SlidingWindow:
@@ -36,7 +36,7 @@ class SlidingWindow:
         return allowed
 
     def remaining(self) -> int:
-        """How many more would pass right now."""
+        """Return how many more requests would pass now."""
         oldest = self._now() - self._interval
         while self._taken and self._taken[0] <= oldest:
             self._taken.popleft()
@@ -44,7 +44,7 @@ class SlidingWindow:
 
 
 class FixedWindow:
-    """At most `limit` requests in each slice of `interval` seconds; nobody outside knows where slices begin."""
+    """At most `limit` requests in each slice of `interval` seconds; clients do not know where slices begin."""
 
     def __init__(self, limit: int, interval: float, now: Callable[[], float], phase: float = 0.37) -> None:
         self._limit, self._interval, self._now = limit, interval, now
@@ -58,7 +58,7 @@ class FixedWindow:
         return allowed
 
     def remaining(self) -> int:
-        """How many more would pass right now."""
+        """Return how many more requests would pass now."""
         current = int((self._now() + self._phase) // self._interval)
         if current != self._slice:
             self._slice, self._taken = current, 0
@@ -66,7 +66,7 @@ class FixedWindow:
 
 
 class TokenBucket:
-    """A bucket of `limit` permits that fills again over `interval` seconds."""
+    """A bucket of `limit` permits that refills over `interval` seconds."""
 
     def __init__(self, limit: int, interval: float, now: Callable[[], float]) -> None:
         self._limit, self._interval, self._now = limit, interval, now
@@ -79,7 +79,7 @@ class TokenBucket:
         return allowed
 
     def remaining(self) -> int:
-        """How many more would pass right now."""
+        """Return how many more requests would pass now."""
         now = self._now()
         self._level = min(self._limit, self._level + (now - self._at) * self._limit / self._interval)
         self._at = now
@@ -95,10 +95,10 @@ MODELS: dict[str, Callable[[int, float, Callable[[], float]], ServerLimit]] = {
 
 @dataclass(frozen=True)
 class RequestClass:
-    """Requests that are counted apart from all others.
+    """Requests with a separate limit.
 
-    :param path: a regular expression that is found in their paths.
-    :param limit: how many of them pass in an interval.
+    :param path: a regular expression that is searched in their paths.
+    :param limit: how many of them pass per interval.
     """
 
     path: str
@@ -106,7 +106,7 @@ class RequestClass:
 
 
 class Limits:
-    """One limit for each caller and class of requests, as configured now."""
+    """One limit for each caller and class of requests."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -124,35 +124,35 @@ class Limits:
         retry_after: bool = False,
         classes: Sequence[dict[str, Any]] = (),
     ) -> None:
-        """Start counting anew.
+        """Change the settings and restart the counts.
 
         :param model: `sliding`, `fixed` or `token_bucket`.
-        :param per: whose requests are counted together: those of a `token`, or of a `username` over all their tokens.
-        :param headers: whether answers carry X-RateLimit-Limit and X-RateLimit-Remaining.
-        :param retry_after: whether a 429 carries Retry-After.
-        :param classes: `{"path": regular expression, "limit": n}` for requests that are counted apart.
-        :raises ValueError: an unknown model, or a setting that makes no sense.
+        :param per: which requests are counted together: those of a `token`, or of a `username` with any token.
+        :param headers: whether responses have X-RateLimit-Limit and X-RateLimit-Remaining.
+        :param retry_after: whether a 429 has Retry-After.
+        :param classes: `{"path": regular expression, "limit": n}` for requests with a separate limit.
+        :raises ValueError: an unknown model, or an invalid setting.
         """
         if model not in MODELS:
             raise ValueError(f"unknown rate limit model {model!r}; known: {', '.join(MODELS)}")
         if per not in {"token", "username"}:
-            raise ValueError(f"rate limit per {per!r}: neither 'token' nor 'username'")
+            raise ValueError(f"unknown rate limit per {per!r}; known: token, username")
         if limit < 1 or not interval_seconds > 0:
-            raise ValueError(f"a rate limit of {limit} in {interval_seconds} s makes no sense: both must be positive")
+            raise ValueError(f"a rate limit of {limit} in {interval_seconds} s is invalid: both must be positive")
         self.enabled, self.headers, self.retry_after = enabled, headers, retry_after
         self.limit, self.interval_seconds, self._model, self._per = limit, interval_seconds, model, per
-        self._classes = [RequestClass(**one) for one in classes]
-        self.forget()
+        self._classes = [RequestClass(**settings) for settings in classes]
+        self.restart()
 
-    def forget(self) -> None:
-        """Start counting anew, as configured."""
-        self._counted: dict[tuple[str, str], ServerLimit] = {}
+    def restart(self) -> None:
+        """Restart the counts."""
+        self._counters: dict[tuple[str, str], ServerLimit] = {}
 
     def of(self, token: str, username: str | None, path: str) -> tuple[ServerLimit, int]:
-        """What counts a request, and its limit."""
-        who = username if self._per == "username" and username else token
-        apart = next((one for one in self._classes if re.search(one.path, path)), None)
-        key, limit = (who, apart.path if apart else ""), apart.limit if apart else self.limit
-        if key not in self._counted:
-            self._counted[key] = MODELS[self._model](limit, self.interval_seconds, self._now)
-        return self._counted[key], limit
+        """Return the counter of a request, and its limit."""
+        caller = username if self._per == "username" and username else token
+        separate = next((request_class for request_class in self._classes if re.search(request_class.path, path)), None)
+        key, limit = (caller, separate.path if separate else ""), separate.limit if separate else self.limit
+        if key not in self._counters:
+            self._counters[key] = MODELS[self._model](limit, self.interval_seconds, self._now)
+        return self._counters[key], limit

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every API request passes before and after its endpoint: credentials, the rate limit, faults, the log."""
+"""What happens before and after each API request: credentials, the rate limit, faults, the log."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from airflow_provider_studio.emulator.state import ACCOUNTS, Account, EmulatorSt
 from airflow_provider_studio.emulator.tls import TlsConnection
 
 _LOGIN_PAGE = "<!doctype html><title>Sign in</title><h1>Sign in to continue</h1>"
-_FOR_ANYBODY = re.compile(r"/api/(?!verify$|account$)[^/]+")
+_PUBLIC_PATH = re.compile(r"/api/(?!verify$|account$)[^/]+")
 _PIECES = 8
-_STRANGER = (
-    "Not authorized: this is an emulator of Studio, which knows the tokens "
-    f"{', '.join(ACCOUNTS)} alone, and these only with their public secret"
+_UNKNOWN_CREDENTIALS = (
+    "Not authorized: this is an emulator of Studio, which accepts only the tokens "
+    f"{', '.join(ACCOUNTS)}, each with the public secret"
 )
 _ERRORS: dict[int, tuple[str, Any]] = {
     400: ("bad_request", "Bad request"),
@@ -39,7 +39,7 @@ _ERRORS: dict[int, tuple[str, Any]] = {
     500: ("internal_server_error", "Something went wrong"),
     503: ("service_unavailable", "Temporarily unavailable"),
 }
-"""What a `status` fault says where its body is not given."""
+"""The default body of a `status` fault."""
 _TLS_FAULTS: dict[str, Callable[[TlsConnection], None]] = {
     "tls_alert": TlsConnection.send_alert,
     "tls_plain_text": TlsConnection.send_plain_text,
@@ -51,8 +51,8 @@ _log = logging.getLogger("airflow_provider_studio.emulator")
 class ApiMiddleware:
     """The outermost ASGI application.
 
-    :param api: the API; it finds who asks in `scope["account"]`, and the state in `scope["emulator"]`.
-    :param others: what stands outside the API; it finds the state there, too.
+    :param api: the API; it reads the caller from `scope["account"]` and the state from `scope["emulator"]`.
+    :param others: everything outside the API; it reads the state from there, too.
     """
 
     def __init__(self, api: ASGIApp, others: ASGIApp, state: EmulatorState) -> None:
@@ -82,27 +82,27 @@ class ApiMiddleware:
 
     def _refusal(self, account: Account | None, scope: Scope, header: str | None) -> Response | None:
         if account is None:
-            if header is None and _FOR_ANYBODY.fullmatch(scope["path"]):
+            if header is None and _PUBLIC_PATH.fullmatch(scope["path"]):
                 return None
-            self._warn_of_strangers(header)
-            return json_response(error("unauthorized", self._why(header)), 401)
+            self._warn_of_unknown_credentials(header)
+            return json_response(error("unauthorized", self._reason(header)), 401)
         limits = self._state.limits
         if limits.enabled and not limits.of(account.token, account.username, scope["path"])[0].take():
             return json_response(error("rate_limited", "Too many requests"), 429)
         return None
 
-    def _why(self, header: str | None) -> str:
+    def _reason(self, header: str | None) -> str:
         known = ACCOUNTS.get(_decoded(header or "").partition(":")[0])
         standing = self._state.standing_of(known) if known else "active"
-        return _STRANGER if standing == "active" else f"Not authorized: the token is {standing}"
+        return _UNKNOWN_CREDENTIALS if standing == "active" else f"Not authorized: the token is {standing}"
 
-    def _warn_of_strangers(self, header: str | None) -> None:
-        """Somebody may have pointed a real connection at an emulator; say so once, and keep nothing of it."""
+    def _warn_of_unknown_credentials(self, header: str | None) -> None:
+        """Warn once that a real connection may point at an emulator; do not store the credentials."""
         if header is not None and not self._warned and not any(token in _decoded(header) for token in ACCOUNTS):
             self._warned = True
             _log.warning(
-                "Refused credentials that are not the emulator's. If they are a real workspace's: they were neither "
-                "kept nor sent on, but the connection that holds them points at an emulator."
+                "Refused credentials that are not the emulator's; they were neither stored nor forwarded. If they are "
+                "those of a real workspace, the connection that holds them points at an emulator."
             )
 
     async def _with_fault(self, fault: Fault, exchange: _Exchange, receive: Receive) -> None:
@@ -125,11 +125,11 @@ class ApiMiddleware:
             await self._api(scope, receive, exchange.swallow)
             exchange.break_tls(_TLS_FAULTS[fault.kind])
         else:
-            await _answer(fault)(scope, receive, exchange.send)
+            await _faulty_response(fault)(scope, receive, exchange.send)
 
 
 class _Exchange:
-    """One request's way out: adds the headers, writes the log, and can break off."""
+    """Sends the response to one request: adds headers, writes the log, and can break the connection off."""
 
     def __init__(self, state: EmulatorState, scope: Scope, send: Send, account: Account | None) -> None:
         self.scope = scope
@@ -138,23 +138,23 @@ class _Exchange:
         self._logged = False
 
     async def send(self, message: Message) -> None:
-        """Send on, with the rate limit's headers."""
+        """Send the response with the rate limit's headers."""
         if message["type"] == "http.response.start":
             self._log(message["status"])
             message = {**message, "headers": [*message["headers"], *self._limit_headers(message["status"])]}
         await self._send(message)
 
     async def swallow(self, message: Message) -> None:
-        """Send nothing, but remember that it was answered."""
+        """Send nothing."""
 
     async def cut(self, message: Message) -> None:
-        """Promise the whole body and send a part of it."""
+        """Announce the whole body and send a part of it."""
         if message["type"] == "http.response.body":
             message = {**message, "body": message["body"][: len(message["body"]) // 2], "more_body": True}
         await self.send(message)
 
     async def dribble(self, message: Message) -> None:
-        """Send the body bit by bit."""
+        """Send the body in small pieces."""
         if message["type"] != "http.response.body":
             await self.send(message)
             return
@@ -168,13 +168,13 @@ class _Exchange:
         """Break the connection off."""
         self._log(0)
         cycle = getattr(self._send, "__self__", None)
-        if cycle is not None:  # uvicorn's; ASGI itself has no word for this
+        if cycle is not None:  # uvicorn's; ASGI itself cannot do this
             cycle.transport.abort()
 
-    def break_tls(self, how: Callable[[TlsConnection], None]) -> None:
+    def break_tls(self, fault: Callable[[TlsConnection], None]) -> None:
         """Break the connection at the level of TLS."""
         self._log(0)
-        how(TlsConnection(self._send.__self__.transport))  # type: ignore[attr-defined]  # uvicorn's, as in `drop`
+        fault(TlsConnection(self._send.__self__.transport))  # type: ignore[attr-defined]  # uvicorn's, as in `drop`
 
     def _log(self, status: int) -> None:
         if self._logged:
@@ -190,18 +190,18 @@ class _Exchange:
         limits, account = self._state.limits, self._account
         if account is None or not limits.enabled:
             return []
-        counted, limit = limits.of(account.token, account.username, self.scope["path"])
+        counter, limit = limits.of(account.token, account.username, self.scope["path"])
         headers = []
         if limits.headers:
             headers.append((b"x-ratelimit-limit", str(limit).encode()))
-            headers.append((b"x-ratelimit-remaining", str(max(0, counted.remaining())).encode()))
+            headers.append((b"x-ratelimit-remaining", str(max(0, counter.remaining())).encode()))
         if limits.retry_after and status == 429:
             headers.append((b"retry-after", str(round(limits.interval_seconds)).encode()))
         return headers
 
 
 def _decoded(header: str) -> str:
-    """What an Authorization header's base64 says; nothing where it is none."""
+    """Return an Authorization header's base64 decoded; empty if it is not base64."""
     try:
         return base64.b64decode(header.partition(" ")[2], validate=True).decode()
     except (binascii.Error, ValueError):
@@ -209,7 +209,7 @@ def _decoded(header: str) -> str:
 
 
 def _account(state: EmulatorState, header: str | None) -> Account | None:
-    """Whom an Authorization header stands for; None where it opens nothing."""
+    """Return the account of an Authorization header, or None if the credentials are not valid."""
     if header is None:
         return None
     if header.lower().startswith("basic "):
@@ -218,12 +218,12 @@ def _account(state: EmulatorState, header: str | None) -> Account | None:
     return state.signer_of(_decoded(header)) if header.lower().startswith("bearer ") else None
 
 
-def _answer(fault: Fault) -> Response:
+def _faulty_response(fault: Fault) -> Response:
     if fault.kind == "html":
         return HTMLResponse(_LOGIN_PAGE, fault.status or 200)
     if fault.kind == "garbage":
         return Response('{"_links": {"self": {"hr', media_type=HAL)
     status = fault.status or 500
-    answer = json_response(fault.body or error(*_ERRORS.get(status, _ERRORS[500])), status)
-    answer.headers.update(fault.headers)
-    return answer
+    response = json_response(fault.body or error(*_ERRORS.get(status, _ERRORS[500])), status)
+    response.headers.update(fault.headers)
+    return response

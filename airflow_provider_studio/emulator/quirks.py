@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the emulated service behaves where sources disagree, nobody could look, or workspaces differ.
+"""How the emulated service behaves where sources disagree, the behaviour is unknown, or workspaces differ.
 
-Whoever relies on one answer can see here what becomes of it under the other.
+Code that relies on one behaviour can be tested with the others.
 """
 
 from __future__ import annotations
@@ -17,43 +17,41 @@ Frequency = Literal["every_15_minutes", "every_30_minutes", "hourly", "daily", "
 
 @dataclass
 class Quirks:
-    """What the service does where it could be otherwise.
+    """Behaviours of the service that are not certain.
 
-    :param ids_as_text: whether numeric ids are decimal strings, as lately, or JSON numbers, as before.
-    :param counters_as_text: whether a Report's counters are decimal strings, as described, or JSON numbers, as seen.
-    :param missing_keys: keys that Reports and datasets lack; none is sure to be there.
-    :param alien_key: a key that every Report carries and nobody knows, as after a release of the service.
-    :param statuses: whether what is made, changed or deleted answers 201, 202 and 204 as `seen`, or as
-        `documented` 200.
+    :param ids_as_text: whether numeric ids are decimal strings (new) or JSON numbers (old).
+    :param counters_as_text: whether a Report's counters are decimal strings (described) or JSON numbers (seen).
+    :param missing_keys: keys that Reports and datasets lack; no key is guaranteed.
+    :param alien_key: whether every Report has an unknown key, as a new release of the service might add.
+    :param statuses: whether creations, changes and deletions respond 201, 202 and 204 (`seen`) or 200 (`documented`).
     :param results_as_zip: whether `content.csv` is a zip archive.
-    :param unfiltered_collections: what a listing of Collections without a filter shows: those that the caller belongs
-        to (none, for a Workspace token), or all `but_others` personal ones, as documented.
-    :param listing_filters: whether listings of Reports heed `filter`, `order` and `order_by`.
-    :param listing_order: how they are ordered otherwise; new Reports shift the pages of `newest_first`.
-    :param archived_schedules: whether a schedule goes on firing when its Report is archived.
+    :param unfiltered_collections: what a listing of Collections without a filter contains: those that the caller
+        belongs to (none, for a Workspace token), or all except other people's personal ones (`but_others`, documented).
+    :param listing_filters: whether listings of Reports use `filter`, `order` and `order_by`.
+    :param listing_order: their default order; new Reports shift the pages of `newest_first`.
+    :param archived_schedules: whether a schedule continues to fire when its Report is archived.
     :param archived_schedules_count: whether an archived Report still counts its schedules.
-    :param second_archive: the status of archiving an archived Report.
+    :param second_archive: the status of the response to archiving an archived Report.
     :param schedule_body: whether a schedule is written inside `report_schedule`, as seen, or `flat`, as documented.
-    :param schedule_forms: whether a schedule has `_forms`, as seen, or its machine values only in the row, as lately.
-    :param schedule_params: whether `params` in a schedule's form is `bare`, as seen, or `wrapped` in a field.
-    :param schedule_unset_days: whether the form's day of a week or month that is not set has no `value`, as seen, or
-        one that is null.
-    :param schedule_minutes: whether the minute is stored as it is sent, or rounded down to a quarter of an hour.
-    :param schedule_time_zones: whether a time zone is stored under the name that is sent, or under the `first` of the
-        names that stand for the same zone.
-    :param subscription_token: whether a subscription has a `token`; neither described nor seen.
-    :param subscription_self_link: whether a subscription has a link to itself, which alone names it.
+    :param schedule_forms: whether a schedule has `_forms` (seen), or its machine values only in the row (new).
+    :param schedule_params: whether `params` in a schedule's form is `bare` (seen) or `wrapped` in a field.
+    :param schedule_unset_days: whether an unset day of the week or month has no `value` in the form (seen), or null.
+    :param schedule_minutes: whether the minute is stored as sent, or rounded down to a quarter of an hour.
+    :param schedule_time_zones: whether a time zone is stored under the name that was sent, or under the `first` name
+        of the same zone.
+    :param subscription_token: whether a subscription has a `token`, which was neither described nor seen.
+    :param subscription_self_link: whether a subscription has a link to itself, the only place with its token.
     :param subscription_joins: which schedule of its Report a new subscription belongs to: the `newest` or `oldest` by
-        the time it was made, the `first` that is listed, or the one `named` in `report_schedule_token`.
-    :param subscription_options: whether a subscription's options are stored as they are sent, or without PDFs, as where
-        a workspace does not allow them.
-    :param subscriber_lists: what the lists behind a subscription's links answer: who is subscribed, or 400 as what is
-        not for keys does, 403 or 404.
-    :param fastest_schedule: an admin's policy: what fires more often is refused from now on, when made or changed.
-    :param last_run_link: what a Report links as its last run: the newest, nothing, a URI template, a run that is gone
+        creation time, the `first` in the list, or the one `named` in `report_schedule_token`.
+    :param subscription_options: whether a subscription's options are stored as sent, or without PDFs, as in a
+        workspace that does not allow them.
+    :param subscriber_lists: the response to a subscription's links: its subscribers (`shown`), 400 as for endpoints
+        that do not support API keys, 403 or 404.
+    :param fastest_schedule: an admin's policy: a schedule that fires more often cannot be created or changed.
+    :param last_run_link: what a Report links as its last run: the newest, nothing, a URI template, a deleted run
         (`purged`), or the run before the newest (`stale`).
     :param plan: the workspace's plan: `business` has no Discovery API, `free` no API at all.
-    :param personal_tokens: whether personal tokens are accepted for ever, or ended in February 2025.
+    :param personal_tokens: whether personal tokens are accepted, or are refused since the end of February 2025.
     """
 
     ids_as_text: bool = False
@@ -84,8 +82,8 @@ class Quirks:
     plan: Literal["enterprise", "business", "free"] = "enterprise"
     personal_tokens: Literal["accepted", "ended"] = "accepted"
 
-    def changed(self, body: dict[str, Any]) -> dict[str, Any]:
-        """A Report's or dataset's body as it is told."""
+    def apply(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Change a Report's or dataset's body as the quirks require, and return it."""
         if self.counters_as_text:
             body |= {name: str(body[name]) for name in _COUNTERS if name in body}
         if self.alien_key:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request in terms of the world: who asks, what the path names, what the body says, and the errors in each."""
+"""One API request: its caller, the entities that its path names, its values, and the errors in each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_provider_studio.emulator.entities import (
 )
 from airflow_provider_studio.emulator.serializers.hal import Body, View, error, json_response, listing, pagination
 from airflow_provider_studio.emulator.state import Account, EmulatorState
-from airflow_provider_studio.emulator.workspace import World
+from airflow_provider_studio.emulator.workspace import Workspace
 
 PER_PAGE = 30
 NOT_FOR_KEYS = "This endpoint is unsupported for use with Api Keys"
@@ -33,57 +33,57 @@ Types = type | tuple[type, ...]
 
 
 class ApiError(Exception):
-    """An answer other than the one asked for."""
+    """An error response."""
 
     def __init__(self, status: int, error_id: str, message: str) -> None:
         super().__init__(message)
         self.status, self.error_id, self.message = status, error_id, message
 
     def response(self) -> Response:
-        """The answer."""
+        """Return the response."""
         return json_response(error(self.error_id, self.message), self.status)
 
 
 def not_found(what: str) -> ApiError:
-    """Return the 404 that names what is missing."""
+    """Return a 404 that names what is missing."""
     return ApiError(404, "not_found", f"{what} not found")
 
 
 def bad_request(message: str) -> ApiError:
-    """Return the 400 that says what is wrong."""
+    """Return a 400 with a reason."""
     return ApiError(400, "bad_request", message)
 
 
 def param_missing(name: str) -> ApiError:
-    """Return the 400 that names the parameter."""
+    """Return a 400 that names the missing parameter."""
     return ApiError(400, "param_missing", f"param is missing or the value is empty: {name}")
 
 
 def time_of(name: str, text: str) -> datetime:
-    """Return a time as a request writes it.
+    """Parse a time in a request.
 
-    :raises ApiError: it is none, or has no time zone.
+    :raises ApiError: it is not a time, or has no time zone.
     """
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise bad_request(f"{name} is no time") from None
+        raise bad_request(f"{name} is not a time") from None
     if time.tzinfo is None:
         raise bad_request(f"{name} has no time zone")
     return time
 
 
 class ApiRequest:
-    """One request in terms of the world.
+    """One API request.
 
-    :param body: the request's whole body, as it came.
+    :param body: the request's whole body, not decoded.
     """
 
     def __init__(self, request: Request, body: bytes = b"") -> None:
         self.state: EmulatorState = request.scope["emulator"]
-        self.world: World = self.state.world
+        self.workspace: Workspace = self.state.workspace
         self.now = self.state.clock.now()
-        self.view = View(self.world, self.now)
+        self.view = View(self.workspace, self.now)
         self.query = request.query_params
         self.headers = request.headers
         self._account: Account | None = request.scope["account"]
@@ -93,51 +93,51 @@ class ApiRequest:
 
     @property
     def account(self) -> Account:
-        """Who asks.
+        """The caller.
 
-        :raises ApiError: nobody in particular.
+        :raises ApiError: 401, the request has no credentials.
         """
         if self._account is None:
             raise ApiError(401, "unauthorized", "Not authorized")
         return self._account
 
     @property
-    def who(self) -> str:
-        """Whom a run is by: a person, or the workspace."""
-        return self.account.username or self.world.workspace
+    def executed_by(self) -> str:
+        """Who a run is executed by: a person, or the workspace."""
+        return self.account.username or self.workspace.name
 
     @property
     def path(self) -> str:
-        """The path, as links spell it."""
+        """The path, as links write it."""
         return self._path.replace("/spaces", "/collections", 1)
 
     @property
     def page(self) -> int:
-        """The page asked for; nonsense is the first."""
+        """The requested page; the first one if the number is invalid."""
         text = self.query.get("page", "1")
         return max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < 10 else 1
 
     @property
     def person(self) -> Person | None:
-        """The person who asks; None for a Workspace token."""
-        return self.world.people.get(self.account.username or "")
+        """The calling person; None for a Workspace token."""
+        return self.workspace.people.get(self.account.username or "")
 
     def name(self, what: str) -> str:
-        """The token in the path."""
+        """Return the token that the path has in this place."""
         return str(self._names[what])
 
     def body(self) -> dict[str, Any]:
-        """The JSON body; what is no object counts as empty."""
+        """Return the JSON body; a body that is not an object counts as empty."""
         try:
             body = json.loads(self._body or b"{}")
         except ValueError:
-            raise bad_request("The body is no JSON") from None
+            raise bad_request("The body is not JSON") from None
         return body if isinstance(body, dict) else {}
 
     def values(self, wrapper: str | None, **types: Types) -> dict[str, Any]:
-        """What the body's wrapper holds under these names, each null or of its type; other names are passed over.
+        """Return the body's values of these names, each null or of its type; other names are ignored.
 
-        :param wrapper: None where the body itself holds them.
+        :param wrapper: the object within the body that has them; None for the body itself.
         """
         wrapped = self.body() if wrapper is None else self.body().get(wrapper)
         if not isinstance(wrapped, dict):
@@ -154,30 +154,30 @@ class ApiRequest:
             raise bad_request(NOT_FOR_KEYS)
 
     def need_admin(self) -> None:
-        """Refuse who may not manage the workspace."""
+        """Refuse callers that may not manage the workspace."""
         if self.account.kind != "workspace" and not (self.person and self.person.admin):
             raise ApiError(403, "forbidden", "Only admins may do this")
 
     def may_see(self, collection: Collection) -> bool:
-        """Whether the account may see a Collection: a Workspace token sees all, a person theirs and the open ones."""
+        """Return whether the account may see a Collection: a Workspace token all, a person theirs and the open ones."""
         if self.account.kind == "workspace":
             return True
         return self.belongs_to(collection) or (collection.owner is None and not collection.restricted)
 
     def belongs_to(self, collection: Collection) -> bool:
-        """Whether a person owns a Collection, made it, or is its member; a Workspace token belongs to none."""
+        """Return whether a person owns a Collection, created it, or is its member; never true of a Workspace token."""
         username = self.account.username
         if username is None:
             return False
         if username in (collection.owner, collection.creator):
             return True
-        members = self.world.records.get("space_memberships", {}).values()
+        members = self.workspace.records.get("space_memberships", {}).values()
         mine = token_for("member", username)
-        return any(one["parent"] == collection.token and one["member_token"] == mine for one in members)
+        return any(member["parent"] == collection.token and member["member_token"] == mine for member in members)
 
     def collection(self) -> Collection:
-        """The Collection that the path names."""
-        found = self.world.collections.get(self.name("space"))
+        """Return the Collection that the path names."""
+        found = self.workspace.collections.get(self.name("space"))
         if found is None or not self.may_see(found):
             raise not_found("space")
         if found.forbidden:
@@ -185,65 +185,69 @@ class ApiRequest:
         return found
 
     def report(self) -> Report:
-        """The Report, or the dataset, that the path names."""
+        """Return the Report or dataset that the path names."""
         if "dataset" in self._names:
             return self._visible_report("dataset", "DatasetReport")
         return self._visible_report("report")
 
     def _visible_report(self, what: str, kind: str | None = None) -> Report:
-        found = self.world.reports.get(self.name(what))
+        found = self.workspace.reports.get(self.name(what))
         if found is None or not self._may_see_report(found):
             raise not_found(what)
         if kind not in (None, found.type):
             raise not_found(what)
         return found
 
-    def visible_reports(self, wanted: Callable[[Report], bool]) -> list[Report]:
-        """The Reports and datasets of the workspace that the account may see and that are wanted."""
-        return [one for one in self.world.reports.values() if wanted(one) and self._may_see_report(one)]
+    def visible_reports(self, matches: Callable[[Report], bool]) -> list[Report]:
+        """Return the Reports and datasets that the account may see and that match."""
+        return [
+            report for report in self.workspace.reports.values() if matches(report) and self._may_see_report(report)
+        ]
 
     def _may_see_report(self, report: Report) -> bool:
-        """Whether it is in a Collection that the account may see; in none, only a Workspace token and its maker may."""
-        place = self.world.collection_of(report)
-        if place is None:
+        """Return whether its Collection is visible; without one, whether the caller created it or is the workspace."""
+        collection = self.workspace.collection_of(report)
+        if collection is None:
             return self.account.kind == "workspace" or self.account.username == report.creator
-        return self.may_see(place)
+        return self.may_see(collection)
 
     def query_of_report(self) -> Query:
-        """The query that the path names."""
+        """Return the query that the path names."""
         token = self.name("query")
-        return _found(next((one for one in self.world.queries_of(self.report()) if one.token == token), None), "query")
+        return _found(
+            next((query for query in self.workspace.queries_of(self.report()) if query.token == token), None), "query"
+        )
 
     def run(self) -> Run:
-        """The Report run that the path names."""
-        return _found(self.world.find_run(self.report(), self.name("run"), self.now), "report run")
+        """Return the Report run that the path names."""
+        return _found(self.workspace.find_run(self.report(), self.name("run"), self.now), "report run")
 
     def schedule(self) -> Schedule:
-        """The schedule that the path names."""
-        report, found = self.report(), self.world.schedules.get(self.name("schedule"))
+        """Return the schedule that the path names."""
+        report, found = self.report(), self.workspace.schedules.get(self.name("schedule"))
         return _found(found if found and found.report == report.token else None, "ReportSchedule")
 
     def subscription(self) -> Subscription:
-        """The subscription that the path names."""
-        report, found = self.report(), self.world.subscriptions.get(self.name("subscription"))
-        mine = found and self.world.schedules[found.schedule].report == report.token
+        """Return the subscription that the path names."""
+        report, found = self.report(), self.workspace.subscriptions.get(self.name("subscription"))
+        mine = found and self.workspace.schedules[found.schedule].report == report.token
         return _found(found if mine else None, "ReportSubscription")
 
     def data_source(self) -> DataSource:
-        """The data source that the path names."""
-        return _found(self.world.data_sources.get(self.name("data_source")), "data source")
+        """Return the data source that the path names."""
+        return _found(self.workspace.data_sources.get(self.name("data_source")), "data source")
 
     def paged(
         self, key: str, rows: list[Any], body: Callable[[Any], Body], *, per_page: int = PER_PAGE, counters: bool = True
     ) -> Body:
-        """One fixed page of a listing, whatever `per_page` asks for; some listings tell no counters."""
+        """Return one page of a listing; the request's `per_page` is ignored, and some listings have no counters."""
         start = (self.page - 1) * per_page
         shown = [body(row) for row in rows[start : start + per_page]]
         block = pagination(self.page, per_page, len(shown), len(rows)) if counters else None
         return listing(self.path, key, shown, block)
 
     def whole(self, key: str, rows: list[Any], body: Callable[[Any], Body]) -> Body:
-        """A listing in one piece, whatever `page` asks for."""
+        """Return a whole listing; the request's `page` is ignored."""
         return listing(self.path, key, [body(row) for row in rows])
 
 
@@ -251,7 +255,7 @@ def _is_stray_bool(value: Any, types: Types) -> bool:
     return isinstance(value, bool) and types is not bool
 
 
-def _found(thing: Item | None, what: str) -> Item:
-    if thing is None:
+def _found(item: Item | None, what: str) -> Item:
+    if item is None:
         raise not_found(what)
-    return thing
+    return item

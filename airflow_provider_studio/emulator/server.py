@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The emulator as an ASGI application, and as a server: in a thread for tests, in a process from the command line."""
+"""The emulator as an ASGI application and as a server: in a thread for tests, or a process of the command line."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from airflow_provider_studio.emulator.tls import ThrowAwayAuthority
 
 
 def make_app(state: EmulatorState) -> ApiMiddleware:
-    """Return the application for a state."""
+    """Create the application for a state."""
     return ApiMiddleware(Api(), _controls(), state)
 
 
 @functools.cache
 def _controls() -> FastAPI:
-    """The control endpoints, which find the state in each request; FastAPI takes long to make them."""
+    """Create the control endpoints once, because FastAPI is slow at it; they read the state from each request."""
     controls = FastAPI(title="Studio emulator", docs_url=None, redoc_url=None, openapi_url=None)
     controls.include_router(control.router)
     return controls
 
 
 class Server(uvicorn.Server):
-    """A server that stops at once, where uvicorn's own sleeps for a fifth of a second: a test suite stops hundreds."""
+    """A server that stops immediately; uvicorn's sleeps for a fifth of a second, and a test suite stops hundreds."""
 
-    _LOOK_SECONDS = 0.1
-    _WAIT_SECONDS = 0.001
+    _TICK_SECONDS = 0.1
+    _SHUTDOWN_POLL_SECONDS = 0.001
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -47,14 +47,14 @@ class Server(uvicorn.Server):
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """End, from another thread."""
+        """Stop the server from another thread."""
         self.should_exit = True
         if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # it ended by itself
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
                 self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve."""
+        """Start to serve."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self.ready.set()
@@ -65,10 +65,10 @@ class Server(uvicorn.Server):
         while not await self.on_tick(ticks):
             ticks += 1
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._LOOK_SECONDS)
+                await asyncio.wait_for(self._stopping.wait(), self._TICK_SECONDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, and let the responses that are on their way go out."""
+        """Stop listening, and finish the responses in progress."""
         for server in self.servers:
             server.close()
         for sock in sockets or []:
@@ -76,12 +76,12 @@ class Server(uvicorn.Server):
         state = self.server_state
         for connection in list(state.connections):
             connection.shutdown()
-        while (state.connections or state.tasks) and not self.force_exit:  # noqa: ASYNC110  these are sets of uvicorn's
-            await asyncio.sleep(self._WAIT_SECONDS)
+        while (state.connections or state.tasks) and not self.force_exit:  # noqa: ASYNC110  uvicorn has no event for it
+            await asyncio.sleep(self._SHUTDOWN_POLL_SECONDS)
 
 
 def make_server(state: EmulatorState, authority: ThrowAwayAuthority | None = None) -> Server:
-    """Return a quiet server for a state; the caller gives it its sockets.
+    """Create a server without logs for a state; the caller passes the sockets to it.
 
     :param authority: issues the certificate of a server that speaks TLS.
     """
@@ -95,9 +95,9 @@ def make_server(state: EmulatorState, authority: ThrowAwayAuthority | None = Non
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Listen on a port, so that whoever connects from now on is answered once the server runs; 0 takes a free one.
+    """Listen on a port; clients can connect before the server runs. 0 selects a free port.
 
-    :raises OSError: the port is taken or may not be used.
+    :raises OSError: the port is in use or not permitted.
     """
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -111,18 +111,18 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class StudioEmulator:
-    """An emulated workspace that serves real HTTP on the loopback from a thread of this process. A context manager.
+    """A context manager that serves an emulated workspace over HTTP on the loopback, from a thread of this process.
 
-    With `tls`, clients trust it once `REQUESTS_CA_BUNDLE` names its `ca_file`, which is None without.
+    With `tls`, clients trust it if `REQUESTS_CA_BUNDLE` is its `ca_file`, which is None without.
 
     :param workspace: the workspace's name.
-    :param reports: how many Reports it begins with.
-    :param seed: what makes it the same again.
-    :param port: where it listens; 0 takes a free port.
-    :param rate_limit: whether the true limit is enforced.
-    :param now: its time at the beginning; the real one by default.
-    :param speed: emulated seconds in a real one; 0 stands still and is moved by hand.
-    :param tls: whether it serves HTTPS, with a certificate of an authority of its own.
+    :param reports: how many Reports it has initially.
+    :param seed: determines the initial workspace.
+    :param port: the port; 0 selects a free one.
+    :param rate_limit: whether the service's limit is enforced.
+    :param now: its initial time; the real time by default.
+    :param speed: emulated seconds per real second; 0 stops its clock, which `control` can still set.
+    :param tls: whether it serves HTTPS, with a certificate of a new authority.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class StudioEmulator:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        self._server.force_exit = self._authority is not None  # an idle client never answers a close_notify
+        self._server.force_exit = self._authority is not None  # an idle client does not respond to close_notify
         self._server.stop()
         self._thread.join(10)
         self._socket.close()

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that one emulator holds: world, clock, limits, faults, request log; and who its credentials stand for."""
+"""The state of one emulator: workspace, clock, limits, faults, request log, and the accounts of its credentials."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from airflow_provider_studio.emulator.clock import EmulatorClock
 from airflow_provider_studio.emulator.entities import token_for
 from airflow_provider_studio.emulator.faults import Faults
 from airflow_provider_studio.emulator.limits import Limits
 from airflow_provider_studio.emulator.quirks import PERSONAL_TOKENS_END
-from airflow_provider_studio.emulator.seeding import seeded_world
-from airflow_provider_studio.emulator.workspace import World
+from airflow_provider_studio.emulator.seeding import seeded_workspace
+from airflow_provider_studio.emulator.workspace import Workspace
 
 SECRET = "emulator-secret"  # noqa: S105  public on purpose: it opens an emulator and nothing else
 MEMBER = "member1"
@@ -25,7 +25,7 @@ Standing = Literal["active", "expired", "revoked"]
 
 @dataclass(frozen=True)
 class Account:
-    """Whom a token stands for.
+    """The account of a token.
 
     :param kind: workspace, member, personal; or batch, for a signature token of the Discovery API.
     :param username: the person, for a member or personal token.
@@ -58,7 +58,7 @@ class Signature:
 
 @dataclass
 class LoggedRequest:
-    """One request as the log keeps it: no header, no query, no body."""
+    """One request in the log, without headers, query and body."""
 
     n: int
     at: str
@@ -70,12 +70,12 @@ class LoggedRequest:
 
 @dataclass
 class RequestLog:
-    """What was asked, in order."""
+    """The requests, in order."""
 
     requests: list[LoggedRequest] = field(default_factory=list)
 
     def summary(self, after: int = 0) -> dict[str, Any]:
-        """Counts by status, and the requests after a number."""
+        """Return counts by status, and the requests after a number."""
         by_status: dict[str, int] = {}
         for request in self.requests:
             by_status[str(request.status)] = by_status.get(str(request.status), 0) + 1
@@ -85,103 +85,106 @@ class RequestLog:
 
 @dataclass
 class Saved:
-    """A world at a time, as it is written down and read back. No secret is in it."""
+    """A workspace and its time, as they are saved and restored. It has no secrets.
+
+    Aliases are the keys in saved files.
+    """
 
     now: datetime
-    world: World
+    workspace: Annotated[Workspace, Field(alias="world")]
     format: Literal[1] = 1
 
 
 class EmulatorState:
-    """One emulator's everything.
+    """The state of one emulator.
 
     :param workspace: the workspace's name.
-    :param reports: how many Reports it begins with.
-    :param seed: what makes it the same again.
-    :param start: its time at the beginning; the real one by default.
-    :param speed: emulated seconds in a real one.
+    :param reports: how many Reports it has initially.
+    :param seed: determines the initial workspace.
+    :param start: its initial time; the real time by default.
+    :param speed: emulated seconds per real second.
     """
 
     def __init__(
         self, workspace: str, reports: int, seed: int, start: datetime | None = None, speed: float = 1.0
     ) -> None:
-        self._beginning = workspace, reports, seed
+        self._seeding = workspace, reports, seed
         self.clock = EmulatorClock(start, speed)
         self._start = self.clock.now()
         self.limits = Limits()
         self.log = RequestLog()
         self.speaks_tls = False
-        self._begin()
+        self._seed()
 
-    def _begin(self) -> None:
-        workspace, reports, seed = self._beginning
-        self.world = seeded_world(workspace, reports, seed, self._start)
+    def _seed(self) -> None:
+        name, reports, seed = self._seeding
+        self.workspace = seeded_workspace(name, reports, seed, self._start)
         self.faults = Faults(seed)
         self.standings: dict[str, Standing] = {}
         self.signatures: dict[str, Signature] = {}
 
     def reset(self) -> None:
-        """Begin again: world as seeded, clock where it began; no faults, log or spent budget, tokens active."""
+        """Restore the initial workspace and time, clear faults, log and counted requests, and activate all tokens."""
         self.clock.set(self._start)
         self.log.requests.clear()
-        self.limits.forget()
-        self._begin()
+        self.limits.restart()
+        self._seed()
 
     def save(self) -> bytes:
-        """The world and its time as JSON."""
-        return _SAVED.dump_json(Saved(self.clock.now(), self.world))
+        """Return the workspace and its time as JSON."""
+        return _SAVED.dump_json(Saved(self.clock.now(), self.workspace), by_alias=True)
 
     def restore(self, saved: bytes) -> None:
-        """Take a saved world for this one.
+        """Replace the workspace with a saved one.
 
-        :raises ValueError: it is none of ours.
+        :raises ValueError: it was not saved by an emulator.
         """
         try:
-            read = _SAVED.validate_json(saved)
+            restored = _SAVED.validate_json(saved)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
-            raise ValueError(f"this is no saved emulator: {where}: {first['msg']}") from None
-        self.world = read.world
-        self.clock.set(read.now)
+            raise ValueError(f"this is not a saved emulator: {where}: {first['msg']}") from None
+        self.workspace = restored.workspace
+        self.clock.set(restored.now)
 
     def set_standing(self, token: str, standing: str) -> None:
-        """Let a token expire, revoke it, or make it good again.
+        """Make a token `active`, `expired` or `revoked`.
 
-        :raises ValueError: no such token or standing.
+        :raises ValueError: the token or the standing is unknown.
         """
         if token not in ACCOUNTS:
             raise ValueError(f"unknown token {token!r}; known: {', '.join(ACCOUNTS)}")
         if standing not in get_args(Standing):
             raise ValueError(f"unknown standing {standing!r}; known: {', '.join(get_args(Standing))}")
-        self.standings[token] = standing  # type: ignore[assignment]  # it was just looked up
+        self.standings[token] = standing  # type: ignore[assignment]  # checked above
 
     def mint(self, name: str, expires_at: datetime) -> Signature:
-        """Make a signature token for the Discovery API."""
+        """Create a signature token for the Discovery API."""
         token = token_for("signature", name, len(self.signatures))
-        made = Signature(token, secrets.token_hex(8), secrets.token_hex(16), expires_at)
-        self.signatures[token] = made
-        return made
+        signature = Signature(token, secrets.token_hex(8), secrets.token_hex(16), expires_at)
+        self.signatures[token] = signature
+        return signature
 
     def account_of(self, token: str, secret: str) -> Account | None:
-        """Whom basic credentials stand for; None where they open nothing."""
+        """Return the account of basic credentials, or None if they are not valid."""
         account = ACCOUNTS.get(token) if secrets.compare_digest(secret.encode(), SECRET.encode()) else None
         return account if account is not None and self.standing_of(account) == "active" else None
 
     def standing_of(self, account: Account) -> Standing:
-        """Whether a token is good; personal ones may have come to their end."""
-        ended = account.kind == "personal" and self.world.quirks.personal_tokens == "ended"
+        """Return whether a token is active, expired or revoked."""
+        ended = account.kind == "personal" and self.workspace.quirks.personal_tokens == "ended"
         if ended and self.clock.now() >= PERSONAL_TOKENS_END:
             return "expired"
         return self.standings.get(account.token, "active")
 
     def signer_of(self, credentials: str) -> Account | None:
-        """Whom a signature token's `token:access_key:access_secret` stands for."""
+        """Return the account of a signature token's `token:access_key:access_secret`, or None if it is not valid."""
         signature = self.signatures.get(credentials.split(":", 1)[0])
         if signature is None or signature.expires_at <= self.clock.now():
             return None
-        right = f"{signature.token}:{signature.access_key}:{signature.access_secret}"
-        same = secrets.compare_digest(credentials.encode(), right.encode())
+        expected = f"{signature.token}:{signature.access_key}:{signature.access_secret}"
+        same = secrets.compare_digest(credentials.encode(), expected.encode())
         return Account(signature.token, "batch") if same else None
 
 

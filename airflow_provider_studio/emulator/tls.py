@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTPS for the emulator: a certificate authority that lives as long as it does, and what can go wrong with TLS."""
+"""HTTPS for the emulator: a temporary certificate authority, and the TLS faults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 class ThrowAwayAuthority:
-    """A certificate authority whose key is never written down, and a certificate of it for this machine.
+    """A temporary certificate authority, whose key is never written to a file, and its certificate for this machine.
 
     :param ca_file: where to write the authority's certificate, for `REQUESTS_CA_BUNDLE`; a temporary file by default.
     """
@@ -33,11 +33,11 @@ class ThrowAwayAuthority:
         self._authorities[0].cert_pem.write_to_path(str(self.ca_file))
 
     def serve_with(self, config: uvicorn.Config, faults: Callable[[], Faults]) -> None:
-        """Let a server speak TLS, and let faults hit its handshakes."""
+        """Configure a server for TLS, with faults in its handshakes."""
         certificate = Path(self._folder.name) / "server.pem"
         self._issue(0).private_key_and_cert_chain_pem.write_to_path(str(certificate))
         config.ssl_certfile = str(certificate)
-        config.loop = "asyncio"  # faults reach into its TLS; uvloop's cannot be reached
+        config.loop = "asyncio"  # faults need the internals of its TLS; uvloop hides them
         config.load()
         untrusted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._issue(1).configure_cert(untrusted)
@@ -60,17 +60,17 @@ class ThrowAwayAuthority:
 
 
 class TlsConnection:
-    """The records of one connection, which asyncio keeps to itself.
+    """Access to the TLS records of one connection, which asyncio keeps private.
 
-    :param transport: what ASGI's server sends with.
+    :param transport: the transport of the ASGI server.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._protocol: Any = transport._ssl_protocol  # type: ignore[attr-defined]
 
     def send_alert(self) -> None:
-        """Send the alert `bad_record_mac` in place of a response, and close."""
-        self._protocol._incoming.write(b"\x17\x03\x03\x00\x20" + bytes(32))  # OpenSSL answers with the alert
+        """Send the alert `bad_record_mac` instead of a response, and close."""
+        self._protocol._incoming.write(b"\x17\x03\x03\x00\x20" + bytes(32))  # OpenSSL responds with the alert
         try:
             self._protocol._sslobj.read(1)
         except ssl.SSLError:
@@ -78,7 +78,7 @@ class TlsConnection:
         self.close()
 
     def send_plain_text(self) -> None:
-        """Send HTTP without encryption in place of a response, as a proxy between may, and close."""
+        """Send HTTP without encryption instead of a response, as a proxy may, and close."""
         self._protocol._transport.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
         self.close()
 

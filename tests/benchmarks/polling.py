@@ -79,7 +79,7 @@ class Measured:
 
 def start_runs(emulator: Any, row: Row, hurry: float) -> list[Waiting]:
     """Start all runs at once, behind the API's back: only waiting is measured."""
-    chance, world, now = random.Random(f"{row.runs}/{row.number}"), emulator._state.world, emulator._state.clock.now()
+    chance, world, now = random.Random(f"{row.runs}/{row.number}"), emulator._state.workspace, emulator._state.clock.now()
     tokens = [emulator.control.add_report() for _ in range(row.reports)]
     waiting = []
     for number in range(row.runs):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -118,7 +119,7 @@ def test_faults_are_a_script_and_the_same_seed_plays_it_again(ask: Caller, emula
 
 @pytest.mark.parametrize(
     ("fault", "message"),
-    [({"rate": 2}, "no share"), ({"path": "("}, "no regular expression"), ({"colour": "red"}, "colour")],
+    [({"rate": 2}, "not a number"), ({"path": "("}, "not a regular expression"), ({"colour": "red"}, "colour")],
 )
 def test_a_fault_that_makes_no_sense_is_refused(emulator: StudioEmulator, fault: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -213,9 +214,15 @@ def test_a_workspace_is_written_down_and_taken_up_anywhere(emulator: StudioEmula
         assert another.control.save() == saved
 
 
+def test_a_saved_workspace_has_the_keys_that_earlier_versions_saved(emulator: StudioEmulator) -> None:
+    saved = json.loads(emulator.control.save())
+    assert saved.keys() == {"now", "world", "format"}
+    assert saved["world"].keys() >= {"workspace", "seed", "made", "pdfs_asked_at"}
+
+
 def test_what_is_no_saved_workspace_is_refused(emulator: StudioEmulator) -> None:
     for saved in (b"", b"{}", b'{"format": 2}'):
-        with pytest.raises(ValueError, match="no saved emulator"):
+        with pytest.raises(ValueError, match="not a saved emulator"):
             emulator.control.restore(saved)
 
 

@@ -47,5 +47,5 @@ def test_budgets_are_apart_by_token_and_begin_again_when_forgotten() -> None:
     limits.configure(limit=1)
     first, second = (limits.of(token, "member1", "/api/acme")[0] for token in ("a", "b"))
     assert (first.take(), first.take(), second.take()) == (True, False, True)
-    limits.forget()
+    limits.restart()
     assert limits.of("a", "member1", "/api/acme")[0].take()

@@ -88,7 +88,7 @@ def _token_of(ask: Caller, username: str) -> str:
 
 def test_nobodys_token_joins_nothing(ask: Caller, busy: str) -> None:
     answer = ask("POST", f"/spaces/{busy}/memberships", json={"membership": {"member_token": "0123456789ab"}})
-    assert (answer.status_code, answer.json()["message"]) == (400, "membership.member_token is nobody's")
+    assert (answer.status_code, answer.json()["message"]) == (400, "membership.member_token is not a member's")
 
 
 def test_a_group_counts_its_members(ask: Caller) -> None:

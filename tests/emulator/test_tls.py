@@ -98,4 +98,4 @@ def test_an_authority_without_tls_is_refused_on_the_command_line(tmp_path: Path)
     argv = [sys.executable, "-m", "airflow_provider_studio.emulator", "--ca-file", str(tmp_path / "ca.pem")]
     ended = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 2
-    assert "--ca-file is of use with --tls alone" in ended.stderr
+    assert "--ca-file needs --tls" in ended.stderr

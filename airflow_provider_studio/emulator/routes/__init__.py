@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API's endpoints, thin: find the thing, check who asks, change the world, render it."""
+"""The API's endpoints: each finds its entity, checks permissions, changes the workspace and serializes the result."""
 
 from airflow_provider_studio.emulator.routes.router import NOT_EMULATED, Api, api_routes
 

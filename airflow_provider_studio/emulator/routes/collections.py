@@ -5,75 +5,79 @@ from __future__ import annotations
 
 from airflow_provider_studio.emulator.entities import Collection
 from airflow_provider_studio.emulator.request import ApiRequest, bad_request, param_missing
-from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes, no_content
-from airflow_provider_studio.emulator.routes.filters import chosen
-from airflow_provider_studio.emulator.serializers import reports as report_bodies
-from airflow_provider_studio.emulator.serializers import workspace as bodies
+from airflow_provider_studio.emulator.routes.endpoint import Result, Routes, no_content
+from airflow_provider_studio.emulator.routes.filters import filter_reports
+from airflow_provider_studio.emulator.serializers.reports import serialize_dataset, serialize_report
+from airflow_provider_studio.emulator.serializers.workspace import serialize_collection
 
 routes = Routes()
 
 
 @routes.on("GET", "/spaces")
-def collections(asked: ApiRequest) -> Answer:
-    seen = [one for one in asked.world.collections.values() if asked.may_see(one)]
-    wanted = asked.query.get("filter")
-    if wanted == "custom":
-        rows = [one for one in seen if one.owner is None]
-    elif wanted == "all":
-        rows = seen
-    elif wanted == "editable":
-        rows = [one for one in seen if not one.restricted or asked.account.kind == "workspace"]
-    elif asked.world.quirks.unfiltered_collections == "but_others" and wanted != "mine":
-        rows = [one for one in seen if one.owner in (None, asked.account.username)]
-    else:  # also an unknown filter: silently what the caller belongs to, which for a Workspace token is nothing
-        rows = [one for one in seen if asked.belongs_to(one)]
-    return asked.paged("spaces", rows, lambda one: bodies.collection(asked.view, one))
+def collections(request: ApiRequest) -> Result:
+    visible = [collection for collection in request.workspace.collections.values() if request.may_see(collection)]
+    filter_name = request.query.get("filter")
+    if filter_name == "custom":
+        rows = [collection for collection in visible if collection.owner is None]
+    elif filter_name == "all":
+        rows = visible
+    elif filter_name == "editable":
+        rows = [
+            collection for collection in visible if not collection.restricted or request.account.kind == "workspace"
+        ]
+    elif request.workspace.quirks.unfiltered_collections == "but_others" and filter_name != "mine":
+        rows = [collection for collection in visible if collection.owner in (None, request.account.username)]
+    else:  # also for an unknown filter: those that the caller belongs to, which is none for a Workspace token
+        rows = [collection for collection in visible if request.belongs_to(collection)]
+    return request.paged("spaces", rows, lambda collection: serialize_collection(request.view, collection))
 
 
 @routes.on("POST", "/spaces", 201)
-def create_collection(asked: ApiRequest) -> Answer:
-    values = asked.values("space", name=str, description=str, space_type=str, default_access_level=str)
+def create_collection(request: ApiRequest) -> Result:
+    values = request.values("space", name=str, description=str, space_type=str, default_access_level=str)
     if not values.get("name"):
         raise param_missing("space.name")
     if values.get("space_type") not in (None, "custom"):
         raise bad_request("space.space_type is invalid")
-    made = Collection(asked.world.new_token("collection"), 1_950_000 + asked.world.made, values["name"])
-    made.description = values.get("description")
-    made.restricted = values.get("default_access_level") == "restricted"
-    made.creator = asked.account.username
-    asked.world.collections[made.token] = made
-    return bodies.collection(asked.view, made)
+    collection = Collection(
+        request.workspace.new_token("collection"), 1_950_000 + request.workspace.created_count, values["name"]
+    )
+    collection.description = values.get("description")
+    collection.restricted = values.get("default_access_level") == "restricted"
+    collection.creator = request.account.username
+    request.workspace.collections[collection.token] = collection
+    return serialize_collection(request.view, collection)
 
 
 @routes.on("GET", "/spaces/{space}")
-def collection(asked: ApiRequest) -> Answer:
-    return bodies.collection(asked.view, asked.collection())
+def collection(request: ApiRequest) -> Result:
+    return serialize_collection(request.view, request.collection())
 
 
 @routes.on("PATCH", "/spaces/{space}", 202)
-def update_collection(asked: ApiRequest) -> Answer:
-    found, values = asked.collection(), asked.values("space", name=str, description=str)
+def update_collection(request: ApiRequest) -> Result:
+    found, values = request.collection(), request.values("space", name=str, description=str)
     found.name = values.get("name") or found.name
     found.description = values.get("description", found.description)
-    return bodies.collection(asked.view, found)
+    return serialize_collection(request.view, found)
 
 
 @routes.on("DELETE", "/spaces/{space}")
-def delete_collection(asked: ApiRequest) -> Answer:
-    found = asked.collection()
+def delete_collection(request: ApiRequest) -> Result:
+    found = request.collection()
     if found.space_type != "custom":
         raise bad_request("Only custom collections can be deleted")
-    asked.world.remove_collection(found.token)
+    request.workspace.remove_collection(found.token)
     return no_content()
 
 
 @routes.on("GET", "/spaces/{space}/reports")
-def collection_reports(asked: ApiRequest) -> Answer:
-    rows = chosen(asked, asked.world.reports_in(asked.collection().token))
-    return asked.paged("reports", rows, lambda one: report_bodies.report(asked.view, one), counters=False)
+def collection_reports(request: ApiRequest) -> Result:
+    rows = filter_reports(request, request.workspace.reports_in(request.collection().token))
+    return request.paged("reports", rows, lambda report: serialize_report(request.view, report), counters=False)
 
 
 @routes.on("GET", "/spaces/{space}/datasets")
-def collection_datasets(asked: ApiRequest) -> Answer:
-    rows = chosen(asked, asked.world.reports_in(asked.collection().token, "DatasetReport"))
-    return asked.paged("reports", rows, lambda one: report_bodies.dataset(asked.view, one), counters=False)
+def collection_datasets(request: ApiRequest) -> Result:
+    rows = filter_reports(request, request.workspace.reports_in(request.collection().token, "DatasetReport"))
+    return request.paged("reports", rows, lambda dataset: serialize_dataset(request.view, dataset), counters=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Discovery API: the whole workspace in batches, as plain JSON, for a signature token that an admin mints."""
+"""The Discovery API: the whole workspace in batches, as plain JSON, for a signature token that an admin creates."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from starlette.responses import Response
 from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.entities import Collection, Person, Report, token_for
 from airflow_provider_studio.emulator.request import ApiError, ApiRequest, bad_request, param_missing, time_of
-from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes
+from airflow_provider_studio.emulator.routes.endpoint import Result, Routes
 from airflow_provider_studio.emulator.serializers.hal import Body, json_response, link, pagination
 
-ROOT = "/batch/{workspace}"
+BATCH_ROOT = "/batch/{workspace}"
 _MOST = 1000
 
 routes = Routes()
 
 
-@routes.on("POST", "/signature_tokens", 201, root=ROOT)
-def mint(asked: ApiRequest) -> Response:
-    """The access secret is told this once."""
-    if asked.account.kind != "workspace":
+@routes.on("POST", "/signature_tokens", 201, root=BATCH_ROOT)
+def mint(request: ApiRequest) -> Response:
+    """Create a signature token; only this response has the access secret."""
+    if request.account.kind != "workspace":
         raise ApiError(401, "unauthorized", "Not authorized")
-    values = asked.values("signature_token", name=str, expires_at=str, auth_scope=dict)
+    values = request.values("signature_token", name=str, expires_at=str, auth_scope=dict)
     name = values.get("name") or ""
     if not 4 <= len(name) <= 64:
         raise bad_request("signature_token.name is not of 4 to 64 characters")
     scope = values.get("auth_scope") or {}
     if (scope.get("authentication_for"), scope.get("authorization_type")) != ("batch-api", "read-only"):
         raise bad_request("signature_token.auth_scope is invalid")
-    signature = asked.state.mint(name, _expiry(values.get("expires_at")))
+    signature = request.state.mint(name, _expiry(values.get("expires_at")))
     body = {
         "token": signature.token,
         "name": name,
@@ -41,8 +41,8 @@ def mint(asked: ApiRequest) -> Response:
         "organization_id": 4,
         "access_key": signature.access_key,
         "access_secret": signature.access_secret,
-        "created_at": stamp(asked.now),
-        "updated_at": stamp(asked.now),
+        "created_at": stamp(request.now),
+        "updated_at": stamp(request.now),
         "expires_at": stamp(signature.expires_at),
         "authentication_for": "batch-api",
         "authorization_type": "read-only",
@@ -57,87 +57,93 @@ def _expiry(text: str | None) -> datetime:
 
 
 def _batch(name: str, rows: Callable[[ApiRequest], list[Any]], row: Callable[[ApiRequest, Any], Body]) -> None:
-    @routes.on("GET", f"/{name}", root=ROOT)
-    def batch(asked: ApiRequest) -> Answer:
-        if asked.account.kind != "batch":
+    @routes.on("GET", f"/{name}", root=BATCH_ROOT)
+    def batch(request: ApiRequest) -> Result:
+        if request.account.kind != "batch":
             raise ApiError(401, "unauthorized", "Not authorized")
-        text = asked.query.get("per_page", str(_MOST))
+        text = request.query.get("per_page", str(_MOST))
         if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= _MOST):
             raise bad_request(f"per_page is not between 1 and {_MOST}")
-        per_page, everything = int(text), rows(asked)
-        shown = everything[(asked.page - 1) * per_page : asked.page * per_page]
-        counters = pagination(asked.page, per_page, len(shown), len(everything))
-        # The page before the first is the first: nonsense, as the documentation shows it.
-        links = {"prev_page": link(f"{asked.path}?page={max(1, asked.page - 1)}&per_page={per_page}")}
-        if asked.page < counters["total_pages"]:
-            links["next_page"] = link(f"{asked.path}?page={asked.page + 1}&per_page={per_page}")
-        body = {"pagination": counters, name: [row(asked, one) for one in shown], "_links": links}
+        per_page, everything = int(text), rows(request)
+        shown = everything[(request.page - 1) * per_page : request.page * per_page]
+        counters = pagination(request.page, per_page, len(shown), len(everything))
+        # The page before the first is the first, as in the documentation's example.
+        links = {"prev_page": link(f"{request.path}?page={max(1, request.page - 1)}&per_page={per_page}")}
+        if request.page < counters["total_pages"]:
+            links["next_page"] = link(f"{request.path}?page={request.page + 1}&per_page={per_page}")
+        body = {"pagination": counters, name: [row(request, item) for item in shown], "_links": links}
         return json_response(body, media_type="application/json")
 
 
-def _collections(asked: ApiRequest) -> list[Collection]:
-    everyone = asked.query.get("include_spaces") == "all"
-    return [one for one in asked.world.collections.values() if everyone or one.owner is None]
+def _collections(request: ApiRequest) -> list[Collection]:
+    everyone = request.query.get("include_spaces") == "all"
+    return [collection for collection in request.workspace.collections.values() if everyone or collection.owner is None]
 
 
-def _reports(asked: ApiRequest) -> list[Report]:
-    places = {one.token for one in _collections(asked)} | {None}
-    return [one for one in asked.world.reports.values() if one.collection in places and one.type == "Report"]
+def _reports(request: ApiRequest) -> list[Report]:
+    places = {collection.token for collection in _collections(request)} | {None}
+    return [
+        report
+        for report in request.workspace.reports.values()
+        if report.collection in places and report.type == "Report"
+    ]
 
 
-def _people(asked: ApiRequest) -> list[Person]:
-    return list(asked.world.people.values())
+def _people(request: ApiRequest) -> list[Person]:
+    return list(request.workspace.people.values())
 
 
-def _report(asked: ApiRequest, one: Report) -> Body:
-    world, now = asked.world, asked.now
-    last = world.last_run(one, now)
-    good = world.last_good_run(one, now, last)
-    place = world.collection_of(one)
+def _serialize_report(request: ApiRequest, report: Report) -> Body:
+    workspace, now = request.workspace, request.now
+    last = workspace.last_run(report, now)
+    good = workspace.last_good_run(report, now, last)
+    place = workspace.collection_of(report)
     return {
-        "id": one.id,
-        "token": one.token,
-        "name": one.name,
-        "description": one.description,
-        "created_at": stamp(one.created_at),
-        "edited_at": stamp(one.edited_at),
-        "updated_at": stamp(one.edited_at),
+        "id": report.id,
+        "token": report.token,
+        "name": report.name,
+        "description": report.description,
+        "created_at": stamp(report.created_at),
+        "edited_at": stamp(report.edited_at),
+        "updated_at": stamp(report.edited_at),
         "last_successfully_run_at": stamp(good.completed_at(now)) if good else None,
-        "last_viewed_at": stamp(one.last_viewed_at(now)),
+        "last_viewed_at": stamp(report.last_viewed_at(now)),
         "last_run_at": stamp(last.created_at) if last else None,
         "last_run_token": last.token if last else None,
         "last_run_state": last.state(now) if last else None,
-        "creator_email": _email(asked, one.creator),
+        "creator_email": _email(request, report.creator),
         "space_id": place.id if place else None,
-        "space_token": one.collection,
-        "report_url": f"{asked.view.root}/reports/{one.token}",
+        "space_token": report.collection,
+        "report_url": f"{request.view.root}/reports/{report.token}",
     }
 
 
-def _stats(asked: ApiRequest, one: Report) -> Body:
-    creators = {_email(asked, each.creator) for each in asked.world.schedules_of(one)}
+def _serialize_stats(request: ApiRequest, report: Report) -> Body:
+    creators = {_email(request, schedule.creator) for schedule in request.workspace.schedules_of(report)}
     return {
-        "report_id": one.id,
-        "report_token": one.token,
-        "active_schedules_count": len(asked.world.schedules_of(one)),
+        "report_id": report.id,
+        "report_token": report.token,
+        "active_schedules_count": len(request.workspace.schedules_of(report)),
         "explorations_count": 0,
-        "view_count": one.view_count(asked.now),
-        "recent_manual_run_creators_emails": [_email(asked, one.creator)] if one.manual_runs(asked.now)[0] else [],
+        "view_count": report.view_count(request.now),
+        "recent_manual_run_creators_emails": [_email(request, report.creator)]
+        if report.manual_runs(request.now)[0]
+        else [],
         "scheduled_run_creators_emails": sorted(creators),
-        "editors_emails": [_email(asked, one.creator)],
+        "editors_emails": [_email(request, report.creator)],
     }
 
 
-def _email(asked: ApiRequest, username: str) -> str:
-    person = asked.world.people.get(username)
+def _email(request: ApiRequest, username: str) -> str:
+    person = request.workspace.people.get(username)
     return person.email if person else f"{username}@example.com"
 
 
-def _queries(asked: ApiRequest) -> list[tuple[Report, Any]]:
-    return [(one, query) for one in _reports(asked) for query in asked.world.queries_of(one)]
+def _queries(request: ApiRequest) -> list[tuple[Report, Any]]:
+    return [(report, query) for report in _reports(request) for query in request.workspace.queries_of(report)]
 
 
-def _query(asked: ApiRequest, pair: tuple[Report, Any]) -> Body:
+def _serialize_query(request: ApiRequest, pair: tuple[Report, Any]) -> Body:
     report, query = pair
     return {
         "id": query.id,
@@ -148,16 +154,20 @@ def _query(asked: ApiRequest, pair: tuple[Report, Any]) -> Body:
         "updated_at": stamp(query.updated_at),
         "report_id": report.id,
         "report_token": report.token,
-        "data_source_id": asked.world.data_sources[query.data_source].id,
+        "data_source_id": request.workspace.data_sources[query.data_source].id,
         "data_source_token": query.data_source,
     }
 
 
-def _charts(asked: ApiRequest) -> list[tuple[Report, Any]]:
-    return [(one, query) for one in _reports(asked) for query in asked.world.queries_of(one)[: one.query_count // 2]]
+def _charts(request: ApiRequest) -> list[tuple[Report, Any]]:
+    return [
+        (report, query)
+        for report in _reports(request)
+        for query in request.workspace.queries_of(report)[: report.query_count // 2]
+    ]
 
 
-def _chart(_asked: ApiRequest, pair: tuple[Report, Any]) -> Body:
+def _serialize_chart(_request: ApiRequest, pair: tuple[Report, Any]) -> Body:
     report, query = pair
     return {
         "token": token_for("chart", query.token),
@@ -169,26 +179,32 @@ def _chart(_asked: ApiRequest, pair: tuple[Report, Any]) -> Body:
     }
 
 
-def _space(_asked: ApiRequest, one: Collection) -> Body:
+def _serialize_space(_request: ApiRequest, collection: Collection) -> Body:
     return {
-        "id": one.id,
-        "token": one.token,
-        "name": one.name,
-        "description": one.description,
-        "space_type": one.space_type,
-        "restricted": one.restricted,
+        "id": collection.id,
+        "token": collection.token,
+        "name": collection.name,
+        "description": collection.description,
+        "space_type": collection.space_type,
+        "restricted": collection.restricted,
         "state": "active",
     }
 
 
-def _member(_asked: ApiRequest, one: Person) -> Body:
-    token = token_for("member", one.username)
-    return {"token": token, "username": one.username, "name": one.name, "email": one.email, "admin": one.admin}
+def _serialize_member(_request: ApiRequest, person: Person) -> Body:
+    token = token_for("member", person.username)
+    return {
+        "token": token,
+        "username": person.username,
+        "name": person.name,
+        "email": person.email,
+        "admin": person.admin,
+    }
 
 
-_batch("reports", _reports, _report)
-_batch("report_stats", _reports, _stats)
-_batch("queries", _queries, _query)
-_batch("charts", _charts, _chart)
-_batch("spaces", _collections, _space)
-_batch("members", _people, _member)
+_batch("reports", _reports, _serialize_report)
+_batch("report_stats", _reports, _serialize_stats)
+_batch("queries", _queries, _serialize_query)
+_batch("charts", _charts, _serialize_chart)
+_batch("spaces", _collections, _serialize_space)
+_batch("members", _people, _serialize_member)

@@ -1,127 +1,135 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who asks, and who else is there."""
+"""The caller, the workspace's account and its members."""
 
 from __future__ import annotations
 
 from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.entities import Person, token_for
 from airflow_provider_studio.emulator.request import ApiError, ApiRequest, not_found, param_missing
-from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes
-from airflow_provider_studio.emulator.serializers import workspace as bodies
+from airflow_provider_studio.emulator.routes.endpoint import Result, Routes
 from airflow_provider_studio.emulator.serializers.hal import Body, link
+from airflow_provider_studio.emulator.serializers.workspace import (
+    serialize_account,
+    serialize_membership,
+    serialize_membership_lite,
+)
 
 routes = Routes()
 
 
 @routes.on("GET", "/verify", root="/api")
-def verify(asked: ApiRequest) -> Answer:
-    workspace, account = asked.world.workspace, asked.account
-    body: Body = {"workspace": workspace, "workspace_token": token_for("workspace", workspace)}
+def verify(request: ApiRequest) -> Result:
+    name, account = request.workspace.name, request.account
+    body: Body = {"workspace": name, "workspace_token": token_for("workspace", name)}
     if account.kind == "personal":
-        body["_links"] = {"self": link(f"/api/{workspace}")}
+        body["_links"] = {"self": link(f"/api/{name}")}
     else:
         body["api_key_scope"] = account.kind
-        body["_links"] = {"self": link(f"/api/{workspace}/api_keys/{account.token}")}
+        body["_links"] = {"self": link(f"/api/{name}/api_keys/{account.token}")}
     return body
 
 
 @routes.on("GET", "/account", root="/api")
-def account(asked: ApiRequest) -> Answer:
-    asked.refuse_keys()
-    return bodies.account(asked.view, asked.person, email=True)
+def account(request: ApiRequest) -> Result:
+    request.refuse_keys()
+    return serialize_account(request.view, request.person, email=True)
 
 
 @routes.on("GET", "/{username}", root="/api")
-def workspace(asked: ApiRequest) -> Answer:
-    username = asked.name("username")
-    if username == asked.world.workspace:
-        return bodies.account(asked.view, None)
-    if username not in asked.world.people:
+def workspace(request: ApiRequest) -> Result:
+    username = request.name("username")
+    if username == request.workspace.name:
+        return serialize_account(request.view, None)
+    if username not in request.workspace.people:
         raise not_found("account")
-    return bodies.account(asked.view, asked.world.people[username])
+    return serialize_account(request.view, request.workspace.people[username])
 
 
 @routes.on("GET", "/api_keys/{key}")
-def api_key(asked: ApiRequest) -> Answer:
-    account = asked.account
-    if asked.name("key") != account.token:
+def api_key(request: ApiRequest) -> Result:
+    account = request.account
+    if request.name("key") != account.token:
         raise not_found("api key")
-    links = {"self": link(asked.path)}
+    links = {"self": link(request.path)}
     if account.kind == "member":
         links["member"] = link(f"/api/{account.username}")
     return {"token": account.token, "display_name": account.token, "scope": account.kind, "_links": links}
 
 
 @routes.on("GET", "/memberships")
-def memberships(asked: ApiRequest) -> Answer:
-    if asked.account.kind != "personal":
+def memberships(request: ApiRequest) -> Result:
+    if request.account.kind != "personal":
         raise not_found("account")
-    return asked.paged("memberships", list(asked.world.people.values()), lambda one: bodies.membership(asked.view, one))
+    return request.paged(
+        "memberships",
+        list(request.workspace.people.values()),
+        lambda person: serialize_membership(request.view, person),
+    )
 
 
 @routes.on("GET", "/memberships/lite")
-def memberships_lite(asked: ApiRequest) -> Answer:
-    _ = asked.account
-    return asked.whole("memberships", list(asked.world.people.values()), bodies.membership_lite)
+def memberships_lite(request: ApiRequest) -> Result:
+    _ = request.account
+    return request.whole("memberships", list(request.workspace.people.values()), serialize_membership_lite)
 
 
 @routes.on("GET", "/memberships/{membership}")
-def membership(asked: ApiRequest) -> Answer:
-    return bodies.membership(asked.view, _member(asked))
+def membership(request: ApiRequest) -> Result:
+    return serialize_membership(request.view, _member(request))
 
 
 @routes.on("DELETE", "/memberships/{membership}")
-def delete_membership(asked: ApiRequest) -> Answer:
-    asked.need_admin()
-    leaving = _member(asked)
-    if len(asked.world.people) == 1:
+def delete_membership(request: ApiRequest) -> Result:
+    request.need_admin()
+    leaving = _member(request)
+    if len(request.workspace.people) == 1:
         raise ApiError(400, "bad_request", "The last member cannot leave")
-    body = bodies.membership(asked.view, leaving)
-    asked.world.people.pop(leaving.username)
+    body = serialize_membership(request.view, leaving)
+    request.workspace.people.pop(leaving.username)
     return body
 
 
-def _member(asked: ApiRequest) -> Person:
-    _ = asked.account
-    for person in asked.world.people.values():
-        if asked.name("membership") in {token_for(what, person.username) for what in ("membership", "member")}:
+def _member(request: ApiRequest) -> Person:
+    _ = request.account
+    for person in request.workspace.people.values():
+        if request.name("membership") in {token_for(what, person.username) for what in ("membership", "member")}:
             return person
     raise not_found("membership")
 
 
 @routes.on("POST", "/invites")
-def invite(asked: ApiRequest) -> Answer:
-    asked.refuse_keys()
-    values = asked.values("invite", invitee=dict, message=str)
+def invite(request: ApiRequest) -> Result:
+    request.refuse_keys()
+    values = request.values("invite", invitee=dict, message=str)
     email = (values.get("invitee") or {}).get("email")
     if not isinstance(email, str) or "@" not in email:
         raise param_missing("invite.invitee.email")
-    now = stamp(asked.now)
+    now = stamp(request.now)
     never = dict.fromkeys(("resent_at", "clicked_at", "accepted_at", "expires_at"))
     return {
         "email": email,
         "message": values.get("message"),
-        "inviter_id": asked.account.username,
+        "inviter_id": request.account.username,
         "invitee_id": None,
-        "organization_id": asked.world.workspace,
+        "organization_id": request.workspace.name,
         "limited": False,
         "sent_at": now,
         **never,
         "created_at": now,
         "_links": {
-            "inviter": link(f"/api/{asked.account.username}"),
-            "web_self_resend": link(f"/organizations/{asked.world.workspace}/invites/resend"),
+            "inviter": link(f"/api/{request.account.username}"),
+            "web_self_resend": link(f"/organizations/{request.workspace.name}/invites/resend"),
         },
     }
 
 
 @routes.on("GET", "/audit_logs")
-def audit_logs(asked: ApiRequest) -> Answer:
-    if asked.account.kind != "workspace":
+def audit_logs(request: ApiRequest) -> Result:
+    if request.account.kind != "workspace":
         raise ApiError(401, "unauthorized", "Not authorized")
-    if "hal+json" in asked.headers.get("accept", ""):
+    if "hal+json" in request.headers.get("accept", ""):
         raise ApiError(406, "not_acceptable", "Ask for application/json")
     for name in ("start_timestamp", "end_timestamp"):
-        if not asked.query.get(name):
+        if not request.query.get(name):
             raise param_missing(name)
     raise ApiError(501, "not_implemented", "The emulator does not emulate the audit log: its events are not documented")

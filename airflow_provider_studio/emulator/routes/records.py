@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What has no behaviour of its own and is only kept: definitions, groups, memberships, filters."""
+"""Records that are stored without behaviour: definitions, groups, memberships, filters."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from typing import Any
 from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.entities import token_for
 from airflow_provider_studio.emulator.request import ApiRequest, Types, bad_request, not_found, param_missing
-from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes
+from airflow_provider_studio.emulator.routes.endpoint import Result, Routes
 from airflow_provider_studio.emulator.serializers.hal import Body, form, link, listing
 
 Record = dict[str, Any]
 
 
-def _no_parent(asked: ApiRequest) -> str:
-    _ = asked.account
+def _no_parent(request: ApiRequest) -> str:
+    _ = request.account
     return ""
 
 
-def _records(asked: ApiRequest, key: str) -> list[Record]:
-    return list(asked.world.records.get(key, {}).values())
+def _records(request: ApiRequest, key: str) -> list[Record]:
+    return list(request.workspace.records.get(key, {}).values())
 
 
 def _of(parent: Record, record: Record) -> bool:
     return bool(record["parent"] == parent["token"])
 
 
-def _group(asked: ApiRequest) -> str:
-    return str(_find(asked, GROUPS, asked.name("group"))["token"])
+def _group(request: ApiRequest) -> str:
+    return str(_find(request, GROUPS, request.name("group"))["token"])
 
 
-def _shared_collection(asked: ApiRequest) -> str:
-    found = asked.collection()
+def _shared_collection(request: ApiRequest) -> str:
+    found = request.collection()
     if found.space_type == "private":
         raise bad_request("Invalid space")
     return found.token
@@ -45,18 +45,18 @@ def _shared_collection(asked: ApiRequest) -> str:
 class Kind:
     """One kind of record.
 
-    :param key: the key under which a listing holds them.
-    :param path: where the listing lives; a single one is below it, at `{record}`.
-    :param wrapper: what a request's body wraps their values in.
-    :param types: their values and types; those in `required` must be there.
-    :param extra: what a body says beyond the values, always the same.
-    :param parent: finds what they belong to, for who may see it.
-    :param per_page: the size of a page; None gives all in one piece.
-    :param admin: whether only admins change them.
-    :param editable: whether they can be changed at all.
+    :param key: the key of the rows in a listing.
+    :param path: the path of the listing; a single record is below it, at `{record}`.
+    :param wrapper: the object within a request's body that has their values.
+    :param types: the types of their values; those in `required` must be present.
+    :param extra: constant values of a body.
+    :param parent: returns the token of their parent, if the caller may see it.
+    :param per_page: the size of a page; None returns all in one response.
+    :param admin: whether only admins may change them.
+    :param editable: whether they can be changed.
     :param stamped: whether they have an id and times.
-    :param told: what a body says that follows from other things.
-    :param links: further links, each a relation and what is added to the record's own path, or its parent's after `..`.
+    :param derived: values of a body that are computed from other entities.
+    :param links: further links, each a relation and a suffix of the record's path, or `..` for its parent's path.
     """
 
     what: str
@@ -71,23 +71,23 @@ class Kind:
     admin: bool = False
     editable: bool = True
     stamped: bool = False
-    told: Callable[[ApiRequest, Record], Record] = lambda _asked, _record: {}
+    derived: Callable[[ApiRequest, Record], Record] = lambda _request, _record: {}
     links: tuple[tuple[str, str], ...] = ()
 
-    def body(self, asked: ApiRequest, record: Record) -> Body:
-        """A record as the API tells it."""
-        path = asked.path.removesuffix(f"/{record['token']}")
+    def body(self, request: ApiRequest, record: Record) -> Body:
+        """Return a record as the API writes it."""
+        path = request.path.removesuffix(f"/{record['token']}")
         mine = f"{path}/{record['token']}"
-        kept = {name: value for name, value in record.items() if name not in {"parent", "number"}}
-        number = {"id": asked.world.id(record["number"])} if self.stamped else {}
+        values = {name: value for name, value in record.items() if name not in {"parent", "number"}}
+        number = {"id": request.workspace.id(record["number"])} if self.stamped else {}
         forms = {"destroy": form("delete", mine)}
         if self.editable:
             forms["edit"] = form("patch", mine, {self.wrapper: {name: record.get(name) for name in self.types}})
-        told = self.told(asked, record)
+        derived = self.derived(request, record)
         links = {"self": link(mine)}
         for relation, added in self.links:
             links[relation] = link(path.rsplit("/", 1)[0] if added == ".." else mine + added, templated="{" in added)
-        return {**self.extra, **number, **kept, **told, "_links": links, "_forms": forms}
+        return {**self.extra, **number, **values, **derived, "_links": links, "_forms": forms}
 
 
 DEFINITIONS = Kind(
@@ -99,7 +99,7 @@ DEFINITIONS = Kind(
     ("name", "source"),
     {"last_successful_sync_at": None, "github_link": None},
     stamped=True,
-    told=lambda _asked, one: {"last_saved_at": one["updated_at"]},
+    derived=lambda _request, record: {"last_saved_at": record["updated_at"]},
     links=(("web_edit", "/edit"),),
 )
 GROUPS = Kind(
@@ -119,7 +119,9 @@ GROUPS = Kind(
     },
     per_page=20,
     admin=True,
-    told=lambda asked, one: {"member_count": sum(_of(one, each) for each in _records(asked, "group_memberships"))},
+    derived=lambda request, group: {
+        "member_count": sum(_of(group, membership) for membership in _records(request, "group_memberships"))
+    },
     links=(
         ("web", "/web"),
         ("group_memberships", "/memberships"),
@@ -168,97 +170,101 @@ FILTERS = Kind(
     },
     ("name", "formula"),
     {"row_order": 0, "hide_select_all": False, "show_relevant_values_only": False},
-    parent=lambda asked: asked.report().token,
+    parent=lambda request: request.report().token,
     stamped=True,
-    told=lambda asked, _one: {"report_id": asked.world.id(asked.report().id)},
+    derived=lambda request, _record: {"report_id": request.workspace.id(request.report().id)},
     links=(("report", ".."),),
 )
 routes = Routes()
 
 
 @routes.on("PATCH", "/reports/{report}/filters/update_batch", 202)
-def update_filters(asked: ApiRequest) -> Answer:
-    """Give several filters of a Report other options."""
-    changes = asked.values("report", filters=list).get("filters") or []
+def update_filters(request: ApiRequest) -> Result:
+    """Change the options of several filters of a Report."""
+    changes = request.values("report", filters=list).get("filters") or []
     for change in changes:
         if not isinstance(change, dict) or not isinstance(change.get("options"), dict):
             raise bad_request("report.filters is invalid")
-        _find(asked, FILTERS, str(change.get("token")))["options"] = change["options"]
-    return listing(asked.path, "report_filters", [FILTERS.body(asked, one) for one in _all(asked, FILTERS)])
+        _find(request, FILTERS, str(change.get("token")))["options"] = change["options"]
+    return listing(request.path, "report_filters", [FILTERS.body(request, record) for record in _all(request, FILTERS)])
 
 
-def _list(asked: ApiRequest, kind: Kind) -> Answer:
-    rows = _chosen(asked, _all(asked, kind))
+def _list(request: ApiRequest, kind: Kind) -> Result:
+    rows = _filter_records(request, _all(request, kind))
     if kind.per_page is None:
-        return asked.whole(kind.key, rows, lambda one: kind.body(asked, one))
-    return asked.paged(kind.key, rows, lambda one: kind.body(asked, one), per_page=kind.per_page)
+        return request.whole(kind.key, rows, lambda record: kind.body(request, record))
+    return request.paged(kind.key, rows, lambda record: kind.body(request, record), per_page=kind.per_page)
 
 
-def _create(asked: ApiRequest, kind: Kind) -> Answer:
-    _check_admin(asked, kind)
-    parent, values = kind.parent(asked), _checked(asked, kind)
+def _create(request: ApiRequest, kind: Kind) -> Result:
+    _check_admin(request, kind)
+    parent, values = kind.parent(request), _checked(request, kind)
     for name in kind.required:
         if not values.get(name):
             raise param_missing(f"{kind.wrapper}.{name}")
-    token = asked.world.new_token(kind.key)
+    token = request.workspace.new_token(kind.key)
     record = {"token": token, "parent": parent, **dict.fromkeys(kind.types), **values}
     if kind.stamped:
-        record |= {"created_at": stamp(asked.now), "updated_at": stamp(asked.now), "number": asked.world.made}
-    asked.world.records.setdefault(kind.key, {})[token] = record
-    return kind.body(asked, record)
+        record |= {
+            "created_at": stamp(request.now),
+            "updated_at": stamp(request.now),
+            "number": request.workspace.created_count,
+        }
+    request.workspace.records.setdefault(kind.key, {})[token] = record
+    return kind.body(request, record)
 
 
-def _get(asked: ApiRequest, kind: Kind) -> Answer:
-    return kind.body(asked, _find(asked, kind, asked.name("record")))
+def _get(request: ApiRequest, kind: Kind) -> Result:
+    return kind.body(request, _find(request, kind, request.name("record")))
 
 
-def _update(asked: ApiRequest, kind: Kind) -> Answer:
-    _check_admin(asked, kind)
-    found = _find(asked, kind, asked.name("record"))
-    found |= {name: value for name, value in _checked(asked, kind).items() if value is not None}
+def _update(request: ApiRequest, kind: Kind) -> Result:
+    _check_admin(request, kind)
+    found = _find(request, kind, request.name("record"))
+    found |= {name: value for name, value in _checked(request, kind).items() if value is not None}
     if kind.stamped:
-        found["updated_at"] = stamp(asked.now)
-    return kind.body(asked, found)
+        found["updated_at"] = stamp(request.now)
+    return kind.body(request, found)
 
 
-def _delete(asked: ApiRequest, kind: Kind) -> Answer:
-    _check_admin(asked, kind)
-    found = _find(asked, kind, asked.name("record"))
-    asked.world.records[kind.key].pop(found["token"])
-    return kind.body(asked, found)
+def _delete(request: ApiRequest, kind: Kind) -> Result:
+    _check_admin(request, kind)
+    found = _find(request, kind, request.name("record"))
+    request.workspace.records[kind.key].pop(found["token"])
+    return kind.body(request, found)
 
 
-def _check_admin(asked: ApiRequest, kind: Kind) -> None:
+def _check_admin(request: ApiRequest, kind: Kind) -> None:
     if kind.admin:
-        asked.need_admin()
+        request.need_admin()
 
 
-def _checked(asked: ApiRequest, kind: Kind) -> Record:
-    values = asked.values(kind.wrapper, **kind.types)
-    members = {token_for("member", username) for username in asked.world.people}
+def _checked(request: ApiRequest, kind: Kind) -> Record:
+    values = request.values(kind.wrapper, **kind.types)
+    members = {token_for("member", username) for username in request.workspace.people}
     if values.get("member_token") is not None and values["member_token"] not in members:
-        raise bad_request(f"{kind.wrapper}.member_token is nobody's")
+        raise bad_request(f"{kind.wrapper}.member_token is not a member's")
     return values
 
 
-def _all(asked: ApiRequest, kind: Kind) -> list[Record]:
-    parent = kind.parent(asked)
-    return [one for one in _records(asked, kind.key) if one["parent"] == parent]
+def _all(request: ApiRequest, kind: Kind) -> list[Record]:
+    parent = kind.parent(request)
+    return [record for record in _records(request, kind.key) if record["parent"] == parent]
 
 
-def _find(asked: ApiRequest, kind: Kind, token: str) -> Record:
-    parent, found = kind.parent(asked), asked.world.records.get(kind.key, {}).get(token)
+def _find(request: ApiRequest, kind: Kind, token: str) -> Record:
+    parent, found = kind.parent(request), request.workspace.records.get(kind.key, {}).get(token)
     if found is None or found["parent"] != parent:
         raise not_found(kind.what)
     return found
 
 
-def _chosen(asked: ApiRequest, rows: list[Record]) -> list[Record]:
-    """Those whose tokens were asked for; one of `filter` and `tokens` without the other gives all."""
-    tokens = asked.query.get("tokens")
-    if tokens is None or asked.query.get("filter") != "by_tokens":
+def _filter_records(request: ApiRequest, rows: list[Record]) -> list[Record]:
+    """Return the rows that `filter=by_tokens` and `tokens` select; without either, all of them."""
+    tokens = request.query.get("tokens")
+    if tokens is None or request.query.get("filter") != "by_tokens":
         return rows
-    return [one for one in rows if one["token"] in tokens.split(",")]
+    return [record for record in rows if record["token"] in tokens.split(",")]
 
 
 for _kind in (DEFINITIONS, GROUPS, GROUP_MEMBERSHIPS, COLLECTION_MEMBERSHIPS, FILTERS):

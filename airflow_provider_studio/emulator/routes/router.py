@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All endpoints, and what the emulator says where it has none."""
+"""All endpoints, and the responses for those that are not emulated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airflow_provider_studio.emulator.routes import (
     runs,
     schedules,
 )
-from airflow_provider_studio.emulator.routes.endpoint import OURS
+from airflow_provider_studio.emulator.routes.endpoint import API_ROOT
 
 NOT_EMULATED = {
     ("GET", "/datasets/{dataset}/fields"): "the fields of datasets: their shape is not documented",
@@ -29,7 +29,7 @@ NOT_EMULATED = {
     ("POST", "/datasets/{dataset}/field_descriptions"): "field descriptions: their shape is not documented",
     ("PATCH", "/datasets/{dataset}/field_descriptions/{name}"): "field descriptions: their shape is not documented",
     ("DELETE", "/datasets/{dataset}/field_descriptions/{name}"): "field descriptions: their shape is not documented",
-    ("DELETE", "/reports/schedules/v1/bulk_delete"): "deleting schedules in bulk: what it takes is not documented",
+    ("DELETE", "/reports/schedules/v1/bulk_delete"): "deleting schedules in bulk: its parameters are not documented",
     ("GET", "/reports"): "a list of a whole workspace's Reports: whether there is one is unknown",
     ("GET", "/schedules"): "a list of a whole workspace's schedules: whether there is one is unknown",
     ("GET", "/report_views"): "the list of views: its shape is not documented",
@@ -47,14 +47,14 @@ NOT_EMULATED = {
     ("GET", "/spaces/{space}/memberships/preview"): "the preview of memberships",
     ("GET", "/data_sources/{data_source}/permissions"): "permissions",
 }
-"""What real answers link to or the API's description lists, and this emulator answers 501, with what it lacks."""
+"""Endpoints that real responses link to or the API's description lists; the emulator responds 501 with the reason."""
 
 
 _SPELLED_COLLECTIONS = re.compile(r"^(/api/[^/]+)/collections(?=/|$)")
 
 
 class Api:
-    """The API as an ASGI application. Both spellings of Collections route."""
+    """The API as an ASGI application. Paths may contain `spaces` or `collections`."""
 
     def __init__(self) -> None:
         self._by_shape: dict[tuple[str, int], list[Route]] = {}
@@ -63,7 +63,7 @@ class Api:
                 self._by_shape.setdefault((method, route.path.count("/")), []).append(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request to its endpoint."""
+        """Pass a request to its endpoint."""
         scope = {**scope, "path": _SPELLED_COLLECTIONS.sub(r"\1/spaces", scope["path"])}
         for route in self._by_shape.get((scope["method"], scope["path"].count("/")), ()):
             match, found = route.matches(scope)
@@ -74,7 +74,7 @@ class Api:
 
 
 def api_routes() -> list[Route]:
-    """All endpoints, the more particular paths first."""
+    """Return all endpoints, the more specific paths first."""
     emulated = [
         *identity.routes,
         *collections.routes,
@@ -93,4 +93,4 @@ def _missing(method: str, path: str, what: str) -> Route:
     async def handle(_request: Request) -> Response:
         return ApiError(501, "not_implemented", f"The emulator does not emulate {what}").response()
 
-    return Route(OURS + path, handle, methods=[method])
+    return Route(API_ROOT + path, handle, methods=[method])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Report runs and what they leave behind."""
+"""Report runs, their query runs, results and exports."""
 
 from __future__ import annotations
 
@@ -14,180 +14,182 @@ from starlette.responses import Response
 
 from airflow_provider_studio.emulator.entities import Query, Report, Run
 from airflow_provider_studio.emulator.request import ApiError, ApiRequest, bad_request, not_found
-from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes
-from airflow_provider_studio.emulator.serializers import runs as bodies
+from airflow_provider_studio.emulator.routes.endpoint import Result, Routes
 from airflow_provider_studio.emulator.serializers.hal import Body, form, json_response, link, listing, pagination
-from airflow_provider_studio.emulator.serializers.reports import report as report_body
+from airflow_provider_studio.emulator.serializers.reports import serialize_report
+from airflow_provider_studio.emulator.serializers.runs import serialize_form_fields, serialize_query_run, serialize_run
 
 _RUNS_PER_PAGE = 20
 _ROWS = 500
-_PDF_TAKES = timedelta(seconds=2)
+_PDF_DURATION = timedelta(seconds=2)
 
 routes = Routes()
 
 
 @routes.on("GET", "/reports/{report}/runs")
-def runs(asked: ApiRequest) -> Answer:
-    if "filter" in asked.query:
+def runs(request: ApiRequest) -> Result:
+    if "filter" in request.query:
         raise ApiError(500, "internal_server_error", "Internal server error")
-    return listing_of(asked, asked.report(), _RUNS_PER_PAGE)
+    return listing_of(request, request.report(), _RUNS_PER_PAGE)
 
 
-def listing_of(asked: ApiRequest, report: Report, per_page: int) -> Body:
-    """One page of the runs of a Report or a dataset, newest first."""
-    world, start = asked.world, (asked.page - 1) * per_page
-    total = world.run_count(report, asked.now)
-    shown = islice(world.runs_of(report, asked.now), start, start + per_page) if start < total else ()
-    rows = [bodies.run(asked.view, one) for one in shown]
-    return listing(asked.path, "report_runs", rows, pagination(asked.page, per_page, len(rows), total))
+def listing_of(request: ApiRequest, report: Report, per_page: int) -> Body:
+    """Return one page of the runs of a Report or a dataset, newest first."""
+    workspace, start = request.workspace, (request.page - 1) * per_page
+    total = workspace.run_count(report, request.now)
+    shown = islice(workspace.runs_of(report, request.now), start, start + per_page) if start < total else ()
+    rows = [serialize_run(request.view, run) for run in shown]
+    return listing(request.path, "report_runs", rows, pagination(request.page, per_page, len(rows), total))
 
 
 @routes.on("POST", "/reports/{report}/runs", 202)
-def create_run(asked: ApiRequest) -> Answer:
-    return bodies.run(asked.view, start(asked))
+def create_run(request: ApiRequest) -> Result:
+    return serialize_run(request.view, start(request))
 
 
-def start(asked: ApiRequest) -> Run:
-    """Start a run of what the path names, with the body's parameters."""
-    found = asked.report()
-    parameters = asked.body().get("parameters") or {}
+def start(request: ApiRequest) -> Run:
+    """Start a run of the Report or dataset that the path names, with the body's parameters."""
+    found = request.report()
+    parameters = request.body().get("parameters") or {}
     if not isinstance(parameters, dict):
         raise bad_request("parameters is invalid")
-    _refresh_datasets(asked, found)
-    return asked.world.start_run(found, asked.now, parameters, asked.who)
+    _refresh_datasets(request, found)
+    return request.workspace.start_run(found, request.now, parameters, request.executed_by)
 
 
-def _refresh_datasets(asked: ApiRequest, report: Report) -> None:
+def _refresh_datasets(request: ApiRequest, report: Report) -> None:
     """Start a run of each imported dataset that the body names."""
-    wrapped = asked.body().get("report") or {}
-    wanted = wrapped.get("dataset_tokens") if isinstance(wrapped, dict) else None
-    if wanted is None:
+    wrapped = request.body().get("report") or {}
+    items = wrapped.get("dataset_tokens") if isinstance(wrapped, dict) else None
+    if items is None:
         return
-    if not isinstance(wanted, list) or not all(isinstance(one, dict) for one in wanted):
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise bad_request("report.dataset_tokens is invalid")
-    tokens = [one.get("token") for one in wanted]
+    tokens = [item.get("token") for item in items]
     if any(token not in report.imported_datasets for token in tokens):
         raise not_found("dataset")
     for token in tokens:
-        asked.world.start_run(asked.world.reports[str(token)], asked.now, {}, asked.who)
+        request.workspace.start_run(request.workspace.reports[str(token)], request.now, {}, request.executed_by)
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}")
-def run(asked: ApiRequest) -> Answer:
-    return bodies.run(asked.view, asked.run())
+def run(request: ApiRequest) -> Result:
+    return serialize_run(request.view, request.run())
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/options")
-def options(asked: ApiRequest) -> Answer:
-    return asked.whole("form_fields", bodies.form_fields(asked.view, asked.report(), asked.run()), dict)
+def options(request: ApiRequest) -> Result:
+    return request.whole(
+        "form_fields", serialize_form_fields(request.view, request.report(), request.run()), dict
+    )
 
 
 @routes.on("POST", "/reports/{report}/runs/{run}/clone", 202)
-def clone(asked: ApiRequest) -> Answer:
-    asked.refuse_keys()
-    asked.run()
-    return report_body(asked.view, _copy(asked, asked.report(), None), alone=True)
+def clone(request: ApiRequest) -> Result:
+    request.refuse_keys()
+    request.run()
+    return serialize_report(request.view, _copy(request, request.report(), None), alone=True)
 
 
 @routes.on("POST", "/reports/{report}/runs/{run}/duplicates")
-def duplicate(asked: ApiRequest) -> Answer:
-    asked.run()
-    place = asked.query.get("collection_id")
+def duplicate(request: ApiRequest) -> Result:
+    request.run()
+    place = request.query.get("collection_id")
     if place is not None and (
-        place not in asked.world.collections or not asked.may_see(asked.world.collections[place])
+        place not in request.workspace.collections or not request.may_see(request.workspace.collections[place])
     ):
         raise not_found("space")
-    made = _copy(asked, asked.report(), place)
-    token = asked.world.new_token("duplicate")
-    record = {"token": token, "parent": asked.name("run"), "report": made.token}
-    asked.world.records.setdefault("duplicates", {})[token] = record
-    return _duplicate(asked, record)
+    copy = _copy(request, request.report(), place)
+    token = request.workspace.new_token("duplicate")
+    record = {"token": token, "parent": request.name("run"), "report": copy.token}
+    request.workspace.records.setdefault("duplicates", {})[token] = record
+    return _duplicate(request, record)
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/duplicates/{duplicate}")
-def get_duplicate(asked: ApiRequest) -> Answer:
-    asked.run()
-    found = asked.world.records.get("duplicates", {}).get(asked.name("duplicate"))
-    if found is None or found["parent"] != asked.name("run"):
+def get_duplicate(request: ApiRequest) -> Result:
+    request.run()
+    found = request.workspace.records.get("duplicates", {}).get(request.name("duplicate"))
+    if found is None or found["parent"] != request.name("run"):
         raise not_found("duplicate")
-    return _duplicate(asked, found)
+    return _duplicate(request, found)
 
 
-def _duplicate(asked: ApiRequest, record: dict[str, Any]) -> Body:
-    path = asked.path if asked.path.endswith(record["token"]) else f"{asked.path}/{record['token']}"
-    links = {"self": link(path), "report": link(f"{asked.view.root}/reports/{record['report']}")}
+def _duplicate(request: ApiRequest, record: dict[str, Any]) -> Body:
+    path = request.path if request.path.endswith(record["token"]) else f"{request.path}/{record['token']}"
+    links = {"self": link(path), "report": link(f"{request.view.root}/reports/{record['report']}")}
     return {"token": record["token"], "state": "completed", "_links": links}
 
 
-def _copy(asked: ApiRequest, original: Report, place: str | None) -> Report:
-    username = asked.account.username or next(iter(asked.world.people))
-    own = asked.world.personal_collection(username)
-    return asked.world.new_report(
+def _copy(request: ApiRequest, original: Report, place: str | None) -> Report:
+    username = request.account.username or next(iter(request.workspace.people))
+    own = request.workspace.personal_collection(username)
+    return request.workspace.new_report(
         f"Copy of {original.name}",
         place or (own.token if own else original.collection),
         username,
-        asked.now,
+        request.now,
         query_count=original.query_count,
         form=dict(original.form),
     )
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/query_runs")
-def query_runs(asked: ApiRequest) -> Answer:
-    return asked.whole("query_runs", _query_runs(asked), dict)
+def query_runs(request: ApiRequest) -> Result:
+    return request.whole("query_runs", _query_runs(request), dict)
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/query_runs/{query_run}")
-def query_run(asked: ApiRequest) -> Answer:
-    return _query_run(asked)[1]
+def query_run(request: ApiRequest) -> Result:
+    return _query_run(request)[1]
 
 
-def _query_runs(asked: ApiRequest) -> list[Body]:
-    found, queries = asked.run(), asked.world.queries_of(asked.report())
-    return [bodies.query_run(asked.view, found, one, first=at == 0) for at, one in enumerate(queries)]
+def _query_runs(request: ApiRequest) -> list[Body]:
+    found, queries = request.run(), request.workspace.queries_of(request.report())
+    return [serialize_query_run(request.view, found, query, first=at == 0) for at, query in enumerate(queries)]
 
 
-def _query_run(asked: ApiRequest) -> tuple[Query, Body]:
-    queries = asked.world.queries_of(asked.report())
-    for query, body in zip(queries, _query_runs(asked), strict=True):
-        if body["token"] == asked.name("query_run"):
+def _query_run(request: ApiRequest) -> tuple[Query, Body]:
+    queries = request.workspace.queries_of(request.report())
+    for query, body in zip(queries, _query_runs(request), strict=True):
+        if body["token"] == request.name("query_run"):
             return query, body
     raise not_found("query run")
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/query_runs/{query_run}/results/content.csv")
-def query_results_csv(asked: ApiRequest) -> Answer:
-    query, _ = _query_run(asked)
-    return _csv(asked, asked.run(), [query])
+def query_results_csv(request: ApiRequest) -> Result:
+    query, _ = _query_run(request)
+    return _csv(request, request.run(), [query])
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/query_runs/{query_run}/results/content.json")
-def query_results_json(asked: ApiRequest) -> Answer:
-    query, _ = _query_run(asked)
-    return _json(asked, asked.run(), query)
+def query_results_json(request: ApiRequest) -> Result:
+    query, _ = _query_run(request)
+    return _json(request, request.run(), query)
 
 
 @routes.on("GET", "/reports/{report}/results/content.csv")
-def newest_results_csv(asked: ApiRequest) -> Answer:
-    found = asked.report()
-    good = asked.world.last_good_run(found, asked.now, asked.world.last_run(found, asked.now))
+def newest_results_csv(request: ApiRequest) -> Result:
+    found = request.report()
+    good = request.workspace.last_good_run(found, request.now, request.workspace.last_run(found, request.now))
     if good is None:
         raise not_found("run results")
-    return _csv(asked, good, asked.world.queries_of(found))
+    return _csv(request, good, request.workspace.queries_of(found))
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/results/content.csv")
-def results_csv(asked: ApiRequest) -> Answer:
-    return _csv(asked, asked.run(), asked.world.queries_of(asked.report()))
+def results_csv(request: ApiRequest) -> Result:
+    return _csv(request, request.run(), request.workspace.queries_of(request.report()))
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/results/content.json")
-def results_json(asked: ApiRequest) -> Answer:
-    """The first query's results alone, silently, as the real one does."""
-    queries = asked.world.queries_of(asked.report())
+def results_json(request: ApiRequest) -> Result:
+    """Return only the first query's results, like the real service."""
+    queries = request.workspace.queries_of(request.report())
     if not queries:
         raise not_found("run results")
-    return _json(asked, asked.run(), queries[0])
+    return _json(request, request.run(), queries[0])
 
 
 def _rows(query: Query) -> list[dict[str, Any]]:
@@ -203,9 +205,9 @@ def _text(query: Query) -> str:
     return text.getvalue()
 
 
-def _csv(asked: ApiRequest, found: Run, queries: list[Query]) -> Response:
-    _need_results(asked, found)
-    if not asked.world.quirks.results_as_zip:
+def _csv(request: ApiRequest, found: Run, queries: list[Query]) -> Response:
+    _need_results(request, found)
+    if not request.workspace.quirks.results_as_zip:
         return Response(_text(queries[0]) if queries else "", media_type="text/csv")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -214,28 +216,28 @@ def _csv(asked: ApiRequest, found: Run, queries: list[Query]) -> Response:
     return Response(packed.getvalue(), media_type="application/zip")
 
 
-def _json(asked: ApiRequest, found: Run, query: Query) -> Response:
-    _need_results(asked, found)
+def _json(request: ApiRequest, found: Run, query: Query) -> Response:
+    _need_results(request, found)
     return json_response(_rows(query), media_type="application/json")
 
 
-def _need_results(asked: ApiRequest, found: Run) -> None:
-    if not asked.world.has_results(found, asked.now):
+def _need_results(request: ApiRequest, found: Run) -> None:
+    if not request.workspace.has_results(found, request.now):
         raise not_found("run results")
 
 
 @routes.on("GET", "/reports/{report}/exports/runs/{run}/pdf")
 @routes.on("GET", "/reports/{report}/exports/runs/{run}/pdf.pdf")
-def pdf(asked: ApiRequest) -> Answer:
-    """Asking starts the making of the PDF; asking again tells how far it is."""
-    found = asked.run()
-    _need_results(asked, found)
-    asked_before = found.token in asked.world.pdfs_asked_at
-    asked_at = asked.world.pdfs_asked_at.setdefault(found.token, asked.now)
-    done = asked.now >= asked_at + _PDF_TAKES
-    path = f"{asked.view.root}/reports/{found.report}/exports/runs/{found.token}/pdf"
+def pdf(request: ApiRequest) -> Result:
+    """Start the export of a PDF, or return the state of an export that was started."""
+    found = request.run()
+    _need_results(request, found)
+    already_requested = found.token in request.workspace.pdfs_requested_at
+    requested_at = request.workspace.pdfs_requested_at.setdefault(found.token, request.now)
+    done = request.now >= requested_at + _PDF_DURATION
+    path = f"{request.view.root}/reports/{found.report}/exports/runs/{found.token}/pdf"
     return {
-        "state": "completed" if done else "requested" if asked_before else "new",
+        "state": "completed" if done else "requested" if already_requested else "new",
         "filename": f"{found.report}.pdf",
         "_links": {"self": link(f"{path}.pdf"), "download": link(f"{path}/download")},
         "_forms": {"create": form("post", f"{path}.pdf")},
@@ -243,16 +245,16 @@ def pdf(asked: ApiRequest) -> Answer:
 
 
 @routes.on("GET", "/reports/{report}/exports/runs/{run}/pdf/download")
-def pdf_download(asked: ApiRequest) -> Answer:
-    found = asked.run()
-    asked_at = asked.world.pdfs_asked_at.get(found.token)
-    if asked_at is None or asked.now < asked_at + _PDF_TAKES:
+def pdf_download(request: ApiRequest) -> Result:
+    found = request.run()
+    requested_at = request.workspace.pdfs_requested_at.get(found.token)
+    if requested_at is None or request.now < requested_at + _PDF_DURATION:
         raise ApiError(404, "not_found", "export not yet generated")
     return Response(_document(f"Report {found.report}, run {found.token}"), media_type="application/pdf")
 
 
 def _document(text: str) -> bytes:
-    """The smallest PDF of one page that says something."""
+    """Return a minimal PDF of one page with a text."""
     drawing = f"BT /F1 12 Tf 40 100 Td ({text}) Tj ET".encode()
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",

@@ -17,8 +17,8 @@ from airflow_provider_studio.emulator.request import (
     not_found,
     param_missing,
 )
-from airflow_provider_studio.emulator.routes.endpoint import Answer, Routes, no_content
-from airflow_provider_studio.emulator.serializers.schedules import schedule, subscription
+from airflow_provider_studio.emulator.routes.endpoint import Result, Routes, no_content
+from airflow_provider_studio.emulator.serializers.schedules import serialize_schedule, serialize_subscription
 
 _RANGES = {"hour": (0, 23), "minute": (0, 59), "day_of_month": (1, 31)}
 _CRON = ("freq", "hour", "minute", "time_zone", "day_of_week", "day_of_month")
@@ -29,52 +29,54 @@ routes = Routes()
 
 @routes.on("GET", "/reports/{report}/schedules")
 @routes.on("GET", "/datasets/{dataset}/schedules")
-def schedules(asked: ApiRequest) -> Answer:
-    rows = asked.world.schedules_of(asked.report())
-    return asked.paged("report_schedules", rows, lambda one: schedule(asked.view, one), counters=False)
+def schedules(request: ApiRequest) -> Result:
+    rows = request.workspace.schedules_of(request.report())
+    return request.paged(
+        "report_schedules", rows, lambda schedule: serialize_schedule(request.view, schedule), counters=False
+    )
 
 
 @routes.on("POST", "/reports/{report}/schedules", 201)
-def create_schedule(asked: ApiRequest) -> Answer:
-    found, values = asked.report(), _values(asked)
-    creator = asked.account.username or next(iter(asked.world.people))
-    cron = _checked_cron(asked, values.get("cron"))
-    made = Schedule(asked.world.new_token("schedule"), found.token, cron, asked.now, creator)
-    _change(made, values)
-    asked.world.add_schedule(made)
-    return schedule(asked.view, made)
+def create_schedule(request: ApiRequest) -> Result:
+    found, values = request.report(), _values(request)
+    creator = request.account.username or next(iter(request.workspace.people))
+    cron = _checked_cron(request, values.get("cron"))
+    created = Schedule(request.workspace.new_token("schedule"), found.token, cron, request.now, creator)
+    _change(created, values)
+    request.workspace.add_schedule(created)
+    return serialize_schedule(request.view, created)
 
 
 @routes.on("GET", "/reports/{report}/schedules/{schedule}")
-def get_schedule(asked: ApiRequest) -> Answer:
-    return schedule(asked.view, asked.schedule())
+def get_schedule(request: ApiRequest) -> Result:
+    return serialize_schedule(request.view, request.schedule())
 
 
 @routes.on("PATCH", "/reports/{report}/schedules/{schedule}", 202)
-def update_schedule(asked: ApiRequest) -> Answer:
-    found, values = asked.schedule(), _values(asked)
+def update_schedule(request: ApiRequest) -> Result:
+    found, values = request.schedule(), _values(request)
     if "cron" in values:
-        asked.world.change_schedule(found, _checked_cron(asked, values["cron"]), asked.now)
+        request.workspace.change_schedule(found, _checked_cron(request, values["cron"]), request.now)
     _change(found, values)
-    found.updated_at = asked.now
-    return schedule(asked.view, found)
+    found.updated_at = request.now
+    return serialize_schedule(request.view, found)
 
 
 @routes.on("DELETE", "/reports/{report}/schedules/{schedule}")
-def delete_schedule(asked: ApiRequest) -> Answer:
-    asked.world.remove_schedule(asked.schedule(), asked.now)
+def delete_schedule(request: ApiRequest) -> Result:
+    request.workspace.remove_schedule(request.schedule(), request.now)
     return no_content()
 
 
-def _values(asked: ApiRequest) -> dict[str, Any]:
-    wrapper = None if asked.world.quirks.schedule_body == "flat" else "report_schedule"
-    return asked.values(wrapper, cron=dict, name=str, timeout=int, params=dict)
+def _values(request: ApiRequest) -> dict[str, Any]:
+    wrapper = None if request.workspace.quirks.schedule_body == "flat" else "report_schedule"
+    return request.values(wrapper, cron=dict, name=str, timeout=int, params=dict)
 
 
-def _checked_cron(asked: ApiRequest, cron: dict[str, Any] | None) -> dict[str, Any]:
+def _checked_cron(request: ApiRequest, cron: dict[str, Any] | None) -> dict[str, Any]:
     if not cron or cron.get("freq") not in FREQUENCIES:
         raise bad_request("cron.freq is not a known frequency")
-    if asked.world.breaks_policy(cron):
+    if request.workspace.breaks_policy(cron):
         raise bad_request("cron.freq is more frequent than the workspace's schedule policy allows")
     if cron.get("time_zone") not in {None, *ZONES}:
         raise bad_request("cron.time_zone is not a known time zone")
@@ -87,11 +89,11 @@ def _checked_cron(asked: ApiRequest, cron: dict[str, Any] | None) -> dict[str, A
         raise bad_request("cron.day_of_week is invalid")
     checked = {name: cron.get(name) for name in _CRON}
     checked |= {name: _number(cron.get(name), *_RANGES[name]) for name in _RANGES}
-    return _as_stored(asked.world.quirks, checked)
+    return _as_stored(request.workspace.quirks, checked)
 
 
 def _as_stored(quirks: Quirks, cron: dict[str, Any]) -> dict[str, Any]:
-    """A cron as the service keeps it, which may not be what was sent."""
+    """Return a cron as the service stores it, which may differ from what was sent."""
     if quirks.schedule_minutes == "rounded" and cron["minute"] is not None:
         cron["minute"] -= cron["minute"] % 15
     if quirks.schedule_time_zones == "first" and cron["time_zone"] is not None:
@@ -101,99 +103,105 @@ def _as_stored(quirks: Quirks, cron: dict[str, Any]) -> dict[str, Any]:
 
 
 def _number(value: object, least: int, most: int) -> int | None:
-    """A whole number, also as text, in its range."""
+    """Return a whole number within a range, also from text; None if it is not one."""
     text = str(value)
     number = int(text) if text.isascii() and text.isdecimal() and not isinstance(value, bool) else -1
     return number if least <= number <= most else None
 
 
-def _change(one: Schedule, values: dict[str, Any]) -> None:
-    one.name = values.get("name") or one.name
-    one.params = values.get("params") or one.params
-    one.timeout = values.get("timeout") or one.timeout
+def _change(schedule: Schedule, values: dict[str, Any]) -> None:
+    schedule.name = values.get("name") or schedule.name
+    schedule.params = values.get("params") or schedule.params
+    schedule.timeout = values.get("timeout") or schedule.timeout
 
 
 @routes.on("GET", "/reports/{report}/subscriptions")
-def report_subscriptions(asked: ApiRequest) -> Answer:
-    owned = asked.world.schedules_of(asked.report())
-    rows = [one for each in owned for one in asked.world.subscriptions_of(each.token)]
-    return asked.whole("report_subscriptions", rows, lambda one: subscription(asked.view, one))
+def report_subscriptions(request: ApiRequest) -> Result:
+    owned = request.workspace.schedules_of(request.report())
+    rows = [subscription for schedule in owned for subscription in request.workspace.subscriptions_of(schedule.token)]
+    return request.whole(
+        "report_subscriptions", rows, lambda subscription: serialize_subscription(request.view, subscription)
+    )
 
 
 @routes.on("GET", "/reports/{report}/schedules/{schedule}/subscriptions")
-def schedule_subscriptions(asked: ApiRequest) -> Answer:
-    rows = asked.world.subscriptions_of(asked.schedule().token)
-    return asked.whole("report_subscriptions", rows, lambda one: subscription(asked.view, one))
+def schedule_subscriptions(request: ApiRequest) -> Result:
+    rows = request.workspace.subscriptions_of(request.schedule().token)
+    return request.whole(
+        "report_subscriptions", rows, lambda subscription: serialize_subscription(request.view, subscription)
+    )
 
 
 @routes.on("POST", "/reports/{report}/subscriptions", 201)
-def create_subscription(asked: ApiRequest) -> Answer:
-    options, joined = _subscription_options(asked), _joined(asked)
-    token = asked.world.new_token("subscription")
-    made = Subscription(token, joined.token, {f"{name}_enabled": False for name in _OPTIONS} | options, [], asked.now)
-    asked.world.add_subscription(made)
-    return subscription(asked.view, made)
+def create_subscription(request: ApiRequest) -> Result:
+    options, joined = _subscription_options(request), _joined(request)
+    token = request.workspace.new_token("subscription")
+    created = Subscription(
+        token, joined.token, {f"{name}_enabled": False for name in _OPTIONS} | options, [], request.now
+    )
+    request.workspace.add_subscription(created)
+    return serialize_subscription(request.view, created)
 
 
-def _joined(asked: ApiRequest) -> Schedule:
-    """The schedule that a new subscription belongs to, which is not documented: the quirk `subscription_joins`."""
-    owned = asked.world.schedules_of(asked.report())
+def _joined(request: ApiRequest) -> Schedule:
+    """Return the schedule that a new subscription belongs to; undocumented, so the quirk `subscription_joins`."""
+    owned = request.workspace.schedules_of(request.report())
     if not owned:
         raise bad_request("The Report has no schedule to subscribe to")
-    if asked.world.quirks.subscription_joins == "first":
+    if request.workspace.quirks.subscription_joins == "first":
         return owned[0]
-    if asked.world.quirks.subscription_joins == "oldest":
-        return min(owned, key=lambda one: one.created_at)
-    if asked.world.quirks.subscription_joins == "newest":
-        return max(reversed(owned), key=lambda one: one.created_at)
-    named = asked.values("report_subscription", report_schedule_token=str).get("report_schedule_token")
-    found = next((one for one in owned if one.token == named), None)
+    if request.workspace.quirks.subscription_joins == "oldest":
+        return min(owned, key=lambda schedule: schedule.created_at)
+    if request.workspace.quirks.subscription_joins == "newest":
+        return max(reversed(owned), key=lambda schedule: schedule.created_at)
+    named = request.values("report_subscription", report_schedule_token=str).get("report_schedule_token")
+    found = next((schedule for schedule in owned if schedule.token == named), None)
     if found is None:
         raise param_missing("report_schedule_token")
     return found
 
 
 @routes.on("GET", "/reports/{report}/subscriptions/{subscription}")
-def get_subscription(asked: ApiRequest) -> Answer:
-    return subscription(asked.view, asked.subscription())
+def get_subscription(request: ApiRequest) -> Result:
+    return serialize_subscription(request.view, request.subscription())
 
 
 @routes.on("PATCH", "/reports/{report}/subscriptions/{subscription}", 202)
-def update_subscription(asked: ApiRequest) -> Answer:
-    found = asked.subscription()
-    found.options |= _subscription_options(asked)
-    return subscription(asked.view, found)
+def update_subscription(request: ApiRequest) -> Result:
+    found = request.subscription()
+    found.options |= _subscription_options(request)
+    return serialize_subscription(request.view, found)
 
 
 @routes.on("DELETE", "/reports/{report}/subscriptions/{subscription}")
-def delete_subscription(asked: ApiRequest) -> Answer:
-    asked.world.remove_subscription(asked.subscription())
+def delete_subscription(request: ApiRequest) -> Result:
+    request.workspace.remove_subscription(request.subscription())
     return no_content()
 
 
-def _subscription_options(asked: ApiRequest) -> dict[str, bool]:
+def _subscription_options(request: ApiRequest) -> dict[str, bool]:
     names = [f"{name}_enabled" for name in _OPTIONS]
-    values = asked.values("report_subscription", **dict.fromkeys(names, bool))
-    kept = {name: value for name, value in values.items() if value is not None}
-    if asked.world.quirks.subscription_options == "without_pdf":
-        kept["pdf_attachments_enabled"] = False
-    return kept
+    values = request.values("report_subscription", **dict.fromkeys(names, bool))
+    options = {name: value for name, value in values.items() if value is not None}
+    if request.workspace.quirks.subscription_options == "without_pdf":
+        options["pdf_attachments_enabled"] = False
+    return options
 
 
 @routes.on("GET", "/reports/{report}/subscriptions/{subscription}/email_report_subscription_memberships")
-def email_subscribers(asked: ApiRequest) -> Answer:
-    return asked.whole("memberships", _subscribed(asked).emails, lambda email: {"email": email})
+def email_subscribers(request: ApiRequest) -> Result:
+    return request.whole("memberships", _subscribed(request).emails, lambda email: {"email": email})
 
 
 @routes.on("GET", "/reports/{report}/subscriptions/{subscription}/slack_report_subscription_memberships")
-def slack_subscribers(asked: ApiRequest) -> Answer:
-    _subscribed(asked)
-    return asked.whole("memberships", [], dict)
+def slack_subscribers(request: ApiRequest) -> Result:
+    _subscribed(request)
+    return request.whole("memberships", [], dict)
 
 
-def _subscribed(asked: ApiRequest) -> Subscription:
-    """The subscription whose subscribers are asked for, if the quirk `subscriber_lists` shows them."""
-    found, shown = asked.subscription(), asked.world.quirks.subscriber_lists
+def _subscribed(request: ApiRequest) -> Subscription:
+    """Return the subscription that the path names, if the quirk `subscriber_lists` shows its subscribers."""
+    found, shown = request.subscription(), request.workspace.quirks.subscriber_lists
     if shown == "bad_request":
         raise bad_request(NOT_FOR_KEYS)
     if shown == "forbidden":

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bodies of the API's answers: the keys and types of real ones, on HAL."""
+"""The bodies of the API's responses, with the keys and types of real ones, in HAL."""

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.json import encode
 from starlette.responses import Response
 
-from airflow_provider_studio.emulator.workspace import World
+from airflow_provider_studio.emulator.workspace import Workspace
 
 Body = dict[str, Any]
 HAL = "application/hal+json"
@@ -20,24 +20,24 @@ WEB = "https://app.mode.com"
 
 @dataclass(frozen=True)
 class View:
-    """A world as it stands at one time, which is what a body is made from."""
+    """A workspace at one time, which the bodies are made from."""
 
-    world: World
+    workspace: Workspace
     now: datetime
 
     @property
     def root(self) -> str:
-        """Where the workspace's resources live."""
-        return f"/api/{self.world.workspace}"
+        """The path of the workspace's resources."""
+        return f"/api/{self.workspace.name}"
 
 
 def link(href: str, *, templated: bool = False) -> Body:
-    """One HAL link."""
+    """Return a HAL link."""
     return {"templated": True, "href": href} if templated else {"href": href}
 
 
 def form(method: str, action: str, fields: Body | None = None) -> Body:
-    """A form; its fields by name with their present values."""
+    """Return a form with its fields and their present values."""
     body: Body = {"method": method, "action": action}
     if fields is not None:
         body["content_type"] = "application/json"
@@ -49,23 +49,23 @@ def form(method: str, action: str, fields: Body | None = None) -> Body:
 
 
 def listing(path: str, key: str, rows: Sequence[Body], pagination: Body | None = None) -> Body:
-    """A HAL listing; only some endpoints tell a pagination block."""
+    """Return a HAL listing; only some endpoints have a pagination block."""
     body: Body = {"_links": {"self": link(path)}, "_embedded": {key: list(rows)}}
     if pagination is not None:
         body["pagination"] = pagination
-        # Emitted past the end too, as the real one does.
+        # The real service emits it past the end, too.
         body["_links"]["next_page"] = link(f"{path}?page={pagination['page'] + 1}")
     return body
 
 
 def pagination(page: int, per_page: int, count: int, total: int) -> Body:
-    """The counters of a listing."""
+    """Return the counters of a listing."""
     pages = max(1, -(-total // per_page))
     return {"page": page, "per_page": per_page, "count": count, "total_pages": pages, "total_count": total}
 
 
 def error(error_id: str, message: Any) -> Body:
-    """An error's body."""
+    """Return the body of an error."""
     return {"id": error_id, "message": message, "_links": {"help": link("https://mode.com/help")}}
 
 

@@ -19,149 +19,149 @@ TEMPLATE = "{run}"
 _AFTER_A_RUN = timedelta(milliseconds=209)
 
 
-def report(view: View, one: Report, *, alone: bool = False) -> Body:
-    """A Report as listed, or as read alone."""
-    world, now = view.world, view.now
-    last = world.last_run(one, now)
-    good = world.last_good_run(one, now, last)
+def serialize_report(view: View, report: Report, *, alone: bool = False) -> Body:
+    """Return a Report as in a list, or as a single resource (`alone`)."""
+    workspace, now = view.workspace, view.now
+    last = workspace.last_run(report, now)
+    good = workspace.last_good_run(report, now, last)
     ended = None if good is None else good.completed_at(now)
     body: Body = {
-        "token": one.token,
-        "id": world.id(one.id),
-        "name": one.name,
-        "description": one.description,
-        "created_at": stamp(one.created_at),
-        "updated_at": stamp(_updated_at(one, ended)),
+        "token": report.token,
+        "id": workspace.id(report.id),
+        "name": report.name,
+        "description": report.description,
+        "created_at": stamp(report.created_at),
+        "updated_at": stamp(_updated_at(report, ended)),
         "published_at": None,
-        "edited_at": stamp(one.edited_at),
+        "edited_at": stamp(report.edited_at),
         "theme_id": 3,
         "color_mappings": {},
-        "type": one.type,
+        "type": report.type,
         "last_successful_sync_at": None,
-        "last_saved_at": stamp(one.edited_at),
-        "archived": one.archived_at is not None and one.archived_at <= now,
-        "space_token": one.collection,
-        "account_id": world.id(ACCOUNT_ID),
-        "account_username": world.workspace,
+        "last_saved_at": stamp(report.edited_at),
+        "archived": report.archived_at is not None and report.archived_at <= now,
+        "space_token": report.collection,
+        "account_id": workspace.id(ACCOUNT_ID),
+        "account_username": workspace.name,
         "public": False,
-        "full_width": one.settings.get("full_width", False),
-        "manual_run_disabled": one.settings.get("manual_run_disabled", False),
-        "drill_anywhere_enabled": one.settings.get("drill_anywhere_enabled", False),
+        "full_width": report.settings.get("full_width", False),
+        "manual_run_disabled": report.settings.get("manual_run_disabled", False),
+        "drill_anywhere_enabled": report.settings.get("drill_anywhere_enabled", False),
         "run_privately": True,
         "drilldowns_enabled": True,
         "layout": None,
         "is_embedded": False,
         "is_signed": False,
         "shared": False,
-        "expected_runtime": one.expected_runtime,
+        "expected_runtime": report.expected_runtime,
         "last_successfully_run_at": stamp(ended),
         "last_run_at": stamp(last.created_at) if last else None,
         "last_successful_run_token": good.token if good else None,
         "github_link": None,
-        "query_count": one.query_count,
+        "query_count": report.query_count,
         "max_query_count": 160,
-        "chart_count": one.query_count // 2,
-        "runs_count": world.run_count(one, now),
-        "schedules_count": world.schedules_count(one),
-        "has_schedules_with_invalid_intervals": world.has_refused_schedules(one),
+        "chart_count": report.query_count // 2,
+        "runs_count": workspace.run_count(report, now),
+        "schedules_count": workspace.schedules_count(report),
+        "has_schedules_with_invalid_intervals": workspace.has_refused_schedules(report),
         "query_preview": "SELECT\n\tcount(*)\nFROM\n\torders\n",
-        "view_count": one.view_count(now),
+        "view_count": report.view_count(now),
         "thoughtspot_published_at": None,
         **_hypermedia(
-            workspace=world.workspace,
-            token=one.token,
-            name=one.name,
-            description=one.description,
-            collection=one.collection,
-            creator=one.creator,
-            account=world.id(ACCOUNT_ID),
-            last=_linked_run(view, one, last),
+            workspace=workspace.name,
+            token=report.token,
+            name=report.name,
+            description=report.description,
+            collection=report.collection,
+            creator=report.creator,
+            account=workspace.id(ACCOUNT_ID),
+            last=_linked_run(view, report, last),
             good=good.token if good else None,
-            full_width=one.settings.get("full_width", False),
+            full_width=report.settings.get("full_width", False),
         ),
     }
     if alone:
-        body["imported_datasets"] = [{"token": token} for token in one.imported_datasets]
+        body["imported_datasets"] = [{"token": token} for token in report.imported_datasets]
     else:
-        body["has_imported_datasets"] = bool(one.imported_datasets)
-    return world.quirks.changed(body)
+        body["has_imported_datasets"] = bool(report.imported_datasets)
+    return workspace.quirks.apply(body)
 
 
-def _linked_run(view: View, one: Report, last: Run | None) -> str | None:
-    """What stands in the link to a Report's last run in place of its token, as the quirk `last_run_link` has it."""
-    way = view.world.quirks.last_run_link
-    if last is None or way == "absent":
+def _linked_run(view: View, report: Report, last: Run | None) -> str | None:
+    """Return the run token in the link to a Report's last run, according to the quirk `last_run_link`."""
+    quirk = view.workspace.quirks.last_run_link
+    if last is None or quirk == "absent":
         return None
-    if way == "stale":
-        earlier = next(islice(view.world.runs_of(one, view.now), 1, None), None)
+    if quirk == "stale":
+        earlier = next(islice(view.workspace.runs_of(report, view.now), 1, None), None)
         return earlier.token if earlier else None
-    return {"templated": TEMPLATE, "purged": token_for("purged", one.token)}.get(way, last.token)
+    return {"templated": TEMPLATE, "purged": token_for("purged", report.token)}.get(quirk, last.token)
 
 
-def dataset(view: View, one: Report) -> Body:
-    """A dataset, which says less of itself than a Report does."""
-    world, now = view.world, view.now
-    last = world.last_run(one, now)
-    good = world.last_good_run(one, now, last)
+def serialize_dataset(view: View, report: Report) -> Body:
+    """Return a dataset, which has fewer keys than a Report."""
+    workspace, now = view.workspace, view.now
+    last = workspace.last_run(report, now)
+    good = workspace.last_good_run(report, now, last)
     ended = None if good is None else good.completed_at(now)
-    place = world.collection_of(one)
-    path = f"{view.root}/reports/{one.token}"
+    place = workspace.collection_of(report)
+    path = f"{view.root}/reports/{report.token}"
     body: Body = {
-        "account_id": world.id(ACCOUNT_ID),
-        "account_username": world.workspace,
+        "account_id": workspace.id(ACCOUNT_ID),
+        "account_username": workspace.name,
         "collection_name": place.name if place else None,
-        "collection_token": one.collection,
-        "created_at": stamp(one.created_at),
-        "description": one.description or "",
+        "collection_token": report.collection,
+        "created_at": stamp(report.created_at),
+        "description": report.description or "",
         "drilldowns_enabled": False,
-        "edited_at": stamp(one.edited_at),
-        "id": world.id(one.id),
+        "edited_at": stamp(report.edited_at),
+        "id": workspace.id(report.id),
         "is_sample": False,
         "last_run_at": stamp(last.created_at) if last else None,
-        "last_saved_at": stamp(one.edited_at),
+        "last_saved_at": stamp(report.edited_at),
         "last_successful_run_token": good.token if good else None,
         "last_successful_sync_at": None,
         "last_successfully_run_at": stamp(ended),
-        "manual_run_disabled": one.settings.get("manual_run_disabled", False),
+        "manual_run_disabled": report.settings.get("manual_run_disabled", False),
         "max_query_count": 1,
-        "name": one.name,
+        "name": report.name,
         "public": False,
-        "query_count": one.query_count,
+        "query_count": report.query_count,
         "query_preview": "-- Returns first 100 rows\nSELECT * FROM orders LIMIT 100\n",
         "run_privately": True,
-        "runs_count": world.run_count(one, now),
-        "schedules_count": world.schedules_count(one),
-        "space_token": one.collection,
-        "switch_view_token": token_for("view", one.token),
-        "token": one.token,
-        "type": one.type,
-        "updated_at": stamp(_updated_at(one, ended)),
-        "view_count": one.view_count(now),
+        "runs_count": workspace.run_count(report, now),
+        "schedules_count": workspace.schedules_count(report),
+        "space_token": report.collection,
+        "switch_view_token": token_for("view", report.token),
+        "token": report.token,
+        "type": report.type,
+        "updated_at": stamp(_updated_at(report, ended)),
+        "view_count": report.view_count(now),
         "thoughtspot_published_at": None,
         "_links": {
             "self": link(path),
             "report_schedules": link(f"{path}/schedules"),
-            "dataset_dependencies": link(f"{view.root}/datasets/{one.token}/reports"),
-            "creator": link(f"/api/{one.creator}"),
+            "dataset_dependencies": link(f"{view.root}/datasets/{report.token}/reports"),
+            "creator": link(f"/api/{report.creator}"),
         },
     }
-    return world.quirks.changed(body)
+    return workspace.quirks.apply(body)
 
 
-def either(view: View, one: Report) -> Body:
-    """A Report or a dataset as read alone."""
-    return report(view, one, alone=True) if one.type == "Report" else dataset(view, one)
+def serialize_report_or_dataset(view: View, report: Report) -> Body:
+    """Return a Report or a dataset as a single resource."""
+    return serialize_report(view, report, alone=True) if report.type == "Report" else serialize_dataset(view, report)
 
 
-def updated_at(view: View, one: Report) -> datetime:
-    """When a Report was last touched by a person or a run."""
-    good = view.world.last_good_run(one, view.now, view.world.last_run(one, view.now))
-    return _updated_at(one, None if good is None else good.completed_at(view.now))
+def updated_at(view: View, report: Report) -> datetime:
+    """Return when a person or a run last updated a Report."""
+    good = view.workspace.last_good_run(report, view.now, view.workspace.last_run(report, view.now))
+    return _updated_at(report, None if good is None else good.completed_at(view.now))
 
 
-def _updated_at(one: Report, ended: datetime | None) -> datetime:
-    """Moves without any human, a little after each run."""
-    return one.edited_at if ended is None else max(one.edited_at, ended + _AFTER_A_RUN)
+def _updated_at(report: Report, ended: datetime | None) -> datetime:
+    """Return the later of the last edit and a moment after the last run."""
+    return report.edited_at if ended is None else max(report.edited_at, ended + _AFTER_A_RUN)
 
 
 @lru_cache(maxsize=16_384)
@@ -178,7 +178,7 @@ def _hypermedia(
     good: str | None,
     full_width: bool,
 ) -> Body:
-    """A Report's links, forms and signatures: most of its bytes, and seldom other ones, so they are kept."""
+    """Return a Report's links, forms and signatures: most of its bytes, cached because they seldom change."""
     signature = token_for("signature", token)
     path, web = f"/api/{workspace}/reports/{token}", f"/{workspace}/reports/{token}"
     links = {

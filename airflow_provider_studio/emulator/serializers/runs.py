@@ -10,70 +10,70 @@ from airflow_provider_studio.emulator.entities import Query, Report, Run, token_
 from airflow_provider_studio.emulator.serializers.hal import WEB, Body, View, form, link
 
 
-def run(view: View, one: Run) -> Body:
-    """A Report run."""
-    world, now = view.world, view.now
-    report = world.reports[one.report]
-    path = f"{view.root}/reports/{one.report}/runs/{one.token}"
-    web = f"/{world.workspace}/reports/{one.report}/runs/{one.token}"
-    ended, state = one.completed_at(now), one.state(now)
-    last = world.last_run(report, now)
-    good = world.last_good_run(report, now, last)
-    purged = world.purged_until_for(one) if one.is_good(now) and not world.has_results(one, now) else None
+def serialize_run(view: View, run: Run) -> Body:
+    """Return a Report run."""
+    workspace, now = view.workspace, view.now
+    report = workspace.reports[run.report]
+    path = f"{view.root}/reports/{run.report}/runs/{run.token}"
+    web = f"/{workspace.name}/reports/{run.report}/runs/{run.token}"
+    ended, state = run.completed_at(now), run.state(now)
+    last = workspace.last_run(report, now)
+    good = workspace.last_good_run(report, now, last)
+    purged = workspace.purged_until_for(run) if run.is_good(now) and not workspace.has_results(run, now) else None
     links = {
         "self": link(path),
         "content": link(f"{path}/results/content"),
         "account": link(view.root),
-        "executed_by": link(f"/api/{one.account or world.workspace}"),
+        "executed_by": link(f"/api/{run.account or workspace.name}"),
         "share": link(web),
         "embed": link(f"{web}/embed"),
-        "report": link(f"{view.root}/reports/{one.report}"),
+        "report": link(f"{view.root}/reports/{run.report}"),
         "clone": link(f"{path}/clone"),
         "query_runs": link(f"{path}/query_runs"),
-        "pdf_export": link(f"{view.root}/reports/{one.report}/exports/runs/{one.token}/pdf.pdf"),
+        "pdf_export": link(f"{view.root}/reports/{run.report}/exports/runs/{run.token}/pdf.pdf"),
         "web_clone": link(f"{web}/clone"),
         "web_external_url": link(f"{WEB}{web}"),
     }
-    if one.schedule is not None:
-        links["report_schedule"] = link(f"{view.root}/reports/{one.report}/schedules/{one.schedule}")
+    if run.schedule is not None:
+        links["report_schedule"] = link(f"{view.root}/reports/{run.report}/schedules/{run.schedule}")
     return {
-        "token": one.token,
+        "token": run.token,
         "state": state,
-        "python_state": one.python_state(now),
-        "parameters": one.parameters,
-        "created_at": stamp(one.created_at),
-        "updated_at": stamp(ended or one.created_at),
+        "python_state": run.python_state(now),
+        "parameters": run.parameters,
+        "created_at": stamp(run.created_at),
+        "updated_at": stamp(ended or run.created_at),
         "completed_at": stamp(ended),
         "purge_started_at": stamp(purged),
         "purge_completed_at": stamp(purged),
-        "form_fields": form_fields(view, report, one),
-        "is_latest_report_run": last is not None and last.token == one.token,
-        "is_latest_successful_report_run": good is not None and good.token == one.token,
+        "form_fields": serialize_form_fields(view, report, run),
+        "is_latest_report_run": last is not None and last.token == run.token,
+        "is_latest_successful_report_run": good is not None and good.token == run.token,
         "report_has_failures_since_last_success": last is not None and last.state(now) in {"failed", "cancelled"},
-        "has_more_recent_successful_run_available": good is not None and good.created_at > one.created_at,
+        "has_more_recent_successful_run_available": good is not None and good.created_at > run.created_at,
         "pusher_channel_name": None,
         "_links": links,
     }
 
 
-def dataset_run(view: View, one: Run) -> Body:
-    """A dataset's run: a Report run's facts under names of its own."""
-    body = run(view, one)
-    path = f"{view.root}/datasets/{one.report}"
+def serialize_dataset_run(view: View, run: Run) -> Body:
+    """Return a dataset's run, which has the values of a Report run under other names."""
+    body = serialize_run(view, run)
+    path = f"{view.root}/datasets/{run.report}"
     renamed = {
         "is_latest_dataset_run": body["is_latest_report_run"],
         "is_latest_successful_dataset_run": body["is_latest_successful_report_run"],
         "dataset_has_failures_since_last_success": body["report_has_failures_since_last_success"],
     }
-    kept = ("token", "state", "created_at", "updated_at", "completed_at", "purge_started_at", "purge_completed_at")
+    names = ("token", "state", "created_at", "updated_at", "completed_at", "purge_started_at", "purge_completed_at")
     links = {name: body["_links"][name] for name in ("account", "executed_by", "query_runs", "share")}
-    links |= {"self": link(f"{path}/runs/{one.token}"), "dataset": link(path)}
-    return {name: body[name] for name in kept} | renamed | {"pusher_channel_name": None, "_links": links}
+    links |= {"self": link(f"{path}/runs/{run.token}"), "dataset": link(path)}
+    return {name: body[name] for name in names} | renamed | {"pusher_channel_name": None, "_links": links}
 
 
-def form_fields(view: View, report: Report, one: Run) -> list[Body]:
-    """The parameters that a Report's run takes, and what this one was given."""
-    path = f"{view.root}/reports/{one.report}/runs/{one.token}/options"
+def serialize_form_fields(view: View, report: Report, run: Run) -> list[Body]:
+    """Return the parameters of a Report's runs, with the values of this one."""
+    path = f"{view.root}/reports/{run.report}/runs/{run.token}/options"
     return [
         {
             "name": name,
@@ -81,31 +81,31 @@ def form_fields(view: View, report: Report, one: Run) -> list[Body]:
             "options": choices,
             "options_error": None,
             "source_size": len(choices),
-            "value": one.parameters.get(name, choices[0] if choices else None),
+            "value": run.parameters.get(name, choices[0] if choices else None),
             "_links": {"self": link(path)},
         }
         for name, choices in report.form.items()
     ]
 
 
-def query_run(view: View, one: Run, query: Query, *, first: bool) -> Body:
-    """One query of a run; the first one carries a failure's reason."""
-    token = token_for(one.token, query.token)
-    state = one.state(view.now)
+def serialize_query_run(view: View, run: Run, query: Query, *, first: bool) -> Body:
+    """Return one query run; the first one of a run has the reason of a failure."""
+    token = token_for(run.token, query.token)
+    state = run.state(view.now)
     failed = state == "failed" and first
-    path = f"{view.root}/reports/{one.report}/runs/{one.token}"
-    queries = f"{view.root}/reports/{one.report}/queries/{query.token}"
-    web = f"/{view.world.workspace}/reports/{one.report}"
+    path = f"{view.root}/reports/{run.report}/runs/{run.token}"
+    queries = f"{view.root}/reports/{run.report}/queries/{query.token}"
+    web = f"/{view.workspace.name}/reports/{run.report}"
     number = int(token[:6], 16)
     return {
-        "id": view.world.id(6_000_000 + number),
+        "id": view.workspace.id(6_000_000 + number),
         "token": token,
         "raw_source": query.raw_query,
         "statement_annotation": None,
         "state": "failed" if failed else "succeeded" if state in {"failed", "completed"} else state,
-        "created_at": stamp(one.created_at),
-        "completed_at": stamp(one.completed_at(view.now)),
-        "data_source_id": view.world.id(view.world.data_sources[query.data_source].id),
+        "created_at": stamp(run.created_at),
+        "completed_at": stamp(run.completed_at(view.now)),
+        "data_source_id": view.workspace.id(view.workspace.data_sources[query.data_source].id),
         "data_source_token": query.data_source,
         "limit": False,
         "query_token": query.token,
@@ -113,7 +113,7 @@ def query_run(view: View, one: Run, query: Query, *, first: bool) -> Body:
         "query_created_at": stamp(query.created_at),
         "dbt_metric_id": None,
         "dbt_metric_token": None,
-        "parameters": one.parameters,
+        "parameters": run.parameters,
         "rendered_source": query.raw_query,
         "max_result_bytes": 5_000_000_000,
         "help_url": "https://mode.com/help" if failed else None,
@@ -125,28 +125,28 @@ def query_run(view: View, one: Run, query: Query, *, first: bool) -> Body:
             "query": link(queries),
             "query_web": link(f"{web}/queries/{query.token}"),
             "result": link(f"{path}/query_runs/{token}/results"),
-            "result_web": link(f"{web}/runs/{one.token}/results/{token}"),
+            "result_web": link(f"{web}/runs/{run.token}/results/{token}"),
             "report_run": link(path),
-            "report_run_web": link(f"{web}/runs/{one.token}"),
-            "executed_by": link(f"/api/{one.account or view.world.workspace}"),
+            "report_run_web": link(f"{web}/runs/{run.token}"),
+            "executed_by": link(f"/api/{run.account or view.workspace.name}"),
         },
     }
 
 
-def query(view: View, report: Report, one: Query) -> Body:
-    """A query of a Report."""
+def serialize_query(view: View, report: Report, query: Query) -> Body:
+    """Return a query of a Report."""
     path = f"{view.root}/reports/{report.token}"
-    mine = f"{path}/queries/{one.token}"
-    last = view.world.last_run(report, view.now)
-    source = view.world.id(view.world.data_sources[one.data_source].id)
+    mine = f"{path}/queries/{query.token}"
+    last = view.workspace.last_run(report, view.now)
+    source = view.workspace.id(view.workspace.data_sources[query.data_source].id)
     return {
-        "id": view.world.id(one.id),
-        "token": one.token,
-        "raw_query": one.raw_query,
-        "created_at": stamp(one.created_at),
-        "updated_at": stamp(one.updated_at),
-        "name": one.name,
-        "last_run_id": None if last is None else view.world.id(int(last.token[:7], 16)),
+        "id": view.workspace.id(query.id),
+        "token": query.token,
+        "raw_query": query.raw_query,
+        "created_at": stamp(query.created_at),
+        "updated_at": stamp(query.updated_at),
+        "name": query.name,
+        "last_run_id": None if last is None else view.workspace.id(int(last.token[:7], 16)),
         "data_source_id": source,
         "explorations_count": 0,
         "report_imports_count": 0,
@@ -168,31 +168,31 @@ def query(view: View, report: Report, one: Query) -> Body:
             "edit": form(
                 "patch",
                 mine,
-                {"query": {"raw_query": one.raw_query, "name": one.name, "data_source_id": source}},
+                {"query": {"raw_query": query.raw_query, "name": query.name, "data_source_id": source}},
             ),
             "destroy": form("delete", mine),
         },
     }
 
 
-def charts(view: View, report: Report, one: Query) -> list[Body]:
-    """The charts of a query: every other query has one."""
-    queries = [each.token for each in view.world.queries_of(report)]
-    if queries.index(one.token) >= len(queries) // 2:
+def serialize_charts(view: View, report: Report, query: Query) -> list[Body]:
+    """Return the charts of a query; the first half of a Report's queries have one each."""
+    queries = [each.token for each in view.workspace.queries_of(report)]
+    if queries.index(query.token) >= len(queries) // 2:
         return []
-    token = token_for("chart", one.token)
-    path = f"{view.root}/reports/{report.token}/queries/{one.token}/charts/{token}"
-    web = f"/{view.world.workspace}/reports/{report.token}"
+    token = token_for("chart", query.token)
+    path = f"{view.root}/reports/{report.token}/queries/{query.token}/charts/{token}"
+    web = f"/{view.workspace.name}/reports/{report.token}"
     kinds = ("bar", "bigNumber", "line", "linePlusBar", "scatter", "pie", "area", "pivotTable")
     settings: dict[str, Any] = {kind: {} for kind in kinds}
     return [
         {
-            "view": {"selectedChart": "bar", "chartIcon": "bar", "chartTitle": one.name, **settings},
+            "view": {"selectedChart": "bar", "chartIcon": "bar", "chartTitle": query.name, **settings},
             "view_version": 1,
-            "view_vegas": {"title": one.name, "format": {}, "encoding": {}, "chartType": "bar"},
+            "view_vegas": {"title": query.name, "format": {}, "encoding": {}, "chartType": "bar"},
             "token": token,
-            "created_at": stamp(one.created_at),
-            "updated_at": stamp(one.updated_at),
+            "created_at": stamp(query.created_at),
+            "updated_at": stamp(query.updated_at),
             "color_palette_token": token_for("palette"),
             "switch_view_token": token_for("view", token),
             "_links": {

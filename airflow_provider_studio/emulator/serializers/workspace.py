@@ -11,16 +11,16 @@ from airflow_provider_studio.emulator.serializers.hal import Body, View, link
 from airflow_provider_studio.emulator.serializers.reports import ACCOUNT_ID
 
 
-def account(view: View, person: Person | None, *, email: bool = False) -> Body:
-    """The workspace's account, or a person's; nobody's e-mail is told to others."""
-    username = view.world.workspace if person is None else person.username
+def serialize_account(view: View, person: Person | None, *, email: bool = False) -> Body:
+    """Return the workspace's account, or a person's; others do not see a person's e-mail address."""
+    username = view.workspace.name if person is None else person.username
     path = f"/api/{username}"
     token = token_for("workspace" if person is None else "member", username)
-    oldest = min((one.created_at for one in view.world.reports.values()), default=view.now)
+    oldest = min((report.created_at for report in view.workspace.reports.values()), default=view.now)
     return {
         "username": username,
         "name": username.title() if person is None else person.name,
-        "id": view.world.id(ACCOUNT_ID if person is None else int(token[:5], 16)),
+        "id": view.workspace.id(ACCOUNT_ID if person is None else int(token[:5], 16)),
         "token": token,
         "email": person.email if email and person else None,
         "dataset_size_limit_mb": 10,
@@ -28,13 +28,13 @@ def account(view: View, person: Person | None, *, email: bool = False) -> Body:
         "email_verified": True,
         "avatar": {"type": "initials", "initials": username[:2].upper(), "seed": token},
         "user": person is not None,
-        "space_count": 0,  # wrongly, as the real one does
-        "data_source_count": len(view.world.data_sources),
+        "space_count": 0,  # wrong, like the real service
+        "data_source_count": len(view.workspace.data_sources),
         "organizations_count": 0 if person is None else 1,
         "trial_state": "expired",
         "membership_type": "admin" if person is None or person.admin else "full",
         "plan_code": "plus",
-        "default_data_source_token": next(iter(view.world.data_sources), None),
+        "default_data_source_token": next(iter(view.workspace.data_sources), None),
         "organization_restricted": False,
         "payment_method_confirmed": True,
         "private_definition_count": 0,
@@ -81,8 +81,8 @@ def _account_links(path: str, person: Person | None) -> Body:
     return links
 
 
-def membership(view: View, person: Person) -> Body:
-    """A person's membership of the workspace."""
+def serialize_membership(view: View, person: Person) -> Body:
+    """Return a person's membership of the workspace."""
     path = f"{view.root}/memberships/{token_for('membership', person.username)}"
     return {
         "admin": person.admin,
@@ -90,11 +90,11 @@ def membership(view: View, person: Person) -> Body:
         "state": "active",
         "member_username": person.username,
         "member_token": token_for("member", person.username),
-        "activated_at": stamp(_long_ago(view)),
+        "activated_at": stamp(_oldest_data_source(view)),
         "managed_by_scim": False,
         "_links": {
             "self": link(path),
-            "web_self": link(f"/organizations/{view.world.workspace}/memberships/{person.username}"),
+            "web_self": link(f"/organizations/{view.workspace.name}/memberships/{person.username}"),
             "organization": link(view.root),
             "user": link(f"/api/{person.username}"),
             "groups": link(f"{view.root}/groups"),
@@ -102,8 +102,8 @@ def membership(view: View, person: Person) -> Body:
     }
 
 
-def membership_lite(person: Person) -> Body:
-    """A person as the short list of members has them."""
+def serialize_membership_lite(person: Person) -> Body:
+    """Return a person as in the short list of members."""
     return {
         "email": person.email,
         "name": person.name,
@@ -114,30 +114,30 @@ def membership_lite(person: Person) -> Body:
     }
 
 
-def collection(view: View, one: Collection) -> Body:
-    """A Collection."""
-    path = f"{view.root}/collections/{one.token}"
+def serialize_collection(view: View, collection: Collection) -> Body:
+    """Return a Collection."""
+    path = f"{view.root}/collections/{collection.token}"
     return {
-        "token": one.token,
-        "id": view.world.id(one.id),
-        "space_type": one.space_type,
-        "name": one.name,
-        "description": one.description,
+        "token": collection.token,
+        "id": view.workspace.id(collection.id),
+        "space_type": collection.space_type,
+        "name": collection.name,
+        "description": collection.description,
         "state": "active",
         "schema_name": None,
-        "restricted": one.restricted,
-        "free_default": one.space_type == "community",
+        "restricted": collection.restricted,
+        "free_default": collection.space_type == "community",
         "viewable?": True,
         "viewed?": True,
-        "default_access_level": "restricted" if one.restricted else "edit",
+        "default_access_level": "restricted" if collection.restricted else "edit",
         "_links": {
             "self": link(path),
             "detail": link(f"{path}/detail"),
             "space_report_pins": link(f"{path}/report_pins"),
-            "web": link(f"/{view.world.workspace}/spaces/{one.token}"),
+            "web": link(f"/{view.workspace.name}/spaces/{collection.token}"),
             "reports": link(f"{path}/reports"),
-            "creator": link(f"/api/{one.owner or one.creator or next(iter(view.world.people))}"),
-            "user_space_membership": link(f"{path}/memberships/{token_for(one.token, 'me')}"),
+            "creator": link(f"/api/{collection.owner or collection.creator or next(iter(view.workspace.people))}"),
+            "user_space_membership": link(f"{path}/memberships/{token_for(collection.token, 'me')}"),
             "space_memberships": link(f"{path}/memberships"),
             "preview_space_memberships": link(f"{path}/memberships/preview"),
             "search_space_permissions": link(f"{path}/permissions/search"),
@@ -147,27 +147,27 @@ def collection(view: View, one: Collection) -> Body:
     }
 
 
-def data_source(view: View, one: DataSource) -> Body:
-    """A connection of the workspace to a warehouse."""
-    path = f"{view.root}/data_sources/{one.token}"
-    web = f"/{{}}/{view.world.workspace}/data_sources/{one.token}"
+def serialize_data_source(view: View, source: DataSource) -> Body:
+    """Return a connection of the workspace to a warehouse."""
+    path = f"{view.root}/data_sources/{source.token}"
+    web = f"/{{}}/{view.workspace.name}/data_sources/{source.token}"
     return {
-        "id": view.world.id(one.id),
-        "name": one.name,
-        "description": one.description,
-        "token": one.token,
-        "adapter": f"jdbc:{one.vendor}",
-        "created_at": stamp(one.created_at),
-        "updated_at": stamp(one.updated_at),
+        "id": view.workspace.id(source.id),
+        "name": source.name,
+        "description": source.description,
+        "token": source.token,
+        "adapter": f"jdbc:{source.vendor}",
+        "created_at": stamp(source.created_at),
+        "updated_at": stamp(source.updated_at),
         "has_expensive_schema_updates": False,
         "public": False,
         "asleep": False,
         "queryable": True,
         "soft_deleted": False,
-        "display_name": one.name,
-        "account_id": view.world.id(ACCOUNT_ID),
-        "account_username": view.world.workspace,
-        "organization_token": token_for("workspace", view.world.workspace),
+        "display_name": source.name,
+        "account_id": view.workspace.id(ACCOUNT_ID),
+        "account_username": view.workspace.name,
+        "organization_token": token_for("workspace", view.workspace.name),
         "organization_plan_code": "plus",
         "database": "analytics",
         "host": "warehouse.example.com",
@@ -175,7 +175,7 @@ def data_source(view: View, one: DataSource) -> Body:
         "ssl": True,
         "username": "studio",
         "provider": "default",
-        "vendor": one.vendor,
+        "vendor": source.vendor,
         "ldap": False,
         "warehouse": None,
         "bridged": False,
@@ -185,7 +185,7 @@ def data_source(view: View, one: DataSource) -> Body:
         "default_access_level": "Query",
         "_links": {
             "self": link(path),
-            "creator": link(f"/api/{next(iter(view.world.people))}"),
+            "creator": link(f"/api/{next(iter(view.workspace.people))}"),
             "account": link(view.root),
             "permissions": link(f"{path}/permissions"),
             "web": link(web.format("organizations")),
@@ -194,5 +194,5 @@ def data_source(view: View, one: DataSource) -> Body:
     }
 
 
-def _long_ago(view: View) -> datetime:
-    return min((one.created_at for one in view.world.data_sources.values()), default=view.now)
+def _oldest_data_source(view: View) -> datetime:
+    return min((source.created_at for source in view.workspace.data_sources.values()), default=view.now)

@@ -14,7 +14,7 @@ from tests.governance.inventory.test_inventory import table
 
 @pytest.mark.parametrize("many", [1_000, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_one_collection_of_very_many_reports(governed: Governed, many: int) -> None:
-    world = governed.emulator._state.world
+    world = governed.emulator._state.workspace
     for number in range(many):
         world.new_report(f"Report {number}", governed.collection, "member1", ago(400))
     summary = governed.night()
@@ -26,7 +26,7 @@ def test_one_collection_of_very_many_reports(governed: Governed, many: int) -> N
 
 @pytest.mark.parametrize("many", [250, pytest.param(5_000, marks=pytest.mark.slow)])
 def test_very_many_empty_collections(governed: Governed, many: int) -> None:
-    world = governed.emulator._state.world
+    world = governed.emulator._state.workspace
     for number in range(many):
         world.collections[f"empty{number:04}"] = Collection(f"empty{number:04}", number, f"Empty {number}")
     token = governed.report("Alone", schedules=1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m airflow_provider_studio`: what the workspace and the storage know, on a terminal."""
+"""`python -m airflow_provider_studio`: print the inventory and the audit of a workspace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_studio.cli import audit, inventory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the sub-command that was asked for; return the exit status."""
+    """Run a sub-command; return the exit status."""
     from airflow_provider_studio.client.errors import StudioError
 
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_studio", description=__doc__)
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # `head` has read enough. Python would complain once more when it closes the stream at its end.
+        # The reader (such as `head`) closed the pipe. Without this, Python reports the error again at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return status

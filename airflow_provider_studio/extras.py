@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An import that an extra brings says which extra, where it is not installed."""
+"""Errors for missing packages that name the extra which installs them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 
 
 class MissingExtraError(ImportError):
-    """A package is missing that an extra of this one installs. The message names both, and the command."""
+    """A package of an extra is missing. The message names both, and the command that installs them."""
 
 
 @contextmanager
 def needs_extra(extra: str, what: str) -> Iterator[None]:
-    """Import, within, what an extra brings.
+    """Import packages of an extra within this context.
 
     :param extra: the extra, such as `emulator`.
-    :param what: what it is for, as the message begins.
-    :raises MissingExtraError: a package other than ours is missing.
+    :param what: what needs the packages, for the message.
+    :raises MissingExtraError: a package other than this one is missing.
     """
     try:
         yield

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pytest fixtures for tests of your own DAGs, against a Studio workspace that is emulated on localhost.
+"""pytest fixtures for tests of your DAGs with a Studio workspace that is emulated on localhost.
 
-pytest loads them by itself where this package is installed; they need the extra `testing`. Nothing of Airflow, and
-nothing heavy, is imported before a test asks for a fixture.
+pytest loads them automatically if this package is installed; they need the extra `testing`. Airflow and other heavy
+packages are not imported before a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ __all__ = [
 
 _MARKER = """\
 studio(workspace="acme", reports=0, seed=7, rate_limit=False, now=None, speed=1.0, token="workspace", \
-conn_id="studio_default"): how studio_emulator and studio_connection are set up for this test
+conn_id="studio_default"): options of studio_emulator and studio_connection for this test
 """
 _EMULATOR_OPTIONS = {"workspace", "reports", "seed", "rate_limit", "now", "speed"}
 _CONNECTION_OPTIONS = {"token", "conn_id"}
-_ANY_NUMBER = 1_000_000
+_UNLIMITED = 1_000_000
 Frequency = Literal["every_15_minutes", "every_30_minutes", "hourly", "daily", "weekly", "monthly"]
 Outcome = Literal["succeeded", "completed", "failed", "cancelled"]
 
@@ -48,7 +48,7 @@ Outcome = Literal["succeeded", "completed", "failed", "cancelled"]
 class StudioTestReport:
     """One Report of an emulated workspace.
 
-    :param token: its token, as operators take it.
+    :param token: its token, as operators expect it.
     :param name: its name.
     """
 
@@ -64,7 +64,7 @@ class StudioTestReport:
 
     @property
     def truth(self) -> dict[str, Any]:
-        """The Report as it truly is, outside the API and its limit: `archived`, `view_count`, `schedules`, …
+        """The actual state of the Report, without the API and its limit: `archived`, `view_count`, `schedules`, …
 
         :raises AssertionError: it was deleted.
         """
@@ -75,22 +75,22 @@ class StudioTestReport:
 
     @property
     def schedules(self) -> list[str]:
-        """The tokens of its schedules, the oldest first."""
+        """The tokens of its schedules, oldest first."""
         return list(self.truth["schedules"])
 
     @property
     def runs(self) -> list[dict[str, Any]]:
-        """The runs that were started over the API, the oldest first: `token`, `state`, `parameters`."""
+        """The runs that were started over the API, oldest first: `token`, `state`, `parameters`."""
         return list(self.truth["runs_asked"])
 
     def viewed(self, *, per_day: float, until_days_ago: float = 0) -> StudioTestReport:
-        """Let people view it regularly since it was made, and lose interest so many days ago."""
+        """Add regular views from its creation until `until_days_ago` days ago."""
         until = self._workspace.ago(until_days_ago).isoformat() if until_days_ago else None
         self._workspace.control.change_report(self.token, habit={"views_per_day": per_day, "until": until})
         return self
 
     def viewed_now(self, times: int = 1) -> StudioTestReport:
-        """Let people view it now."""
+        """Add views at the current time."""
         self._workspace.control.view(self.token, times)
         return self
 
@@ -105,22 +105,22 @@ class StudioTestReport:
         day_of_week: str | None = None,
         day_of_month: int | None = None,
     ) -> StudioTestReport:
-        """Give it a schedule, since it was made.
+        """Add a schedule that fires since its creation.
 
         :param at: the time of day, `HH:MM`.
-        :param time_zone: a name as Studio knows it, such as `Pacific Time (US & Canada)`.
-        :param day_of_week: for a weekly one, `0` (Sunday) to `6`, several with commas.
+        :param time_zone: Studio's name of the time zone, such as `Pacific Time (US & Canada)`.
+        :param day_of_week: for a weekly schedule, `0` (Sunday) to `6`, several separated by commas.
         """
         hour, _, minute = at.partition(":")
         if not (hour.isdecimal() and minute.isdecimal() and int(hour) < 24 and int(minute) < 60):
-            raise ValueError(f"at={at!r} is no time of day; write it as HH:MM, such as '06:00'")
+            raise ValueError(f"at={at!r} is not a time of day; write it as HH:MM, such as '06:00'")
         cron: dict[str, Any] = {"freq": freq, "hour": int(hour), "minute": int(minute), "time_zone": time_zone}
         cron |= {"day_of_week": day_of_week, "day_of_month": day_of_month}
         self._workspace.control.add_schedule(self.token, cron=cron, params=parameters or {}, name=name)
         return self
 
     def next_run(self, outcome: Outcome = "succeeded", seconds: float = 0.1) -> StudioTestReport:
-        """Decide how its next run ends, and how long it takes."""
+        """Set the outcome and the duration of its next run."""
         self._workspace.control.change_report(self.token, next_outcome=outcome, next_runtime_seconds=seconds)
         return self
 
@@ -136,12 +136,12 @@ class StudioTestCollection:
         self._workspace = workspace
 
     def report(self, name: str, **fields: Any) -> StudioTestReport:
-        """Make a Report in it; see `StudioTestWorkspace.report` for its fields."""
+        """Create a Report in it; see `StudioTestWorkspace.report` for its fields."""
         return self._workspace.report(name, collection=self, **fields)
 
 
 class StudioTestWorkspace:
-    """An emulated workspace as a test fills it and looks at it.
+    """An emulated workspace that a test can fill and inspect.
 
     :param emulator: the running emulator.
     """
@@ -151,19 +151,19 @@ class StudioTestWorkspace:
 
     @property
     def control(self) -> EmulatorControl:
-        """The emulator's control, for faults, limits, quirks, and whatever else has no method here."""
+        """The emulator's control: faults, limits, quirks, and everything else without a method here."""
         return self.emulator.control
 
     def ago(self, days: float) -> datetime:
-        """The workspace's time, so many days ago."""
+        """Return the workspace's time this number of days ago."""
         return self.control.clock() - timedelta(days=days)
 
     def days_pass(self, days: float) -> None:
-        """Move the workspace's time on: views grow, schedules fire."""
+        """Advance the workspace's time: views grow, schedules fire."""
         self.control.advance(timedelta(days=days))
 
     def collection(self, name: str, *, restricted: bool = False) -> StudioTestCollection:
-        """Make a Collection."""
+        """Create a Collection."""
         return StudioTestCollection(self, self.control.add_collection(name, restricted=restricted))
 
     def report(
@@ -179,13 +179,13 @@ class StudioTestWorkspace:
         archived: bool = False,
         dataset: bool = False,
     ) -> StudioTestReport:
-        """Make a Report that nobody views and that has no schedule.
+        """Create a Report without views and schedules.
 
-        :param collection: where; by default a Collection that everybody may see.
-        :param edited_days_ago: when a person last changed it; by default when it was made.
-        :param parameters: its form: each parameter's choices, or an empty list where any text goes.
+        :param collection: its Collection; by default one that everybody may see.
+        :param edited_days_ago: when a person last changed it; by default when it was created.
+        :param parameters: the choices of each parameter, or an empty list if any text is valid.
         :param runtime_seconds: how long its runs take.
-        :param dataset: make a dataset instead.
+        :param dataset: create a dataset instead.
         """
         edited = created_days_ago if edited_days_ago is None else edited_days_ago
         fields: dict[str, Any] = {
@@ -204,19 +204,19 @@ class StudioTestWorkspace:
         return StudioTestReport(self, self.control.add_report(**fields), name)
 
     def find(self, name: str) -> StudioTestReport:
-        """The Report of this name.
+        """Return the Report with this name.
 
-        :raises AssertionError: there is none, or there are several.
+        :raises AssertionError: no Report, or more than one, has this name.
         """
-        found = [token for token, one in self.control.state()["reports"].items() if one["name"] == name]
+        found = [token for token, report in self.control.state()["reports"].items() if report["name"] == name]
         if len(found) != 1:
             raise AssertionError(f"{len(found)} Reports are named {name!r}")
         return StudioTestReport(self, found[0], name)
 
     def snapshot_taken(self, days_ago: float) -> None:
-        """Take an inventory as a night that long ago would have, into the storage that `studio_connection` chose.
+        """Take an inventory as of this number of days ago, into the storage of `studio_connection`.
 
-        View counts are totals: that a Report was not viewed *for* 90 days is proven by a snapshot 90 days old.
+        View counts are totals: only a snapshot that is 90 days old proves that a Report had no views for 90 days.
         """
         from airflow_provider_studio import settings
         from airflow_provider_studio.client.auth import Credentials
@@ -224,12 +224,12 @@ class StudioTestWorkspace:
         from airflow_provider_studio.client.ratelimit import RateLimiter
         from airflow_provider_studio.governance.inventory.inventory import take_inventory
 
-        present, night = self.control.clock(), self.ago(days_ago)
+        present, past = self.control.clock(), self.ago(days_ago)
         token, secret = self.emulator.credentials()
         credentials = Credentials(self.emulator.workspace, token, secret, self.emulator.url)
-        self.control.set_clock(night)
+        self.control.set_clock(past)
         with StudioClient(credentials, limiter=RateLimiter.unlimited()) as client:
-            take_inventory(client, settings.storage(), now=lambda: night)
+            take_inventory(client, settings.storage(), now=lambda: past)
         self.control.set_clock(present)
         self.control.clear_requests()
 
@@ -249,14 +249,14 @@ def assert_not_archived(*reports: StudioTestReport) -> None:
 
 
 def assert_schedule_deleted(*reports: StudioTestReport) -> None:
-    """Fail if a Report has a schedule left."""
+    """Fail if a Report has a schedule."""
     for report in reports:
         if report.schedules:
             raise AssertionError(f"{report!r} still has {len(report.schedules)} schedules: {report.schedules}")
 
 
 def assert_schedule_kept(*reports: StudioTestReport) -> None:
-    """Fail if a Report has no schedule left."""
+    """Fail if a Report has no schedule."""
     for report in reports:
         if not report.schedules:
             raise AssertionError(f"{report!r} has no schedule")
@@ -265,7 +265,7 @@ def assert_schedule_kept(*reports: StudioTestReport) -> None:
 def assert_run_started(
     report: StudioTestReport, *, times: int = 1, parameters: dict[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """Fail unless a Report was run so often over the API, with these parameters if any are given; return the runs."""
+    """Fail unless a Report was run this many times over the API, with these parameters if not None; return the runs."""
     runs = report.runs
     if len(runs) != times:
         raise AssertionError(f"{report!r} was run {len(runs)} times, not {times}")
@@ -276,28 +276,28 @@ def assert_run_started(
 
 
 def requests_spent(workspace: StudioTestWorkspace) -> int:
-    """How many requests the API was asked so far; what a test makes by itself does not count."""
+    """Return the number of API requests so far; requests of this module's helpers are not counted."""
     return workspace.control.requests_spent()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line("markers", _MARKER)
 
 
-def _options(request: pytest.FixtureRequest, wanted: set[str]) -> dict[str, Any]:
+def _options(request: pytest.FixtureRequest, names: set[str]) -> dict[str, Any]:
     marker = request.node.get_closest_marker("studio")
     options = dict(marker.kwargs) if marker else {}
     unknown = options.keys() - _EMULATOR_OPTIONS - _CONNECTION_OPTIONS
     if unknown or (marker and marker.args):
         known = ", ".join(sorted(_EMULATOR_OPTIONS | _CONNECTION_OPTIONS))
-        raise pytest.UsageError(f"@pytest.mark.studio takes {known} by name, not {sorted(unknown) or marker.args}")
-    return {name: value for name, value in options.items() if name in wanted}
+        raise pytest.UsageError(f"@pytest.mark.studio takes the keywords {known}, not {sorted(unknown) or marker.args}")
+    return {name: value for name, value in options.items() if name in names}
 
 
 @pytest.fixture
 def studio_emulator(request: pytest.FixtureRequest) -> Iterator[StudioEmulator]:
-    """An emulated workspace, empty and without a rate limit unless `@pytest.mark.studio(…)` says otherwise."""
+    """An emulated workspace; `@pytest.mark.studio(…)` sets its options. By default empty and without a rate limit."""
     try:
         from airflow_provider_studio.emulator import StudioEmulator
     except ImportError as error:
@@ -308,7 +308,7 @@ def studio_emulator(request: pytest.FixtureRequest) -> Iterator[StudioEmulator]:
 
 @pytest.fixture
 def studio_workspace(studio_emulator: StudioEmulator) -> StudioTestWorkspace:
-    """The emulated workspace, to be filled and looked at."""
+    """The emulated workspace, to fill and inspect."""
     return StudioTestWorkspace(studio_emulator)
 
 
@@ -319,13 +319,13 @@ def studio_connection(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> str:
-    """The id of an Airflow connection to the emulator for the time of a test, with storage and budget of its own."""
+    """The id of an Airflow connection to the emulator during a test, with a separate storage and request budget."""
     options = _options(request, _CONNECTION_OPTIONS)
     conn_id, kind = options.get("conn_id", "studio_default"), options.get("token", "workspace")
     token, secret = studio_emulator.credentials(kind)
     extra: dict[str, Any] = {"token_kind": kind}
     if not _options(request, {"rate_limit"}).get("rate_limit"):
-        extra |= {"rate_limit_requests": _ANY_NUMBER, "rate_limit_seconds": 1}
+        extra |= {"rate_limit_requests": _UNLIMITED, "rate_limit_seconds": 1}
     connection = {
         "conn_type": "studio",
         "host": studio_emulator.url,

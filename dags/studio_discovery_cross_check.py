@@ -2,10 +2,10 @@
 """
 ### A weekly cross-check of two sources
 
-Takes the inventory over the REST API and from Studio's Discovery API (or Database), and fails where they tell of
-different Reports, so that a source that misses some is found before a plan relies on it. Changes nothing.
+Takes the inventory over the REST API and from Studio's Discovery API (or Database), and fails if they contain
+different Reports, so that an incomplete source is found before a plan relies on it. Changes nothing.
 
-The connection needs a signature token of the Discovery API, or `discovery_sql_conn_id` the Database's.
+The connection needs a signature token of the Discovery API; for the Database, set `discovery_sql_conn_id`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ with DAG(
     doc_md=__doc__,
     params={
         "source": Param(
-            "discovery_api", enum=["discovery_api", "discovery_db"], description="What the walk is held against."
+            "discovery_api",
+            enum=["discovery_api", "discovery_db"],
+            description="What the REST inventory is compared with.",
         ),
         "discovery_sql_conn_id": Param(
             None, type=["string", "null"], description="The SQL connection of the Discovery Database."
@@ -40,7 +42,7 @@ with DAG(
             0,
             type="integer",
             minimum=0,
-            description="How many Reports may be in one source alone.",
+            description="How many Reports may be missing in one of the sources.",
         ),
     },
 ):
@@ -53,11 +55,11 @@ with DAG(
 
     @task(execution_timeout=timedelta(minutes=5))
     def agree(inventory: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
-        """Fail where one source misses Reports; return how the values of the others differ."""
-        found = inventory["cross_check"]
-        alone = {side: found[side] for side in ("only_in_one", "only_in_other")}
-        if sum(one["count"] for one in alone.values()) > params["tolerated"]:
-            raise AirflowFailException(f"{' and '.join(found['sources'])} tell of different Reports: {alone}")
-        return dict(found["differences"])
+        """Fail if a source misses Reports; return the differences between the values of the others."""
+        result = inventory["cross_check"]
+        missing = {side: result[side] for side in ("only_in_one", "only_in_other")}
+        if sum(side["count"] for side in missing.values()) > params["tolerated"]:
+            raise AirflowFailException(f"{' and '.join(result['sources'])} contain different Reports: {missing}")
+        return dict(result["differences"])
 
     agree(inventory.output)

@@ -2,10 +2,10 @@
 """
 ### A nightly inventory
 
-Writes a snapshot of every Report with its schedules, runs and views, and changes nothing. Turn it on first and let it
-run: that nobody viewed a Report for 90 days can only be proven by snapshots 90 days apart.
+Writes a snapshot of every Report with its schedules, runs and views, and changes nothing. Enable this DAG first: only
+snapshots 90 days apart can prove that a Report had no views for 90 days.
 
-Each snapshot makes an event of the asset `studio://<workspace>/inventory`, by which other DAGs can be scheduled.
+Each snapshot emits an event of the asset `studio://<workspace>/inventory`, which can schedule other DAGs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ with DAG(
         "collection_filter": Param(
             "custom",
             enum=["custom", "all"],
-            description="custom leaves other members' personal Collections out; all reads them too.",
+            description="custom excludes other members' personal Collections; all includes them.",
         ),
     },
 ):

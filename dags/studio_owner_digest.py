@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-### A weekly letter to owners
+### A weekly e-mail to owners
 
-Tells each owner which of their Reports the newest plan would archive, now or after their grace, and how to keep them.
+Notifies each owner which of their Reports the newest plan would archive, now or after a grace period, and how to keep
+them.
 Reads the plan that the DAG `studio_nightly_governance` wrote; sends no request to Studio and changes nothing.
 
 It sends through Airflow's SMTP connection `smtp_default`. An owner without a known e-mail address is named in the log.
@@ -33,7 +34,7 @@ with DAG(
         "workspace": Param(
             None,
             type=["string", "null"],
-            description="Whose plans; may be left out where the storage knows one workspace alone.",
+            description="The workspace of the plans; optional if the storage has only one.",
         ),
         "plan_name": Param(
             "studio_nightly_governance.plan",
@@ -48,7 +49,7 @@ with DAG(
         on_success_callback=[StudioOwnersNotifier(SmtpNotifier(to="{{ studio_owner.email }}"))],
     )
     def newest_plan(params: dict[str, Any]) -> dict[str, str]:
-        """Find the newest plan that looked for stale Reports; the notifier reads what this returns."""
+        """Return the path of the newest plan, which the notifier reads."""
         from airflow_provider_studio.governance.plans.audit import newest_plan_path
         from airflow_provider_studio.settings import storage
 

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-### Refresh Reports when their table was loaded
+### Refresh Reports after their table is loaded
 
-Runs the Reports that show a warehouse table as soon as a load of it is done, instead of at an hour when it should be.
-Put your own table into LOADED and the Reports that show it into REPORTS. Whatever loads the table in Airflow (a COPY,
-dbt, a transfer) names the same asset among its `outlets`; what loads it elsewhere sends the event over Airflow's REST
-API, `POST /api/v2/assets/events`.
+Runs the Reports that use a warehouse table as soon as the table is loaded, instead of at a fixed time. Set LOADED to
+your table and REPORTS to the Reports that use it. A task that loads the table in Airflow (a COPY, dbt, a transfer) has
+the same asset in its `outlets`; a process outside Airflow sends the event over Airflow's REST API,
+`POST /api/v2/assets/events`.
 
-Loads that end while the Reports still run are answered together, by one more run of each. Each good run makes an event
-of the asset `studio://<workspace>/reports/<token>`, by which further DAGs can be scheduled. Delete the schedules that
-these Reports have in Studio: the warehouse would bill both.
+Loads that end while the Reports still run cause one further run of each. Each successful run emits an event of the
+asset `studio://<workspace>/reports/<token>`, which can schedule further DAGs. Delete the schedules that these Reports
+have in Studio: the warehouse would bill both.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ with DAG(
             REPORTS,
             type="array",
             items={"type": "string"},
-            description="The Reports that show the table: their tokens, or the addresses of their pages.",
+            description="The Reports that use the table: their tokens, or the URLs of their pages.",
         ),
     },
 ):
 
     @task(execution_timeout=timedelta(minutes=5))
-    def showing(params: dict[str, Any]) -> list[str]:
-        """Return the Reports to run, each once."""
+    def select_reports(params: dict[str, Any]) -> list[str]:
+        """Return the Reports to run, without duplicates."""
         return list(dict.fromkeys(params["reports"]))
 
-    StudioRunReportOperator.partial(task_id="refresh", deferrable=True).expand(report=showing())
+    StudioRunReportOperator.partial(task_id="refresh", deferrable=True).expand(report=select_reports())

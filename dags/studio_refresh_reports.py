@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refresh a list of Reports every morning, each in a mapped task of its own.
+"""Refresh a list of Reports every morning, each in a mapped task.
 
-However many Reports there are, they hold no worker while they run, and all of them together stay inside the one budget
-of requests that their token has. A Report that fails does not stop the others; a retry goes on with the run that is
-already there. Each good run makes an event of the asset `studio://<workspace>/reports/<token>`, by which other DAGs can
-be scheduled.
+The tasks occupy no worker while the Reports run, and together they stay within the request budget of their token. A
+Report that fails does not stop the others; a retry resumes the existing run. Each successful run emits an event of the
+asset `studio://<workspace>/reports/<token>`, which can schedule other DAGs.
 
 Try it: `airflow dags trigger studio_refresh_reports --conf '{"reports": ["0a1b2c3d4e5f"]}'`
 """
@@ -32,14 +31,14 @@ with DAG(
             [],
             type="array",
             items={"type": "string"},
-            description="Tokens of Reports, or the addresses of their pages.",
+            description="Tokens of Reports, or the URLs of their pages.",
         ),
     },
 ):
 
     @task
-    def wanted() -> list[str]:
+    def select_reports() -> list[str]:
         """Return the Reports to refresh."""
         return list(get_current_context()["params"]["reports"])
 
-    StudioRunReportOperator.partial(task_id="refresh", deferrable=True).expand(report=wanted())
+    StudioRunReportOperator.partial(task_id="refresh", deferrable=True).expand(report=select_reports())

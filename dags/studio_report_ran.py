@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Export the results of a Report whenever it has run well, whoever ran it: a schedule in Studio, a person, another DAG.
+"""Export the results of a Report after each successful run, by a schedule in Studio, a person or another DAG.
 
-A watcher in the triggerer looks at the Report once a minute, which costs one request of the token's budget, and makes
-an asset event of each new good run. This DAG is scheduled by those events, and by those that `StudioRunReportOperator`
-makes of the runs that other DAGs start. Put your own Report into REPORT.
+A watcher in the triggerer polls the Report once a minute, with one request, and emits an asset event for each new
+successful run. These events schedule this DAG, as do those that `StudioRunReportOperator` emits for the runs of other
+DAGs. Set REPORT to your Report.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ with DAG(
 
     @task
     def newest(triggering_asset_events: Any = None) -> dict[str, Any]:
-        """Return what the newest event tells of a run; a watcher's tells it as its payload. They come in no order."""
-        told = max(triggering_asset_events[report_ran], key=lambda event: event.timestamp).extra
-        return told.get("payload", told)
+        """Return the run of the newest event; events have no order, and a watcher's has the run in its payload."""
+        extra = max(triggering_asset_events[report_ran], key=lambda event: event.timestamp).extra
+        return extra.get("payload", extra)
 
     StudioExportReportRunOperator(
         task_id="export",

@@ -2,11 +2,11 @@
 """
 ### A weekly clean-up of schedules
 
-Deletes schedules that failed again and again, and those of archived Reports, which nobody can be sure have stopped. No
-Report is archived: whoever owns one keeps it. A person approves first, unless the param `approval` is off.
+Deletes schedules that failed repeatedly, and those of archived Reports, because it is unknown whether they stopped. No
+Report is archived. A person approves first, unless the param `approval` is off.
 
-What it deleted can be taken back with the DAG `studio_undo`. A snapshot sees the last run of a schedule only, so
-let `studio_nightly_inventory` take at least as many snapshots as `failing_runs` asks for.
+The DAG `studio_undo` can recreate the deleted schedules. A snapshot has only the last run of a schedule, so let
+`studio_nightly_inventory` first take at least `failing_runs` snapshots.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from airflow_provider_studio.operators.plans import StudioApplyPlanOperator, Stu
 
 
 def policy(context: dict[str, Any], jinja_env: Any) -> dict[str, Any]:  # noqa: ARG001  Airflow's own signature
-    """Return the rules for schedules alone; without `unviewed_days` no Report is stale."""
+    """Return a policy with rules for schedules only; without `unviewed_days` no Report is stale."""
     return {
         "unviewed_days": None,
         "failing_schedule_runs": context["params"]["failing_runs"],
@@ -42,9 +42,9 @@ with DAG(
     tags=["studio", "governance"],
     doc_md=__doc__,
     params={
-        "failing_runs": Param(10, type="integer", minimum=1, description="Delete after so many failures in a row."),
-        "approval": Param(True, type="boolean", description="Wait for a person before anything is changed."),
-        "max_actions": Param(100, type="integer", minimum=1, description="A larger plan is refused."),
+        "failing_runs": Param(10, type="integer", minimum=1, description="Delete after this many failures in a row."),
+        "approval": Param(True, type="boolean", description="Wait for a person's approval."),
+        "max_actions": Param(100, type="integer", minimum=1, description="Refuse a plan with more actions."),
     },
 ):
     inventory = StudioInventoryOperator(task_id="inventory", execution_timeout=timedelta(hours=6))
@@ -58,7 +58,7 @@ with DAG(
 
     @task.branch(execution_timeout=timedelta(minutes=5))
     def decide(plan: dict[str, Any], params: dict[str, Any]) -> str | None:
-        """Ask a person, act at once, or have nothing to do."""
+        """Select the next task: ask for approval, apply immediately, or nothing if the plan is empty."""
         if not plan["schedules_to_delete"]:
             return None
         return "apply" if params["approval"] is False else "approve"
@@ -71,8 +71,8 @@ with DAG(
         task_id="apply",
         plan=plan.output,
         max_actions="{{ params.max_actions }}",
-        max_share=1.0,  # a schedule that always fails harms nobody by going; their number is bounded above
-        # A run whose param `approval` is off needs none; in any other, what `approve` did not return is no approval.
+        max_share=1.0,  # deleting schedules that always fail does no harm; max_actions limits their number
+        # If the param `approval` is off, none is required; otherwise only what `approve` returned is an approval.
         approval="{{ 'not_required' if params.approval is false else ti.xcom_pull(task_ids='approve') | tojson }}",
         trigger_rule="none_failed_min_one_success",
         execution_timeout=timedelta(hours=6),

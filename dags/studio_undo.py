@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-### Take a plan back
+### Undo a plan
 
-Unarchives the Reports that a plan archived and recreates the schedules that it deleted, from the plan's journal. Give
-the plan's id, as the task `plan` of the night returned it; name actions or Reports to take back those alone. Triggered
-twice, it does nothing twice.
+Unarchives the Reports that a plan archived and recreates the schedules that it deleted, from the plan's journal. Pass
+the plan's id, which the task `plan` returned; name actions or Reports to undo only those. A second run changes nothing
+that is already undone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airflow_provider_studio.operators.plans import StudioUndoPlanOperator
 
 
 def only(context: dict[str, Any], jinja_env: Any) -> list[str] | str:  # noqa: ARG001  Airflow's own signature
-    """Return the param as it is; a template would turn a list to text."""
+    """Return the param unchanged; a template would turn a list into text."""
     return context["params"]["only"]
 
 
@@ -33,11 +33,11 @@ with DAG(
     tags=["studio", "governance"],
     doc_md=__doc__,
     params={
-        "plan_id": Param(type="string", minLength=1, description="The plan to take back."),
+        "plan_id": Param(type="string", minLength=1, description="The plan to undo."),
         "only": Param(
             "all",
             type=["string", "array"],
-            description="Ids of actions or tokens of Reports, with commas between them; all takes everything back.",
+            description="Ids of actions or tokens of Reports, separated by commas; all undoes everything.",
         ),
     },
 ):

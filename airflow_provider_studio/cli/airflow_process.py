@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What makes a command of ours one of Airflow's: it reads Airflow's database, and its log stays out of its output."""
+"""Run a command as an Airflow process: with access to Airflow's database, and with the log on standard error."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
 
 _CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
-"""Airflow looks connections up in its database only in processes that this variable marks as a part of it."""
+"""Airflow searches its database for connections only in processes with this variable."""
 
 
 @contextmanager
 def airflow_command() -> Iterator[None]:
-    """Work as one of Airflow's own processes, as `airflow connections get` does, until the block ends.
+    """Act as one of Airflow's processes, like `airflow connections get`, until the block ends.
 
-    Connections, those of a storage included, are looked up in the environment, the secrets backend and Airflow's
-    database. Without the mark Airflow leaves the database out, and says that the connection is not defined.
+    Connections, including that of the storage, are searched in the environment, the secrets backend and Airflow's
+    database. Without the variable Airflow omits the database, and reports that the connection is not defined.
 
-    What Airflow logs goes to standard error, because standard output is the table that was asked for. Airflow takes the
-    stream that it finds when it is first imported, so import it within the block.
+    Airflow logs to standard error, because standard output is the command's table. Airflow selects the stream when it
+    is first imported, so import it within the block.
     """
     before = os.environ.get(_CONTEXT)
     os.environ[_CONTEXT] = "server"
@@ -34,7 +34,7 @@ def airflow_command() -> Iterator[None]:
         with redirect_stdout(sys.stderr):
             from airflow.providers_manager import ProvidersManager
 
-            # Before Airflow 3.2 a process that leaves this out does not read [studio] rate_limit_url_cmd.
+            # Before Airflow 3.2, [studio] rate_limit_url_cmd is not read without this.
             ProvidersManager().initialize_providers_configuration()  # type: ignore[no-untyped-call]
             yield
     finally:
@@ -47,7 +47,7 @@ def airflow_command() -> Iterator[None]:
 def studio_client(conn_id: str) -> StudioClient:
     """Return the client of a connection.
 
-    :raises StudioConfigurationError: there is no such connection where this process can look; says where that was.
+    :raises StudioConfigurationError: the connection does not exist; the message names the places that were searched.
     """
     from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
@@ -72,14 +72,14 @@ def _missing(conn_id: str) -> str:
         )
     return (
         f"There is no connection {conn_id!r}: {variable} is not set, and neither a secrets backend nor the database of "
-        f"the Airflow in {AIRFLOW_HOME} has it. Set AIRFLOW_HOME if yours is another, or create it with `airflow "
+        f"the Airflow in {AIRFLOW_HOME} has it. Set AIRFLOW_HOME if another Airflow has it, or create it with `airflow "
         f"connections add {conn_id} --conn-type studio --conn-schema WORKSPACE --conn-login TOKEN --conn-password "
         "SECRET`. An existing snapshot can be read without a connection: name its workspace with --workspace."
     )
 
 
 def _database_problem(conn_id: str) -> str | None:
-    """Return why the database cannot be read, or None; Airflow reports every failure as a missing connection."""
+    """Return why the database cannot be read, or None; Airflow itself reports a missing connection instead."""
     from airflow.secrets.metastore import MetastoreBackend
     from cryptography.fernet import InvalidToken
 
@@ -88,9 +88,9 @@ def _database_problem(conn_id: str) -> str | None:
         if found is not None:
             found.get_uri()
     except InvalidToken:
-        return "it was encrypted with another [core] fernet_key than this process has."
+        return "it was encrypted with a [core] fernet_key other than that of this process."
     except Exception as error:  # noqa: BLE001  whatever a database driver raises
-        # The driver's own error; SQLAlchemy's around it adds the SQL and its values.
+        # The driver's error; SQLAlchemy's, which wraps it, adds the SQL and its values.
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0].rstrip(".")
         return f"{reason or type(error).__name__}. A new database needs `airflow db migrate` first."
     return None

@@ -79,15 +79,16 @@ class Measured:
 
 def start_runs(emulator: Any, row: Row, hurry: float) -> list[Waiting]:
     """Start all runs at once, behind the API's back: only waiting is measured."""
-    chance, world, now = random.Random(f"{row.runs}/{row.number}"), emulator._state.workspace, emulator._state.clock.now()
+    rng, workspace = random.Random(f"{row.runs}/{row.number}"), emulator._state.workspace
+    now = emulator._state.clock.now()
     tokens = [emulator.control.add_report() for _ in range(row.reports)]
     waiting = []
     for number in range(row.runs):
-        report = world.reports[tokens[number % row.reports]]
-        expected = chance.uniform(SHORTEST_SECONDS, LONGEST_SECONDS) / hurry
-        seconds = expected * chance.lognormvariate(0.0, OFF_BY)
+        report = workspace.reports[tokens[number % row.reports]]
+        expected = rng.uniform(SHORTEST_SECONDS, LONGEST_SECONDS) / hurry
+        seconds = expected * rng.lognormvariate(0.0, OFF_BY)
         report.next_outcome, report.next_runtime_seconds = "succeeded", seconds
-        run = world.start_run(report, now, {}, world.workspace)
+        run = workspace.start_run(report, now, {}, workspace.name)
         waiting.append(Waiting(report.token, run.token, seconds, expected))
     return waiting
 

@@ -61,7 +61,7 @@ def test_events_as_json_lines(governed: Governed, plan: Plan, capsys: pytest.Cap
     assert {one["event"] for one in events} == {"approved", "intent", "done", "failed"}
     assert all("backup" not in one and one["actor"]["approver"] == "ada" for one in events)
     assert audit(governed, "--events", "--since", "2100-01-01") == 0
-    assert capsys.readouterr().out == "Nothing was found.\n"
+    assert capsys.readouterr().out == "No rows.\n"
 
 
 def test_a_workspace_without_plans_is_not_one_where_nothing_happened(
@@ -70,7 +70,7 @@ def test_a_workspace_without_plans_is_not_one_where_nothing_happened(
     assert audit(governed, "--workspace", "acne") == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "no plan of the workspace 'acne', it has some of acme" in printed.err
+    assert "no plan of the workspace 'acne', only plans of acme" in printed.err
 
 
 def test_what_is_not_there_is_said(governed: Governed, capsys: pytest.CaptureFixture[str]) -> None:

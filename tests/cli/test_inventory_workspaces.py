@@ -69,7 +69,7 @@ def test_a_workspace_without_a_snapshot_is_no_empty_workspace(two: UPath, capsys
     assert inventory(two, "--workspace", "acne") == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "no snapshot of the workspace 'acne'; it has some of acme, beta" in printed.err
+    assert "no snapshot of the workspace 'acne'; it has snapshots of acme, beta" in printed.err
     assert "--take" in printed.err
 
 
@@ -85,7 +85,7 @@ def test_a_snapshot_is_not_taken_of_another_workspace_than_was_named(
     storage: UPath, connection: str, emulator: StudioEmulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert inventory(storage, "--take", "--conn", connection, "--workspace", "beta") == 1
-    assert "--workspace is 'beta', but the connection 'studio_acme' opens 'acme'" in capsys.readouterr().err
+    assert "--workspace is 'beta', but the connection 'studio_acme' is for 'acme'" in capsys.readouterr().err
     assert emulator.control.requests_summary()["total"] == 0
     assert inventory(storage, "--take", "--conn", connection, "--workspace", "acme") == 0
     assert len(SnapshotStore(storage, "acme").all()) == 1

@@ -79,9 +79,7 @@ def run(request: ApiRequest) -> Result:
 
 @routes.on("GET", "/reports/{report}/runs/{run}/options")
 def options(request: ApiRequest) -> Result:
-    return request.whole(
-        "form_fields", serialize_form_fields(request.view, request.report(), request.run()), dict
-    )
+    return request.whole("form_fields", serialize_form_fields(request.view, request.report(), request.run()), dict)
 
 
 @routes.on("POST", "/reports/{report}/runs/{run}/clone", 202)

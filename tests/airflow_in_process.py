@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run a DAG of a test in this process with Airflow's own `dag.test()`, against a real metadata database."""
+"""Run a test's DAG in this process with Airflow's `dag.test()` and a real metadata database."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from typing import Any
 import pendulum
 
 SHARED = "STUDIO_TESTS_SHARED"
-"""Names the folder of what is made once for all processes of a test run; the first of them makes it."""
+"""The environment variable with the folder that all processes of a test run share."""
 
 START = pendulum.datetime(2026, 1, 1, tz="UTC")
 
 
 @functools.cache
 def migrate() -> None:
-    """Make the metadata database of the tests' Airflow home, once."""
+    """Create the metadata database of the tests' Airflow home, once."""
     shutil.copyfile(empty_database(), Path(os.environ["AIRFLOW_HOME"]) / "airflow.db")
 
 
 def empty_database() -> Path:
-    """Return a metadata database without a row of ours; the first process of a test run that asks makes it."""
+    """Return an empty metadata database; the first process of a test run that needs it creates it."""
     home = Path(os.environ[SHARED]) / "airflow"
-    made = home / "empty.db"
+    database = home / "empty.db"
     home.mkdir(exist_ok=True)
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.exists():
+        if not database.exists():
             airflow = Path(sys.executable).with_name("airflow")
             environment = {**os.environ, "AIRFLOW_HOME": str(home)}
             subprocess.run([airflow, "db", "migrate"], check=True, capture_output=True, env=environment)
-            (home / "airflow.db").rename(made)
-    return made
+            (home / "airflow.db").rename(database)
+    return database
 
 
 @dataclass
 class Ran:
-    """What became of a DAG run.
+    """The result of a DAG run.
 
     :param mapped: the states of mapped tasks, in the order of their map indices.
     """
@@ -60,9 +60,9 @@ class Ran:
 
 
 def run_dag(dag: Any, conf: dict[str, Any] | None = None, *, mark_success: str | None = None) -> Ran:
-    """Run every task of a DAG and return what became of them.
+    """Run every task of a DAG and return the result.
 
-    :param mark_success: a pattern of task ids that are marked as success instead of run, as a person can by hand.
+    :param mark_success: a pattern of task ids that are marked as success instead of run, as a user can do in the UI.
     """
     migrate()
     from airflow.dag_processing.bundles.manager import DagBundlesManager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all tests share: an Airflow home of their own, an emulated workspace over HTTP, a client, a storage root."""
+"""Fixtures for all tests: a separate Airflow home, an emulated workspace over HTTP, a client, a storage root."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ TOGETHER = {
     "tests/plugin/": "pages",
     "tests/cli/test_in_an_airflow_home.py": "home",
 }
-"""Which tests run in one process, one after the other."""
+"""Groups of tests that run sequentially in one process."""
 
-# A recorder that a test leaves behind would write into the storage of whichever test runs a minute later.
+# A recorder that outlives its test would write into the storage of the test that runs a minute later.
 usage.EVERY_SECONDS = 24 * 3600.0
 
-# The same examples in each run, so that no test depends on luck; `--hypothesis-profile=full` tries more of them.
-with contextlib.suppress(ImportError):  # `make matrix` does without
+# Each run has the same examples, so that tests are deterministic; `--hypothesis-profile=full` has more of them.
+with contextlib.suppress(ImportError):  # not installed in `make matrix`
     from hypothesis import HealthCheck, settings
 
     _same = {"derandomize": True, "database": None, "deadline": None, "print_blob": True}
@@ -60,27 +60,27 @@ with contextlib.suppress(ImportError):  # `make matrix` does without
     settings.load_profile("quick")
 
 FIXTURES = Path(os.environ.get("STUDIO_REAL_BODIES", Path(__file__).parents[2] / "shared" / "fixtures"))
-"""Real and documented bodies, which are not ours to publish; `tests/emulator/real_keys.py` says what they have."""
+"""Real and documented bodies, which may not be published; `tests/emulator/real_keys.py` has their keys and types."""
 
 needs_real_bodies = pytest.mark.skipif(
-    not FIXTURES.is_dir(), reason=f"SKIPPED LOUDLY: there are no real bodies in {FIXTURES} to hold ourselves against"
+    not FIXTURES.is_dir(), reason=f"SKIPPED LOUDLY: there are no real bodies in {FIXTURES} to compare with"
 )
 
 
 def slow(*values: Any) -> list[Any]:
-    """Return parameters that `make test` leaves to `make test-all`: more of a kind that it has tried already."""
+    """Return parameters that only `make test-all` runs, because `make test` has similar ones."""
     return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
 over_http_and_https = pytest.mark.parametrize("emulator", ["http", "https"], indirect=True)
-"""For tests of what becomes of a request: over TLS, connections break in more ways, and at other times."""
+"""For tests of broken connections: over TLS they break in more ways, and at other times."""
 
 
 @contextmanager
 def serving(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, **options: Any
 ) -> Iterator[StudioEmulator]:
-    """Run an emulator with the fixture's parameter as its scheme, `http` by default, whose authority is trusted."""
+    """Run an emulator with the fixture's parameter as its scheme (`http` by default), and trust its authority."""
     with StudioEmulator("acme", tls=getattr(request, "param", "http") == "https", **options) as running:
         if running.ca_file is not None:
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(running.ca_file))
@@ -101,35 +101,35 @@ def storage(tmp_path: Path) -> UPath:
 
 @pytest.fixture
 def client(emulator: StudioEmulator) -> Iterator[StudioClient]:
-    """A Workspace token's client, in no hurry to wait."""
-    with client_of(emulator) as made:
-        yield made
+    """A client with a Workspace token that does not wait."""
+    with client_of(emulator) as client:
+        yield client
 
 
 @pytest.fixture
 def clock(studio_emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch) -> HandClock:
-    """A time that passes at once where somebody waits; `studio_emulator` goes by it."""
-    made = HandClock(studio_emulator)
-    made.install(monkeypatch)
-    return made
+    """A clock that advances immediately when code waits; `studio_emulator` uses it too."""
+    clock = HandClock(studio_emulator)
+    clock.install(monkeypatch)
+    return clock
 
 
 @pytest.fixture
 def sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each request is sent once: what fails is not repeated below the caller, who need not wait for it."""
+    """Disable the transport's retries, so that each request is sent once."""
     monkeypatch.setattr("airflow_provider_studio.client.transport.Transport._is_enough", lambda _self, _state: True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits for an Airflow, so that others run meanwhile."""
+    """Run tests that wait for an Airflow first, so that others run meanwhile."""
     items.sort(key=lambda item: item.get_closest_marker("system") is None)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `--dist loadgroup`, keep in one process what shares an Airflow or a season of nights; spread all else.
+    """With `--dist loadgroup`, run each group of `TOGETHER` in one process; distribute all other tests.
 
-    xdist itself groups by a mark, which it writes into the names of tests, where pytest 9.2 does not read it.
+    xdist's own mark adds a suffix to test names, which breaks pytest 9.2.
     """
     if config.getvalue("dist") != "loadgroup":
         return None
@@ -143,11 +143,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 class Killed(BaseException):
-    """The end of a process at this instant: nothing catches it."""
+    """Simulates a killed process: nothing catches it."""
 
 
 def client_of(emulator: StudioEmulator, kind: str = "workspace", **options: Any) -> StudioClient:
-    """Return a client of an emulator that neither waits for permits nor between attempts."""
+    """Return a client of an emulator that waits neither for permits nor between attempts."""
     declared = options.pop("declared", TokenKind(kind))
     token, secret = emulator.credentials(kind)
     credentials = Credentials(options.pop("workspace", emulator.workspace), token, secret, emulator.url, declared)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow connections to an emulator; importing this changes nothing, so that benchmarks can use it too."""
+"""Airflow connections to an emulator; the import has no side effects, so benchmarks can use it too."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def connection_fields(emulator: StudioEmulator) -> dict[str, Any]:
 
 
 def connection_of(emulator: StudioEmulator, **extra: Any) -> str:
-    """Return an Airflow connection to an emulator, as `AIRFLOW_CONN_…` takes it."""
+    """Return an Airflow connection to an emulator, in the format of `AIRFLOW_CONN_…`."""
     return json.dumps({**connection_fields(emulator), "extra": {"token_kind": "workspace", **extra}})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time that passes while somebody waits, and then at once: for operators, sensors, triggers and the emulator alike."""
+"""A clock that advances immediately when code waits, for operators, sensors, triggers and the emulator."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import pytest
 from airflow_provider_studio.emulator import StudioEmulator
 
 Result = TypeVar("Result")
-_TELL_THE_TIME = ("operators.reports", "sensors.base", "sensors.reports", "triggers.reports")
+_MODULES_WITH_DATETIME = ("operators.reports", "sensors.base", "sensors.reports", "triggers.reports")
 
 
 class Seconds:
-    """A monotonic clock that passes when told to."""
+    """A monotonic clock that advances only with `sleep`."""
 
     def __init__(self, now: float = 100.0) -> None:
         self.now = now
@@ -29,46 +29,46 @@ class Seconds:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Pass."""
+        """Advance the clock."""
         self.now += seconds
 
 
 def datetime_of(now: Callable[[], datetime]) -> type[datetime]:
-    """Return a `datetime` whose `now` is another's, for a module that asks it."""
+    """Return a `datetime` class with another `now`, to replace that of a module."""
     return type("datetime", (datetime,), {"now": staticmethod(lambda _zone=None: now())})
 
 
 class HandClock:
-    """A time for a test and its emulator; it begins at the emulator's, which stands still from then on."""
+    """One clock for a test and its emulator; it starts at the emulator's time and stops that clock."""
 
     def __init__(self, emulator: StudioEmulator) -> None:
         self._emulated = emulator._state.clock
         self._emulated.speed = 0
-        self._began, self._passed = self._emulated.now(), 0.0
+        self._start, self._passed = self._emulated.now(), 0.0
 
     def now(self) -> datetime:
         """The time of day, in UTC."""
-        return self._began + timedelta(seconds=self._passed)
+        return self._start + timedelta(seconds=self._passed)
 
     def monotonic(self) -> float:
-        """How many seconds have passed."""
+        """The seconds since the start."""
         return self._passed
 
     def sleep(self, seconds: float) -> None:
-        """Let seconds pass."""
+        """Advance the clock."""
         self._passed += max(0.0, seconds)
         self._emulated.set(self.now())
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine as `asyncio.run` does, on a loop of this time."""
+        """Run a coroutine like `asyncio.run`, on a loop with this clock."""
         with asyncio.Runner(loop_factory=lambda: _Loop(self)) as runner:
             return runner.run(work)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let everything of ours that waits or asks for the time use this one, and Airflow's own loop of a sensor."""
+        """Replace the clocks of the provider's modules and of Airflow's sensor loop with this one."""
         from airflow_provider_studio.client import run_polling, run_start
 
-        for module in _TELL_THE_TIME:
+        for module in _MODULES_WITH_DATETIME:
             monkeypatch.setattr(f"airflow_provider_studio.{module}.datetime", datetime_of(self.now))
         for waits in (run_start.launch, run_polling.wait_for_run):
             monkeypatch.setitem(waits.__kwdefaults__, "sleep", self.sleep)
@@ -79,7 +79,7 @@ class HandClock:
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """An event loop that skips the time in which nothing happens; requests, which threads send, take none of it."""
+    """An event loop that skips idle time; requests, which threads send, take no time."""
 
     def __init__(self, clock: HandClock) -> None:
         self._clock = clock
@@ -101,7 +101,7 @@ class _Loop(asyncio.SelectorEventLoop):
         return future
 
     def pause(self, seconds: float) -> bool:
-        """Let seconds pass, unless a thread is about to bring something; returns whether they passed."""
+        """Advance the clock unless a thread is running; return whether it advanced."""
         if self._in_threads:
             return False
         self._clock.sleep(seconds)
@@ -109,7 +109,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits for what threads bring, and for nothing else."""
+    """Waits only for results of threads."""
 
     def __init__(self, loop: _Loop) -> None:
         super().__init__()

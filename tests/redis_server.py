@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real `redis-server` on a free port, started by a test or a benchmark and ended with it."""
+"""A real `redis-server` on a free port, for the duration of a test or a benchmark."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ needs_redis = pytest.mark.skipif(
 class RedisServer:
     """One server without persistence. A context manager.
 
-    :param host: the address where it listens.
+    :param host: the address that it listens on.
     """
 
     def __init__(self, host: str = "127.0.0.1", *, password: str | None = None) -> None:
@@ -35,7 +35,7 @@ class RedisServer:
         self.url = f"redis://{credentials}{host}:{self._port}/0"
 
     def start(self) -> None:
-        """Start it, empty, and wait until it answers."""
+        """Start it without data, and wait until it responds."""
         options = ["--port", str(self._port), "--bind", self._host, "--save", "", "--dir", self._folder.name]
         options += ["--requirepass", self._password] if self._password else []
         log = (Path(self._folder.name) / "log").open("ab")
@@ -52,11 +52,11 @@ class RedisServer:
         raise RuntimeError("redis-server did not start")
 
     def client(self) -> redis.Redis:
-        """Return a client of its own."""
+        """Return a new client."""
         return redis.Redis.from_url(self.url, decode_responses=True)
 
     def stop(self) -> None:
-        """Kill it; what it held is gone."""
+        """Kill it; its data is lost."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An S3 on this machine, for tests: a server that speaks its protocol, and the Airflow connection that opens it."""
+"""A local S3 server for tests, and the Airflow connection to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ needs_s3 = pytest.mark.skipif(
 class S3Server:
     """Moto on a free port with one bucket; a context manager.
 
-    `lost_answers` holds how many of the next writes are carried out and then answered 500, as when an answer is lost.
+    `lost_responses` is the number of next writes that take effect but respond 500, as if the response was lost.
     """
 
     def __init__(self) -> None:
@@ -33,13 +33,13 @@ class S3Server:
 
         class Quiet(WSGIRequestHandler):
             def log_request(self, *_arguments: object) -> None:
-                """Keep the tests' output to what the provider says."""
+                """Log nothing."""
 
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=Quiet)
+        self._server = make_server("127.0.0.1", 0, self._respond, threaded=True, request_handler=Quiet)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self.lost_answers = 0
+        self.lost_responses = 0
 
     def __enter__(self) -> S3Server:
         self._thread.start()
@@ -55,14 +55,14 @@ class S3Server:
 
     @property
     def connection(self) -> str:
-        """What `AIRFLOW_CONN_AWS_DEFAULT` is to hold."""
+        """The value for `AIRFLOW_CONN_AWS_DEFAULT`."""
         extra = {"endpoint_url": self.url, "region_name": "us-east-1"}
         keys = {"login": "key-of-a-test", "password": "secret-of-a-test"}
         return json.dumps({"conn_type": "aws", **keys, "extra": extra})
 
     @property
     def environment(self) -> dict[str, str]:
-        """What opens it without Airflow, in a process of its own."""
+        """The environment of a process that connects to it without Airflow."""
         keys = {"AWS_ACCESS_KEY_ID": "key-of-a-test", "AWS_SECRET_ACCESS_KEY": "secret-of-a-test"}
         return {**keys, "AWS_ENDPOINT_URL": self.url, "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -74,16 +74,16 @@ class S3Server:
         self.client().create_bucket(Bucket=BUCKET)
 
     def client(self) -> Any:
-        """A client of somebody else, who knows nothing of ours."""
+        """Return a client with other credentials."""
         import boto3
 
         keys = {"aws_access_key_id": "somebody", "aws_secret_access_key": "else", "region_name": "us-east-1"}
         return boto3.client("s3", endpoint_url=self.url, **keys)
 
-    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] != "PUT" or not self.lost_answers:
+    def _respond(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] != "PUT" or not self.lost_responses:
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
-        self.lost_answers -= 1
-        list(self._moto(environ, lambda *_answer: None))
+        self.lost_responses -= 1
+        list(self._moto(environ, lambda *_response: None))
         start_response("500 Internal Server Error", [("Content-Type", "application/xml")])
         return [b"<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>"]

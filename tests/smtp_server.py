@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A mail server on localhost that takes every message and keeps it."""
+"""A mail server on localhost that stores every message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
 
-_REPLIES = {"EHLO": b"250 localhost", "DATA": b"354 go on", "QUIT": b"221 bye"}
+_REPLIES = {"EHLO": b"250 localhost", "DATA": b"354 continue", "QUIT": b"221 bye"}
 
 
 class _Session(socketserver.StreamRequestHandler):
@@ -33,12 +33,12 @@ class _Session(socketserver.StreamRequestHandler):
             lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
         message = email.message_from_bytes(b"".join(lines), policy=email.policy.default)
         self.server.messages.append(message)  # type: ignore[attr-defined]
-        self.wfile.write(b"250 kept\r\n")
+        self.wfile.write(b"250 stored\r\n")
 
 
 @contextmanager
 def smtp_server() -> Iterator[tuple[int, list[EmailMessage]]]:
-    """Yield the port, and the messages that came so far."""
+    """Yield the port and the list of received messages."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Session) as server:
         server.daemon_threads = True
         messages: list[EmailMessage] = []

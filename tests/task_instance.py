@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task instance without an Airflow around it, for tests that call an operator or a sensor themselves."""
+"""A task instance without Airflow, for tests that call an operator or a sensor directly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class TaskStore:
-    """Stands in for Airflow 3.3's store of a task, which only a task's supervisor can reach."""
+    """Replaces Airflow 3.3's task store, which only the supervisor of a task can access."""
 
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
@@ -22,10 +22,10 @@ class TaskStore:
 
 
 class TaskInstance:
-    """What a task pushes, and the context that each of its tries gets.
+    """A task's XComs, and the context of each try.
 
-    :param store: where Airflow 3.3 stores the task's values; None for an older Airflow.
-    :param names: other values of the task instance than these, such as `task_id`.
+    :param store: Airflow 3.3's store of the task's values; None for an older Airflow.
+    :param names: attributes of the task instance that replace the defaults, such as `task_id`.
     """
 
     def __init__(self, *, store: TaskStore | None = None, **names: Any) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions to the inventory on a terminal, and its CSV file."""
+"""The command `inventory`: conditions, columns and CSV."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.governance.nights import ago, write_night
 
 @pytest.fixture
 def inventory(storage: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A workspace of three Reports, with nights that prove one of them unviewed."""
+    """A workspace of three Reports, with snapshots that prove that one of them had no views."""
     connection = {"conn_type": "studio", "login": "a-token", "password": "a-secret", "schema": "acme"}
     monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", json.dumps(connection))
     monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", f"file://{storage}")
@@ -38,7 +38,7 @@ def inventory(storage: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return storage
 
 
-def test_a_condition_chooses_reports(inventory: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_condition_selects_reports(inventory: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inventory", "--where", "scheduled and views_90d = 0"]) == 0
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
@@ -46,7 +46,7 @@ def test_a_condition_chooses_reports(inventory: Any, capsys: pytest.CaptureFixtu
     assert lines[0].split()[:3] == ["token", "name", "collection_name"]
     assert "Nobody reads this" in lines[1]
     assert "daily 06:05 UTC" in lines[1]
-    assert "?" in lines[1], "what is not known is not blank"
+    assert "?" in lines[1], "an unknown value is not blank"
     assert printed.err.startswith("1 Report; snapshot of 2026-06-01 03:00 UTC")
 
 
@@ -65,7 +65,7 @@ def test_a_condition_that_makes_no_sense_or_reaches_out_is_refused(
     assert "The inventory cannot be asked" in capsys.readouterr().err
 
 
-def test_a_snapshot_is_taken_where_there_is_none(
+def test_a_snapshot_is_taken_if_there_is_none(
     emulator: StudioEmulator, storage: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", connection_of(emulator))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The example DAGs parse anywhere and fast, and importing the provider's Airflow modules costs next to nothing."""
+"""The example DAGs parse without a connection, and the provider's Airflow modules import nothing heavy."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ from airflow.providers.standard.operators import hitl, python
 (s.BaseHook, s.BaseOperator, s.BaseSensorOperator, s.BaseOperatorLink, s.XCom, s.Asset, s.AssetAlias, s.conf,
  s.AirflowFailException, s.AirflowNotFoundException, s.Variable)
 """
-"""What any DAG file with an operator in it makes Airflow load."""
+"""The modules that Airflow loads for any DAG file with an operator."""
 
 
 def loaded_by(steps: dict[str, str]) -> dict[str, set[str]]:
-    """Return what each step makes a fresh interpreter load that Airflow, and the steps before, did not."""
+    """Return the modules that each step loads in a new interpreter, beyond Airflow and the earlier steps."""
     script = f"""{BASE}
 import json
 found, seen = {{}}, set(sys.modules)
@@ -96,9 +96,9 @@ def test_importing_our_modules_loads_nothing_heavy() -> None:
 
 
 def test_parsing_the_dags_loads_nothing_heavy() -> None:
-    # The first asset makes Airflow load what every installed provider knows of assets.
+    # With the first asset, Airflow loads the asset modules of all installed providers.
     steps = {"any asset": "from airflow.sdk import Asset; Asset('warehouse://host/table')"}
     steps |= {path.name: f"exec(open({str(path)!r}).read())" for path in sorted(DAGS.glob("*.py"))}
     for name, loaded in list(loaded_by(steps).items())[1:]:
         assert not loaded & HEAVY, name
-        assert not [one for one in loaded if one.startswith("airflow_provider_studio.client.transport")], name
+        assert not [module for module in loaded if module.startswith("airflow_provider_studio.client.transport")], name

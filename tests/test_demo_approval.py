@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo prints while it waits for a person; `tests/system/test_demo.py` answers it in a real Airflow."""
+"""What the demo prints while it waits for approval; `tests/system/test_demo.py` approves in a real Airflow."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 from tests.demo.approval import Approval, ApprovalTimeoutError
 
-ASKS = {"plan": "success", "approve": "awaiting_input"}
+WAITS = {"plan": "success", "approve": "awaiting_input"}
 
 
 class Airflow:
-    """The addresses of an Airflow that does not run."""
+    """The URLs of an Airflow that does not run."""
 
     user, password, parked = "admin", "pass-word", True
     studio_url = "http://127.0.0.1:1/plugin/studio"
@@ -26,7 +26,7 @@ class Airflow:
 
 
 class Waiting:
-    """An approval with a clock that is moved by hand."""
+    """An approval with a manual clock."""
 
     def __init__(self) -> None:
         self.airflow: Any = Airflow()
@@ -41,7 +41,7 @@ def waiting() -> Waiting:
 
 
 @pytest.mark.parametrize("state", ["awaiting_input", "deferred"])
-def test_login_and_link_are_printed_once_as_soon_as_the_task_asks(waiting: Waiting, state: str) -> None:
+def test_login_and_link_are_printed_once_as_soon_as_the_task_waits(waiting: Waiting, state: str) -> None:
     assert not waiting.approval.waits({"approve": None})
     assert not waiting.approval.waits({"approve": "running"})
     assert waiting.said == []
@@ -53,26 +53,26 @@ def test_login_and_link_are_printed_once_as_soon_as_the_task_asks(waiting: Waiti
     assert "Ctrl-C" in text
 
 
-def test_no_link_is_printed_before_airflow_can_take_the_answer(waiting: Waiting) -> None:
+def test_no_link_is_printed_before_airflow_can_accept_the_response(waiting: Waiting) -> None:
     waiting.airflow.parked = False
-    assert not waiting.approval.waits(ASKS)
+    assert not waiting.approval.waits(WAITS)
     assert waiting.said == []
 
 
-def test_the_link_comes_again_each_minute_and_no_more_after_the_answer(waiting: Waiting) -> None:
-    waiting.approval.waits(ASKS)
+def test_the_link_is_printed_again_each_minute_until_the_response(waiting: Waiting) -> None:
+    waiting.approval.waits(WAITS)
     waiting.now += 59
-    waiting.approval.waits(ASKS)
+    waiting.approval.waits(WAITS)
     assert len(waiting.said) == 1
     waiting.now += 1
-    waiting.approval.waits(ASKS)
+    waiting.approval.waits(WAITS)
     assert "/required_actions" in waiting.said[1]
     assert not waiting.approval.waits({"approve": "success"})
     assert len(waiting.said) == 2
 
 
-def test_the_wait_ends_when_nobody_answers(waiting: Waiting) -> None:
-    waiting.approval.waits(ASKS)
+def test_the_wait_ends_if_nobody_responds(waiting: Waiting) -> None:
+    waiting.approval.waits(WAITS)
     waiting.now += 3601
     with pytest.raises(ApprovalTimeoutError, match=r"until \d\d:\d\d; nothing was changed"):
-        waiting.approval.waits(ASKS)
+        waiting.approval.waits(WAITS)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the weekly example DAGs do where they have nothing to do, nobody is asked, or something is wrong.
+"""The weekly example DAGs with nothing to do, without approval, and with failures.
 
-A running Airflow takes their usual way in `tests/system/test_report_runs.py`.
+`tests/system/test_report_runs.py` runs their usual path in a real Airflow.
 """
 
 from __future__ import annotations
@@ -103,10 +103,10 @@ def test_a_source_that_misses_reports_fails_the_cross_check(
 
 
 @pytest.mark.parametrize("newer", [0, 1])
-def test_of_several_events_the_newest_is_answered_in_whatever_order_they_come(newer: int) -> None:
-    """An event of `StudioRunReportOperator` tells of its run directly, a watcher's as its payload."""
+def test_of_several_events_in_any_order_the_newest_is_used(newer: int) -> None:
+    """An event of `StudioRunReportOperator` has its run directly, a watcher's in its payload."""
     newest = DagBag(dag_folder=str(DAGS / "studio_report_ran.py")).dags["studio_report_ran"].get_task("newest")
-    told = [{"run": "0a1b2c3d4e5f"}, {"payload": {"run": "1b2c3d4e5f60"}}]
-    events = [SimpleNamespace(extra=extra, timestamp=int(number == newer)) for number, extra in enumerate(told)]
-    answered = newest.python_callable(triggering_asset_events=defaultdict(lambda: events))
-    assert answered == {"run": ["0a1b2c3d4e5f", "1b2c3d4e5f60"][newer]}
+    extras = [{"run": "0a1b2c3d4e5f"}, {"payload": {"run": "1b2c3d4e5f60"}}]
+    events = [SimpleNamespace(extra=extra, timestamp=int(number == newer)) for number, extra in enumerate(extras)]
+    run = newest.python_callable(triggering_asset_events=defaultdict(lambda: events))
+    assert run == {"run": ["0a1b2c3d4e5f", "1b2c3d4e5f60"][newer]}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People are told before it happens, through Airflow's own notifiers: real mails over SMTP to a server of ours."""
+"""Notifications before an apply, through Airflow's notifiers: real mails over SMTP to a local server."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def mails(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EmailMessage]]:
 
 @pytest.fixture
 def plan(governed: Governed) -> UPath:
-    """A written plan: two Reports of two people, one due now, others in their grace."""
-    people = [one.username or "" for one in governed.client.list_members()]
+    """A written plan for Reports of several owners."""
+    people = [member.username or "" for member in governed.client.list_members()]
     governed.report(NASTY, schedules=1, creator=people[0])
     governed.report("Second", creator=people[1])
     governed.report("Of nobody", creator="long-gone")
@@ -47,7 +47,7 @@ def plan(governed: Governed) -> UPath:
 
 
 class Slack(BaseNotifier):
-    """A notifier like Slack's: one template, and what it became is kept."""
+    """A notifier like Slack's with one template; it records the rendered texts."""
 
     template_fields = ("text",)
     sent: list[str]
@@ -66,7 +66,7 @@ def content(mail: EmailMessage) -> str:
     return str(body.get_content())
 
 
-def test_whoever_watches_gets_a_mail_with_the_plan(plan: UPath, mails: list[EmailMessage]) -> None:
+def test_the_team_gets_a_mail_with_the_plan(plan: UPath, mails: list[EmailMessage]) -> None:
     StudioPlanNotifier(SmtpNotifier(to="data@example.com"), plan=str(plan))({})
     (mail,) = mails
     assert mail["To"] == "data@example.com"
@@ -80,7 +80,7 @@ def test_each_owner_gets_their_own_reports_and_how_to_keep_them(
     governed: Governed, plan: UPath, mails: list[EmailMessage], caplog: pytest.LogCaptureFixture
 ) -> None:
     StudioOwnersNotifier(SmtpNotifier(to="{{ studio_owner.email }}"), plan=str(plan))({})
-    addresses = [one.email for one in governed.client.list_members()][:2]
+    addresses = [member.email for member in governed.client.list_members()][:2]
     assert sorted(mail["To"] for mail in mails) == sorted(addresses)
     second = next(mail for mail in mails if mail["To"] == addresses[1])
     assert second["Subject"] == "Studio workspace acme: 1 of your Reports is about to be tidied away"
@@ -89,14 +89,14 @@ def test_each_owner_gets_their_own_reports_and_how_to_keep_them(
     assert "write #keep into its description" in content(second)
 
 
-def test_a_notifier_with_a_template_of_its_own_is_called_afresh_each_time(governed: Governed, plan: UPath) -> None:
+def test_a_notifier_with_a_template_is_rendered_for_each_owner(governed: Governed, plan: UPath) -> None:
     slack = Slack("{{ studio_owner.owner }}: {{ studio_owner.reports | length }}")
     StudioOwnersNotifier(slack, plan=str(plan))({})
-    people = [one.username for one in governed.client.list_members()][:2]
-    assert sorted(slack.sent) == sorted(f"{one}: 1" for one in people)
+    people = [member.username for member in governed.client.list_members()][:2]
+    assert sorted(slack.sent) == sorted(f"{person}: 1" for person in people)
 
 
-def test_a_plan_that_does_nothing_tells_nobody(governed: Governed) -> None:
+def test_a_plan_without_actions_notifies_nobody(governed: Governed) -> None:
     governed.report(edited_at="2026-05-30T00:00:00+00:00")
     governed.nights(100, 0)
     slack = Slack("{{ studio_plan.text }}")
@@ -125,13 +125,13 @@ def test_long_lists_are_cut(governed: Governed) -> None:
     assert max(map(len, plan_notice(plan).text.splitlines())) < 400
 
 
-@pytest.mark.parametrize("told", ["by the notifier", "by the task that it hangs on"])
+@pytest.mark.parametrize("known_by", ["by the notifier", "by the task that it hangs on"])
 def test_a_relative_path_is_one_below_the_storage_path_that_planned(
-    plan: UPath, governed: Governed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
+    plan: UPath, governed: Governed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known_by: str
 ) -> None:
     monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", f"file://{tmp_path}/elsewhere")
     relative = plan.path.removeprefix(f"{governed.storage.path}/")
-    own = {"storage_path": str(governed.storage)} if told == "by the notifier" else {}
+    own = {"storage_path": str(governed.storage)} if known_by == "by the notifier" else {}
     task = StudioPlanOperator(task_id="plan", policy={}, storage_path=None if own else str(governed.storage))
     sent = Slack("{{ studio_plan.subject }}")
     monkeypatch.setattr(Slack, "notify", lambda self, _context: sent.sent.append(self.text))

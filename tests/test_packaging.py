@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a release promises: extras that say their names, a version that only goes up, licences that are looked at."""
+"""Packaging and releases: errors that name a missing extra, increasing versions, checked licences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TODAY = date(2026, 11, 25)
 
 
 def tool(name: str) -> ModuleType:
-    """Return a module of .ci, which is no package."""
+    """Return a module of .ci, which is not a package."""
     spec = importlib.util.spec_from_file_location(name, ROOT / ".ci" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -43,7 +43,7 @@ def tool(name: str) -> ModuleType:
         ),
     ],
 )
-def test_what_an_extra_brings_is_named_where_it_is_missing(missing: str, code: str, extra: str) -> None:
+def test_a_missing_package_of_an_extra_is_named_with_the_extra(missing: str, code: str, extra: str) -> None:
     script = f"import sys; sys.modules[{missing!r}] = None; {code}"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert shown.returncode == 1
@@ -69,7 +69,7 @@ def test_a_release_writes_the_version_and_dates_the_changelog(project: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("wanted", "changelog", "message"),
+    ("version", "changelog", "message"),
     [
         ("0.1.0", None, "must come after 0.1.0"),
         ("0.0.9", None, "must come after 0.1.0"),
@@ -79,14 +79,14 @@ def test_a_release_writes_the_version_and_dates_the_changelog(project: Path) -> 
     ],
 )
 def test_a_release_that_makes_no_sense_writes_nothing(
-    project: Path, wanted: str, changelog: str | None, message: str
+    project: Path, version: str, changelog: str | None, message: str
 ) -> None:
     release = tool("release")
     if changelog is not None:
         (project / "CHANGELOG.md").write_text(changelog)
     before = {path: path.read_text() for path in project.rglob("*.*") if path.is_file()}
     with pytest.raises(release.ReleaseError, match=message):
-        release.release(project, wanted, TODAY)
+        release.release(project, version, TODAY)
     assert {path: path.read_text() for path in before} == before
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The provider's metadata is what Airflow's own schema asks for, and every name in it can be imported."""
+"""The provider's metadata is valid in Airflow's schema, and every path in it can be imported."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def test_airflow_finds_it_by_its_entry_point() -> None:
 
 
 def paths(value: Any) -> list[str]:
-    """Return every dotted path of ours in a structure."""
+    """Return every dotted path of this package in a structure."""
     if isinstance(value, dict):
-        return [path for one in value.values() for path in paths(one)]
+        return [path for item in value.values() for path in paths(item)]
     if isinstance(value, list):
-        return [path for one in value for path in paths(one)]
+        return [path for item in value for path in paths(item)]
     return [value] if isinstance(value, str) and value.startswith("airflow_provider_studio.") else []
 
 
@@ -63,10 +63,13 @@ def test_rendered_mappings_are_shown_as_json(module: str) -> None:
         if task.__module__ == module and issubclass(task, BaseOperator):
             shown = task.template_fields_renderers
             assert set(shown) <= set(task.template_fields), name
-            given = {
-                one.name for one in inspect.signature(task).parameters.values() if "Mapping" in str(one.annotation)
+            mappings = {
+                parameter.name
+                for parameter in inspect.signature(task).parameters.values()
+                if "Mapping" in str(parameter.annotation)
             }
-            assert {field for field, kind in shown.items() if kind == "json"} >= given & {*task.template_fields}, name
+            as_json = {field for field, kind in shown.items() if kind == "json"}
+            assert as_json >= mappings & {*task.template_fields}, name
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -99,7 +102,7 @@ def test_assets_have_one_spelling(uri: str, spelled: str) -> None:
 
 
 @pytest.mark.parametrize("uri", ["studio://acme", "studio:///reports/x", "studio://acme/reports", "studio://acme/x/y"])
-def test_what_is_no_asset_of_ours(uri: str) -> None:
+def test_a_uri_that_is_not_an_asset_of_studio_is_refused(uri: str) -> None:
     from urllib.parse import urlsplit
 
     from airflow_provider_studio.assets import sanitize_uri

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped retry policy: which error fails a task, which is retried, and when."""
+"""The retry policy: which errors fail a task, which are retried, and when."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of Airflow's `[studio]` section, wherever they are set."""
+"""The options of Airflow's `[studio]` section."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fixtures that users test their own DAGs with: in this process, and in a project of their own from the wheel."""
+"""The pytest fixtures for users' DAGs: in this process, and in a separate project with the wheel."""
 
 from __future__ import annotations
 
@@ -45,25 +45,25 @@ def test_the_workspace_is_empty_until_a_test_fills_it(studio_workspace: StudioTe
     assert studio_workspace.find("Revenue").token == str(report) == report.token
 
 
-def test_the_assertions_say_what_is_wrong(studio_workspace: StudioTestWorkspace) -> None:
-    kept, archived = studio_workspace.report("Kept").scheduled(), studio_workspace.report("Old", archived=True)
+def test_the_assertions_explain_their_failures(studio_workspace: StudioTestWorkspace) -> None:
+    active, archived = studio_workspace.report("Kept").scheduled(), studio_workspace.report("Old", archived=True)
     assert_archived(archived)
-    assert_not_archived(kept)
-    assert_schedule_kept(kept)
+    assert_not_archived(active)
+    assert_schedule_kept(active)
     assert_schedule_deleted(archived)
     for check, message in (
-        (lambda: assert_archived(archived, kept), "'Kept' .* is not archived"),
-        (lambda: assert_not_archived(kept, archived), "'Old' .* is archived"),
-        (lambda: assert_schedule_deleted(kept), "still has 1 schedules"),
+        (lambda: assert_archived(archived, active), "'Kept' .* is not archived"),
+        (lambda: assert_not_archived(active, archived), "'Old' .* is archived"),
+        (lambda: assert_schedule_deleted(active), "still has 1 schedules"),
         (lambda: assert_schedule_kept(archived), "has no schedule"),
-        (lambda: assert_run_started(kept), "was run 0 times, not 1"),
+        (lambda: assert_run_started(active), "was run 0 times, not 1"),
         (lambda: studio_workspace.find("Nothing"), "0 Reports are named 'Nothing'"),
     ):
         with pytest.raises(AssertionError, match=message):
             check()
-    studio_workspace.control.remove_report(kept.token)
+    studio_workspace.control.remove_report(active.token)
     with pytest.raises(AssertionError, match="does not exist any more"):
-        assert_archived(kept)
+        assert_archived(active)
     with pytest.raises(ValueError, match="HH:MM"):
         archived.scheduled(at="seven")
 
@@ -110,7 +110,7 @@ def test_the_plugin_imports_nothing_heavy() -> None:
 
 
 def _blocks(page: str) -> dict[str, str]:
-    """The files that a page of documentation shows, by name."""
+    """Return the files that a page of the documentation shows, by name."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     return dict(re.findall(r"```python\n# (\S+\.py)\n(.*?)```", text, re.DOTALL))
 
@@ -124,12 +124,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_a_project_of_its_own_tests_its_dag_with_the_wheel(wheel: Path, tmp_path: Path) -> None:
-    """The documented DAG and its documented test, outside this repository, in an environment that has the wheel."""
+def test_a_separate_project_tests_its_dag_with_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    """Run the documented DAG and its documented test outside this repository, in an environment with the wheel."""
     home = tmp_path / "environment"
     venv.create(home, with_pip=False, symlinks=True)
     (site,) = home.glob("lib/python*/site-packages")
-    # What the wheel depends on is here already; this project itself is not on that path.
+    # Share the installed dependencies; this project itself is not on that path.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
     install = ["uv", "pip", "install", "--no-deps", "--offline", "--python", str(home / "bin" / "python"), str(wheel)]
     subprocess.run([Path(sys.executable).with_name(install[0]), *install[1:]], check=True, capture_output=True)

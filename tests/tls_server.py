@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A TLS server and a CONNECT proxy that misbehave on purpose at a chosen point, over real sockets."""
+"""A TLS server and a CONNECT proxy that misbehave at a chosen point, over real sockets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Self
 import trustme
 
 NAME = "studio.example.test"
-"""A name that is not of this machine, for requests that go through a proxy."""
+"""The name of another host, for requests through a proxy."""
 
 
 class _Listener:
@@ -43,12 +43,11 @@ class _Listener:
 
 
 class TlsServer(_Listener):
-    """Takes requests over TLS and counts those whose effect took place. A context manager.
+    """Receives requests over TLS and counts those that took effect. A context manager.
 
     :param ca: issues the certificate.
-    :param misbehave: gets each connection's raw socket and its TLS objects once a whole request was read; by default
-        every request is answered 200 with an empty object.
-    :param handshake: replaces the handshake; gets the raw socket.
+    :param misbehave: called with the connection after each request; by default it responds 200 with an empty object.
+    :param handshake: called with the raw socket instead of the handshake.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class TlsServer(_Listener):
     ) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ca.issue_cert("127.0.0.1", "localhost", NAME).configure_cert(self._context)
-        self._misbehave, self._handshake = misbehave or TlsConnection.answer, handshake
+        self._misbehave, self._handshake = misbehave or TlsConnection.respond, handshake
         super().__init__()
         self.url = f"https://127.0.0.1:{self.port}"
         self.connections = 0
@@ -79,7 +78,7 @@ class TlsServer(_Listener):
 
 
 class TlsConnection:
-    """One connection whose records are in reach, so that any of them can be wrong."""
+    """One connection with access to its TLS records, so that any of them can be wrong."""
 
     def __init__(self, raw: socket.socket, context: ssl.SSLContext) -> None:
         self.raw = raw
@@ -101,12 +100,12 @@ class TlsConnection:
                 self.flush()
 
     def flush(self) -> None:
-        """Send the records that are ready."""
+        """Send the pending records."""
         if self._outgoing.pending:
             self.raw.sendall(self._outgoing.read())
 
     def read_request(self) -> bytes:
-        """Read one request with its body; nothing at the end of the connection."""
+        """Read one request with its body; empty at the end of the connection."""
         text = b""
         while b"\r\n\r\n" not in text:
             received = self._do(self._tls.read, 65536)
@@ -119,21 +118,21 @@ class TlsConnection:
             body += self._do(self._tls.read, 65536)
         return head + b"\r\n\r\n" + body
 
-    def answer(self, body: bytes = b"{}", promised: int | None = None) -> None:
-        """Answer 200 with a body, of which more may be promised than is sent."""
-        length = len(body) if promised is None else promised
+    def respond(self, body: bytes = b"{}", announced: int | None = None) -> None:
+        """Respond 200 with a body, and announce its length, or a larger one."""
+        length = len(body) if announced is None else announced
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
         self._do(self._tls.write, head.encode() + body)
 
     def send_alert(self) -> None:
-        """Send the alert `bad_record_mac`, encrypted as TLS wants it, and close."""
-        self._incoming.write(b"\x17\x03\x03\x00\x20" + b"?" * 32)  # OpenSSL answers such a record with the alert
+        """Send the encrypted alert `bad_record_mac`, and close."""
+        self._incoming.write(b"\x17\x03\x03\x00\x20" + b"?" * 32)  # OpenSSL responds to such a record with the alert
         with suppress(ssl.SSLError):
             self._tls.read(1)
         self.flush()
 
     def send_plain_text(self) -> None:
-        """Send HTTP without encryption, as a proxy between may."""
+        """Send HTTP without encryption, as a proxy may."""
         self.raw.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
     def close_without_notify(self) -> None:
@@ -152,22 +151,22 @@ def reset(raw: socket.socket) -> None:
 
 
 def refuse_handshake(raw: socket.socket) -> None:
-    """Answer the client's first record with the fatal alert `handshake_failure`."""
+    """Respond to the client's first record with the fatal alert `handshake_failure`."""
     raw.recv(65536)
     raw.sendall(b"\x15\x03\x03\x00\x02\x02\x28")
 
 
 def never_shake_hands(raw: socket.socket) -> None:
-    """Read and say nothing until the client gives up."""
+    """Read without a response until the client gives up."""
     while raw.recv(65536):
         pass
 
 
 class Proxy(_Listener):
-    """A proxy for CONNECT. A context manager.
+    """A CONNECT proxy. A context manager.
 
-    :param target: the port of this machine that every tunnel leads to.
-    :param status: what CONNECT is answered with.
+    :param target: the local port that every tunnel leads to.
+    :param status: the status of the response to CONNECT.
     """
 
     def __init__(self, target: int, status: bytes = b"200 Connection established") -> None:

@@ -38,4 +38,4 @@ def main(seconds: float, process_counts: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 120.0, [int(one) for one in sys.argv[2:]] or [1, 8])
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 120.0, [int(count) for count in sys.argv[2:]] or [1, 8])

@@ -22,7 +22,7 @@ def kill_now_and_then(processes: dict[str, list[Any]], start: Start, until: floa
     while (left := until - time.monotonic()) > 5:
         time.sleep(1.0)
         for name, group in processes.items():
-            random.choice([one for one in group if one.is_alive()]).kill()
+            random.choice([process for process in group if process.is_alive()]).kill()
             start(name, left - 1)
 
 

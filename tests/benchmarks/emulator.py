@@ -65,9 +65,9 @@ def ask(address: str, paths: list[str]) -> None:
     connection = http.client.HTTPConnection(address)
     for path in paths:
         connection.request("GET", path, headers=HEADERS)
-        answer = connection.getresponse()
-        answer.read()
-        assert answer.status == 200, (path, answer.status)
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 200, (path, response.status)
 
 
 def get(address: str, path: str) -> Any:
@@ -113,14 +113,14 @@ def main() -> None:
             print(f"{reports:,} Reports: {start}")
             paths = walk(served)
             pages = [path for path in paths if "page=" in path]
-            one = next(path.removesuffix("/schedules") for path in paths if path.endswith("/schedules"))
-            for name, asked in (
-                ("one Report", [one] * ASKED),
-                ("its schedules", [f"{one}/schedules"] * ASKED),
+            report_path = next(path.removesuffix("/schedules") for path in paths if path.endswith("/schedules"))
+            for name, requested in (
+                ("one Report", [report_path] * ASKED),
+                ("its schedules", [f"{report_path}/schedules"] * ASKED),
                 ("pages of 30 Reports", (pages * ASKED)[:ASKED]),
                 ("an inventory", paths),
             ):
-                print(f"  {name:22s} {rate(served, asked):7,.0f} requests a second of one core")
+                print(f"  {name:22s} {rate(served, requested):7,.0f} requests a second of one core")
             print(f"  and then {served.mib:.0f} MiB")
     start = datetime(2026, 1, 1, tzinfo=UTC)
     with Served(5_000, "--now", start.isoformat(), "--speed", "0") as served:
@@ -130,8 +130,8 @@ def main() -> None:
             ask(served.address, ["/api/acme/spaces?filter=custom"])
         after = served.control.state()
         took, cpu = time.monotonic() - began, served.cpu() - cpu
-        grown = {key: sum(one[key] for one in after["reports"].values()) for key in ("view_count", "runs_count")}
-        grown = {key: total - sum(one[key] for one in before["reports"].values()) for key, total in grown.items()}
+        grown = {key: sum(report[key] for report in after["reports"].values()) for key in ("view_count", "runs_count")}
+        grown = {key: total - sum(report[key] for report in before["reports"].values()) for key, total in grown.items()}
         print(f"a year of 5,000 Reports, day by day: {took:.1f} s ({cpu:.1f} s CPU), {grown}")
 
 

@@ -203,13 +203,14 @@ def measure(
 
     :param meddle: is given the processes by variant, what starts one more, and the time until which to meddle.
     """
-    by_name = {one.name: one for one in variants}
+    by_name = {variant.name: variant for variant in variants}
     with ExitStack() as running:
         emulators = {
-            one.name: running.enter_context(StudioEmulator("acme", reports=1, rate_limit=True)) for one in variants
+            variant.name: running.enter_context(StudioEmulator("acme", reports=1, rate_limit=True))
+            for variant in variants
         }
-        results = {one.name: CONTEXT.Queue() for one in variants}
-        processes: dict[str, list[Any]] = {one.name: [] for one in variants}
+        results = {variant.name: CONTEXT.Queue() for variant in variants}
+        processes: dict[str, list[Any]] = {variant.name: [] for variant in variants}
 
         def start(name: str, for_seconds: float) -> Any:
             number = len(processes[name])
@@ -220,33 +221,33 @@ def measure(
             processes[name].append(process)
             return process
 
-        outside = [one for one in variants if one.outside_per_second]
+        outside = [variant for variant in variants if variant.outside_per_second]
         others = [
-            CONTEXT.Process(target=spend_outside, args=(one, emulators[one.name].url, seconds + BEFORE_SECONDS))
-            for one in outside
+            CONTEXT.Process(target=spend_outside, args=(variant, emulators[variant.name].url, seconds + BEFORE_SECONDS))
+            for variant in outside
         ]
         for process in others:
             process.start()
         if others:
             time.sleep(BEFORE_SECONDS)
-        for one in variants:
-            for _ in range(one.processes):
-                start(one.name, seconds)
+        for variant in variants:
+            for _ in range(variant.processes):
+                start(variant.name, seconds)
         if meddle is not None:
             meddle(processes, start, time.monotonic() + seconds)
         worked = {name: _collected(results[name], group, seconds) for name, group in processes.items()}
         for process in others:
             process.join()
-        return [_row(one, emulators[one.name], worked[one.name]) for one in variants]
+        return [_row(variant, emulators[variant.name], worked[variant.name]) for variant in variants]
 
 
 def _collected(results: Any, group: list[Any], seconds: float) -> list[Worked]:
     """Return what the workers told; one that was killed told nothing."""
-    told = []
+    worked = []
     deadline = time.monotonic() + seconds + 120
-    while len(told) < len(group) and time.monotonic() < deadline:
+    while len(worked) < len(group) and time.monotonic() < deadline:
         try:
-            told.append(results.get(timeout=1.0))
+            worked.append(results.get(timeout=1.0))
         except queue.Empty:
             if not any(process.is_alive() for process in group):
                 break
@@ -254,27 +255,29 @@ def _collected(results: Any, group: list[Any], seconds: float) -> list[Worked]:
         process.join(10)
         if process.is_alive():
             raise RuntimeError("a worker did not end: a deadlock")
-    return told
+    return worked
 
 
 def _row(variant: Variant, emulator: StudioEmulator, worked: list[Worked]) -> Measured:
     summary = emulator.control.requests_summary()
-    arrivals = [datetime.fromisoformat(one["at"]).timestamp() for one in summary["requests"] if one["status"] == 200]
+    arrivals = [
+        datetime.fromisoformat(request["at"]).timestamp() for request in summary["requests"] if request["status"] == 200
+    ]
     limit = Budget().limit
     spans = [later - earlier for earlier, later in zip(arrivals, arrivals[limit:], strict=False)]
-    shares = [one.requests for one in worked] or [0]
-    permits = max(1, sum(one.permits for one in worked))
+    shares = [worker.requests for worker in worked] or [0]
+    permits = max(1, sum(worker.permits for worker in worked))
     return Measured(
         variant,
         requests=summary["by_status"].get("200", 0),
-        requests_ours=sum(one.requests for one in worked),
+        requests_ours=sum(worker.requests for worker in worked),
         throttled=summary["by_status"].get("429", 0),
-        throttled_ours=sum(one.throttled for one in worked),
+        throttled_ours=sum(worker.throttled for worker in worked),
         used=10.0 * len(spans) / sum(spans) if spans else 0.0,
-        fairness=sum(shares) ** 2 / (len(shares) * sum(one**2 for one in shares)) if any(shares) else 0.0,
-        failures=sum(one.failures for one in worked),
-        cpu_ms=1000 * sum(one.cpu_seconds for one in worked) / permits,
-        longest_wait=max((one.longest_wait for one in worked), default=0.0),
+        fairness=sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares)) if any(shares) else 0.0,
+        failures=sum(worker.failures for worker in worked),
+        cpu_ms=1000 * sum(worker.cpu_seconds for worker in worked) / permits,
+        longest_wait=max((worker.longest_wait for worker in worked), default=0.0),
     )
 
 
@@ -283,8 +286,8 @@ def table(rows: Sequence[Measured]) -> str:
     head = f"{'variant':<26}{'processes':>10}{'requests':>10}{'429':>6}{'ours':>6}{'used':>8}{'Jain':>7}"
     head += f"{'failures':>10}{'CPU ms/permit':>15}{'longest wait s':>16}"
     lines = [
-        f"{one.variant.name:<26}{one.variant.processes:>10}{one.requests:>10}{one.throttled:>6}{one.throttled_ours:>6}{one.used:>8.3f}"
-        f"{one.fairness:>7.3f}{one.failures:>10}{one.cpu_ms:>15.2f}{one.longest_wait:>16.1f}"
-        for one in rows
+        f"{row.variant.name:<26}{row.variant.processes:>10}{row.requests:>10}{row.throttled:>6}{row.throttled_ours:>6}{row.used:>8.3f}"
+        f"{row.fairness:>7.3f}{row.failures:>10}{row.cpu_ms:>15.2f}{row.longest_wait:>16.1f}"
+        for row in rows
     ]
     return "\n".join([head, *lines])

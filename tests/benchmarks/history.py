@@ -63,9 +63,9 @@ _SCHEDULE = {
 
 
 def _table(
-    path: Path, columns: dict[str, str], made: dict[str, str], rows: str, night: int, taken_at: datetime
+    path: Path, columns: dict[str, str], expressions: dict[str, str], rows: str, night: int, taken_at: datetime
 ) -> None:
-    values = {"taken_at": "taken_at", "token": "printf('%012x', n)", **made}
+    values = {"taken_at": "taken_at", "token": "printf('%012x', n)", **expressions}
     select = ", ".join(f"({values.get(name, 'NULL')})::{kind} AS {name}" for name, kind in columns.items())
     source = f"(SELECT n, {night} AS night, TIMESTAMP '{taken_at:%Y-%m-%d %H:%M:%S}' AS taken_at FROM {rows})"
     duckdb.sql(f"COPY (SELECT {select} FROM {source}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")

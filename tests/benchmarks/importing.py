@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--beside", choices=["dbt"])
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     kinds = {
         "Airflow alone": ("", _AIRFLOW),
         "operators and sensor, beyond Airflow": (_AIRFLOW, _OURS),
@@ -66,7 +66,7 @@ def main() -> None:
             parse(*sorted(DAGS.glob("*.py"))),
         ),
     }
-    if asked.beside:
+    if arguments.beside:
         if find_spec("airflow.providers.dbt") is None:
             parser.error("the dbt Cloud provider is not installed: pip install apache-airflow-providers-dbt-cloud")
         kinds |= {
@@ -74,7 +74,7 @@ def main() -> None:
             "a DAG with one dbt Cloud operator, beyond Airflow": (_AIRFLOW + _STANDARD, _DBT_DAG),
         }
     taken: dict[str, list[float]] = {name: [] for name in kinds}
-    for _ in range(asked.rounds):
+    for _ in range(arguments.rounds):
         for name, programs in kinds.items():
             taken[name].append(seconds(*programs))
     medians = {name: statistics.median(values) for name, values in taken.items()}

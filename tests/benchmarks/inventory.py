@@ -83,15 +83,15 @@ def walked(emulator: StudioEmulator, storage: str, **options: Any) -> dict[str, 
 def floor_and_naive(emulator: StudioEmulator) -> tuple[int, int]:
     """Return the fewest requests that can tell everything, and those of the loop."""
     state = emulator.control.state()
-    shared = {token for token, one in state["collections"].items() if one["personal_of"] is None}
-    reports = [one for one in state["reports"].values() if one["collection"] in shared]
-    counts = Counter((one["collection"], one["type"] == "DatasetReport") for one in reports)
+    shared = {token for token, collection in state["collections"].items() if collection["personal_of"] is None}
+    reports = [report for report in state["reports"].values() if report["collection"] in shared]
+    counts = Counter((report["collection"], report["type"] == "DatasetReport") for report in reports)
     lists = math.ceil(len(shared) / 30)
     pages = sum(max(1, math.ceil(counts[place, kind] / 30)) for place in shared for kind in (False, True))
-    scheduled = sum(bool(one["schedules"]) for one in reports)
+    scheduled = sum(bool(report["schedules"]) for report in reports)
     # To an empty page, as every client does that knows no counters; datasets are not looked at; then each Report.
     naive = lists + sum(math.ceil(counts[place, False] / 30) + 1 for place in shared)
-    return lists + pages + scheduled, naive + sum(one["type"] != "DatasetReport" for one in reports)
+    return lists + pages + scheduled, naive + sum(report["type"] != "DatasetReport" for report in reports)
 
 
 def minted(emulator: StudioEmulator) -> list[str]:
@@ -100,8 +100,8 @@ def minted(emulator: StudioEmulator) -> list[str]:
     scope = {"authentication_for": "batch-api", "authorization_type": "read-only"}
     body = {"signature_token": {"name": "airflow", "expires_at": expires_at, "auth_scope": scope}}
     url = f"{emulator.url}/batch/acme/signature_tokens"
-    told = requests.post(url, json=body, auth=emulator.credentials(), timeout=30).json()
-    return [told["token"], told["access_key"], told["access_secret"]]
+    signature = requests.post(url, json=body, auth=emulator.credentials(), timeout=30).json()
+    return [signature["token"], signature["access_key"], signature["access_secret"]]
 
 
 def count(reports: int) -> None:
@@ -148,11 +148,11 @@ def kill(reports: int) -> None:
         files = [sorted(Path(storage).glob(f"{name}/snapshots/*/*/reports.parquet")) for name in ("whole", "killed")]
         import duckdb
 
-        kept = [duckdb.sql(f"FROM read_parquet('{one[0]}', hive_partitioning=false)").fetchall() for one in files]
+        rows = [duckdb.sql(f"FROM read_parquet('{paths[0]}', hive_partitioning=false)").fetchall() for paths in files]
     more = spent + resumed["counted"] - whole["counted"]
     print(
         f"undisturbed {whole['counted']:,} requests; killed after {spent:,}, the next try spent "
-        f"{resumed['counted']:,}, {more} more in all; the same rows: {kept[0] == kept[1]}"
+        f"{resumed['counted']:,}, {more} more in all; the same rows: {rows[0] == rows[1]}"
     )
 
 
@@ -192,8 +192,8 @@ def true_limit(reports: int, names: Sequence[str]) -> None:
     with ThreadPoolExecutor() as pool:
         running = {name: pool.submit(at_true_limit, reports, name) for name in names}
         print(f"{'at 40 requests in 10 s':<24}{'requests':>10}{'429':>5}{'seconds':>9}{'of the budget':>16}")
-        for name, one in running.items():
-            spent, refused, seconds = one.result()
+        for name, future in running.items():
+            spent, refused, seconds = future.result()
             print(f"{name:<24}{spent:>10,}{refused:>5}{seconds:>9.1f}{seconds / (spent / 4):>15.3f}x")
 
 

@@ -68,11 +68,13 @@ def write_workspace(storage: UPath, *, reports: int, nights: int) -> Plan:
             taken_at = newest - timedelta(hours=25) * (nights - 1 - night)
             folder = Path(store.root.path) / f"taken_at={file_stamp(taken_at)}"
             folder.mkdir(parents=True)
-            for table, columns, given, step in (
+            for table, columns, expressions, step in (
                 ("reports", REPORT_COLUMNS, _REPORT, 1),
                 ("schedules", SCHEDULE_COLUMNS, _SCHEDULE, 10),
             ):
-                selected = ", ".join(f"({_value(given, name)})::{kind} AS {name}" for name, kind in columns.items())
+                selected = ", ".join(
+                    f"({_value(expressions, name)})::{kind} AS {name}" for name, kind in columns.items()
+                )
                 sql = f"SELECT {selected} FROM range(0, {reports}, {step}) AS numbers(i) ORDER BY token"
                 sql = sql.replace("$taken_at", f"TIMESTAMP '{plain_time(taken_at)}'").replace("$night", str(night))
                 target = f"{folder}/{table}.parquet"
@@ -85,8 +87,8 @@ def write_workspace(storage: UPath, *, reports: int, nights: int) -> Plan:
     return plan
 
 
-def _value(given: dict[str, str], name: str) -> str:
-    return "$taken_at" if name == "taken_at" else given.get(name, "NULL")
+def _value(expressions: dict[str, str], name: str) -> str:
+    return "$taken_at" if name == "taken_at" else expressions.get(name, "NULL")
 
 
 def _carry_out(storage: UPath, plan: Plan) -> None:

@@ -109,22 +109,22 @@ def wait_with_triggers(url: str, waiting: list[Waiting], hurry: float) -> Heard:
     now = datetime.now(UTC)
     heard: Heard = {}
 
-    async def wait(one: Waiting) -> None:
+    async def wait(run: Waiting) -> None:
         trigger = StudioReportRunTrigger(
             studio_conn_id="studio_default",
-            report=one.report,
-            run=one.run,
+            report=run.report,
+            run=run.run,
             deadline=(now + timedelta(hours=1)).isoformat(),
             began=now.isoformat(),
-            expected_seconds=one.expected_seconds,
+            expected_seconds=run.expected_seconds,
             poll_policy=policy,
         )
         async for event in trigger.run():
             assert event.payload["event"] == "over", event
-            heard[one.run] = datetime.now(UTC)
+            heard[run.run] = datetime.now(UTC)
 
     async def wait_for_all() -> None:
-        await asyncio.gather(*(wait(one) for one in waiting))
+        await asyncio.gather(*(wait(run) for run in waiting))
 
     asyncio.run(wait_for_all())
     return heard
@@ -134,25 +134,25 @@ def look_every(interval: float, waiting: list[Waiting], look: Callable[[Waiting]
     """Wait as a loop does that looks at each run at a fixed interval."""
     heard: Heard = {}
 
-    def follow(one: Waiting) -> float | None:
+    def follow(run: Waiting) -> float | None:
         """Look; return when to look again."""
-        if look(one):
-            heard[one.run] = datetime.now(UTC)
+        if look(run):
+            heard[run.run] = datetime.now(UTC)
             return None
         return time.monotonic() + interval
 
-    due = [(time.monotonic() + interval * random.random(), one) for one in waiting]
+    due = [(time.monotonic() + interval * random.random(), run) for run in waiting]
     with ThreadPoolExecutor(threads) as pool:
         looking: dict[Any, Waiting] = {}
         while due or looking:
             now = time.monotonic()
-            for _, one in [pair for pair in due if pair[0] <= now]:
-                looking[pool.submit(follow, one)] = one
+            for _, run in [pair for pair in due if pair[0] <= now]:
+                looking[pool.submit(follow, run)] = run
             due = [pair for pair in due if pair[0] > now]
             for done in [future for future in looking if future.done()]:
-                one, again = looking.pop(done), done.result()
+                run, again = looking.pop(done), done.result()
                 if again is not None:
-                    due.append((again, one))
+                    due.append((again, run))
             time.sleep(0.01)
     return heard
 
@@ -163,8 +163,8 @@ def wait_within_budget(url: str, waiting: list[Waiting], hurry: float) -> Heard:
 
     client = StudioHook().client
 
-    def look(one: Waiting) -> bool:
-        return client.get_report_run(one.report, one.run).is_seen_over
+    def look(run: Waiting) -> bool:
+        return client.get_report_run(run.report, run.run).is_seen_over
 
     return look_every(FIXED_SECONDS / hurry, waiting, look, threads=8)
 
@@ -177,13 +177,13 @@ def wait_alone(url: str, waiting: list[Waiting], hurry: float) -> Heard:
     headers = {"Authorization": f"Basic {credentials}", "Accept": "application/hal+json"}
     free: list[http.client.HTTPConnection] = []
 
-    def look(one: Waiting) -> bool:
+    def look(run: Waiting) -> bool:
         connection = free.pop() if free else http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
-        connection.request("GET", f"/api/acme/reports/{one.report}/runs/{one.run}", headers=headers)
-        answer = connection.getresponse()
-        body = answer.read()
+        connection.request("GET", f"/api/acme/reports/{run.report}/runs/{run.run}", headers=headers)
+        response = connection.getresponse()
+        body = response.read()
         free.append(connection)
-        return answer.status == 200 and json.loads(body)["state"] == "succeeded"
+        return response.status == 200 and json.loads(body)["state"] == "succeeded"
 
     return look_every(FIXED_SECONDS / hurry, waiting, look, threads=8)
 
@@ -215,14 +215,14 @@ def measure(row: Row, hurry: float, results: Any) -> None:
 def _measured(
     row: Row, waiting: list[Waiting], heard: Heard, began: datetime, log: dict[str, Any], hurry: float
 ) -> Measured:
-    asked = Counter(one["path"] for one in log["requests"])
-    of_report = Counter(one.report for one in waiting)
+    requests_by_path = Counter(request["path"] for request in log["requests"])
+    of_report = Counter(run.report for run in waiting)
     looks, lags = [], []
-    for one in waiting:
-        runs = f"/api/acme/reports/{one.report}/runs"
-        looks.append(asked[f"{runs}/{one.run}"] + asked[runs] / of_report[one.report])
-        lags.append(((heard[one.run] - began).total_seconds() - one.seconds) * hurry)
-    runtimes = [one.seconds * hurry for one in waiting]
+    for run in waiting:
+        runs = f"/api/acme/reports/{run.report}/runs"
+        looks.append(requests_by_path[f"{runs}/{run.run}"] + requests_by_path[runs] / of_report[run.report])
+        lags.append(((heard[run.run] - began).total_seconds() - run.seconds) * hurry)
+    runtimes = [run.seconds * hurry for run in waiting]
     return Measured(row, looks, lags, runtimes, log["total"], log["by_status"].get("429", 0))
 
 
@@ -241,15 +241,15 @@ def all_measured(rows: list[Row], hurry: float) -> list[Measured]:
 def line(group: list[Measured]) -> str:
     """Return a line of the table."""
     row = group[0].row
-    looks = [number for one in group for number in one.looks]
-    lags = [seconds for one in group for seconds in one.lags]
-    runtimes = [seconds for one in group for seconds in one.runtimes]
+    looks = [number for measured in group for number in measured.looks]
+    lags = [seconds for measured in group for seconds in measured.lags]
+    runtimes = [seconds for measured in group for seconds in measured.runtimes]
     shares = [100 * lag / runtime for lag, runtime in zip(lags, runtimes, strict=True)]
     late = sum(lag >= max(5.0, 0.1 * runtime) for lag, runtime in zip(lags, runtimes, strict=True))
     return (
         f"{row.runs:>5}{row.reports:>9}  {row.how:<13}{statistics.median(looks):>9.2f}{max(looks):>7.1f}"
         f"{statistics.median(lags):>8.1f}{statistics.median(shares):>7.1f}{100 * late / len(lags):>8.1f}"
-        f"{sum(one.requests for one in group):>10}{sum(one.throttled for one in group):>7}"
+        f"{sum(measured.requests for measured in group):>10}{sum(measured.throttled for measured in group):>7}"
     )
 
 
@@ -261,12 +261,12 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes = [(1, 1, number) for number in range(4)] + [(50, 50, 0), (500, 500, 0), (500, 25, 0)]
     rows = [Row(runs, reports, how, number) for how in arguments.ways for runs, reports, number in sizes]
-    kept = [row for row in rows if row.how != "fixed alone"]
+    parallel = [row for row in rows if row.how != "fixed alone"]
     groups: dict[tuple[int, int, int], list[Measured]] = {}
-    for rows_at_once in (kept, [row for row in rows if row not in kept]):
-        for one in all_measured(rows_at_once, arguments.hurry):
-            key = (one.row.runs, -one.row.reports, list(WAYS).index(one.row.how))
-            groups.setdefault(key, []).append(one)
+    for rows_at_once in (parallel, [row for row in rows if row not in parallel]):
+        for measured in all_measured(rows_at_once, arguments.hurry):
+            key = (measured.row.runs, -measured.row.reports, list(WAYS).index(measured.row.how))
+            groups.setdefault(key, []).append(measured)
     print(
         f"{'runs':>5}{'Reports':>9}  {'looks':<13}{'median':>9}{'most':>7}{'lag s':>8}{'lag %':>7}{'late %':>8}", end=""
     )

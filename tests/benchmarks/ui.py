@@ -46,9 +46,8 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         passwords = home / "passwords.json"
         passwords.write_text(json.dumps({"viewer": password}))
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
         environment = {
-            **kept,
+            **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "viewer:viewer",
@@ -79,20 +78,24 @@ class Server:
     def preparers(self) -> list[psutil.Process]:
         """Return the processes that make tables."""
         children = self._process.children(recursive=True)
-        return [one for one in children if "airflow_provider_studio.plugin.materialize" in " ".join(one.cmdline())]
+        return [
+            process
+            for process in children
+            if "airflow_provider_studio.plugin.materialize" in " ".join(process.cmdline())
+        ]
 
     def memory(self) -> float:
         """Return the API server's own memory in MiB, without those that make tables."""
         processes = [self._process, *self._process.children(recursive=True)]
-        making = {one.pid for one in self.preparers()}
-        return sum(one.memory_info().rss for one in processes if one.pid not in making) / MIB
+        making = {process.pid for process in self.preparers()}
+        return sum(process.memory_info().rss for process in processes if process.pid not in making) / MIB
 
     def timed(self, path: str) -> float:
         """Return the milliseconds of one answer, read whole."""
         begun = time.perf_counter()
-        answer = self.session.get(f"{self.url}{path}", timeout=120)
+        response = self.session.get(f"{self.url}{path}", timeout=120)
         taken = 1000 * (time.perf_counter() - begun)
-        answer.raise_for_status()
+        response.raise_for_status()
         return taken
 
 
@@ -108,7 +111,9 @@ class Peak(threading.Thread):
     def run(self) -> None:
         while not self.over.wait(0.2):
             try:
-                self.mib = max(self.mib, *(one.memory_info().rss / MIB for one in self._server.preparers()), 0.0)
+                self.mib = max(
+                    self.mib, *(process.memory_info().rss / MIB for process in self._server.preparers()), 0.0
+                )
             except psutil.Error:
                 continue
 
@@ -180,8 +185,11 @@ def together(server: Server, users: int, seconds: float, pages: list[str], expor
         }
     print(f"{f'{users} at the same time':<30}{'p50 ms':>9}{'p95 ms':>9}{'p95 ratio':>11}  responses")
     base = kinds[VERSION][0].p95()
-    for kind, each in kinds.items():
-        both = Measured([ms for one in each for ms in one.milliseconds], sum((one.outcomes for one in each), Counter()))
+    for kind, measurements in kinds.items():
+        both = Measured(
+            [ms for measured in measurements for ms in measured.milliseconds],
+            sum((measured.outcomes for measured in measurements), Counter()),
+        )
         middle = median(both.milliseconds) if both.milliseconds else float("nan")
         outcomes = ", ".join(f"{count} x {outcome}" for outcome, count in sorted(both.outcomes.items()))
         print(f"{kind:<30}{middle:>9.1f}{both.p95():>9.1f}{both.p95() / base:>11.1f}  {outcomes}")
@@ -195,11 +203,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--together", type=int, nargs="*", default=[8, 16], help="how many people at the same time")
     parser.add_argument("--seconds", type=float, default=40, help="for how long")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, ProcessKeeper() as keeper:
-        home, storage = Path(name) / "airflow", UPath(Path(name) / "studio")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, ProcessKeeper() as keeper:
+        home, storage = Path(folder) / "airflow", UPath(Path(folder) / "studio")
         home.mkdir()
-        plan = write_workspace(storage, reports=given.reports, nights=given.nights)
+        plan = write_workspace(storage, reports=arguments.reports, nights=arguments.nights)
         server = Server(keeper, home, storage)
         query = f"workspace={WORKSPACE}"
         report = plan.actions[0].report
@@ -222,25 +230,25 @@ def main() -> None:
         peak.start()
         seconds = ready(server, list(pages.values()))
         peak.over.set()
-        times: dict[str, list[float]] = {one: [] for one in (VERSION, *pages)}
+        times: dict[str, list[float]] = {name: [] for name in (VERSION, *pages)}
         most = server.memory()
-        for _ in range(given.rounds):
-            for one, path in pages.items():
+        for _ in range(arguments.rounds):
+            for name, path in pages.items():
                 times[VERSION].append(server.timed(VERSION))
-                times[one].append(server.timed(path))
+                times[name].append(server.timed(path))
             most = max(most, server.memory())
         csv = f"/studio/reports.csv?{query}"
         export = server.timed(csv)
         most = max(most, server.memory())
-        print(f"{given.reports:,} Reports, {given.nights} nights, {len(plan.actions):,} actions in the plan")
+        print(f"{arguments.reports:,} Reports, {arguments.nights} nights, {len(plan.actions):,} actions in the plan")
         print(f"{'':<30}{'p50 ms':>9}{'p95 ms':>9}{'p95 ratio':>11}")
         base = quantiles(times[VERSION], n=20)[-1]
-        for one, taken in times.items():
+        for name, taken in times.items():
             p95 = quantiles(taken, n=20)[-1]
-            print(f"{one:<30}{median(taken):>9.1f}{p95:>9.1f}{p95 / base:>11.1f}")
+            print(f"{name:<30}{median(taken):>9.1f}{p95:>9.1f}{p95 / base:>11.1f}")
         print(f"{'CSV of all Reports':<30}{export:>9.0f}")
-        for users in given.together:
-            together(server, users, given.seconds, list(pages.values()), csv, given.reports)
+        for users in arguments.together:
+            together(server, users, arguments.seconds, list(pages.values()), csv, arguments.reports)
             most = max(most, server.memory())
         print(f"tables made in {seconds:.0f} s, by processes of at most {peak.mib:.0f} MiB")
         print(f"API server: {before:.0f} MiB before, at most {most:.0f} MiB, grew by {most - before:.0f} MiB")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m airflow_provider_studio audit` on a terminal and for machines."""
+"""`python -m airflow_provider_studio audit`, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["governed"]
 
 @pytest.fixture
 def plan(governed: Governed) -> Plan:
-    """A plan that ada approved and that was carried out but for one action."""
+    """A plan that ada approved and that was applied except for one action."""
     governed.report("Dead \x1b[31m1", schedules=1)
     governed.report("Dead 2")
     governed.nights(100, 0)
@@ -25,7 +25,7 @@ def plan(governed: Governed) -> Plan:
     plan.write(governed.storage)
     actor = {"dag": "night", "run": "r1", "task": "apply", "try": "1", "approver": "ada"}
     Journal(governed.storage, "acme", plan.plan_id, actor=actor).write(PLAN, Event.APPROVED, decision="all")
-    plain = next(one.report for one in plan.actions if not one.baseline.schedules)
+    plain = next(action.report for action in plan.actions if not action.baseline.schedules)
     governed.control.add_fault("status", path=f"{plain}/archive", status=403, times=1)
     governed.apply(plan, actor=actor)
     return plan
@@ -35,7 +35,9 @@ def audit(governed: Governed, *arguments: str) -> int:
     return main(["audit", "--storage", f"file://{governed.storage}", *arguments])
 
 
-def test_the_plans_with_what_became_of_them(governed: Governed, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_plans_with_the_states_of_their_actions(
+    governed: Governed, plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert audit(governed) == 0
     names, row = capsys.readouterr().out.splitlines()
     assert names.split() == [
@@ -45,7 +47,7 @@ def test_the_plans_with_what_became_of_them(governed: Governed, plan: Plan, caps
     assert "  2     1       approved by ada" in row
 
 
-def test_the_fate_of_each_action(governed: Governed, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_state_of_each_action(governed: Governed, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     assert audit(governed, "--plan", plan.plan_id, "--state", "failed") == 0
     out = capsys.readouterr().out
     assert "archive_report" in out
@@ -58,8 +60,8 @@ def test_the_fate_of_each_action(governed: Governed, plan: Plan, capsys: pytest.
 def test_events_as_json_lines(governed: Governed, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     assert audit(governed, "--events", "--json") == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {one["event"] for one in events} == {"approved", "intent", "done", "failed"}
-    assert all("backup" not in one and one["actor"]["approver"] == "ada" for one in events)
+    assert {event["event"] for event in events} == {"approved", "intent", "done", "failed"}
+    assert all("backup" not in event and event["actor"]["approver"] == "ada" for event in events)
     assert audit(governed, "--events", "--since", "2100-01-01") == 0
     assert capsys.readouterr().out == "No rows.\n"
 
@@ -86,8 +88,8 @@ def test_what_waits_for_its_day_is_listed_with_the_day(governed: Governed, capsy
     plan = governed.plan(grace_days=3)
     plan.write(governed.storage)
     assert audit(governed, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["name"], told["due_later"], told["next_due_on"]) == ("manual", 1, "2026-06-04")
+    row = json.loads(capsys.readouterr().out)
+    assert (row["name"], row["due_later"], row["next_due_on"]) == ("manual", 1, "2026-06-04")
     assert audit(governed, "--plan", plan.plan_id, "--json") == 0
     row = json.loads(capsys.readouterr().out)
     assert (row["report"], row["what"], row["state"], row["due_on"]) == (

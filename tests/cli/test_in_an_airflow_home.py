@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands and scripts of the documentation, as a reader runs them: with connections in Airflow's own database."""
+"""The commands and scripts of the documentation, with connections in Airflow's database like those of a reader."""
 
 from __future__ import annotations
 
@@ -30,16 +30,18 @@ INVENTORY = "python -m airflow_provider_studio inventory"
 
 @pytest.fixture(scope="module")
 def studio() -> Iterator[StudioEmulator]:
-    """The workspace that the README's connection names."""
+    """The workspace of the README's connection."""
     with StudioEmulator(WORKSPACE, reports=40, seed=7) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def connected(studio: StudioEmulator, tmp_path_factory: pytest.TempPathFactory) -> AirflowHome:
-    """A home after the README's own setup; the host alone is added, because nobody reads the real one here."""
+    """A home after the README's setup; only the host is added, to use the emulator."""
     home = AirflowHome(tmp_path_factory.mktemp("home"))
-    shutil.copyfile(empty_database(), home.folder / "airflow.db")  # its migration costs 30 seconds once, not once more
+    shutil.copyfile(
+        empty_database(), home.folder / "airflow.db"
+    )  # the migration takes 30 seconds, so the test run migrates only once
     token, secret = studio.credentials()
     setup = readme_commands("airflow connections add")
     setup = setup.replace(f"--conn-schema {WORKSPACE}", f"--conn-schema {WORKSPACE} --conn-host {studio.url}")
@@ -54,7 +56,7 @@ def connected(studio: StudioEmulator, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def home(connected: AirflowHome, tmp_path: Path) -> AirflowHome:
-    """A copy of that home, so that no test reads what another one wrote."""
+    """A copy of that home, so that tests are independent."""
     shutil.copytree(connected.folder, tmp_path / "home")
     return AirflowHome(tmp_path / "home")
 
@@ -99,10 +101,10 @@ def test_storage_is_found_wherever_it_is_set_and_from_any_folder(home: AirflowHo
 
 
 @pytest.mark.slow
-def test_a_secrets_backend_is_asked(studio: StudioEmulator, tmp_path: Path) -> None:
+def test_a_secrets_backend_is_used(studio: StudioEmulator, tmp_path: Path) -> None:
     home = AirflowHome(tmp_path / "home")
-    kept = json.loads(connection_of(studio))
-    (tmp_path / "connections.json").write_text(json.dumps({"studio_default": kept}))
+    connection = json.loads(connection_of(studio))
+    (tmp_path / "connections.json").write_text(json.dumps({"studio_default": connection}))
     backend = {
         "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
         "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": f"{tmp_path}/connections.json"}),
@@ -129,7 +131,7 @@ def test_a_connection_that_is_missing_is_named_with_the_command_that_creates_it(
     assert "There is no connection 'studio_emea'" in message
     assert "airflow connections add studio_emea --conn-type studio --conn-schema" in message
     assert "AIRFLOW_CONN_STUDIO_EMEA" in message
-    assert str(home.folder) in message, "whoever forgot AIRFLOW_HOME sees where it was looked for"
+    assert str(home.folder) in message, "it names the AIRFLOW_HOME that was searched"
     assert "migrate" not in message
 
 
@@ -174,8 +176,8 @@ def test_a_script_of_the_documentation_runs_with_the_connection_that_the_page_ex
     home: AirflowHome, tmp_path: Path
 ) -> None:
     page = ROOT / "docs" / "connection.md"
-    (script,) = [one.text for one in blocks(page, "python") if "get_conn()" in one.text]
-    (export,) = [one.text for one in blocks(page, "shell") if "airflow connections export" in one.text]
+    (script,) = [block.text for block in blocks(page, "python") if "get_conn()" in block.text]
+    (export,) = [block.text for block in blocks(page, "shell") if "airflow connections export" in block.text]
     (tmp_path / "listing.py").write_text(script)
     alone = home.shell(f"python {tmp_path}/listing.py")
     assert alone.returncode != 0
@@ -199,6 +201,6 @@ def _put(s3: S3Server, storage: Any, plan: Plan) -> None:
 
     options = {"aws_access_key_id": "key-of-a-test", "aws_secret_access_key": "secret-of-a-test"}
     client = boto3.client("s3", endpoint_url=s3.url, region_name="us-east-1", **options)
-    for one in plans_folder(storage, plan.workspace).iterdir():
-        key = f"studio/plans/workspace={plan.workspace}/{one.name}"
-        client.put_object(Bucket=BUCKET, Key=key, Body=one.read_bytes())
+    for file in plans_folder(storage, plan.workspace).iterdir():
+        key = f"studio/plans/workspace={plan.workspace}/{file.name}"
+        client.put_object(Bucket=BUCKET, Key=key, Body=file.read_bytes())

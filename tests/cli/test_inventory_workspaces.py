@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which workspace `python -m airflow_provider_studio inventory` reads, and what it needs for that."""
+"""The workspace that `python -m airflow_provider_studio inventory` reads, and the arguments that select it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def two(acme: UPath) -> UPath:
 
 @pytest.fixture
 def connection(emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch) -> str:
-    """`studio_acme` opens the emulated workspace acme."""
+    """`studio_acme` is the connection of the emulated workspace acme."""
     monkeypatch.setenv("AIRFLOW_CONN_STUDIO_ACME", connection_of(emulator))
     monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL", "memory://")
     return "studio_acme"
@@ -46,7 +46,7 @@ def test_a_snapshot_is_read_without_a_connection(acme: UPath, capsys: pytest.Cap
     assert inventory(acme) == 0
     printed = capsys.readouterr()
     assert printed.out.split() == ["token", "of-acme"]
-    assert "workspace 'acme'" in printed.err, "it says whose Reports these are"
+    assert "workspace 'acme'" in printed.err, "it names the workspace"
 
 
 def test_of_several_workspaces_one_must_be_named(two: UPath, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +78,7 @@ def test_a_connection_chooses_its_workspace(
 ) -> None:
     assert inventory(two, "--conn", connection) == 0
     assert capsys.readouterr().out.split() == ["token", "of-acme"]
-    assert emulator.control.requests_summary()["total"] == 0, "what is there already costs no request"
+    assert emulator.control.requests_summary()["total"] == 0, "an existing snapshot needs no request"
 
 
 def test_a_snapshot_is_not_taken_of_another_workspace_than_was_named(
@@ -110,7 +110,7 @@ def test_the_mark_of_an_airflow_process_does_not_outlive_the_command(
     assert os.environ["_AIRFLOW_PROCESS_CONTEXT"] == "client"
 
 
-def test_a_relative_storage_is_one_of_the_folder_where_the_command_is_typed(
+def test_a_relative_storage_is_relative_to_the_current_folder(
     acme: UPath, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(Path(acme.path).parent)
@@ -126,8 +126,8 @@ def test_a_reader_that_has_enough_sees_no_traceback(acme: UPath) -> None:
     assert process.stderr is not None
     process.stdout.readline()
     process.stdout.close()
-    told = process.stderr.read()
+    stderr = process.stderr.read()
     process.stderr.close()
     assert process.wait(60) == 141
-    assert "Traceback" not in told
-    assert "BrokenPipe" not in told
+    assert "Traceback" not in stderr
+    assert "BrokenPipe" not in stderr

@@ -65,9 +65,9 @@ def client_at(waits: list[float]) -> Callable[..., StudioClient]:
         (TlsConnection.send_plain_text, "the TLS connection broke before the answer, after the request was sent"),
         (TlsConnection.close_without_notify, "the connection broke before the answer"),
         (TlsConnection.reset, "the connection broke before the answer"),
-        (lambda connection: connection.answer(b"{", promised=100) or connection.send_alert(), "cut short"),
+        (lambda connection: connection.respond(b"{", announced=100) or connection.send_alert(), "cut short"),
         (
-            lambda connection: connection.answer(b"{", promised=100) or connection.reset(),
+            lambda connection: connection.respond(b"{", announced=100) or connection.reset(),
             "cut short|broke before the answer",  # a reset may overtake what was sent before it
         ),
     ],
@@ -100,7 +100,7 @@ def test_a_get_is_repeated_after_the_same(
 ) -> None:
     def once(connection: TlsConnection) -> None:
         if len(server.requests) > 1:
-            connection.answer(b'{"token": "0123456789ab"}')
+            connection.respond(b'{"token": "0123456789ab"}')
             return
         break_off(connection)
         raise OSError
@@ -161,7 +161,7 @@ def test_a_post_on_a_kept_connection_that_the_server_closes_is_not_repeated(
 ) -> None:
     def second_breaks(connection: TlsConnection) -> None:
         if len(server.requests) == 1:
-            connection.answer(b'{"token": "0123456789ab"}')
+            connection.respond(b'{"token": "0123456789ab"}')
             return
         connection.close_without_notify()
         raise OSError
@@ -238,7 +238,7 @@ def test_a_handshake_that_fails_within_a_tunnel_lets_a_post_repeat(
 def test_proxies_of_the_environment_are_not_for_this_machine(
     ca: trustme.CA, client_at: Callable[..., StudioClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with TlsServer(ca, lambda connection: connection.answer(b'{"token": "0123456789ab"}')) as server:
+    with TlsServer(ca, lambda connection: connection.respond(b'{"token": "0123456789ab"}')) as server:
         monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
         assert client_at(server.url).get_report(REPORT).token == REPORT
 
@@ -262,7 +262,7 @@ def test_proxies_of_the_environment_are_for_studio(
     ca: trustme.CA, client_at: Callable[..., StudioClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = b'{"token": "0123456789ab"}'
-    with TlsServer(ca, lambda connection: connection.answer(answer)) as server, Proxy(server.port) as proxy:
+    with TlsServer(ca, lambda connection: connection.respond(answer)) as server, Proxy(server.port) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         assert client_at(f"https://{NAME}").get_report(REPORT).token == REPORT
         assert len(proxy.tunnels) == 1
@@ -273,7 +273,7 @@ def test_proxies_of_the_environment_are_for_studio(
     [
         (RecordingAdapter, refuse_handshake, None, Phase.CONNECTING),
         (RecordingAdapter, None, TlsConnection.close_without_notify, Phase.SENT),
-        (RecordingAdapter, None, TlsConnection.answer, Phase.RESPONDING),
+        (RecordingAdapter, None, TlsConnection.respond, Phase.RESPONDING),
         (requests.adapters.HTTPAdapter, refuse_handshake, None, Phase.UNKNOWN),
     ],
 )

@@ -31,13 +31,13 @@ def options() -> argparse.Namespace:
 
 
 def main() -> int:
-    asked = options()
+    arguments = options()
     with tempfile.TemporaryDirectory(prefix="studio-matrix-") as scratch:
-        folder = asked.keep or Path(scratch)
+        folder = arguments.keep or Path(scratch)
         wheel = build_wheel(folder)
         print("| Airflow | Python | dependencies | outcome | seconds |\n|---|---|---|---|---|", flush=True)
         failed = 0
-        for airflow, python, age in product(asked.airflow, asked.python, asked.dependencies):
+        for airflow, python, age in product(arguments.airflow, arguments.python, arguments.dependencies):
             if (airflow, python) in UNSUPPORTED:
                 print(f"| {airflow} | {python} | {age} | not run: Airflow {airflow} excludes it | |", flush=True)
                 continue
@@ -49,7 +49,7 @@ def main() -> int:
             outcome = cell.run()
             failed += not outcome.passed
             print(f"| {outcome.airflow} | {python} | {age} | {outcome.words} | {outcome.seconds:.0f} |", flush=True)
-            if asked.keep is None:
+            if arguments.keep is None:
                 cell.remove()
     return 1 if failed else 0
 

@@ -65,8 +65,8 @@ def find_python(version: str) -> Path | None:
     on_path = shutil.which(f"python{version}")
     of_pyenv = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
     for found in (*reversed(of_pyenv), *([Path(on_path)] if on_path else [])):
-        told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
-        if told.stdout.startswith(f"Python {version}."):
+        completed = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
+        if completed.stdout.startswith(f"Python {version}."):
             return found
     return None
 
@@ -137,9 +137,19 @@ class Cell:
 
     def _exact_airflow(self) -> str:
         """The newest of a line, whatever the age of what it is installed with."""
-        wanted = self.folder / "line.txt"
-        wanted.write_text(f"apache-airflow=={self._airflow}\n", encoding="utf-8")
-        resolve = [UV, "pip", "compile", "--quiet", "--no-annotate", "--no-deps", "--python", self._interpreter, wanted]
+        requirement = self.folder / "line.txt"
+        requirement.write_text(f"apache-airflow=={self._airflow}\n", encoding="utf-8")
+        resolve = [
+            UV,
+            "pip",
+            "compile",
+            "--quiet",
+            "--no-annotate",
+            "--no-deps",
+            "--python",
+            self._interpreter,
+            requirement,
+        ]
         return self._call(resolve).strip().rpartition("==")[2]
 
     def _test(self) -> tuple[str, bool]:

@@ -28,7 +28,7 @@ from airflow_provider_studio.client.auth import Credentials, TokenKind
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.compatibility.cells import Cell, build_wheel
 from tests.connections import connection_of
-from tests.demo.past import live_through
+from tests.demo.past import take_past_snapshots
 from tests.redis_server import RedisServer
 from tests.system.keeper import ProcessKeeper
 from tests.system.live_airflow import LiveAirflow, free_ports
@@ -126,7 +126,7 @@ def night(folder: Path) -> dict[str, Any]:
         )
         airflow.start()
         credentials = Credentials("acme", token, secret, emulator.url, TokenKind.WORKSPACE)
-        live_through(emulator.control, credentials, storage, say=lambda _sentence: None)
+        take_past_snapshots(emulator.control, credentials, storage, say=lambda _sentence: None)
         airflow.wait_until_ready(NIGHTLY)
         emulator.control.clear_requests()
         began = time.monotonic()
@@ -153,9 +153,9 @@ def main() -> int:
     """Make an environment with Celery, and run the night in it."""
     if "--inside" in sys.argv:
         with tempfile.TemporaryDirectory(prefix="studio-fleet-night-") as name:
-            told = night(Path(name))
-        print(json.dumps(told, indent=1))
-        return 0 if told["state"] == "success" and told["archived"] else 1
+            result = night(Path(name))
+        print(json.dumps(result, indent=1))
+        return 0 if result["state"] == "success" and result["archived"] else 1
     with tempfile.TemporaryDirectory(prefix="studio-fleet-") as name:
         cell = Cell(Path(name) / "fleet", "3.3", Path(sys.executable), "newest", build_wheel(Path(name)))
         print(cell.call_inside(FLEET, "-m", "tests.compatibility.fleet", "--inside"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make demo`: one governed night, watched: an emulated Studio workspace, a real Airflow, the nightly DAG.
+"""`make demo`: run the nightly DAG in a real Airflow with an emulated Studio workspace, and print its progress.
 
-Everything lives in one temporary folder and ends with this process, however that ends.
+All files are in one temporary folder. They and all processes end with this process, even if it is killed.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ def _arguments() -> argparse.Namespace:
         description="Watch a nightly governance DAG clean an emulated Studio workspace in a real Airflow.",
         epilog="Pass options through make as in: make demo ARGS='--once --reports 500'",
     )
-    parser.add_argument("--once", action="store_true", help="end after the summary: exit 0 or 1")
+    parser.add_argument("--once", action="store_true", help="exit after the summary, with 0 or 1")
     parser.add_argument("--approve", action="store_true", help="print a login and a link, and wait for your approval")
     parser.add_argument("--reports", type=int, default=2000, help="Reports in the workspace (default 2000)")
-    parser.add_argument("--seed", type=int, default=7, help="the workspace's seed (default 7)")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the workspace (default 7)")
     parser.add_argument("--port", type=int, default=None, help="port of the Airflow UI (default: a free one)")
     parser.add_argument("--emulator-port", type=int, default=None, help="port of the emulator (default: free)")
     return parser.parse_args()
 
 
 def _check(arguments: argparse.Namespace) -> str | None:
-    """Return what is missing on this machine, with its mend, or None."""
+    """Return why the demo cannot start and how to fix it, or None."""
     if not Path(sys.executable).with_name("airflow").exists():
-        return "Airflow is not installed beside this Python. Run `make setup`."
+        return "Airflow is not installed in this Python environment. Run `make setup`."
     if arguments.reports < 1:
         return f"--reports is {arguments.reports}; a workspace needs at least 1."
     for option, port in (("--port", arguments.port), ("--emulator-port", arguments.emulator_port)):
@@ -51,15 +51,15 @@ def _check(arguments: argparse.Namespace) -> str | None:
             try:
                 probe.bind(("127.0.0.1", port))
             except (OSError, OverflowError) as error:
-                return f"{option} {port} cannot be used ({error}). Leave the option out to get a free port."
+                return f"{option} {port} cannot be used ({error}). Omit the option to use a free port."
     if shutil.disk_usage(tempfile.gettempdir()).free < 300 * 2**20:
         folder = tempfile.gettempdir()
-        return f"Less than 300 MB are free in {folder}. Free some, or set TMPDIR to another folder."
+        return f"Less than 300 MB are free in {folder}. Delete some files, or set TMPDIR to another folder."
     return None
 
 
 def _end_with_make() -> None:
-    """Ask the kernel for a SIGTERM when `make` is killed, which would otherwise leave this process behind."""
+    """Let the kernel send SIGTERM if `make` is killed; otherwise this process would outlive it."""
     if sys.platform == "linux" and "MAKELEVEL" in os.environ:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
@@ -67,12 +67,12 @@ def _end_with_make() -> None:
 def main() -> int:
     """Run the demo and return the exit status: 0 when the night succeeded within the budget."""
     arguments = _arguments()
-    missing = _check(arguments)
-    if missing:
-        print(f"The demo cannot start. {missing}", file=sys.stderr)
+    problem = _check(arguments)
+    if problem:
+        print(f"The demo cannot start. {problem}", file=sys.stderr)
         return 1
     _end_with_make()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores SIGINT by default
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     home = Path(tempfile.mkdtemp(prefix="studio-demo-"))
     with ProcessKeeper(remove=home) as keeper:
@@ -80,13 +80,13 @@ def main() -> int:
             night = Night(keeper, home, arguments)
             night.run()
             if not arguments.once:
-                night.stay()
+                night.stay_up()
         except KeyboardInterrupt:
-            print("\nEnding every process of the demo (a few seconds) …", flush=True)
+            print("\nStopping all processes of the demo (a few seconds) …", flush=True)
             return 130
         except (LiveAirflowError, NightFailedError) as error:
             keeper.remove_at_end(None)
-            print(f"\nThe demo failed: {error}\nIts files are kept in {home}", file=sys.stderr)
+            print(f"\nThe demo failed: {error}\nIts files are in {home}", file=sys.stderr)
             return 1
     return 0
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One governed night from an empty folder to a printed summary, told as it happens."""
+"""Run one governed night, from an empty folder to a printed summary, and print its progress."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from upath import UPath
 from airflow_provider_studio.client.auth import Credentials, TokenKind
 from airflow_provider_studio.emulator import EmulatorControl
 from tests.demo.approval import WAIT, Approval, ApprovalTimeoutError
-from tests.demo.past import live_through
+from tests.demo.past import take_past_snapshots
 from tests.system.keeper import ProcessKeeper
 from tests.system.live_airflow import LiveAirflow, free_ports
 
 WORKSPACE = "acme"
 DAG_ID = "studio_nightly_governance"
 CONNECTION_ID = "studio_default"
-# Public: the emulator's own credentials, which open nothing but an emulator.
+# The emulator's public credentials, which are valid only for an emulator.
 TOKEN, SECRET = "emulator-workspace", "emulator-secret"
 _READY_SECONDS = 180.0
 _RUN_SECONDS = 420.0
 
 
 class NightFailedError(RuntimeError):
-    """The night did not end as it should."""
+    """The night failed."""
 
 
 class Night:
-    """The demo's story: a workspace with a past, Airflow, the DAG run, the summary."""
+    """The steps of the demo: a workspace with past snapshots, Airflow, the DAG run, the summary."""
 
     def __init__(self, keeper: ProcessKeeper, home: Path, arguments: argparse.Namespace) -> None:
         self._started = time.monotonic()
@@ -52,19 +52,22 @@ class Night:
             port=arguments.port,
             environment={"AIRFLOW__STUDIO__STORAGE_PATH": f"file://{home}/studio"},
         )
-        self._told: dict[str, str | None] = {}
-        self._last_told = 0.0
+        self._printed_states: dict[str, str | None] = {}
+        self._printed_at = 0.0
         self._approval: Approval | None = None
         self._waits_for_approval = False
 
     def run(self) -> None:
-        """Live the night; raises NightFailedError or LiveAirflowError with what to look at."""
-        self._say("Ctrl-C ends the demo and everything that it started, at any time")
+        """Run the night.
+
+        :raises NightFailedError, LiveAirflowError: it failed; the message names the log.
+        """
+        self._say("Ctrl-C stops the demo and all its processes at any time")
         self._start_emulator()
         self._airflow.start()
         self._say(f"Airflow is starting in the background; its log: {self._airflow.log}")
         credentials = Credentials(WORKSPACE, TOKEN, SECRET, host=self._emulator_url, kind=TokenKind.WORKSPACE)
-        live_through(self._control, credentials, UPath(self._home / "studio"), say=self._say)
+        take_past_snapshots(self._control, credentials, UPath(self._home / "studio"), say=self._say)
         self._say(f"Waiting for Airflow, at most {_READY_SECONDS / 60:.0f} minutes")
         self._airflow.wait_until_ready(DAG_ID, timeout_seconds=_READY_SECONDS)
         self._say(f"Airflow is ready at {self._airflow.url}; login: {self._airflow.user} / {self._airflow.password}")
@@ -73,9 +76,9 @@ class Night:
         state, run_id = self._run_dag()
         self._summary(state, run_id, time.monotonic() - before)
 
-    def stay(self) -> None:
-        """Keep everything up until Ctrl-C."""
-        print("Stays up until Ctrl-C.", flush=True)
+    def stay_up(self) -> None:
+        """Keep all processes running until Ctrl-C."""
+        print("Running until Ctrl-C.", flush=True)
         while True:
             time.sleep(3600)
 
@@ -104,7 +107,7 @@ class Night:
                     f"token: {TOKEN} / {SECRET}"
                 )
                 return
-        raise NightFailedError(f"the emulator did not answer within 60 s; see {log}")
+        raise NightFailedError(f"the emulator did not respond within 60 s; see {log}")
 
     def _create_connection(self) -> None:
         connection = {
@@ -137,38 +140,41 @@ class Night:
         if self._arguments.approve:
             self._approval = Approval(self._airflow, DAG_ID, run_id, say=self._say)
             timeout += WAIT.total_seconds()
-            approval = f", and {WAIT.total_seconds() / 60:.0f} more for your approval, whose link follows"
+            approval = f", plus {WAIT.total_seconds() / 60:.0f} minutes for your approval (the link follows)"
         self._say(f"Waiting for the end of the run: at most {_RUN_SECONDS / 60:.0f} minutes{approval}")
         try:
-            return self._airflow.wait_for_run(DAG_ID, run_id, timeout_seconds=timeout, watch=self._tell), run_id
+            return self._airflow.wait_for_run(
+                DAG_ID, run_id, timeout_seconds=timeout, watch=self._print_progress
+            ), run_id
         except ApprovalTimeoutError as error:
             raise NightFailedError(str(error)) from None
 
-    def _tell(self, states: dict[str, str | None]) -> None:
-        """Say what changed, and while a task runs every ten seconds how many requests were spent."""
-        changed = [f"{task} {state}" for task, state in states.items() if state and self._told.get(task) != state]
-        self._told = states
-        overdue = time.monotonic() - self._last_told > 10
+    def _print_progress(self, states: dict[str, str | None]) -> None:
+        """Print changed task states, and every ten seconds the number of requests."""
+        printed = self._printed_states
+        changed = [f"{task} {state}" for task, state in states.items() if state and printed.get(task) != state]
+        self._printed_states = states
+        overdue = time.monotonic() - self._printed_at > 10
         if changed or (overdue and not self._waits_for_approval):
-            self._last_told = time.monotonic()
-            spent = self._control.requests_summary()["total"]
+            self._printed_at = time.monotonic()
+            requests_so_far = self._control.requests_summary()["total"]
             running = [task for task, state in states.items() if state == "running"]
-            self._say(f"{', '.join(changed or running) or 'waiting for Airflow'} · {spent:,} requests so far")
+            self._say(f"{', '.join(changed or running) or 'waiting for Airflow'} · {requests_so_far:,} requests so far")
         self._waits_for_approval = self._approval is not None and self._approval.waits(states)
 
     def _summary(self, state: str, run_id: str, seconds: float) -> None:
         inventory = self._airflow.xcom(DAG_ID, run_id, "inventory") or {}
         plan = self._airflow.xcom(DAG_ID, run_id, "plan") or {}
         applied = self._airflow.xcom(DAG_ID, run_id, "apply") or {}
-        spent = self._control.requests_summary()
-        throttled = spent["by_status"].get("429", 0)
+        sent = self._control.requests_summary()
+        throttled = sent["by_status"].get("429", 0)
         rows: list[tuple[str, Any]] = [
-            ("Reports seen", inventory.get("reports")),
-            ("of them stale", plan.get("stale")),
+            ("Reports", inventory.get("reports")),
+            ("stale Reports", plan.get("stale")),
             ("Reports archived", applied.get("archived")),
             ("schedules deleted", applied.get("schedules_deleted")),
-            ("requests spent", spent["total"]),
-            ("answered 429", throttled),
+            ("requests used", sent["total"]),
+            ("429 responses", throttled),
             ("seconds", round(seconds)),
         ]
         print(f"\nThe night: {state}")
@@ -177,14 +183,14 @@ class Night:
         print(
             f"\nAirflow UI         {self._airflow.run_url(DAG_ID, run_id)}\n"
             f"  login            {self._airflow.user} / {self._airflow.password}\n"
-            f"The page Studio    {self._airflow.studio_url}\n"
-            f"The plan           {plan.get('path', '-')}\n"
-            f"The emulated API   {self._emulator_url}/api/{WORKSPACE}\n"
+            f"Studio page        {self._airflow.studio_url}\n"
+            f"Plan               {plan.get('path', '-')}\n"
+            f"Emulated API       {self._emulator_url}/api/{WORKSPACE}\n"
             f"  token            {TOKEN} / {SECRET}\n"
-            f"To take it back    trigger the DAG 'studio_undo' with plan_id {plan.get('plan_id', '-')}\n",
+            f"To undo it         trigger the DAG 'studio_undo' with plan_id {plan.get('plan_id', '-')}\n",
             flush=True,
         )
         if state != "success":
             raise NightFailedError(f"the DAG run ended as {state}: {self._airflow.task_states(DAG_ID, run_id)}")
         if throttled:
-            raise NightFailedError(f"{throttled} requests were answered 429; the budget was overspent")
+            raise NightFailedError(f"{throttled} responses were 429; the budget was exceeded")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Give an emulated workspace a past: nightly snapshots, taken while its clock moves through the last months.
+"""Take past nightly snapshots of an emulated workspace while its clock moves through the last months.
 
-View counts are totals, so nothing can be proven unviewed on the first night; the demo starts where a team
-would be after a season of nights.
+View counts are totals, so the first night cannot prove that a Report had no views; the demo starts after a season of
+nights.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from airflow_provider_studio.governance.inventory.inventory import take_inventor
 NIGHTS_AGO = (120, 100, 60, 30, 7, 1)
 
 
-def live_through(
+def take_past_snapshots(
     control: EmulatorControl, credentials: Credentials, storage: UPath, *, say: Callable[[str], None]
 ) -> None:
-    """Take the past nights' snapshots without a rate limit, then return to the present and the true limit."""
+    """Take the snapshots without a rate limit, then restore the present time and the limit."""
     present = datetime.now(UTC)
     control.set_rate_limit(enabled=False)
     with StudioClient(credentials, limiter=RateLimiter.unlimited()) as client:

@@ -90,6 +90,6 @@ def filled() -> Iterator[tuple[Sample, bytes]]:
 @pytest.fixture
 def sample(filled: tuple[Sample, bytes]) -> Sample:
     """One of everything, as it was before any test."""
-    made, saved = filled
-    made.emulator.control.restore(saved)
-    return made
+    sample, saved = filled
+    sample.emulator.control.restore(saved)
+    return sample

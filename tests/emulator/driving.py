@@ -72,7 +72,7 @@ def _responses(row: Row) -> dict[str, Any]:
 def _like(value: Any) -> dict[str, Any]:
     """A schema of bodies like this one: its keys, all of them optional, with any text, number or nothing at all."""
     if isinstance(value, dict):
-        return {"type": ["object", "null"], "properties": {name: _like(one) for name, one in value.items()}}
+        return {"type": ["object", "null"], "properties": {name: _like(item) for name, item in value.items()}}
     if isinstance(value, list):
         return {"type": ["array", "string"], "items": _like(value[0])}
     return {"type": ["string", "integer", "null", "boolean", "array"]}
@@ -86,10 +86,10 @@ def drive(description: dict[str, Any], sample: Sample, examples: int) -> int:
         @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
         @given(case=operation.ok().as_strategy())
         def send(case: schemathesis.Case) -> None:
-            answer = case.call(base_url=f"{sample.emulator.url}/api", auth=sample.emulator.credentials())
+            response = case.call(base_url=f"{sample.emulator.url}/api", auth=sample.emulator.credentials())
             checks = [response_schema_conformance, status_code_conformance]
             case.validate_response(
-                answer, checks=checks if answer.status_code == 501 else [not_a_server_error, *checks]
+                response, checks=checks if response.status_code == 501 else [not_a_server_error, *checks]
             )
 
         send()

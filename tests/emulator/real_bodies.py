@@ -123,9 +123,9 @@ def differences(real: Real, sample: Sample) -> Iterator[Difference]:
     found = [f"missing {name}" for name in theirs.keys() - ours.keys()]
     found += [f"extra {name}" for name in ours.keys() - theirs.keys()]
     for name in theirs.keys() & ours.keys():
-        told, said = theirs[name] - {"null"}, ours[name] - {"null"}
-        if told and said and not said <= told:
-            found.append(f"type {name}: {'/'.join(sorted(said))}, not {'/'.join(sorted(told))}")
+        expected, said = theirs[name] - {"null"}, ours[name] - {"null"}
+        if expected and said and not said <= expected:
+            found.append(f"type {name}: {'/'.join(sorted(said))}, not {'/'.join(sorted(expected))}")
     for what in sorted(found):
         reasons = (reason for files, whats, reason in REASONS if _is(files, real.file) and _is(whats, what))
         yield Difference(real.file, what, next(reasons, None))
@@ -145,8 +145,8 @@ def parts(bodies: list[Body], real: Real) -> dict[str, set[str]]:
         for name, value in body.items():
             if name in {"_links", "_forms", "pagination", "_embedded"}:
                 if real.links or name == "pagination":
-                    for inner, one in value.items():
-                        found.setdefault(f"{name}.{inner}", set()).add(_type(one))
+                    for inner, item in value.items():
+                        found.setdefault(f"{name}.{inner}", set()).add(_type(item))
             else:
                 found.setdefault(name, set()).add(_type(value))
     return found
@@ -163,10 +163,12 @@ def main() -> None:
         print("| body | same | difference | reason |\n|---|---|---|---|")
         for real in REAL:
             found = list(differences(real, sample))
-            same = len(parts([real.ours(sample)], real)) - sum(not one.what.startswith("missing") for one in found)
+            same = len(parts([real.ours(sample)], real)) - sum(
+                not difference.what.startswith("missing") for difference in found
+            )
             grouped: dict[str | None, list[str]] = {}
-            for one in found:
-                grouped.setdefault(one.reason, []).append(one.what)
+            for difference in found:
+                grouped.setdefault(difference.reason, []).append(difference.what)
             for reason, whats in grouped.items() or [("", ["none"])]:
                 print(f"| {real.file} | {same} | {', '.join(whats)} | {reason} |")
 

@@ -71,8 +71,8 @@ class Sample:
     def session(self, kind: str) -> requests.Session:
         """A session with the credentials of a kind of token."""
         if kind not in self._sessions:
-            made = self._sessions[kind] = requests.Session()
-            made.trust_env, made.auth = False, self.emulator.credentials(kind)
+            session = self._sessions[kind] = requests.Session()
+            session.trust_env, session.auth = False, self.emulator.credentials(kind)
         return self._sessions[kind]
 
     def ask(self, method: str, path: str, body: Any = None, kind: str = "workspace") -> requests.Response:
@@ -89,9 +89,9 @@ class Sample:
     def mint(self) -> dict[str, str]:
         """A signature token of the Discovery API."""
         scope = {"authentication_for": "batch-api", "authorization_type": "read-only"}
-        wanted = {"name": "nightly", "expires_at": "2026-12-01T00:00:00Z", "auth_scope": scope}
+        values = {"name": "nightly", "expires_at": "2026-12-01T00:00:00Z", "auth_scope": scope}
         address = f"{self.emulator.url}/batch/{self.emulator.workspace}/signature_tokens"
-        minted = self.session("workspace").post(address, json={"signature_token": wanted}, timeout=60)
+        minted = self.session("workspace").post(address, json={"signature_token": values}, timeout=60)
         return dict(minted.json())
 
     def discover(self, path: str, minted: dict[str, str]) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class Sample:
             return self.names[body[1:-1]] if body.startswith("{") and body.endswith("}") else body
         if isinstance(body, dict):
             return {name: self._named(value) for name, value in body.items()}
-        return [self._named(one) for one in body] if isinstance(body, list) else body
+        return [self._named(item) for item in body] if isinstance(body, list) else body
 
     def _fill(self) -> None:
         names, control = self.names, self.emulator.control

@@ -306,12 +306,12 @@ def links_of(shape: str) -> set[str]:
 def differences(shape: str, body: dict[str, object]) -> list[str]:
     """What a body lacks, has too much, or has with another type."""
     keys, links = keys_of(shape), body.get("_links")
-    told = {name: value for name, value in body.items() if name not in {"_links", "_forms"}}
-    found = [f"missing {name}" for name, key in keys.items() if name not in told and not key.optional]
-    found += [f"extra {name}" for name in told if name not in keys]
+    values = {name: value for name, value in body.items() if name not in {"_links", "_forms"}}
+    found = [f"missing {name}" for name, key in keys.items() if name not in values and not key.optional]
+    found += [f"extra {name}" for name in values if name not in keys]
     found += [
         f"{name} is {type(value).__name__}"
-        for name, value in told.items()
+        for name, value in values.items()
         if name in keys and not keys[name].fits(value)
     ]
     return found + [f"missing link {name}" for name in links_of(shape) - set(links if isinstance(links, dict) else ())]
@@ -331,12 +331,12 @@ def page() -> str:
         "|---|---|---|---|",
     ]
     for row in ENDPOINTS:
-        answer = f"{row.shape}, listed under `{row.listed}`" if row.listed else row.shape
+        response = f"{row.shape}, listed under `{row.listed}`" if row.listed else row.shape
         if row.status == 501:
-            answer = f"not emulated: {row.missing or 'the audit log: its events are not documented'}"
+            response = f"not emulated: {row.missing or 'the audit log: its events are not documented'}"
         elif row.status == 404:
-            answer = {"POST": "as the live service: updates are PATCH"}.get(row.method, "until the PDF was asked for")
-        lines.append(f"| {row.method} | `{row.path}` | {row.status} | {answer} |")
+            response = {"POST": "as the live service: updates are PATCH"}.get(row.method, "until the PDF was asked for")
+        lines.append(f"| {row.method} | `{row.path}` | {row.status} | {response} |")
     lines += [
         "",
         "The Discovery API lives below `/batch/{ws}`: `POST signature_tokens`, and `GET` of `reports`, `report_stats`,",

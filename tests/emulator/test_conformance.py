@@ -13,13 +13,13 @@ from tests.emulator.tables import ENDPOINTS, PAGE, Row, differences, page
 
 @pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: f"{row.method} {row.path}")
 def test_an_endpoint_answers_with_its_shape(sample: Sample, row: Row) -> None:
-    answer = sample.answer(Row(row.method, of_dataset(row.path), row.status, row.shape, row.listed))
-    assert answer.status_code == row.status, answer.text
+    response = sample.answer(Row(row.method, of_dataset(row.path), row.status, row.shape, row.listed))
+    assert response.status_code == row.status, response.text
     if row.status == 501:
-        assert "does not emulate" in answer.json()["message"]
+        assert "does not emulate" in response.json()["message"]
     if not row.shape:
         return
-    rows = answer.json()["_embedded"][row.listed] if row.listed else [answer.json()]
+    rows = response.json()["_embedded"][row.listed] if row.listed else [response.json()]
     assert rows, "nothing to look at"
     found = {difference for body in rows for difference in differences(row.shape, body)}
     assert not found

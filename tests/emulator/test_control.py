@@ -26,8 +26,8 @@ LIST = "/spaces?filter=custom"
 def real(monkeypatch: pytest.MonkeyPatch) -> Seconds:
     """The real time that an emulator's own runs with, moved by hand."""
     clock = Seconds()
-    told = datetime_of(lambda: NOW + timedelta(seconds=clock.now))
-    monkeypatch.setattr("airflow_provider_studio.emulator.clock.datetime", told)
+    emulated_datetime = datetime_of(lambda: NOW + timedelta(seconds=clock.now))
+    monkeypatch.setattr("airflow_provider_studio.emulator.clock.datetime", emulated_datetime)
     return clock
 
 
@@ -84,11 +84,11 @@ def test_a_fault_answers_as_it_was_asked_to(
 ) -> None:
     emulator.control.add_fault(**fault)
     started = time.monotonic()
-    answer = ask("GET", LIST)
-    assert (answer.status_code, answer.headers.get("Retry-After")) == expected
+    response = ask("GET", LIST)
+    assert (response.status_code, response.headers.get("Retry-After")) == expected
     assert time.monotonic() - started >= fault.get("seconds", 0)
     if fault["kind"] in {"slow", "dribble"}:
-        assert answer.json()["_embedded"]["spaces"]
+        assert response.json()["_embedded"]["spaces"]
     assert ask("GET", LIST).json()["_embedded"]["spaces"], "it was used up"
 
 
@@ -131,8 +131,8 @@ def test_classes_of_requests_have_limits_of_their_own(emulator: StudioEmulator, 
     emulator.control.set_rate_limit(limit=5, classes=[{"path": "/runs$", "limit": 2}])
     runs = [ask("GET", f"/reports/{report}/runs") for _ in range(3)]
     others = [ask("GET", LIST) for _ in range(6)]
-    assert [one.status_code for one in runs] == [200, 200, 429]
-    assert [one.status_code for one in others] == [200] * 5 + [429]
+    assert [run.status_code for run in runs] == [200, 200, 429]
+    assert [response.status_code for response in others] == [200] * 5 + [429]
     assert (runs[0].headers["X-RateLimit-Limit"], others[0].headers["X-RateLimit-Limit"]) == ("2", "5")
 
 
@@ -172,15 +172,15 @@ def test_credentials_that_look_real_are_refused_with_a_warning_that_repeats_noth
     emulator: StudioEmulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "airflow_provider_studio.emulator"):
-        answers = [
+        responses = [
             requests.get(f"{emulator.url}/api/verify", auth=("a1b2c3d4e5f6", "9f8e7d6c5b4a3f2e1d0c"), timeout=10)
             for _ in range(2)
         ]
-    assert [one.status_code for one in answers] == [401, 401]
-    assert "this is an emulator" in answers[0].json()["message"]
+    assert [response.status_code for response in responses] == [401, 401]
+    assert "this is an emulator" in responses[0].json()["message"]
     assert len(caplog.records) == 1
     assert "points at an emulator" in caplog.text
-    everything = caplog.text + answers[0].text + str(emulator.control.requests_summary())
+    everything = caplog.text + responses[0].text + str(emulator.control.requests_summary())
     assert "a1b2c3d4e5f6" not in everything
     assert "9f8e7d6c5b4a3f2e1d0c" not in everything
 

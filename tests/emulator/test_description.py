@@ -84,9 +84,9 @@ def test_every_shape_of_the_original_description_is_in_the_table(original: dict[
         found += [f"{shape}: missing {name}" for name in theirs.keys() - ours.keys() - NOT_TOLD.keys()]
         found += [f"{shape}: extra {name}" for name in ours.keys() - theirs.keys() - SINCE.get(shape, set())]
         found += [
-            f"{shape}.{name}: {told['type']} and {ours[name].types}"
-            for name, told in theirs.items()
-            if name in ours and "type" in told and not _same_type(told["type"], ours[name])
+            f"{shape}.{name}: {types['type']} and {ours[name].types}"
+            for name, types in theirs.items()
+            if name in ours and "type" in types and not _same_type(types["type"], ours[name])
         ]
         required = set(original["definitions"].get(f"{shape}Links", {}).get("required", []))
         if shape not in LINKS_NOT_TOLD:
@@ -101,9 +101,9 @@ def test_the_keys_that_are_promised_are_those_of_the_original_description(origin
         assert set(REQUIRED[shape].split()) == set(original["definitions"][shape]["required"]) - {"_links"}
 
 
-def _same_type(told: str, key: Key) -> bool:
+def _same_type(described: str, key: Key) -> bool:
     letters = {name: letter for letter, name in LETTERS.items()}
-    return told in OTHER_TYPES or letters[told] in key.types
+    return described in OTHER_TYPES or letters[described] in key.types
 
 
 def _corrected(original: dict[str, Any], sample: Sample) -> dict[str, Any]:
@@ -129,9 +129,9 @@ def _corrected(original: dict[str, Any], sample: Sample) -> dict[str, Any]:
 def _correct_shape(name: str, definition: dict[str, Any]) -> None:
     """Types are held elsewhere; of the links, those stay that are promised."""
     if not name.endswith("Body"):
-        for told in definition.get("properties", {}).values():
-            told.pop("type", None)
-            told.pop("enum", None)
+        for schema in definition.get("properties", {}).values():
+            schema.pop("type", None)
+            schema.pop("enum", None)
     if name in OTHERWISE:
         definition.pop("required", None)
     shape = name.removesuffix("Links")
@@ -142,20 +142,20 @@ def _correct_shape(name: str, definition: dict[str, Any]) -> None:
 
 def _corrected_operation(operation: dict[str, Any], path: str, row: Row, sample: Sample) -> dict[str, Any]:
     """Statuses as they are seen; the description calls a dataset a Report, but real ones have fewer keys and links."""
-    told = operation["responses"]
-    good = next((answer for status, answer in told.items() if status[0] == "2"), {"description": ""})
+    responses = operation["responses"]
+    good = next((response for status, response in responses.items() if status[0] == "2"), {"description": ""})
     if row.shape == "Dataset" or row.status in {204, 501}:
         good = {"description": ""}
     aliases = {"account": "ws", "workspace": "ws", "group_token": "group", "membership_token": "group_membership"}
-    parameters = [one for one in operation.get("parameters", []) if one["in"] != "path"]
+    parameters = [parameter for parameter in operation.get("parameters", []) if parameter["in"] != "path"]
     if path.endswith("/reports/{report}/runs"):  # a filter there breaks the live service
-        parameters = [one for one in parameters if one["name"] != "filter"]
+        parameters = [parameter for parameter in parameters if parameter["name"] != "filter"]
     for name in re.findall(r"\{(\w+)\}", path):
         tokens = [sample.names[_token_name(aliases.get(name, name), path)], "x"]
         parameters.append({"name": name, "in": "path", "required": True, "type": "string", "enum": tokens})
     refusals = {status: {"description": ""} for status in REFUSALS}
-    answers = refusals | told if 400 <= row.status < 500 else refusals | told | {str(row.status): good}
-    return operation | {"parameters": parameters, "responses": answers}
+    responses = refusals | responses if 400 <= row.status < 500 else refusals | responses | {str(row.status): good}
+    return operation | {"parameters": parameters, "responses": responses}
 
 
 def _token_name(name: str, path: str) -> str:

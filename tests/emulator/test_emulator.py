@@ -20,18 +20,18 @@ from tests.hand_clock import Seconds
 def test_the_same_seed_is_the_same_workspace_to_the_byte() -> None:
     states = []
     for seed in (7, 7, 8):
-        with StudioEmulator("acme", reports=200, seed=seed, now=NOW) as one:
-            one.control.set_clock(NOW)
-            states.append(one.control.state() | {"now": None})
+        with StudioEmulator("acme", reports=200, seed=seed, now=NOW) as emulator:
+            emulator.control.set_clock(NOW)
+            states.append(emulator.control.state() | {"now": None})
     assert states[0] == states[1] != states[2]
 
 
 def test_a_workspace_is_as_large_as_asked_and_looks_like_one(emulator: StudioEmulator) -> None:
     state = emulator.control.state()
-    names = " ".join(one["name"] or "" for one in state["reports"].values())
+    names = " ".join(report["name"] or "" for report in state["reports"].values())
     assert len(state["reports"]) == 120
-    assert any(one["archived"] for one in state["reports"].values())
-    assert any(one["personal_of"] for one in state["collections"].values())
+    assert any(report["archived"] for report in state["reports"].values())
+    assert any(collection["personal_of"] for collection in state["collections"].values())
     assert any("\u0400" <= letter <= "\u04ff" or "\u4e00" <= letter <= "\u9fff" for letter in names)
     assert state["schedules"]
     assert state["subscriptions"]
@@ -58,13 +58,15 @@ def test_without_a_known_filter_a_workspace_token_sees_no_collection(ask: Caller
 def test_personal_collections_of_others_are_seen_by_a_workspace_token_alone(
     emulator: StudioEmulator, ask: Caller
 ) -> None:
-    personal = {token for token, one in emulator.control.state()["collections"].items() if one["personal_of"]}
+    personal = {
+        token for token, collection in emulator.control.state()["collections"].items() if collection["personal_of"]
+    }
     seen: set[str] = set()
     for page in (1, 2, 3):
-        seen |= {one["token"] for one in ask.rows(f"/spaces?filter=all&page={page}", "spaces")}
+        seen |= {collection["token"] for collection in ask.rows(f"/spaces?filter=all&page={page}", "spaces")}
     assert personal <= seen
     member = Caller(emulator, "member")
-    visible = {one["token"] for one in member.rows("/spaces?filter=all", "spaces")}
+    visible = {collection["token"] for collection in member.rows("/spaces?filter=all", "spaces")}
     assert len(personal & visible) == 1
     hidden = next(iter(personal - visible))
     assert member("GET", f"/spaces/{hidden}/reports").status_code == 404
@@ -73,8 +75,8 @@ def test_personal_collections_of_others_are_seen_by_a_workspace_token_alone(
 def test_an_archived_report_is_still_listed(emulator: StudioEmulator, ask: Caller, busy: str) -> None:
     report = emulator.control.add_report(collection=busy)
     assert ask("PATCH", f"/reports/{report}/archive").json()["archived"] is True
-    listed = [one for page in (1, 2, 3, 4) for one in ask.rows(f"/spaces/{busy}/reports?page={page}", "reports")]
-    assert [one["archived"] for one in listed if one["token"] == report] == [True]
+    rows = [row for page in (1, 2, 3, 4) for row in ask.rows(f"/spaces/{busy}/reports?page={page}", "reports")]
+    assert [row["archived"] for row in rows if row["token"] == report] == [True]
     assert ask("PATCH", f"/reports/{report}/unarchive").json()["archived"] is False
 
 
@@ -94,9 +96,9 @@ def test_views_grow_with_time_and_moving_back_gives_the_earlier_count(emulator: 
 @pytest.mark.parametrize("outcome", ["succeeded", "completed", "failed", "cancelled"])
 def test_a_run_takes_its_time_and_ends_as_it_does(emulator: StudioEmulator, ask: Caller, outcome: str) -> None:
     report = emulator.control.add_report(next_runtime_seconds=100.0, next_outcome=outcome)
-    answer = ask("POST", f"/reports/{report}/runs", json={"parameters": {"a": 1}})
-    assert answer.status_code == 202
-    run = answer.json()["token"]
+    response = ask("POST", f"/reports/{report}/runs", json={"parameters": {"a": 1}})
+    assert response.status_code == 202
+    run = response.json()["token"]
     states = []
     for _ in range(3):
         states.append(ask("GET", f"/reports/{report}/runs/{run}").json()["state"])
@@ -138,9 +140,9 @@ def test_a_schedules_prose_and_its_machine_values(ask: Caller, emulator: StudioE
 def test_a_schedule_needs_its_wrapper_and_a_known_frequency(
     ask: Caller, emulator: StudioEmulator, body: dict[str, Any]
 ) -> None:
-    answer = ask("POST", f"/reports/{emulator.control.add_report()}/schedules", json=body)
-    assert answer.status_code == 400
-    assert {"id", "message"} <= set(answer.json())
+    response = ask("POST", f"/reports/{emulator.control.add_report()}/schedules", json=body)
+    assert response.status_code == 400
+    assert {"id", "message"} <= set(response.json())
 
 
 def test_runs_with_a_filter_break_the_server_and_unknown_paths_are_not_recognized(
@@ -157,17 +159,17 @@ def test_runs_with_a_filter_break_the_server_and_unknown_paths_are_not_recognize
 )
 def test_nobody_gets_in_without_the_right_secret(emulator: StudioEmulator, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
-    answer = requests.get(f"{emulator.url}/api/verify", headers=headers, timeout=10)
-    assert (answer.status_code, answer.json()["id"]) == (401, "unauthorized")
+    response = requests.get(f"{emulator.url}/api/verify", headers=headers, timeout=10)
+    assert (response.status_code, response.json()["id"]) == (401, "unauthorized")
 
 
 @pytest.mark.parametrize(("kind", "status"), [("workspace", 400), ("member", 400), ("personal", 200)])
 def test_the_account_is_for_personal_tokens(emulator: StudioEmulator, kind: str, status: int) -> None:
     caller = Caller(emulator, kind)
-    answer = caller("GET", f"{emulator.url}/api/account")
-    assert answer.status_code == status
+    response = caller("GET", f"{emulator.url}/api/account")
+    assert response.status_code == status
     if status == 400:
-        assert answer.json()["message"] == "This endpoint is unsupported for use with Api Keys"
+        assert response.json()["message"] == "This endpoint is unsupported for use with Api Keys"
 
 
 def test_verify_tells_the_kinds_apart(emulator: StudioEmulator) -> None:
@@ -182,10 +184,10 @@ def test_the_rate_limit_is_the_tokens_with_both_headers_and_429(
     emulator: StudioEmulator, ask: Caller, budget_clock: Seconds
 ) -> None:
     emulator.control.set_rate_limit(limit=3, interval_seconds=1.0)
-    answers = [ask("GET", "/spaces?filter=custom") for _ in range(5)]
-    assert [one.status_code for one in answers] == [200, 200, 200, 429, 429]
-    assert [one.headers["X-RateLimit-Remaining"] for one in answers] == ["2", "1", "0", "0", "0"]
-    assert answers[0].headers["X-RateLimit-Limit"] == "3"
+    responses = [ask("GET", "/spaces?filter=custom") for _ in range(5)]
+    assert [response.status_code for response in responses] == [200, 200, 200, 429, 429]
+    assert [response.headers["X-RateLimit-Remaining"] for response in responses] == ["2", "1", "0", "0", "0"]
+    assert responses[0].headers["X-RateLimit-Limit"] == "3"
     assert Caller(emulator, "member")("GET", "/spaces?filter=custom").status_code == 200, "another token's budget"
     budget_clock.now += 1.1
     assert ask("GET", "/spaces?filter=custom").status_code == 200
@@ -196,8 +198,8 @@ def test_the_true_limit_under_every_model(
     emulator: StudioEmulator, ask: Caller, budget_clock: Seconds, model: str
 ) -> None:
     emulator.control.set_rate_limit(model=model)
-    answers = [ask("GET", "/spaces?filter=custom").status_code for _ in range(42)]
-    assert answers == [200] * 40 + [429] * 2
+    responses = [ask("GET", "/spaces?filter=custom").status_code for _ in range(42)]
+    assert responses == [200] * 40 + [429] * 2
     budget_clock.now += 10.0
     assert ask("GET", "/spaces?filter=custom").status_code == 200
 

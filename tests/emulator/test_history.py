@@ -28,19 +28,19 @@ def _runs(ask: Caller, report: str) -> list[dict[str, Any]]:
 
 def test_every_run_is_listed_once_whoever_started_it(emulator: StudioEmulator, ask: Caller, report: str) -> None:
     emulator.control.set_speed(0)
-    made = [emulator.control.add_schedule(report, cron={"freq": "daily", "hour": 6}) for _ in range(2)]
+    daily = [emulator.control.add_schedule(report, cron={"freq": "daily", "hour": 6}) for _ in range(2)]
     emulator.control.add_schedule(report, cron={"freq": "hourly"})
-    asked = ask("POST", f"/reports/{report}/runs", json={}).json()["token"]
+    started = ask("POST", f"/reports/{report}/runs", json={}).json()["token"]
     runs = _runs(ask, report)
     body = ask("GET", f"/reports/{report}/runs?page=99").json()
     total = ask("GET", f"/reports/{report}").json()["runs_count"]
     assert total == len(runs) == body["pagination"]["total_count"] == 240 + 2 * 10 + 3 + 1
-    assert len({one["token"] for one in runs}) == total
-    times = [one["created_at"] for one in runs]
+    assert len({run["token"] for run in runs}) == total
+    times = [run["created_at"] for run in runs]
     assert times == sorted(times, reverse=True)
-    assert runs[0]["token"] == asked
-    named = [one["_links"].get("report_schedule", {}).get("href", "").rsplit("/", 1)[-1] for one in runs]
-    assert [named.count(one) for one in made] == [10, 10]
+    assert runs[0]["token"] == started
+    named = [run["_links"].get("report_schedule", {}).get("href", "").rsplit("/", 1)[-1] for run in runs]
+    assert [named.count(schedule) for schedule in daily] == [10, 10]
     oldest = runs[-1]["token"]
     assert ask("GET", f"/reports/{report}/runs/{oldest}").json()["token"] == oldest
 
@@ -55,7 +55,7 @@ def test_a_schedules_runs_stay_when_it_is(emulator: StudioEmulator, ask: Caller,
     else:
         ask("DELETE", path)
     after = _runs(ask, report)
-    assert [one["token"] for one in after] == [one["token"] for one in before]
+    assert [run["token"] for run in after] == [run["token"] for run in before]
     emulator.control.advance(timedelta(hours=10))
     assert ask("GET", f"/reports/{report}").json()["runs_count"] - len(before) == {"changed": 10, "deleted": 0}[how]
     emulator.control.set_clock(NOW)
@@ -88,22 +88,22 @@ def test_the_archive_interrupts_views_and_runs_and_is_not_made_up_for(
 
 
 def test_purging_a_data_source_leaves_the_results_of_others(emulator: StudioEmulator, ask: Caller) -> None:
-    sources = [one["token"] for one in ask.rows("/data_sources", "data_sources")]
+    sources = [source["token"] for source in ask.rows("/data_sources", "data_sources")]
     reports = {}
     while len(reports) < 2:
         report = emulator.control.add_report(
             created_at=(NOW - timedelta(days=10)).isoformat(), habit={"run_every_days": 3.0}
         )
         reports[_source(ask, report)] = report
-    purged, kept = reports
+    purged, other = reports
     assert purged in sources
     ask("POST", f"/data_sources/{purged}/purge")
-    for source, status in ((purged, 404), (kept, 200)):
+    for source, status in ((purged, 404), (other, 200)):
         run = ask.newest_run(reports[source])
         content = ask("GET", f"/reports/{reports[source]}/runs/{run}/results/content.csv")
         assert content.status_code == status
-        told = ask("GET", f"/reports/{reports[source]}/runs/{run}").json()["purge_completed_at"]
-        assert (told is not None) == (status == 404)
+        purged_at = ask("GET", f"/reports/{reports[source]}/runs/{run}").json()["purge_completed_at"]
+        assert (purged_at is not None) == (status == 404)
 
 
 def _source(ask: Caller, report: str) -> str:
@@ -119,7 +119,7 @@ def test_viewers_have_favourites_and_habits_end(emulator: StudioEmulator) -> Non
     truth = emulator.control.state()["reports"][report]
     assert len(views) == truth["view_count"] == 120
     assert max(at for at, _ in views) == datetime.fromisoformat(truth["last_viewed_at"]) <= left
-    by_viewer = [sum(viewer == one for _, viewer in views) for one in {viewer for _, viewer in views}]
+    by_viewer = [sum(viewer == person for _, viewer in views) for person in {viewer for _, viewer in views}]
     assert max(by_viewer) > 10
 
 

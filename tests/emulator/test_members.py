@@ -18,9 +18,9 @@ def member(emulator: StudioEmulator) -> Caller:
 
 
 def _made(ask: Caller, **fields: Any) -> str:
-    answer = ask("POST", "/spaces", json={"space": {"name": "Secrets", **fields}})
-    assert answer.status_code == 201
-    return str(answer.json()["token"])
+    response = ask("POST", "/spaces", json={"space": {"name": "Secrets", **fields}})
+    assert response.status_code == 201
+    return str(response.json()["token"])
 
 
 def test_a_collection_is_made_as_described_and_then_there(emulator: StudioEmulator, ask: Caller) -> None:
@@ -32,8 +32,10 @@ def test_a_collection_is_made_as_described_and_then_there(emulator: StudioEmulat
         True,
         "custom",
     )
-    listed = [one for page in (1, 2, 3) for one in ask.rows(f"/spaces?filter=custom&page={page}", "spaces")]
-    assert token in {one["token"] for one in listed}
+    listed = [
+        collection for page in (1, 2, 3) for collection in ask.rows(f"/spaces?filter=custom&page={page}", "spaces")
+    ]
+    assert token in {collection["token"] for collection in listed}
     assert emulator.control.state()["collections"][token]["name"] == "Secrets"
     assert ask("DELETE", f"/spaces/{token}").status_code == 204
     assert ask("GET", f"/spaces/{token}").json()["message"] == "space not found"
@@ -52,15 +54,15 @@ def test_a_collection_that_makes_no_sense_is_not_made(
     emulator: StudioEmulator, ask: Caller, body: dict[str, Any], said: str
 ) -> None:
     before = len(emulator.control.state()["collections"])
-    answer = ask("POST", "/spaces", json=body)
-    assert (answer.status_code, said in answer.json()["message"]) == (400, True)
+    response = ask("POST", "/spaces", json=body)
+    assert (response.status_code, said in response.json()["message"]) == (400, True)
     assert len(emulator.control.state()["collections"]) == before
 
 
 def test_whoever_makes_a_restricted_collection_sees_it(member: Caller) -> None:
     token = _made(member, default_access_level="restricted")
     assert member("GET", f"/spaces/{token}").json()["_links"]["creator"]["href"] == "/api/member1"
-    assert token in {one["token"] for one in member.rows("/spaces", "spaces")}
+    assert token in {collection["token"] for collection in member.rows("/spaces", "spaces")}
 
 
 def test_a_member_of_a_restricted_collection_sees_it_until_the_membership_ends(
@@ -82,13 +84,13 @@ def test_a_member_of_a_restricted_collection_sees_it_until_the_membership_ends(
 
 
 def _token_of(ask: Caller, username: str) -> str:
-    (found,) = [one for one in ask.rows("/memberships/lite", "memberships") if one["username"] == username]
+    (found,) = [member for member in ask.rows("/memberships/lite", "memberships") if member["username"] == username]
     return str(found["member_token"])
 
 
 def test_nobodys_token_joins_nothing(ask: Caller, busy: str) -> None:
-    answer = ask("POST", f"/spaces/{busy}/memberships", json={"membership": {"member_token": "0123456789ab"}})
-    assert (answer.status_code, answer.json()["message"]) == (400, "membership.member_token is not a member's")
+    response = ask("POST", f"/spaces/{busy}/memberships", json={"membership": {"member_token": "0123456789ab"}})
+    assert (response.status_code, response.json()["message"]) == (400, "membership.member_token is not a member's")
 
 
 def test_a_group_counts_its_members(ask: Caller) -> None:
@@ -100,7 +102,7 @@ def test_a_group_counts_its_members(ask: Caller) -> None:
     ]
     assert ask("GET", f"/groups/{group}").json()["member_count"] == 2
     assert ask("DELETE", f"{path}/{joined[0]}").status_code == 200
-    assert [one["token"] for one in ask.rows(path, "group_memberships")] == joined[1:]
+    assert [membership["token"] for membership in ask.rows(path, "group_memberships")] == joined[1:]
     assert ask("GET", f"{path}/{joined[0]}").json()["message"] == "group membership not found"
     assert ask("PATCH", f"/groups/{group}", json={"user_group": {"name": "Scientists"}}).json()["name"] == "Scientists"
 
@@ -111,13 +113,13 @@ def test_only_admins_manage_groups_and_members(ask: Caller, member: Caller) -> N
     assert member("DELETE", f"/memberships/{other}").status_code == 403
     assert ask("DELETE", f"/memberships/{other}").json()["member_username"] == "member3"
     assert ask("GET", f"/memberships/{other}").status_code == 404
-    assert "member3" not in {one["username"] for one in ask.rows("/memberships/lite", "memberships")}
+    assert "member3" not in {member["username"] for member in ask.rows("/memberships/lite", "memberships")}
 
 
 def test_an_invitation_is_a_persons_to_make(emulator: StudioEmulator) -> None:
     person = Caller(emulator, "personal")
-    answer = person("POST", "/invites", json={"invite": {"invitee": {"email": "new@example.com"}, "message": "Hi"}})
-    assert (answer.status_code, answer.json()["email"], answer.json()["inviter_id"]) == (
+    response = person("POST", "/invites", json={"invite": {"invitee": {"email": "new@example.com"}, "message": "Hi"}})
+    assert (response.status_code, response.json()["email"], response.json()["inviter_id"]) == (
         200,
         "new@example.com",
         "member1",

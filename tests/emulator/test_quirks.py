@@ -53,9 +53,9 @@ def test_the_key_names_its_member_and_a_workspaces_key_names_nobody(emulator: St
 
 
 def test_the_workspace_answers_anybody_and_counts_no_collection(emulator: StudioEmulator) -> None:
-    answer = requests.get(f"{emulator.url}/api/acme", timeout=10)
-    assert answer.status_code == 200
-    assert answer.json()["space_count"] == 0
+    response = requests.get(f"{emulator.url}/api/acme", timeout=10)
+    assert response.status_code == 200
+    assert response.json()["space_count"] == 0
     assert requests.get(f"{emulator.url}/api/member1", timeout=10).json()["email"] is None
     assert requests.get(f"{emulator.url}/api/nobody", timeout=10).json()["message"] == "account not found"
 
@@ -72,10 +72,10 @@ def test_groups_come_twenty_a_page_with_counters(ask: Caller) -> None:
     assert (len(body["_embedded"]["groups"]), body["pagination"]["total_count"]) == (1, 21)
 
 
-@pytest.mark.parametrize("wanted", ["ALL", "nonsense"])
-def test_an_unknown_filter_is_the_unfiltered_list_without_a_word(emulator: StudioEmulator, wanted: str) -> None:
+@pytest.mark.parametrize("filter_name", ["ALL", "nonsense"])
+def test_an_unknown_filter_is_the_unfiltered_list_without_a_word(emulator: StudioEmulator, filter_name: str) -> None:
     member = Caller(emulator, "member")
-    assert member.rows(f"/spaces?filter={wanted}", "spaces") == member.rows("/spaces", "spaces")
+    assert member.rows(f"/spaces?filter={filter_name}", "spaces") == member.rows("/spaces", "spaces")
 
 
 def test_a_collection_is_updated_by_patch_and_not_by_post(ask: Caller, busy: str) -> None:
@@ -85,9 +85,11 @@ def test_a_collection_is_updated_by_patch_and_not_by_post(ask: Caller, busy: str
 
 
 def test_memberships_of_a_private_collection_are_an_invalid_space(emulator: StudioEmulator, ask: Caller) -> None:
-    private = next(token for token, one in emulator.control.state()["collections"].items() if one["personal_of"])
-    answer = ask("GET", f"/spaces/{private}/memberships")
-    assert (answer.status_code, answer.json()["message"]) == (400, "Invalid space")
+    private = next(
+        token for token, collection in emulator.control.state()["collections"].items() if collection["personal_of"]
+    )
+    response = ask("GET", f"/spaces/{private}/memberships")
+    assert (response.status_code, response.json()["message"]) == (400, "Invalid space")
     assert ask("DELETE", f"/spaces/{private}").status_code == 400, "only custom ones can be deleted"
 
 
@@ -97,7 +99,7 @@ def test_a_data_source_lists_a_report_once_for_each_of_its_queries(ask: Caller, 
     rows = []
     for page in range(1, 50):
         shown = ask.rows(f"/data_sources/{source}/reports?page={page}", "reports")
-        rows += [one["token"] for one in shown]
+        rows += [row["token"] for row in shown]
         if not shown:
             break
     assert rows.count(report) == 3
@@ -105,10 +107,10 @@ def test_a_data_source_lists_a_report_once_for_each_of_its_queries(ask: Caller, 
 
 def test_posting_a_report_makes_an_empty_one_without_a_name(emulator: StudioEmulator) -> None:
     member = Caller(emulator, "member")
-    answer = member("POST", "/reports", json={"report": {"name": "Ignored"}})
+    response = member("POST", "/reports", json={"report": {"name": "Ignored"}})
     own = member.rows("/spaces", "spaces")[0]["token"]
-    made = answer.json()
-    assert (answer.status_code, made["name"], made["space_token"], made["query_count"]) == (201, None, own, 0)
+    report = response.json()
+    assert (response.status_code, report["name"], report["space_token"], report["query_count"]) == (201, None, own, 0)
 
 
 @pytest.mark.parametrize(("length", "status"), [(64, 202), (65, 400)])
@@ -141,17 +143,17 @@ def test_definitions_are_chosen_by_filter_and_tokens_together(ask: Caller) -> No
     ]
     assert len(ask.rows(f"/definitions?tokens={tokens[0]}", "definitions")) == 2
     assert len(ask.rows("/definitions?filter=by_tokens", "definitions")) == 2
-    chosen = ask.rows(f"/definitions?filter=by_tokens&tokens={tokens[0]}", "definitions")
-    assert [one["token"] for one in chosen] == tokens[:1]
+    selected = ask.rows(f"/definitions?filter=by_tokens&tokens={tokens[0]}", "definitions")
+    assert [definition["token"] for definition in selected] == tokens[:1]
 
 
 def test_datasets_are_listed_apart_and_have_schedules(emulator: StudioEmulator, ask: Caller, busy: str) -> None:
     dataset = emulator.control.add_report(collection=busy, type="DatasetReport")
     emulator.control.add_schedule(dataset)
     listed = ask.rows(f"/spaces/{busy}/datasets", "reports")
-    assert [one["token"] for one in listed if one["token"] == dataset] == [dataset]
+    assert [dataset_row["token"] for dataset_row in listed if dataset_row["token"] == dataset] == [dataset]
     assert "archived" not in listed[-1]
-    assert all(one["type"] == "Report" for one in ask.rows(f"/spaces/{busy}/reports", "reports"))
+    assert all(report["type"] == "Report" for report in ask.rows(f"/spaces/{busy}/reports", "reports"))
     assert len(ask.rows(f"/datasets/{dataset}/schedules", "report_schedules")) == 1
 
 
@@ -167,21 +169,21 @@ def test_keys_may_neither_clone_nor_invite(
     emulator: StudioEmulator, ask: Caller, report: str, kind: str, path: str
 ) -> None:
     path = path.format(report=report, run=ask.newest_run(report))
-    answer = Caller(emulator, kind)("POST", path, json={"invite": {"invitee": {"email": "a@example.com"}}})
-    assert answer.status_code == 400
-    assert "unsupported" in answer.json()["message"]
+    response = Caller(emulator, kind)("POST", path, json={"invite": {"invitee": {"email": "a@example.com"}}})
+    assert response.status_code == 400
+    assert "unsupported" in response.json()["message"]
 
 
 def test_discovery_is_for_admins_keys_and_expires(emulator: StudioEmulator) -> None:
-    wanted = {
+    values = {
         "name": "nightly",
         "expires_at": (NOW + timedelta(days=1)).isoformat(),
         "auth_scope": {"authentication_for": "batch-api", "authorization_type": "read-only"},
     }
     mint = f"{emulator.url}/batch/acme/signature_tokens"
-    assert Caller(emulator, "member")("POST", mint, json={"signature_token": wanted}).status_code == 401
-    assert Caller(emulator)("POST", mint, json={"signature_token": wanted | {"name": "x"}}).status_code == 400
-    minted = Caller(emulator)("POST", mint, json={"signature_token": wanted}).json()
+    assert Caller(emulator, "member")("POST", mint, json={"signature_token": values}).status_code == 401
+    assert Caller(emulator)("POST", mint, json={"signature_token": values | {"name": "x"}}).status_code == 400
+    minted = Caller(emulator)("POST", mint, json={"signature_token": values}).json()
     headers = {"Authorization": f"Bearer {_bearer(minted)}"}
     rows = f"{emulator.url}/batch/acme/reports"
     body = requests.get(rows, headers=headers, timeout=10).json()
@@ -239,8 +241,8 @@ def test_a_listing_of_reports_has_neither_counters_nor_a_next_page(ask: Caller, 
 
 
 def test_a_report_is_not_made_in_a_collection(ask: Caller, busy: str) -> None:
-    answer = ask("POST", f"/collections/{busy}/reports", json={"report": {"name": "Revenue"}})
-    assert (answer.status_code, answer.json()["message"]) == (404, "request path not recognized")
+    response = ask("POST", f"/collections/{busy}/reports", json={"report": {"name": "Revenue"}})
+    assert (response.status_code, response.json()["message"]) == (404, "request path not recognized")
 
 
 def test_both_forms_of_the_archive_are_there_whatever_the_state(ask: Caller, report: str) -> None:
@@ -262,8 +264,8 @@ def test_no_permission_shows_as_403_or_as_404(emulator: StudioEmulator, ask: Cal
     assert ask("GET", f"/spaces/{busy}/reports").json()["id"] == "forbidden"
     hidden = [
         token
-        for token, one in emulator.control.state()["collections"].items()
-        if one["personal_of"] not in (None, "member1")
+        for token, collection in emulator.control.state()["collections"].items()
+        if collection["personal_of"] not in (None, "member1")
     ]
     assert Caller(emulator, "member")("GET", f"/spaces/{hidden[0]}/reports").json()["message"] == "space not found"
 
@@ -289,6 +291,6 @@ def test_a_422_may_carry_a_dict_for_a_message(emulator: StudioEmulator, ask: Cal
 
 @pytest.mark.parametrize(("method", "path"), NOT_EMULATED, ids=str)
 def test_what_is_only_linked_to_is_answered_501_with_what_is_missing(ask: Caller, method: str, path: str) -> None:
-    answer = ask(method, re.sub(r"\{\w+\}", "0123456789ab", path))
-    assert (answer.status_code, answer.json()["id"]) == (501, "not_implemented")
-    assert NOT_EMULATED[method, path] in answer.json()["message"]
+    response = ask(method, re.sub(r"\{\w+\}", "0123456789ab", path))
+    assert (response.status_code, response.json()["id"]) == (501, "not_implemented")
+    assert NOT_EMULATED[method, path] in response.json()["message"]

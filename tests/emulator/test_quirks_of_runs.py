@@ -15,7 +15,7 @@ from tests.emulator.conftest import Caller
 def test_runs_come_twenty_a_page_newest_first(emulator: StudioEmulator, ask: Caller, report: str) -> None:
     emulator.control.add_schedule(report, cron={"freq": "hourly"})
     body = ask("GET", f"/reports/{report}/runs").json()
-    times = [one["created_at"] for one in body["_embedded"]["report_runs"]]
+    times = [run["created_at"] for run in body["_embedded"]["report_runs"]]
     assert len(times) == 20
     assert times == sorted(times, reverse=True)
     assert body["_links"]["next_page"]
@@ -23,12 +23,12 @@ def test_runs_come_twenty_a_page_newest_first(emulator: StudioEmulator, ask: Cal
 
 def test_json_results_are_the_first_querys_alone(ask: Caller, report: str) -> None:
     run = f"/reports/{report}/runs/{ask.newest_run(report)}"
-    each = [
-        ask("GET", f"{run}/query_runs/{one['token']}/results/content.json").json()
-        for one in ask.rows(f"{run}/query_runs", "query_runs")
+    results = [
+        ask("GET", f"{run}/query_runs/{query_run['token']}/results/content.json").json()
+        for query_run in ask.rows(f"{run}/query_runs", "query_runs")
     ]
-    assert ask("GET", f"{run}/results/content.json").json() == each[0]
-    assert each[0] != each[1]
+    assert ask("GET", f"{run}/results/content.json").json() == results[0]
+    assert results[0] != results[1]
 
 
 def test_a_pdf_is_asked_for_then_made_then_fetched(emulator: StudioEmulator, ask: Caller, report: str) -> None:
@@ -60,8 +60,12 @@ def test_a_deleted_schedule_is_gone_for_good(emulator: StudioEmulator, ask: Call
 
 def test_a_weekly_schedule_names_its_days(ask: Caller, report: str) -> None:
     cron = {"freq": "weekly", "hour": 14, "minute": 0, "day_of_week": "1,5", "time_zone": "Tokyo"}
-    made = ask("POST", f"/reports/{report}/schedules", json={"report_schedule": {"cron": cron}}).json()
-    assert (made["day_of_week"], made["hour"], made["minute"]) == ("Monday,Friday", "2:00 pm", "the top of the hour")
+    schedule = ask("POST", f"/reports/{report}/schedules", json={"report_schedule": {"cron": cron}}).json()
+    assert (schedule["day_of_week"], schedule["hour"], schedule["minute"]) == (
+        "Monday,Friday",
+        "2:00 pm",
+        "the top of the hour",
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,9 +73,9 @@ def test_a_weekly_schedule_names_its_days(ask: Caller, report: str) -> None:
 )
 def test_a_schedule_takes_rails_names_and_real_times(ask: Caller, report: str, change: dict[str, Any]) -> None:
     cron = {"freq": "daily", "hour": 6, "minute": 0, "time_zone": "Berlin"} | change
-    answer = ask("POST", f"/reports/{report}/schedules", json={"report_schedule": {"cron": cron}})
-    assert answer.status_code == 400
-    assert next(iter(change)) in answer.json()["message"]
+    response = ask("POST", f"/reports/{report}/schedules", json={"report_schedule": {"cron": cron}})
+    assert response.status_code == 400
+    assert next(iter(change)) in response.json()["message"]
 
 
 def test_runs_cannot_be_chosen_by_state(ask: Caller, report: str) -> None:
@@ -88,7 +92,7 @@ def test_a_run_may_refresh_the_datasets_of_its_report(emulator: StudioEmulator, 
     assert ask("POST", runs, json={"report": {"dataset_tokens": "x"}}).status_code == 400
     assert ask("POST", runs, json={"report": {"dataset_tokens": [{"token": dataset}]}}).status_code == 202
     reports = emulator.control.state()["reports"]
-    assert [len(reports[one]["runs_asked"]) for one in (report, dataset, other)] == [1, 1, 0]
+    assert [len(reports[token]["runs_asked"]) for token in (report, dataset, other)] == [1, 1, 0]
 
 
 def test_a_notebook_goes_on_when_its_queries_are_done(emulator: StudioEmulator, ask: Caller, report: str) -> None:
@@ -102,7 +106,7 @@ def test_a_notebook_goes_on_when_its_queries_are_done(emulator: StudioEmulator, 
         emulator.control.advance(timedelta(seconds=75))
     assert seen == [("enqueued", "pending"), ("running_notebook", "submitted"), ("completed", "succeeded")]
     queries = ask.rows(f"/reports/{report}/runs/{run}/query_runs", "query_runs")
-    assert {one["state"] for one in queries} == {"succeeded"}
+    assert {query["state"] for query in queries} == {"succeeded"}
 
 
 def test_a_clone_is_a_copy_in_ones_own_collection(emulator: StudioEmulator, ask: Caller, report: str) -> None:
@@ -133,14 +137,14 @@ def test_a_datasets_schedules_are_only_listed(emulator: StudioEmulator, ask: Cal
 
 
 def test_schedules_are_not_deleted_in_bulk(ask: Caller) -> None:
-    answer = ask("DELETE", "/reports/schedules/v1/bulk_delete")
-    assert (answer.status_code, answer.json()["id"]) == (501, "not_implemented")
+    response = ask("DELETE", "/reports/schedules/v1/bulk_delete")
+    assert (response.status_code, response.json()["id"]) == (501, "not_implemented")
 
 
 def test_who_is_subscribed_hangs_off_a_subscriptions_links(emulator: StudioEmulator, ask: Caller) -> None:
     subscription = next(iter(emulator.control.state()["subscriptions"].values()))
     report = emulator.control.state()["schedules"][subscription["schedule"]]["report"]
-    (told,) = ask.rows(f"/reports/{report}/subscriptions", "report_subscriptions")
-    assert "emails" not in told
-    members = ask("GET", f"{emulator.url}{told['_links']['email_subscription_memberships']['href']}").json()
-    assert [one["email"] for one in members["_embedded"]["memberships"]] == subscription["emails"]
+    (row,) = ask.rows(f"/reports/{report}/subscriptions", "report_subscriptions")
+    assert "emails" not in row
+    members = ask("GET", f"{emulator.url}{row['_links']['email_subscription_memberships']['href']}").json()
+    assert [member["email"] for member in members["_embedded"]["memberships"]] == subscription["emails"]

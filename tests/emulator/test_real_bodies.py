@@ -13,7 +13,7 @@ from tests.emulator.sample import Sample
 
 @pytest.mark.parametrize("real", REAL, ids=lambda real: real.file)
 def test_an_answer_differs_from_a_real_one_only_with_a_reason(sample: Sample, real: Real) -> None:
-    assert [one.what for one in differences(real, sample) if one.reason is None] == []
+    assert [difference.what for difference in differences(real, sample) if difference.reason is None] == []
 
 
 @needs_real_bodies
@@ -23,14 +23,14 @@ def test_the_table_says_what_a_real_body_has(real: Real) -> None:
 
 
 def test_every_body_of_the_table_is_held_against_an_answer() -> None:
-    assert set(REAL_KEYS) == {one.file for one in REAL}
+    assert set(REAL_KEYS) == {real.file for real in REAL}
 
 
 @needs_real_bodies
 def test_every_real_body_is_held_against_an_answer() -> None:
-    assert {path.relative_to(FIXTURES).as_posix() for path in FIXTURES.rglob("*.json")} == {one.file for one in REAL}
+    assert {path.relative_to(FIXTURES).as_posix() for path in FIXTURES.rglob("*.json")} == {real.file for real in REAL}
 
 
 def test_every_reason_is_needed(sample: Sample) -> None:
-    given = {one.reason for real in REAL for one in differences(real, sample)}
-    assert {reason for *_, reason in REASONS} <= given
+    reasons = {difference.reason for real in REAL for difference in differences(real, sample)}
+    assert {reason for *_, reason in REASONS} <= reasons

@@ -30,9 +30,9 @@ def test_a_csv_may_be_a_zip_archive(emulator: StudioEmulator, ask: Caller, repor
     content = f"/reports/{report}/runs/{ask.newest_run(report)}/results/content.csv"
     assert ask("GET", content).headers["content-type"].startswith("text/csv")
     emulator.control.set_quirks(results_as_zip=True)
-    answer = ask("GET", content)
-    assert answer.headers["content-type"] == "application/zip"
-    assert len(zipfile.ZipFile(io.BytesIO(answer.content)).namelist()) == 3
+    response = ask("GET", content)
+    assert response.headers["content-type"] == "application/zip"
+    assert len(zipfile.ZipFile(io.BytesIO(response.content)).namelist()) == 3
 
 
 @pytest.mark.parametrize("how", ["keep", "stop"])
@@ -82,11 +82,11 @@ def test_statuses_are_the_documented_ones_or_those_seen(
     emulator: StudioEmulator, ask: Caller, report: str, statuses: str, expected: list[int]
 ) -> None:
     emulator.control.set_quirks(statuses=statuses)
-    made = ask("POST", f"/reports/{report}/schedules", json={"report_schedule": {"cron": {"freq": "daily"}}})
+    created = ask("POST", f"/reports/{report}/schedules", json={"report_schedule": {"cron": {"freq": "daily"}}})
     changed = ask("PATCH", f"/reports/{report}", json={"report": {"name": "Other"}})
-    gone = ask("DELETE", f"/reports/{report}/schedules/{made.json()['token']}")
+    gone = ask("DELETE", f"/reports/{report}/schedules/{created.json()['token']}")
     run = ask("POST", f"/reports/{report}/runs", json={})
-    assert [one.status_code for one in (made, changed, gone, run)] == expected
+    assert [response.status_code for response in (created, changed, gone, run)] == expected
     assert gone.content == b""
 
 
@@ -97,18 +97,18 @@ def test_without_a_filter_collections_are_ones_own_or_all_but_others_personal_on
     emulator.control.set_quirks(unfiltered_collections=way)
     collections = emulator.control.state()["collections"]
     listed = Caller(emulator, "member").rows("/spaces", "spaces")
-    assert {collections[one["token"]]["personal_of"] for one in listed} == personal
+    assert {collections[collection["token"]]["personal_of"] for collection in listed} == personal
     assert bool(ask.rows("/spaces", "spaces")) == (way == "but_others")
 
 
 def test_listings_heed_filters_and_order_or_ignore_them(emulator: StudioEmulator, ask: Caller, busy: str) -> None:
     old = emulator.control.add_report(collection=busy, created_at=(NOW - timedelta(days=3000)).isoformat())
-    wanted = f"/spaces/{busy}/reports?filter=created_at.lt.{(NOW - timedelta(days=2000)).isoformat()[:-6]}Z"
+    old_reports = f"/spaces/{busy}/reports?filter=created_at.lt.{(NOW - timedelta(days=2000)).isoformat()[:-6]}Z"
     newest = f"/spaces/{busy}/reports?order_by=created_at&order=desc"
-    assert len(ask.rows(wanted, "reports")) == 30
+    assert len(ask.rows(old_reports, "reports")) == 30
     emulator.control.set_quirks(listing_filters="documented")
-    assert [one["token"] for one in ask.rows(wanted, "reports")] == [old]
-    times = [one["created_at"] for one in ask.rows(newest, "reports")]
+    assert [report["token"] for report in ask.rows(old_reports, "reports")] == [old]
+    times = [report["created_at"] for report in ask.rows(newest, "reports")]
     assert times == sorted(times, reverse=True)
     assert ask("GET", f"/spaces/{busy}/reports?filter=updated_at.gt.yesterday").status_code == 400
 
@@ -116,9 +116,9 @@ def test_listings_heed_filters_and_order_or_ignore_them(emulator: StudioEmulator
 @pytest.mark.parametrize("order", ["oldest_first", "newest_first"])
 def test_a_new_report_shifts_the_pages_or_not(emulator: StudioEmulator, ask: Caller, busy: str, order: str) -> None:
     emulator.control.set_quirks(listing_order=order)
-    first = [one["token"] for one in ask.rows(f"/spaces/{busy}/reports?page=1", "reports")]
+    first = [report["token"] for report in ask.rows(f"/spaces/{busy}/reports?page=1", "reports")]
     emulator.control.add_report(collection=busy)
-    second = [one["token"] for one in ask.rows(f"/spaces/{busy}/reports?page=2", "reports")]
+    second = [report["token"] for report in ask.rows(f"/spaces/{busy}/reports?page=2", "reports")]
     assert (first[-1] == second[0]) == (order == "newest_first")
 
 
@@ -138,9 +138,11 @@ def test_a_schedule_is_written_inside_a_wrapper_or_flat(
 ) -> None:
     emulator.control.set_quirks(schedule_body=way)
     flat = {"cron": {"freq": "daily", "hour": 6}, "name": "Mornings"}
-    answers = [ask("POST", f"/reports/{report}/schedules", json=body) for body in ({"report_schedule": flat}, flat)]
-    assert [one.status_code for one in answers] == statuses
-    assert [one["name"] for one in ask.rows(f"/reports/{report}/schedules", "report_schedules")] == ["Mornings"]
+    responses = [ask("POST", f"/reports/{report}/schedules", json=body) for body in ({"report_schedule": flat}, flat)]
+    assert [response.status_code for response in responses] == statuses
+    assert [schedule["name"] for schedule in ask.rows(f"/reports/{report}/schedules", "report_schedules")] == [
+        "Mornings"
+    ]
 
 
 def test_a_schedule_policy_refuses_edits_and_lets_old_schedules_run(
@@ -150,8 +152,8 @@ def test_a_schedule_policy_refuses_edits_and_lets_old_schedules_run(
     emulator.control.set_quirks(fastest_schedule="daily")
     for method, path in (("POST", ""), ("PATCH", f"/{old}")):
         body = {"report_schedule": {"cron": {"freq": "hourly"}}}
-        answer = ask(method, f"/reports/{report}/schedules{path}", json=body)
-        assert (answer.status_code, "schedule policy" in answer.json()["message"]) == (400, True)
+        response = ask(method, f"/reports/{report}/schedules{path}", json=body)
+        assert (response.status_code, "schedule policy" in response.json()["message"]) == (400, True)
     before = ask("GET", f"/reports/{report}").json()
     assert before["has_schedules_with_invalid_intervals"] is True
     emulator.control.advance(timedelta(hours=10))
@@ -169,10 +171,10 @@ def test_what_a_plan_does_not_include_is_forbidden(
 ) -> None:
     emulator.control.set_quirks(plan=plan)
     scope = {"authentication_for": "batch-api", "authorization_type": "read-only"}
-    wanted = {"name": "nightly", "expires_at": "2027-01-01T00:00:00Z", "auth_scope": scope}
+    values = {"name": "nightly", "expires_at": "2027-01-01T00:00:00Z", "auth_scope": scope}
     mint = f"{emulator.url}/batch/acme/signature_tokens"
-    answers = [ask("GET", f"{emulator.url}/api/verify"), ask("POST", mint, json={"signature_token": wanted})]
-    assert [one.status_code for one in answers] == statuses
+    responses = [ask("GET", f"{emulator.url}/api/verify"), ask("POST", mint, json={"signature_token": values})]
+    assert [response.status_code for response in responses] == statuses
 
 
 def test_personal_tokens_are_accepted_or_came_to_their_end(emulator: StudioEmulator) -> None:

@@ -37,20 +37,20 @@ def test_a_schedule_has_a_form_or_its_values_in_the_row_alone(
 def test_a_forms_parameters_are_bare_or_wrapped(
     emulator: StudioEmulator, ask: Caller, report: str, parameters: dict[str, Any]
 ) -> None:
-    made = posted(ask, report, params=parameters)
-    assert form_of(made)["params"] == made["parameters"] == parameters
+    schedule = posted(ask, report, params=parameters)
+    assert form_of(schedule)["params"] == schedule["parameters"] == parameters
     emulator.control.set_quirks(schedule_params="wrapped")
-    wrapped = ask("GET", f"/reports/{report}/schedules/{made['token']}").json()
+    wrapped = ask("GET", f"/reports/{report}/schedules/{schedule['token']}").json()
     assert form_of(wrapped)["params"] == {"type": "object", "value": parameters}
     assert wrapped["parameters"] == parameters
 
 
 def test_a_day_that_is_not_set_has_no_value_or_a_null_one(emulator: StudioEmulator, ask: Caller, report: str) -> None:
-    made = posted(ask, report)
+    schedule = posted(ask, report)
     for name in ("day_of_week", "day_of_month"):
-        assert set(form_of(made)["cron"][name]) == {"type", "options"}
+        assert set(form_of(schedule)["cron"][name]) == {"type", "options"}
     emulator.control.set_quirks(schedule_unset_days="null")
-    other = form_of(ask("GET", f"/reports/{report}/schedules/{made['token']}").json())
+    other = form_of(ask("GET", f"/reports/{report}/schedules/{schedule['token']}").json())
     assert other["cron"]["day_of_week"]["value"] is None
     monthly = posted(ask, report, cron={**CRON, "freq": "monthly", "day_of_month": 31})
     assert form_of(monthly)["cron"]["day_of_month"]["value"] == 31
@@ -61,8 +61,8 @@ def test_a_minute_is_stored_as_sent_or_rounded(
     emulator: StudioEmulator, ask: Caller, report: str, way: str, minute: int
 ) -> None:
     emulator.control.set_quirks(schedule_minutes=way)
-    made = posted(ask, report)
-    assert (made["cron_minute"], form_of(made)["cron"]["minute"]["value"]) == (minute, minute)
+    schedule = posted(ask, report)
+    assert (schedule["cron_minute"], form_of(schedule)["cron"]["minute"]["value"]) == (minute, minute)
 
 
 @pytest.mark.parametrize(("way", "zone"), [("as_sent", "Mumbai"), ("first", "Chennai")])
@@ -70,8 +70,8 @@ def test_a_time_zone_keeps_its_name_or_gets_another_of_the_same_zone(
     emulator: StudioEmulator, ask: Caller, report: str, way: str, zone: str
 ) -> None:
     emulator.control.set_quirks(schedule_time_zones=way)
-    made = posted(ask, report)
-    assert (made["time_zone"], form_of(made)["cron"]["time_zone"]["value"]) == (zone, zone)
+    schedule = posted(ask, report)
+    assert (schedule["time_zone"], form_of(schedule)["cron"]["time_zone"]["value"]) == (zone, zone)
 
 
 def test_a_schedule_without_a_name_is_untitled(emulator: StudioEmulator, ask: Caller, report: str) -> None:
@@ -95,11 +95,13 @@ def test_a_subscription_joins_one_of_its_reports_schedules(
     tokens |= {"middle": posted(ask, report)["token"]}
     tokens |= {"oldest": emulator.control.add_schedule(report)}  # as old as its Report, and listed last
     body = {"report_subscription": {"csv_attachments_enabled": True, "report_schedule_token": tokens["middle"]}}
-    made = ask("POST", f"/reports/{report}/subscriptions", json=body).json()
-    assert made["_links"]["report_schedule"]["href"].endswith(tokens[joined])
-    assert [one["schedule"] for one in emulator.control.state()["subscriptions"].values()][-1] == tokens[joined]
+    subscription = ask("POST", f"/reports/{report}/subscriptions", json=body).json()
+    assert subscription["_links"]["report_schedule"]["href"].endswith(tokens[joined])
+    assert [subscription["schedule"] for subscription in emulator.control.state()["subscriptions"].values()][
+        -1
+    ] == tokens[joined]
     rows = ask.rows(f"/reports/{report}/schedules/{tokens[joined]}/subscriptions", "report_subscriptions")
-    assert rows == [made]
+    assert rows == [subscription]
 
 
 def test_a_subscription_that_must_name_a_schedule_is_refused_without(
@@ -118,8 +120,8 @@ def test_a_subscription_is_stored_as_sent_or_without_pdfs(
     emulator.control.set_quirks(subscription_options=way)
     emulator.control.add_schedule(report)
     body = {"report_subscription": {"pdf_attachments_enabled": True, "csv_attachments_enabled": True}}
-    made = ask("POST", f"/reports/{report}/subscriptions", json=body).json()
-    assert (made["pdf_attachments_enabled"], made["csv_attachments_enabled"]) == (pdf, True)
+    subscription = ask("POST", f"/reports/{report}/subscriptions", json=body).json()
+    assert (subscription["pdf_attachments_enabled"], subscription["csv_attachments_enabled"]) == (pdf, True)
 
 
 @pytest.mark.parametrize("has_link", [True, False])
@@ -129,8 +131,8 @@ def test_a_subscription_is_named_by_its_link_or_a_token_or_neither(
 ) -> None:
     emulator.control.set_quirks(subscription_self_link=has_link, subscription_token=has_token)
     emulator.control.add_schedule(report)
-    made = ask("POST", f"/reports/{report}/subscriptions", json={"report_subscription": {}}).json()
-    assert ("self" in made["_links"], "token" in made) == (has_link, has_token)
+    subscription = ask("POST", f"/reports/{report}/subscriptions", json={"report_subscription": {}}).json()
+    assert ("self" in subscription["_links"], "token" in subscription) == (has_link, has_token)
 
 
 @pytest.mark.parametrize(

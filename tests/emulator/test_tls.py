@@ -21,10 +21,10 @@ def secure() -> Iterator[StudioEmulator]:
 
 
 def verify(emulator: StudioEmulator, trusted: Path | None) -> int:
-    answer = requests.get(
+    response = requests.get(
         f"{emulator.url}/api/verify", auth=emulator.credentials(), verify=str(trusted) if trusted else True, timeout=60
     )
-    return answer.status_code
+    return response.status_code
 
 
 def test_those_trust_it_who_know_its_authority(secure: StudioEmulator) -> None:

@@ -137,9 +137,9 @@ def test_of_many_writers_at_once_one_wins(storage: UPath) -> None:
 
 
 def test_a_write_whose_answer_is_lost_was_ours(storage: UPath, s3: S3Server) -> None:
-    s3.lost_answers = 1
+    s3.lost_responses = 1
     assert write_once(storage / "event.json", b"ours")
-    assert s3.lost_answers == 0
+    assert s3.lost_responses == 0
     assert not write_once(storage / "event.json", b"another's")
     assert (storage / "event.json").read_bytes() == b"ours"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Chromium, the distribution's, that looks at Airflow's UI; nothing is downloaded for it."""
+"""The distribution's Chromium, for tests of Airflow's UI; nothing is downloaded for it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 EXECUTABLE = next(filter(None, map(shutil.which, _NAMES)), None)
 SCREENSHOTS = os.environ.get("STUDIO_SCREENSHOTS")
-"""Where `make screenshots` wants the pictures; they are not taken without it."""
+"""The folder in which `make screenshots` saves screenshots; without it none are taken."""
 DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
-_LARGEST = 200_000
+_MAX_BYTES = 200_000
 
 needs_chromium = pytest.mark.skipif(
-    EXECUTABLE is None, reason=f"SKIPPED LOUDLY: none of {', '.join(_NAMES)} is in the PATH to look at the UI with"
+    EXECUTABLE is None, reason=f"SKIPPED LOUDLY: none of {', '.join(_NAMES)} is in the PATH to test the UI with"
 )
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Run Chromium without a screen."""
+    """Run headless Chromium."""
     from playwright.sync_api import sync_playwright
 
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
@@ -46,13 +46,13 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def logged_in(browser: Browser, airflow: LiveAirflow, user: str = "admin") -> Iterator[Page]:
-    """Log in as a person does, and yield a page that fails on any error of a script or of the security policy."""
+    """Log in with the form, and yield a page that fails on errors of scripts or the content security policy."""
     context = browser.new_context(viewport=DESKTOP)
     page = context.new_page()
     page.set_default_timeout(60_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: _keep_refusals(message, errors))
+    page.on("console", lambda message: _record_policy_error(message, errors))
     page.goto(f"{airflow.url}/auth/login/")
     page.get_by_label("Username").or_(page.locator("input[name=username]")).first.fill(user)
     page.locator("input[name=password]").fill(airflow.password)
@@ -66,31 +66,31 @@ def logged_in(browser: Browser, airflow: LiveAirflow, user: str = "admin") -> It
         context.close()
 
 
-def _keep_refusals(message: Any, errors: list[str]) -> None:
+def _record_policy_error(message: Any, errors: list[str]) -> None:
     if "Content Security Policy" in message.text:
         errors.append(message.text)
 
 
 def use_theme(page: Page, theme: str) -> None:
-    """Choose light or dark as Airflow's own switch does."""
+    """Select light or dark, like Airflow's switch."""
     page.evaluate("theme => localStorage.setItem('theme', theme)", theme)
 
 
 def violations(page: Page) -> list[str]:
-    """Return what axe-core finds serious or critical on the page, each in one line."""
+    """Return axe-core's serious and critical findings on the page, one line each."""
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page).response["violations"]
     return [
-        f"{one['impact']} {one['id']}: {node['html'][:160]}"
-        for one in found
-        if one["impact"] in {"serious", "critical"}
-        for node in one["nodes"]
+        f"{violation['impact']} {violation['id']}: {node['html'][:160]}"
+        for violation in found
+        if violation["impact"] in {"serious", "critical"}
+        for node in violation["nodes"]
     ]
 
 
-def picture(page: Page, name: str) -> None:
-    """Keep a screenshot, small enough for a repository, where `make screenshots` asked for it."""
+def save_screenshot(page: Page, name: str) -> None:
+    """Save a screenshot that is small enough for the repository, if `make screenshots` runs."""
     if not SCREENSHOTS:
         return
     from PIL import Image
@@ -100,7 +100,7 @@ def picture(page: Page, name: str) -> None:
     for colours in (256, 128, 64):
         content = io.BytesIO()
         image.quantize(colours, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
-        if content.tell() < _LARGEST:
+        if content.tell() < _MAX_BYTES:
             break
     folder = Path(SCREENSHOTS)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A workspace with a past, and a real Airflow connected to it, which the modules of one group share.
+"""A workspace with past snapshots and a real Airflow connected to it, which the modules of one group share.
 
-Each group of modules (`TOGETHER` in tests/conftest.py) runs in a process of its own, beside the others.
+Each group of modules (`TOGETHER` in tests/conftest.py) runs in a separate process.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Live:
     storage: UPath
 
     def run(self, dag: str, conf: dict[str, Any]) -> tuple[str, str]:
-        """Run a DAG to its end; returns its state and run id."""
+        """Run a DAG to its end; return its state and run id."""
         run_id = self.airflow.trigger(dag, conf)
         return self.finish(dag, run_id), run_id
 
@@ -45,7 +45,7 @@ class Live:
 
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """Airflow under a base path, with a workspace of 300 Reports; 40 requests pass in 2 s, where Studio takes 10."""
+    """Airflow under a base path, with a workspace of 300 Reports and a limit of 40 requests in 2 s (Studio: 10 s)."""
     folder = tmp_path_factory.mktemp("live")
     storage = UPath(folder / "studio")
     with StudioEmulator("acme", reports=300, seed=11) as emulator, ProcessKeeper() as keeper:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that outlives its parent by the few seconds it takes to end everything the parent started.
+"""A process that outlives its parent for the few seconds in which it ends all processes of the parent.
 
-`airflow standalone` starts components, which start executors, which fork workers; killing the first leaves
-the last. The keeper adopts all of them (Linux' child subreaper) and ends when its standard input closes,
-which the kernel sees to for any end of the parent: return, exception, Ctrl-C, SIGKILL.
+`airflow standalone` starts components, which start executors, which fork workers; killing the first leaves the last
+running. The keeper adopts all of them (as Linux' child subreaper) and ends when its standard input closes. The kernel
+closes it whenever the parent ends: by return, exception, Ctrl-C or SIGKILL.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class ProcessKeeper:
-    """The parent's side: start processes, ask after them, end them all.
+    """The parent's side: starts processes, reads their status, ends all of them.
 
-    :param remove: a folder that the keeper deletes after the last process has ended.
+    :param remove: a folder that the keeper deletes after the last process ended.
     """
 
     def __init__(self, *, remove: Path | None = None) -> None:
@@ -40,31 +40,31 @@ class ProcessKeeper:
             stdout=subprocess.PIPE,
             cwd=_REPOSITORY,
             text=True,
-            start_new_session=True,  # Ctrl-C in the terminal reaches the parent alone, which then closes us
+            start_new_session=True,  # Ctrl-C in the terminal reaches only the parent, which then closes the pipe
         )
         if remove is not None:
             self.remove_at_end(remove)
 
     def start(self, argv: list[str], *, env: dict[str, str], log: Path) -> int:
         """Start one process with its output in `log`, and return its pid."""
-        return int(self._ask({"do": "start", "argv": argv, "env": env, "log": str(log)})["pid"])
+        return int(self._send({"do": "start", "argv": argv, "env": env, "log": str(log)})["pid"])
 
     def exit_status(self, pid: int) -> int | None:
         """Return the exit status of a started process (negative: a signal), or None while it runs."""
-        status = self._ask({"do": "status", "pid": pid})["status"]
+        status = self._send({"do": "status", "pid": pid})["status"]
         return None if status is None else int(status)
 
     def remove_at_end(self, folder: Path | None) -> None:
-        """Delete `folder` after the last process has ended; None keeps what was named before."""
-        self._ask({"do": "remove", "folder": None if folder is None else str(folder)})
+        """Delete `folder` after the last process ended; None deletes nothing."""
+        self._send({"do": "remove", "folder": None if folder is None else str(folder)})
 
     @property
     def pid(self) -> int:
-        """The keeper's own process id."""
+        """The keeper's process id."""
         return self._keeper.pid
 
     def close(self) -> None:
-        """End every process and wait until none is left."""
+        """End every process and wait for its end."""
         if self._keeper.stdin is not None and not self._keeper.stdin.closed:
             self._keeper.stdin.close()
         self._keeper.wait()
@@ -77,26 +77,26 @@ class ProcessKeeper:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
-    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _send(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._keeper.stdin is not None
         assert self._keeper.stdout is not None
         self._keeper.stdin.write(json.dumps(request) + "\n")
         self._keeper.stdin.flush()
-        answer = json.loads(self._keeper.stdout.readline() or '{"error": "the process keeper is gone"}')
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return dict(answer)
+        response = json.loads(self._keeper.stdout.readline() or '{"error": "the process keeper is gone"}')
+        if "error" in response:
+            raise RuntimeError(response["error"])
+        return dict(response)
 
 
 def end_all(root: psutil.Process, *, grace_seconds: float = 6.0) -> None:
-    """Terminate every descendant of `root`; kill what has not ended after the grace, until none is left."""
+    """Terminate every descendant of `root`, and kill those that did not end after `grace_seconds`."""
     deadline = time.monotonic() + grace_seconds
-    asked: set[int] = set()
+    terminated: set[int] = set()
     while descendants := root.children(recursive=True):
         overdue = time.monotonic() > deadline
         for process in descendants:
-            if overdue or process.pid not in asked:
-                asked.add(process.pid)
+            if overdue or process.pid not in terminated:
+                terminated.add(process.pid)
                 _signal(process, signal.SIGKILL if overdue else signal.SIGTERM)
         _reap()
         time.sleep(0.05)
@@ -108,7 +108,7 @@ def _signal(process: psutil.Process, number: int) -> None:
 
 
 def _reap() -> dict[int, int]:
-    """Collect every child that has ended, adopted ones included: pid -> exit status."""
+    """Return the exit status by pid of every child that ended, including adopted ones."""
     ended: dict[int, int] = {}
     while True:
         try:
@@ -121,7 +121,7 @@ def _reap() -> dict[int, int]:
 
 
 class _Keeper:
-    """The keeper's side of the pipe: one JSON request a line, one JSON answer a line."""
+    """The keeper's side of the pipe: one JSON request and one JSON response per line."""
 
     def __init__(self) -> None:
         self._ended: dict[int, int] = {}
@@ -135,14 +135,14 @@ class _Keeper:
                 line = requests.readline()
                 if not line:
                     return
-                print(json.dumps(self._answer(json.loads(line))), flush=True)
+                print(json.dumps(self._respond(json.loads(line))), flush=True)
 
     def finish(self) -> None:
         end_all(psutil.Process())
         if self._remove is not None:
             shutil.rmtree(self._remove, ignore_errors=True)
 
-    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _respond(self, request: dict[str, Any]) -> dict[str, Any]:
         match request["do"]:
             case "start":
                 return self._start(request)
@@ -169,7 +169,7 @@ class _Keeper:
 
 
 def main() -> None:
-    """Serve the parent until its end of the pipe closes, then end everything that was started."""
+    """Serve the parent until it closes the pipe, then end all started processes."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Airflow on this machine: `airflow standalone` in its own folder, on free ports, driven over REST.
+"""A real Airflow on this machine: `airflow standalone` in a separate folder, on free ports, controlled over REST.
 
-The system tests and the demo use the same one, so what the demo shows is what the tests hold.
+The system tests and the demo use the same class, so the tests cover what the demo shows.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from tests.system.keeper import ProcessKeeper
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _PORTS = range(20_000, 32_000)
-"""Below those that Linux gives to connections, and to whoever asks for any port: nobody gets one of them by chance."""
+"""Below Linux' ephemeral ports, so no other process gets one of them by chance."""
 _FINAL_STATES = {"success", "failed"}
 
 
 class LiveAirflowError(RuntimeError):
-    """Airflow did not start, or did not answer as it should."""
+    """Airflow did not start, or responded with an error."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Return `count` different TCP ports of the loopback that nothing listens on, nor gets before they are used."""
+    """Return `count` different free TCP ports of the loopback."""
     found: list[int] = []
     for port in random.sample(_PORTS, len(_PORTS)):
         with socket.socket() as probe, suppress(OSError):
@@ -55,9 +55,9 @@ class LiveAirflow:
     :param keeper: starts the processes and ends them.
     :param home: AIRFLOW_HOME; created.
     :param environment: more environment variables, such as `AIRFLOW_CONN_…`.
-    :param port: where the UI and the REST API listen; a free port by default.
-    :param viewer: whether there is a second user, `viewer`, who may only look; the password is the admin's.
-    :param base_path: what stands before every address, such as `/airflow`.
+    :param port: the port of the UI and the REST API; a free port by default.
+    :param viewer: whether there is a second user `viewer` with read permission, who has the admin's password.
+    :param base_path: the prefix of every URL, such as `/airflow`.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class LiveAirflow:
             "AIRFLOW__CORE__PARALLELISM": "2",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{one}:{one}" for one in self._users),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{user}" for user in self._users),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.home / "passwords.json"),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__HOST": "127.0.0.1",
@@ -113,10 +113,10 @@ class LiveAirflow:
 
     @staticmethod
     def _clean_environment() -> dict[str, str]:
-        """This process' environment without Airflow's settings; our interpreter's `airflow` comes first."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-        kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
-        return kept
+        """Return this process' environment without Airflow's settings, with this interpreter's `airflow` in PATH."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
+        return environment
 
     @property
     def log(self) -> Path:
@@ -129,13 +129,13 @@ class LiveAirflow:
         passwords = self.home / "passwords.json"
         passwords.touch(mode=0o600)
         passwords.write_text(json.dumps(dict.fromkeys(self._users, self.password)), encoding="utf-8")
-        if SHARED in os.environ:  # a test run; whoever starts the demo by hand watches Airflow make its database
+        if SHARED in os.environ:  # set in test runs only: in the demo Airflow creates its database
             shutil.copyfile(empty_database(), self.home / "airflow.db")
         airflow = str(Path(sys.executable).with_name("airflow"))
         self._pid = self._keeper.start([airflow, "standalone"], env=self.environment, log=self.log)
 
     def wait_until_ready(self, dag_id: str, *, timeout_seconds: float = 180.0) -> None:
-        """Wait until Airflow answers, every component is healthy and `dag_id` is parsed; then unpause it."""
+        """Wait until Airflow responds, every component is healthy and `dag_id` is parsed; then unpause it."""
         deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline:
             self._check_alive()
@@ -153,7 +153,7 @@ class LiveAirflow:
         status = self._keeper.exit_status(self._pid)
         if status is not None:
             tail = "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-            raise LiveAirflowError(f"`airflow standalone` ended with {status}. Its last words:\n{tail}")
+            raise LiveAirflowError(f"`airflow standalone` ended with {status}. The end of its log:\n{tail}")
 
     def _healthy(self) -> bool:
         try:
@@ -170,9 +170,9 @@ class LiveAirflow:
 
     def _log_in(self) -> None:
         login = {"username": self.user, "password": self.password}
-        answer = self._session.post(f"{self.url}/auth/token", json=login, timeout=10)
-        answer.raise_for_status()
-        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        response = self._session.post(f"{self.url}/auth/token", json=login, timeout=10)
+        response.raise_for_status()
+        self._session.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
 
     def _import_errors(self) -> str:
         try:
@@ -182,12 +182,12 @@ class LiveAirflow:
         return "".join(f"\n{error['filename']}: {error['stack_trace']}" for error in errors)
 
     def api(self, method: str, path: str, **kwargs: Any) -> Any:
-        """Call Airflow's REST API, or what its UI asks (`/ui/…`); any error status raises with its body."""
+        """Call Airflow's REST API, or its UI's (`/ui/…`); an error status raises with the body."""
         root = "" if path.startswith("/ui/") else "/api/v2"
-        answer = self._session.request(method, f"{self.url}{root}{path}", timeout=30, **kwargs)
-        if answer.status_code >= 400:
-            raise LiveAirflowError(f"{method} {path} answered {answer.status_code}: {answer.text[:600]}")
-        return answer.json() if answer.content else None
+        response = self._session.request(method, f"{self.url}{root}{path}", timeout=30, **kwargs)
+        if response.status_code >= 400:
+            raise LiveAirflowError(f"{method} {path}: {response.status_code} {response.text[:600]}")
+        return response.json() if response.content else None
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run of a DAG and return its run id."""
@@ -195,42 +195,42 @@ class LiveAirflow:
         return str(self.api("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
-        """Return the state of each task of a run, None before it is scheduled."""
+        """Return the state of each task of a run; None before it is scheduled."""
         tasks = self.api("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
         return {task["task_id"]: task["state"] for task in tasks}
 
     def is_parked(self, dag_id: str, run_id: str, task_id: str) -> bool:
-        """Return whether the scheduler knows that a task has put itself aside.
+        """Return whether the scheduler knows that a task was deferred.
 
-        Airflow fails a task that is resumed before the scheduler has heard that its first half has ended.
+        Airflow fails a task that is resumed before that.
         """
-        parked = rf"Received executor event with state success .*task_id='{task_id}', run_id='{re.escape(run_id)}'"
-        return re.search(parked, self.log.read_text(encoding="utf-8", errors="replace")) is not None
+        pattern = rf"Received executor event with state success .*task_id='{task_id}', run_id='{re.escape(run_id)}'"
+        return re.search(pattern, self.log.read_text(encoding="utf-8", errors="replace")) is not None
 
     @property
     def studio_url(self) -> str:
-        """The address of the provider's page in the UI."""
+        """The URL of the provider's page in the UI."""
         return f"{self.url}/plugin/studio"
 
     def run_url(self, dag_id: str, run_id: str) -> str:
-        """Return the address of a run's page, which a terminal takes whole as a link."""
+        """Return the URL of a run's page, quoted so that a terminal recognizes all of it as a link."""
         return f"{self.url}/dags/{dag_id}/runs/{quote(run_id, safe='')}"
 
     def task_url(self, dag_id: str, run_id: str, task_id: str) -> str:
-        """Return the address of a task's page."""
+        """Return the URL of a task's page."""
         return f"{self.run_url(dag_id, run_id)}/tasks/{task_id}"
 
-    def answer(self, dag_id: str, run_id: str, task_id: str, choice: str) -> dict[str, Any]:
-        """Wait until a task asks a person, and answer as one does in the UI; returns what was asked."""
+    def respond(self, dag_id: str, run_id: str, task_id: str, choice: str) -> dict[str, Any]:
+        """Wait until a task asks for input, and respond like the UI; return the details of its question."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
         deadline = time.monotonic() + 120
         while not self.is_parked(dag_id, run_id, task_id):
             if time.monotonic() > deadline:
                 raise LiveAirflowError(f"{dag_id} did not ask within 120 s: {self.task_states(dag_id, run_id)}")
             time.sleep(0.5)
-        asked = dict(self.api("GET", path))
+        details = dict(self.api("GET", path))
         self.api("PATCH", path, json={"chosen_options": [choice], "params_input": {}})
-        return asked
+        return details
 
     def wait_for_run(
         self,
@@ -240,7 +240,7 @@ class LiveAirflow:
         timeout_seconds: float = 420.0,
         watch: Callable[[dict[str, str | None]], None] | None = None,
     ) -> str:
-        """Wait for the end of a run and return its state; `watch` is shown the tasks' states meanwhile."""
+        """Wait for the end of a run and return its state; meanwhile call `watch` with the states of its tasks."""
         deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline:
             self._check_alive()
@@ -255,7 +255,7 @@ class LiveAirflow:
         )
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """Return one XCom value of a task, decoded; None where the task pushed none."""
+        """Return one XCom value of a task, decoded; None if the task pushed none."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}?deserialize=false"
         try:
             value = self.api("GET", path)["value"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Airflow on a small workspace without a rate limit, with the DAGs of the system tests and most example DAGs."""
+"""A real Airflow with a small workspace without a rate limit, the DAGs of the system tests and most example DAGs."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from tests.system.keeper import ProcessKeeper
 from tests.system.live_airflow import REPOSITORY, LiveAirflow
 
 DAGS = Path(__file__).parent / "dags"
-_RUN_ON_A_LARGER_ONE = {"studio_nightly_governance", "studio_undo"}
-EXAMPLES = [path for path in (REPOSITORY / "dags").glob("*.py") if path.stem not in _RUN_ON_A_LARGER_ONE]
+_TESTED_ELSEWHERE = {"studio_nightly_governance", "studio_undo"}
+EXAMPLES = [path for path in (REPOSITORY / "dags").glob("*.py") if path.stem not in _TESTED_ELSEWHERE]
 _EXAMPLE_REPORT = "0a1b2c3d4e5f"
-"""The token that stands in the example DAGs for the reader's own."""
+"""The placeholder token in the example DAGs."""
 _SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "6",
     "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
@@ -45,8 +45,8 @@ _SETTINGS = {
 class SmallWorkspace:
     """A running Airflow and the emulated workspace behind it.
 
-    :param shown: the Reports that show the table of the example DAG.
-    :param mails: what Airflow's mail server was given.
+    :param shown: the Reports of the example DAG that use its table.
+    :param mails: the messages that Airflow sent.
     """
 
     def __init__(
@@ -64,38 +64,38 @@ class SmallWorkspace:
         self._emulator, self._keeper = emulator, keeper
 
     def report(self, seconds: float, outcome: str = "succeeded", **fields: Any) -> str:
-        """Make a Report whose runs take so long."""
+        """Create a Report whose runs take this many seconds."""
         return self.control.add_report(
             next_outcome=outcome, next_runtime_seconds=seconds, expected_runtime=seconds, query_count=1, **fields
         )
 
     def run_elsewhere(self, report: str) -> str:
-        """Run a Report as somebody else would, and return the run."""
+        """Run a Report outside Airflow, and return the run."""
         address = f"{self._emulator.url}/api/{self._emulator.workspace}/reports/{report}/runs"
         return str(requests.post(address, json={}, auth=self._emulator.credentials(), timeout=10).json()["token"])
 
     def runs(self, report: str) -> list[str]:
-        """The runs that were started over the API, oldest first."""
+        """Return the runs that were started over the API, oldest first."""
         return [run["token"] for run in self.control.state()["reports"][report]["runs_asked"]]
 
-    def asked(self, *endings: str) -> list[dict[str, Any]]:
-        """The requests that read what ends so."""
+    def reads_of(self, *endings: str) -> list[dict[str, Any]]:
+        """Return the GET requests whose path ends with one of these."""
         sent = self.control.requests_summary()["requests"]
-        return [one for one in sent if one["path"].endswith(endings) and one["method"] == "GET"]
+        return [request for request in sent if request["path"].endswith(endings) and request["method"] == "GET"]
 
-    def looks(self, run: str, report: str) -> int:
-        """How often anybody looked at a run, or at all runs of its Report."""
-        return len(self.asked(f"/{run}", f"{report}/runs"))
+    def polls(self, run: str, report: str) -> int:
+        """Return how often a run, or the list of its Report's runs, was polled."""
+        return len(self.reads_of(f"/{run}", f"{report}/runs"))
 
     def events(self) -> list[dict[str, Any]]:
-        """The events of all assets, the newest first."""
+        """Return the events of all assets, newest first."""
         return list(self.airflow.api("GET", "/assets/events?limit=100&order_by=-timestamp")["asset_events"])
 
-    def wait(self, until: Callable[[], Any], what: str) -> None:
-        """Wait until something is so."""
+    def wait(self, until: Callable[[], Any], condition: str) -> None:
+        """Wait until a condition is true."""
         deadline = time.monotonic() + 240
         while not until():
-            assert time.monotonic() < deadline, f"waited in vain until {what}"
+            assert time.monotonic() < deadline, f"timed out: {condition}"
             time.sleep(0.3)
 
     def wait_for_state(self, dag: str, run_id: str, task: str, state: str) -> None:
@@ -103,7 +103,7 @@ class SmallWorkspace:
         self.wait(lambda: self.airflow.task_states(dag, run_id)[task] == state, f"{task} is {state}")
 
     def kill_triggerer(self) -> None:
-        """Kill the triggerer with all its processes, as a host that is gone would."""
+        """Kill the triggerer with all its processes, like the loss of its host."""
         killed = 0
         for process in psutil.Process(self._keeper.pid).children(recursive=True):
             try:
@@ -125,9 +125,9 @@ class SmallWorkspace:
 
 @contextmanager
 def small_workspace(folder: Path, prepare: Callable[[StudioEmulator, UPath], None]) -> Iterator[SmallWorkspace]:
-    """Start it, and wait until it is ready.
+    """Start the Airflow, and wait until it is ready.
 
-    :param prepare: gives the workspace its past while Airflow starts.
+    :param prepare: prepares the workspace while Airflow starts.
     """
     storage = UPath(folder / "studio")
     with (
@@ -171,7 +171,7 @@ def _smtp(port: int) -> dict[str, Any]:
 
 
 def _dags(folder: Path, shown: list[str]) -> Path:
-    """A folder with all DAGs; the examples know Reports of this workspace, look often, and wait for no hour."""
+    """Create a folder with all DAGs; the examples use Reports of this workspace, poll often, and have no schedule."""
     folder.mkdir()
     for path in DAGS.glob("*.py"):
         shutil.copy(path, folder)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make demo` ends everything it started, however it ends."""
+"""`make demo` ends all its processes, however it ends."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ pytestmark = pytest.mark.system
 REPOSITORY = Path(__file__).parents[2]
 MOST_MEMORY = 3 * 2**30
 _PROCESSES = 3 + 1 + 4
-"""The demo, its keeper and its emulator; `airflow standalone` and its four components at least."""
+"""At least the demo, its keeper and its emulator; `airflow standalone` and its four components."""
 
 
 class Demo:
-    """A demo in a temporary folder of its own, by which every process of it is known.
+    """A demo in a separate temporary folder, which identifies its processes.
 
-    :param alone: Airflow makes its database itself, as for a reader of the README.
+    :param alone: whether Airflow creates its database itself, as for a user.
     """
 
     def __init__(self, folder: Path, *options: str, alone: bool = False) -> None:
@@ -58,7 +58,7 @@ class Demo:
             time.sleep(0.2)
 
     def processes(self) -> list[psutil.Process]:
-        """Return every process that was started with this folder in its environment."""
+        """Return every process with this folder in its environment."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -77,14 +77,14 @@ class Demo:
         return running
 
     def standalone(self) -> psutil.Process:
-        """Return `airflow standalone`; a child of it that has not executed its own program yet has the same name."""
+        """Return `airflow standalone`, not a child that was forked and has the same name until it calls exec."""
         found = [process for process in self.processes_of_all() if command_lines([process])[0].endswith(" standalone")]
         pids = {process.pid for process in found}
         (first,) = [process for process in found if process.ppid() not in pids]
         return first
 
     def left_after(self, seconds: float) -> list[str]:
-        """Return the command lines of what is still there after so long."""
+        """Return the command lines of the processes that still run after this many seconds."""
         deadline = time.monotonic() + seconds
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -92,7 +92,7 @@ class Demo:
 
 
 def command_lines(processes: list[psutil.Process]) -> list[str]:
-    """Return what was started; a process that ends meanwhile has none."""
+    """Return the command lines of processes; empty for those that ended."""
     lines = []
     for process in processes:
         try:
@@ -103,7 +103,7 @@ def command_lines(processes: list[psutil.Process]) -> list[str]:
 
 
 def memory_of(processes: list[psutil.Process]) -> int:
-    """Return the bytes that these processes do not share; a process that ends meanwhile has none."""
+    """Return the unshared memory of processes in bytes, without those that ended."""
     total = 0
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -133,16 +133,16 @@ def test_a_demo_that_is_stopped_leaves_no_process(folder: Path, number: signal.S
     demo.process.send_signal(number)
     demo.process.wait(30)
     assert demo.left_after(20) == []
-    assert not list(folder.glob("studio-demo-*")), "its files are gone too"
+    assert not list(folder.glob("studio-demo-*")), "its files are deleted too"
 
 
 def test_a_demo_to_the_end_prints_its_summary_and_leaves_nothing(folder: Path) -> None:
     demo = Demo(folder, "--once")
     assert demo.process.wait(240) == 0, demo.text()
     text = demo.text()
-    for row in ("Reports seen", "of them stale", "Reports archived", "schedules deleted", "requests spent", "seconds"):
+    for row in ("Reports", "stale Reports", "Reports archived", "schedules deleted", "requests used", "seconds"):
         assert row in text
-    assert "answered 429       0" in text
+    assert "429 responses      0" in text
     assert demo.left_after(20) == []
 
 
@@ -150,11 +150,11 @@ def test_a_demo_to_the_end_prints_its_summary_and_leaves_nothing(folder: Path) -
 @pytest.mark.slow
 def test_a_person_approves_with_nothing_but_what_the_demo_printed(folder: Path) -> None:
     demo = Demo(folder, "--approve", "--once", alone=True)
-    demo.wait_for("Ctrl-C ends it at once")
+    demo.wait_for("Ctrl-C ends it immediately")
     printed = demo.text()
-    assert "The night:" not in printed, "all of it is printed before anybody answers"
+    assert "The night:" not in printed, "all of it is printed before the approval"
     login, link = printed_login(printed), printed_link(printed)
-    assert re.search(r"until \d\d:\d\d", printed), "it says how long it waits"
+    assert re.search(r"until \d\d:\d\d", printed), "the deadline is printed"
     assert "/plugin/studio" in printed, "the page that shows the plan is printed too"
     with chromium() as browser:
         page = opened(browser, link, login)
@@ -171,7 +171,7 @@ def test_a_person_approves_with_nothing_but_what_the_demo_printed(folder: Path) 
 @pytest.mark.slow
 def test_the_studio_page_that_the_demo_prints_opens_while_it_stays_up(folder: Path) -> None:
     demo = Demo(folder)
-    demo.wait_for("Stays up until Ctrl-C")
+    demo.wait_for("Running until Ctrl-C")
     printed = demo.text()
     login = printed_login(printed)
     (address,) = set(re.findall(r"http://\S+/plugin/studio\b\S*", printed))
@@ -183,7 +183,7 @@ def test_the_studio_page_that_the_demo_prints_opens_while_it_stays_up(folder: Pa
 
 
 def opened(browser: Browser, address: str, login: tuple[str, str]) -> Page:
-    """Open an address, log in where Airflow asks for it, and return the page at that address."""
+    """Open a URL, log in on Airflow's login page, and return the page at that URL."""
     page = browser.new_page(viewport=DESKTOP)
     page.set_default_timeout(60_000)
     page.goto(address)
@@ -203,7 +203,7 @@ def printed_login(text: str) -> tuple[str, str]:
 
 
 def printed_link(text: str) -> str:
-    """Return the link to what waits for an answer."""
+    """Return the link to the required action."""
     links = set(re.findall(r"http://\S+/required_actions\b", text))
     assert len(links) == 1, text
     return str(links.pop())
@@ -243,4 +243,4 @@ def test_a_taken_port_is_said_at_once(folder: Path) -> None:
         assert demo.process.wait(30) == 1
     assert f"--emulator-port {port} cannot be used" in demo.text()
     assert demo.left_after(20) == []
-    assert not list(folder.glob("studio-demo-*")), "it was said before anything was made"
+    assert not list(folder.glob("studio-demo-*")), "the error comes before any file is created"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nightly DAG in a real Airflow; afterwards the emulator, not our code, says what became of the workspace."""
+"""The nightly DAG in a real Airflow; the assertions use the emulator's state, not the provider's reports."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ CONF = {"max_actions": 200, "max_share": 0.5}
 
 
 def planned(live: Live, run_id: str) -> tuple[set[str], set[str]]:
-    """Return the Reports and schedules that the plan's file names, read without our code."""
+    """Return the Reports and schedules in the plan's file, read without the provider's code."""
     path = live.airflow.xcom(NIGHTLY, run_id, "plan")["path"].removeprefix("file://")
     with Path(path).open(encoding="utf-8") as file:
         actions = [record for record in map(json.loads, file) if "kind" in record]
-    reports = {one["report"] for one in actions if one["kind"] == "archive_report"}
-    return reports, {one["schedule"] for one in actions if one["kind"] == "delete_schedule"}
+    reports = {action["report"] for action in actions if action["kind"] == "archive_report"}
+    return reports, {action["schedule"] for action in actions if action["kind"] == "delete_schedule"}
 
 
 def archived(state: dict[str, Any]) -> set[str]:
-    return {token for token, one in state["reports"].items() if one["archived"]}
+    return {token for token, report in state["reports"].items() if report["archived"]}
 
 
-def answer(live: Live, run_id: str, choice: str) -> None:
-    """Wait for the approval to be asked for, and give it."""
-    assert "Reports are stale" in live.airflow.answer(NIGHTLY, run_id, "approve", choice)["body"]
+def respond(live: Live, run_id: str, choice: str) -> None:
+    """Wait for the approval task, and respond to it."""
+    assert "Reports are stale" in live.airflow.respond(NIGHTLY, run_id, "approve", choice)["body"]
 
 
 def folded(live: Live, run_id: str, task: str, title: str) -> str:
-    """What a task's log folds under a title that begins so, as Airflow's UI shows it."""
+    """Return the lines of a task's log that Airflow's UI folds under a title with this beginning."""
     lines = [json.loads(line)["event"] for line in live.airflow.task_log(NIGHTLY, run_id, task).splitlines()]
     begin = next(number for number, line in enumerate(lines) if line.startswith(f"::group::{title}"))
     return "\n".join(lines[begin + 1 : lines.index("::endgroup::", begin)])
 
 
-def test_a_rejected_plan_changes_nothing_and_the_refresh_goes_on(live: Live) -> None:
+def test_a_rejected_plan_changes_nothing_and_the_refresh_continues(live: Live) -> None:
     control = live.emulator.control
     before = control.state()
     refreshed = next(
-        token for token, one in before["reports"].items() if not one["archived"] and one["personal_of"] is None
+        token for token, report in before["reports"].items() if not report["archived"] and report["personal_of"] is None
     )
     control.change_report(refreshed, next_outcome="succeeded", next_runtime_seconds=1.0)
     run_id = live.airflow.trigger(NIGHTLY, {**CONF, "refresh_report": refreshed})
-    answer(live, run_id, "Reject")
+    respond(live, run_id, "Reject")
     assert live.finish(NIGHTLY, run_id) == "success"
     states = live.airflow.task_states(NIGHTLY, run_id)
     assert (states["apply"], states["refresh"], states["export"]) == ("skipped", "success", "success")
@@ -75,7 +75,7 @@ def test_an_approved_plan_is_carried_out_to_the_letter_and_taken_back(live: Live
     before = control.state()
     control.clear_requests()
     run_id = live.airflow.trigger(NIGHTLY, CONF)
-    answer(live, run_id, "Approve all")
+    respond(live, run_id, "Approve all")
     assert live.finish(NIGHTLY, run_id) == "success"
     reports, schedules = planned(live, run_id)
     assert reports
@@ -83,19 +83,21 @@ def test_an_approved_plan_is_carried_out_to_the_letter_and_taken_back(live: Live
     after = control.state()
     assert archived(after) - archived(before) == reports
     assert set(before["schedules"]) - set(after["schedules"]) == schedules
-    spent = control.requests_summary()
-    assert "429" not in spent["by_status"]
-    personal = {token for token, one in before["collections"].items() if one["personal_of"] is not None}
-    personal |= {token for token, one in before["reports"].items() if one["personal_of"] is not None}
+    sent = control.requests_summary()
+    assert "429" not in sent["by_status"]
+    personal = {token for token, collection in before["collections"].items() if collection["personal_of"] is not None}
+    personal |= {token for token, report in before["reports"].items() if report["personal_of"] is not None}
     assert personal
-    assert not [one["path"] for one in spent["requests"] if any(token in one["path"] for token in personal)]
+    assert not [request["path"] for request in sent["requests"] if any(token in request["path"] for token in personal)]
     assert live.airflow.task_states(NIGHTLY, run_id)["refresh"] == "skipped"
 
     applied = live.airflow.xcom(NIGHTLY, run_id, "apply")
     audit = Audit(live.storage, "acme")
-    fates = audit.fates(applied["plan_id"])
-    assert {one.state for one in fates} == {ActionState.DONE}
-    assert all(one.last and one.last.actor["approver"] == "admin" and one.last.http_status for one in fates)
+    actions = audit.fates(applied["plan_id"])
+    assert {action.state for action in actions} == {ActionState.DONE}
+    assert all(
+        action.last and action.last.actor["approver"] == "admin" and action.last.http_status for action in actions
+    )
     approval = audit.plan_fate(applied["plan_id"]).approval
     assert approval is not None
     assert (approval.event, approval.actor["task"], approval.actor["approver"]) == (Event.APPROVED, "approve", "admin")
@@ -104,14 +106,14 @@ def test_an_approved_plan_is_carried_out_to_the_letter_and_taken_back(live: Live
     shown = folded(live, run_id, "plan", f"Plan {applied['plan_id']} as")
     assert not [report for report in reports if f"({report})" not in shown]
     done = folded(live, run_id, "apply", f"Plan {applied['plan_id']}: ")
-    assert not [one for one in fates if f"{one.action.action_id} is done" not in done]
+    assert not [action for action in actions if f"{action.action.action_id} is done" not in done]
 
     state, _ = live.run("studio_undo", {"plan_id": applied["plan_id"]})
     assert state == "success"
     undone = control.state()
     assert archived(undone) == archived(before)
-    assert sorted((one["report"], str(one["cron"])) for one in undone["schedules"].values()) == sorted(
-        (one["report"], str(one["cron"])) for one in before["schedules"].values()
+    assert sorted((schedule["report"], str(schedule["cron"])) for schedule in undone["schedules"].values()) == sorted(
+        (schedule["report"], str(schedule["cron"])) for schedule in before["schedules"].values()
     )
 
 
@@ -119,7 +121,7 @@ def test_of_an_approval_of_schedules_alone_no_report_is_archived(live: Live) -> 
     control = live.emulator.control
     before = control.state()
     run_id = live.airflow.trigger(NIGHTLY, CONF)
-    answer(live, run_id, "Approve schedules only")
+    respond(live, run_id, "Approve schedules only")
     assert live.finish(NIGHTLY, run_id) == "success"
     _, schedules = planned(live, run_id)
     after = control.state()
@@ -138,7 +140,7 @@ def test_the_stop_switch_is_an_airflow_variable(live: Live) -> None:
     assert live.finish(NIGHTLY, run_id) == "failed"
     live.airflow.api("DELETE", "/variables/studio_stop")
     assert "the Airflow Variable studio_stop is 'holiday freeze'" in live.airflow.task_log(NIGHTLY, run_id, "apply")
-    assert not [one for one in control.requests_summary()["requests"] if one["method"] != "GET"]
+    assert not [request for request in control.requests_summary()["requests"] if request["method"] != "GET"]
 
 
 def test_a_plan_beyond_the_guard_rails_fails_at_once_and_touches_nothing(live: Live) -> None:
@@ -147,7 +149,7 @@ def test_a_plan_beyond_the_guard_rails_fails_at_once_and_touches_nothing(live: L
     run_id = live.airflow.trigger(NIGHTLY, {"approval": False, "max_actions": 1, "max_share": 0.5})
     assert live.finish(NIGHTLY, run_id) == "failed"
     states = live.airflow.task_states(NIGHTLY, run_id)
-    assert (states["approve"], states["apply"]) == ("skipped", "failed"), "no retry can mend it"
+    assert (states["approve"], states["apply"]) == ("skipped", "failed"), "a retry cannot fix it"
     assert archived(control.state()) == before
     assert "max_actions allows 1" in live.airflow.task_log(NIGHTLY, run_id, "apply")
 
@@ -161,7 +163,7 @@ def test_with_nothing_stale_there_is_nothing_to_approve(live: Live) -> None:
 
 def test_the_connections_form_and_test_are_airflows_own(live: Live) -> None:
     hooks = live.airflow.api("GET", "/ui/connections/hook_meta")
-    (form,) = [one for one in hooks if one["connection_type"] == "studio"]
+    (form,) = [hook for hook in hooks if hook["connection_type"] == "studio"]
     assert form["hook_name"] == "ThoughtSpot Analyst Studio"
     assert set(form["extra_fields"]) == set(CONNECTION_FIELDS)
     assert form["standard_fields"]["password"]["title"] == "Secret"

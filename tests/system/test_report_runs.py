@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Report runs, sensors and the example DAGs in one real Airflow, whose workers and triggerer are killed.
 
-The emulator counts what was started and looked at.
+The assertions use the runs and requests that the emulator counted.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ MATRIX = {
     **{f"{mode}_{number}": instant for mode, of in INSTANTS.items() for number, instant in enumerate(of)},
     **{f"{mode}_worker": "after the start, before its answer: the whole worker" for mode in INSTANTS},
 }
-# Before Airflow 3.3 a trigger is stopped without being told that somebody killed its task, so Airflow alone speaks.
-LAST_WORDS = "goes on in Studio" if hasattr(BaseTrigger, "on_kill") else "trigger completed"
+# Before Airflow 3.3 a trigger is not notified when its task is stopped, so only Airflow logs it.
+STOP_MESSAGE = "goes on in Studio" if hasattr(BaseTrigger, "on_kill") else "trigger completed"
 UNREAD = "Nobody opens this"
 
 
@@ -45,7 +45,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWorkspace
 
 
 def plan_the_unread(emulator: StudioEmulator, storage: UPath) -> None:
-    """Let a night before have planned to archive a Report that was never viewed."""
+    """Write an earlier plan that archives a Report without views."""
     now = emulator.control.clock()
     old = (now - timedelta(days=400)).isoformat()
     unread = emulator.control.add_report(name=UNREAD, created_at=old, edited_at=old)
@@ -68,8 +68,8 @@ def test_a_kill_at_each_instant_between_intent_and_result_starts_one_run(reports
     assert started == dict.fromkeys(MATRIX, 1)
     assert all(number >= 2 for number in tries.values()), tries
     for task, report in conf.items():
-        told = reports.airflow.xcom("kill_matrix", run_id, task)
-        assert (told["run"], told["state"]) == (reports.runs(report)[0], "succeeded")
+        result = reports.airflow.xcom("kill_matrix", run_id, task)
+        assert (result["run"], result["state"]) == (reports.runs(report)[0], "succeeded")
 
 
 def tries_of(reports: SmallWorkspace, dag: str, run_id: str) -> dict[str, int]:
@@ -78,7 +78,7 @@ def tries_of(reports: SmallWorkspace, dag: str, run_id: str) -> dict[str, int]:
 
 
 class Together:
-    """DAG runs that were triggered at one moment, and what they were told."""
+    """DAG runs that were triggered at the same time, and their configuration."""
 
     def __init__(self, reports: SmallWorkspace) -> None:
         self.refreshed = [reports.report(1.0) for _ in range(3)]
@@ -86,8 +86,8 @@ class Together:
         self.archived_schedule = reports.control.add_schedule(self.archived)
         self.living_schedule = reports.control.add_schedule(reports.report(1.0))
         self.waited_for = _waited_for(reports)
-        wanted = self.refreshed
-        named = [wanted[0], f"https://app.mode.com/acme/reports/{wanted[1]}", f"studio://acme/reports/{wanted[2]}"]
+        tokens = self.refreshed
+        named = [tokens[0], f"https://app.mode.com/acme/reports/{tokens[1]}", f"studio://acme/reports/{tokens[2]}"]
         confs: dict[str, dict[str, Any]] = {CLEANUP: {}, "sensors": self.waited_for, REFRESH: {"reports": named}}
         confs |= {dag: {} for dag in (INVENTORY, DIGEST, CROSS_CHECK)}
         (loaded,) = reports.airflow.api("GET", "/assets?uri_pattern=snowflake")["assets"]
@@ -96,9 +96,9 @@ class Together:
 
 
 def _waited_for(reports: SmallWorkspace) -> dict[str, dict[str, str]]:
-    """A Report of its own for each sensor, so that its looks can be told; runs end when the clock is moved.
+    """Create a separate Report for each sensor, so that its polls can be counted; runs end when the clock advances.
 
-    The first two looks of the one that comes back, and has a run that will be good, fail.
+    The first two polls of the sensor `good_reschedule` fail.
     """
     conf, since = {}, reports.control.clock().isoformat()
     for mode in MODES:
@@ -112,14 +112,14 @@ def _waited_for(reports: SmallWorkspace) -> dict[str, dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def together(reports: SmallWorkspace) -> Together:
-    """What needs nobody's hand runs at once: each by itself would mostly wait."""
+    """Runs of all DAGs that need no interaction, at the same time, because each of them mostly waits."""
     return Together(reports)
 
 
 def test_schedules_are_cleaned_up_when_a_person_agrees(reports: SmallWorkspace, together: Together) -> None:
     run_id = together.run_ids[CLEANUP]
-    asked = reports.airflow.answer(CLEANUP, run_id, "approve", "Approve all")
-    assert "archive 0 Reports and delete" in asked["subject"]
+    details = reports.airflow.respond(CLEANUP, run_id, "approve", "Approve all")
+    assert "archive 0 Reports and delete" in details["subject"]
     assert reports.finish(CLEANUP, run_id) == "success"
     after = reports.control.state()
     assert together.archived_schedule not in after["schedules"]
@@ -127,29 +127,29 @@ def test_schedules_are_cleaned_up_when_a_person_agrees(reports: SmallWorkspace, 
     assert after["reports"][together.archived]["archived"]
 
 
-def test_the_inventory_tells_of_every_report_and_two_sources_agree(reports: SmallWorkspace, together: Together) -> None:
+def test_the_inventory_has_every_report_and_two_sources_agree(reports: SmallWorkspace, together: Together) -> None:
     states = {dag: reports.finish(dag, together.run_ids[dag]) for dag in (INVENTORY, CROSS_CHECK)}
     assert states == {INVENTORY: "success", CROSS_CHECK: "success"}
-    told = reports.airflow.xcom(INVENTORY, together.run_ids[INVENTORY], "inventory")
-    known = [one for one in reports.control.state()["reports"].values() if one["personal_of"] is None]
-    assert told["reports"] == len(known)
+    inventory = reports.airflow.xcom(INVENTORY, together.run_ids[INVENTORY], "inventory")
+    known = [report for report in reports.control.state()["reports"].values() if report["personal_of"] is None]
+    assert inventory["reports"] == len(known)
     summary = reports.airflow.xcom(INVENTORY, together.run_ids[INVENTORY], "summary")
     assert "# The night of workspace `acme`" in summary
-    made = [one["extra"]["snapshot"] for one in reports.events() if one["uri"] == "studio://acme/inventory"]
-    assert told["snapshot"] in made
+    snapshots = [event["extra"]["snapshot"] for event in reports.events() if event["uri"] == "studio://acme/inventory"]
+    assert inventory["snapshot"] in snapshots
     checked = reports.airflow.xcom(CROSS_CHECK, together.run_ids[CROSS_CHECK], "inventory")["cross_check"]
     assert checked["only_in_one"]["count"] == checked["only_in_other"]["count"] == 0
 
 
-def test_owners_are_told_by_mail_what_the_newest_plan_would_archive(
+def test_owners_are_notified_by_mail_of_what_the_newest_plan_would_archive(
     reports: SmallWorkspace, together: Together
 ) -> None:
     assert reports.finish(DIGEST, together.run_ids[DIGEST]) == "success"
-    (about,) = [text for text in (one.get_body().get_content() for one in reports.mails) if UNREAD in text]
+    (about,) = [text for text in (mail.get_body().get_content() for mail in reports.mails) if UNREAD in text]
     assert "#keep" in about
 
 
-def test_what_a_load_tells_runs_the_reports_of_its_table_once_and_further_dags_follow(
+def test_a_loads_event_runs_the_reports_of_its_table_once_and_further_dags_follow(
     reports: SmallWorkspace, together: Together
 ) -> None:
     def followed() -> bool:
@@ -166,7 +166,7 @@ def test_what_a_load_tells_runs_the_reports_of_its_table_once_and_further_dags_f
 
 
 def causes(reports: SmallWorkspace, dag: str, run: dict[str, Any]) -> set[str | None]:
-    """The DAGs whose events a run answers."""
+    """Return the DAGs whose events triggered a run."""
     events = reports.airflow.api("GET", f"/dags/{dag}/dagRuns/{run['dag_run_id']}/upstreamAssetEvents")["asset_events"]
     return {event["source_dag_id"] for event in events}
 
@@ -183,7 +183,7 @@ def test_a_list_of_reports_is_refreshed_in_mapped_deferred_tasks_with_links_and_
         links = reports.airflow.api("GET", path)["extra_links"]
         assert links["Studio run"].endswith(f"/reports/{report}/runs/{run}")
         assert links["Studio Report"].endswith(f"/reports/{report}")
-        (event,) = [one for one in events if one["extra"].get("run") == run]
+        (event,) = [event for event in events if event["extra"].get("run") == run]
         assert event["uri"] == f"studio://acme/reports/{report}"
         assert event["extra"]["completed_at"] > event["extra"]["created_at"]
 
@@ -191,10 +191,10 @@ def test_a_list_of_reports_is_refreshed_in_mapped_deferred_tasks_with_links_and_
 def test_sensors_wait_in_each_mode_and_fail_with_the_reason(reports: SmallWorkspace, together: Together) -> None:
     conf, run_id = together.waited_for, together.run_ids["sensors"]
 
-    def looks(task: str) -> int:
-        return len(reports.asked(f"/{conf[task].get('run') or conf[task]['report']}"))
+    def polls(task: str) -> int:
+        return len(reports.reads_of(f"/{conf[task].get('run') or conf[task]['report']}"))
 
-    reports.wait(lambda: all(looks(task) >= 2 for task in conf), "every sensor looked twice")
+    reports.wait(lambda: all(polls(task) >= 2 for task in conf), "every sensor polled twice")
     before = reports.airflow.task_states("sensors", run_id)
     assert not {*before.values()} & {"success", "failed", "skipped"}, before
     for mode in MODES:
@@ -203,20 +203,20 @@ def test_sensors_wait_in_each_mode_and_fail_with_the_reason(reports: SmallWorksp
     assert reports.finish("sensors", run_id) == "failed"
     reports.control.advance(timedelta(minutes=-10))
     states = reports.airflow.task_states("sensors", run_id)
-    print({task: (states[task], looks(task)) for task in conf})
+    print({task: (states[task], polls(task)) for task in conf})
     assert states == {task: "failed" if task.startswith("bad_") else "success" for task in conf}
     for mode in MODES:
         assert "Query 1: " in reports.airflow.task_log("sensors", run_id, f"bad_{mode}")
     log = reports.airflow.task_log("sensors", run_id, "good_reschedule")
-    assert "Look 2 of 5 failed" in log, "looks that fail are counted over the times that a task comes back"
+    assert "Look 2 of 5 failed" in log, "failed polls are counted across reschedules"
 
 
-def test_the_triggerer_is_killed_and_another_goes_on(reports: SmallWorkspace) -> None:
+def test_the_triggerer_is_killed_and_another_continues(reports: SmallWorkspace) -> None:
     conf = {task: reports.report(8.0) for task in ("orphan", "orphan_killed")}
     run_id = reports.airflow.trigger("orphans", conf)
     for task, report in conf.items():
         reports.wait_for_state("orphans", run_id, task, "deferred")
-        reports.wait(lambda r=report: reports.looks(reports.runs(r)[0], r) > 1, "it was looked at")
+        reports.wait(lambda r=report: reports.polls(reports.runs(r)[0], r) > 1, "it was polled")
     reports.kill_triggerer()
     reports.start_triggerer()
     assert reports.finish("orphans", run_id) == "success"
@@ -224,12 +224,12 @@ def test_the_triggerer_is_killed_and_another_goes_on(reports: SmallWorkspace) ->
     assert tries_of(reports, "orphans", run_id) == {"orphan": 1, "orphan_killed": 2}
 
 
-def test_what_people_do_to_a_task_leaves_no_trigger_and_a_clear_starts_anew(reports: SmallWorkspace) -> None:
+def test_what_people_do_to_a_task_leaves_no_trigger_and_a_clear_starts_again(reports: SmallWorkspace) -> None:
     conf = {task: reports.report(600.0) for task in ("marked", "cleared", "cleared_running")}
     run_id = reports.airflow.trigger("interventions", conf)
     for task, state in {"marked": "deferred", "cleared": "deferred", "cleared_running": "running"}.items():
         reports.wait_for_state("interventions", run_id, task, state)
-        reports.wait(lambda r=conf[task]: reports.runs(r) and reports.looks(reports.runs(r)[0], r) > 1, "it is watched")
+        reports.wait(lambda r=conf[task]: reports.runs(r) and reports.polls(reports.runs(r)[0], r) > 1, "it is polled")
     firsts = {task: reports.runs(report)[0] for task, report in conf.items()}
     for report in conf.values():
         reports.control.change_report(report, next_runtime_seconds=1.0)
@@ -244,11 +244,13 @@ def test_what_people_do_to_a_task_leaves_no_trigger_and_a_clear_starts_anew(repo
         "cleared": 2,
         "cleared_running": 2,
     }
-    reports.wait(lambda: LAST_WORDS in reports.airflow.task_log("interventions", run_id, "marked"), "it says so")
+    reports.wait(
+        lambda: STOP_MESSAGE in reports.airflow.task_log("interventions", run_id, "marked"), "the stop is logged"
+    )
     reports.control.clear_requests()
     time.sleep(3.0)
-    looked = {task: reports.looks(firsts[task], report) for task, report in conf.items()}
-    assert looked == dict.fromkeys(conf, 0), "somebody still looks at a run that no task waits for"
+    polled = {task: reports.polls(firsts[task], report) for task, report in conf.items()}
+    assert polled == dict.fromkeys(conf, 0), "a run that no task waits for is still polled"
 
     clear(reports, "interventions", run_id, "cleared")
     reports.wait(lambda: len(reports.runs(conf["cleared"])) == 3, "a cleared task starts a run again")
@@ -266,6 +268,6 @@ def clear(reports: SmallWorkspace, dag: str, run_id: str, *tasks: str) -> None:
 
 
 def test_a_dag_is_scheduled_by_a_report_that_ran(reports: SmallWorkspace) -> None:
-    reports.wait(lambda: reports.asked(f"/reports/{reports.watched}"), "it is watched")
+    reports.wait(lambda: reports.reads_of(f"/reports/{reports.watched}"), "it is polled")
     run = reports.run_elsewhere(reports.watched)
     reports.wait((reports.storage / "exports" / f"{run}.csv").exists, "the DAG ran")

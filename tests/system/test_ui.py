@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page "Studio" in a real Airflow, looked at with a real Chromium, under a base path.
+"""The page "Studio" in a real Airflow under a base path, with a real Chromium.
 
-Every test looks at the same Airflow, whose nightly DAG has carried a plan out. `make screenshots` runs these tests to
-make the documentation's pictures.
+All tests use the same Airflow, whose nightly DAG applied a plan. `make screenshots` runs these tests to take the
+documentation's screenshots.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import requests
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.plugin.app import create_app
 from tests.plugin.workspace import ODD_WORKSPACE
-from tests.system.browser import PHONE, chromium, logged_in, needs_chromium, picture, use_theme, violations
+from tests.system.browser import PHONE, chromium, logged_in, needs_chromium, save_screenshot, use_theme, violations
 from tests.system.conftest import BASE_PATH, NIGHTLY, Live
 from tests.system.live_airflow import LiveAirflow, LiveAirflowError
-from tests.system.test_nightly_governance import answer
+from tests.system.test_nightly_governance import respond
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, FrameLocator, Page
@@ -34,7 +34,7 @@ CONF = {"max_actions": 200, "max_share": 0.9}
 
 @dataclass
 class Watched:
-    """An Airflow whose nightly DAG ran once, and what became of it.
+    """An Airflow whose nightly DAG ran once, and the result.
 
     :param report: the token of a Report that the plan archived.
     """
@@ -45,23 +45,23 @@ class Watched:
     report: str = ""
 
     def page(self, path: str) -> str:
-        """Return the address of one of our pages outside of Airflow's frame."""
+        """Return the URL of a page of the provider outside of Airflow's frame."""
         return f"{self.airflow.url}/studio/{path}"
 
 
 @pytest.fixture(scope="module")
 def watched(live: Live) -> Watched:
-    """What became of a run of the nightly DAG, whose plan an admin approved."""
-    made = Watched(live.airflow, live.airflow.trigger(NIGHTLY, CONF))
-    answer(made, made.run_id, yes_of(made))
-    assert live.finish(NIGHTLY, made.run_id) == "success"
-    made.plan_id = live.airflow.xcom(NIGHTLY, made.run_id, "plan")["plan_id"]
-    made.report = Audit(live.storage, "acme").plan(made.plan_id).reports[0]
-    return made
+    """The result of a run of the nightly DAG, whose plan an admin approved."""
+    watched = Watched(live.airflow, live.airflow.trigger(NIGHTLY, CONF))
+    respond(watched, watched.run_id, yes_of(watched))
+    assert live.finish(NIGHTLY, watched.run_id) == "success"
+    watched.plan_id = live.airflow.xcom(NIGHTLY, watched.run_id, "plan")["plan_id"]
+    watched.report = Audit(live.storage, "acme").plan(watched.plan_id).reports[0]
+    return watched
 
 
 def yes_of(watched: Watched) -> str:
-    """Wait until the night asks for approval, and return its first way to say yes."""
+    """Wait until the DAG asks for approval, and return the first option that approves."""
     path = f"/dags/{NIGHTLY}/dagRuns/{watched.run_id}/taskInstances/approve/-1/hitlDetails"
     deadline = time.monotonic() + 180
     while True:
@@ -71,7 +71,7 @@ def yes_of(watched: Watched) -> str:
             assert time.monotonic() < deadline, watched.airflow.task_states(NIGHTLY, watched.run_id)
             time.sleep(0.5)
         else:
-            return str(next(one for one in options if one.startswith("Approve")))
+            return str(next(option for option in options if option.startswith("Approve")))
 
 
 @pytest.fixture(scope="module")
@@ -82,19 +82,19 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, watched: Watched) -> Iterator[Page]:
-    """A browser's page in which an admin is logged in."""
+    """A browser page with a logged-in admin."""
     with logged_in(browser, watched.airflow) as opened:
         yield opened
 
 
 def studio(page: Page) -> FrameLocator:
-    """Return our page inside of Airflow's."""
+    """Return the provider's page in Airflow's frame."""
     return page.frame_locator("iframe[title=Studio]")
 
 
 def open_from_navigation(page: Page, watched: Watched) -> FrameLocator:
     page.goto(f"{watched.airflow.url}/")
-    # Exactly so: the home page links to assets as well, such as studio://acme/inventory.
+    # The exact name: the home page also links to assets, such as studio://acme/inventory.
     page.get_by_role("link", name="Studio", exact=True).first.click()
     frame = studio(page)
     frame.get_by_role("heading", name="acme").wait_for()
@@ -113,11 +113,11 @@ def answer_to(watched: Watched, address: str, user: str | None) -> int:
         token = session.post(f"{watched.airflow.url}/auth/token", json=login, timeout=30).json()["access_token"]
         session.headers["Authorization"] = f"Bearer {token}"
     deadline = time.monotonic() + 120
-    while (answer := session.get(address, timeout=60)).status_code == 503 and time.monotonic() < deadline:
-        time.sleep(float(answer.headers["Retry-After"]))  # the night's tables are being made
-    # An address that nobody serves is answered 200 with Airflow's own page.
-    assert 'id="root"' not in answer.text, address
-    return answer.status_code
+    while (response := session.get(address, timeout=60)).status_code == 503 and time.monotonic() < deadline:
+        time.sleep(float(response.headers["Retry-After"]))  # the tables are being created
+    # Airflow responds 200 with its own page to an unknown path.
+    assert 'id="root"' not in response.text, address
+    return response.status_code
 
 
 def test_every_route_refuses_the_anonymous_and_lets_a_viewer_read(watched: Watched) -> None:
@@ -143,12 +143,12 @@ def test_every_route_refuses_the_anonymous_and_lets_a_viewer_read(watched: Watch
     assert {row[1:] for row in table} == {(401, 200, 200)}
 
 
-def test_the_page_opens_from_the_navigation_and_tells_of_the_night(page: Page, watched: Watched) -> None:
+def test_the_page_opens_from_the_navigation_and_shows_the_night(page: Page, watched: Watched) -> None:
     frame = open_from_navigation(page, watched)
     assert "The newest plan" in frame.locator("main").inner_text()
     assert frame.get_by_role("link", name=NIGHTLY).count()
     assert frame.locator(".tile canvas").count() == 6, "the charts are drawn"
-    picture(page, "overview-light")
+    save_screenshot(page, "overview-light")
 
 
 def test_reports_are_sorted_filtered_and_opened(page: Page, watched: Watched) -> None:
@@ -158,7 +158,7 @@ def test_reports_are_sorted_filtered_and_opened(page: Page, watched: Watched) ->
     frame.locator("th[aria-sort=descending]").wait_for()
     views = [int(text.replace(",", "")) for text in column(frame, "views")]
     assert views == sorted(views, reverse=True)
-    picture(page, "reports-light")
+    save_screenshot(page, "reports-light")
     frame.get_by_label("State").select_option("archived")
     frame.get_by_role("link", name="Clear").wait_for()
     assert set(column(frame, "verdict")) == {"archived"}
@@ -175,14 +175,14 @@ def test_reports_are_sorted_filtered_and_opened(page: Page, watched: Watched) ->
     frame.get_by_role("heading", name="History").wait_for()
     assert frame.get_by_role("heading", level=1).inner_text() == names[0]
     assert frame.locator("canvas").count() == 2
-    picture(page, "report-light")
+    save_screenshot(page, "report-light")
 
 
-def test_a_plan_shows_evidence_and_fate_and_leads_to_its_run(page: Page, watched: Watched) -> None:
+def test_a_plan_shows_evidence_and_status_and_links_to_its_run(page: Page, watched: Watched) -> None:
     frame = open_from_navigation(page, watched)
     frame.get_by_role("navigation", name="Studio").get_by_role("link", name="Plans").click()
     frame.get_by_role("link", name=watched.plan_id).wait_for()
-    picture(page, "plans-light")
+    save_screenshot(page, "plans-light")
     assert "approved by admin" in frame.locator("tbody tr").first.inner_text()
     frame.get_by_role("link", name=watched.plan_id).click()
     frame.get_by_role("heading", name="What became of it").wait_for()
@@ -190,7 +190,7 @@ def test_a_plan_shows_evidence_and_fate_and_leads_to_its_run(page: Page, watched
     assert "not viewed since" in frame.locator(".actions").inner_text()
     frame.locator("details.journal summary").first.click()
     assert "intent" in frame.locator("details.journal[open]").inner_text()
-    picture(page, "plan-light")
+    save_screenshot(page, "plan-light")
     frame.get_by_role("link", name="Undo with the DAG studio_undo").click()
     page.wait_for_url(re.compile(rf"{BASE_PATH}/dags/studio_undo"))
 
@@ -203,19 +203,19 @@ def test_the_export_is_downloaded_from_inside_of_the_frame(page: Page, watched: 
     assert download.value.suggested_filename.startswith("studio-reports-acme-")
 
 
-def test_the_budget_names_the_tasks_that_spend_it(page: Page, watched: Watched) -> None:
+def test_the_budget_names_the_tasks_that_use_it(page: Page, watched: Watched) -> None:
     page.goto(watched.page("budget?workspace=acme&hours=24"))
     lines = page.get_by_role("region", name="By DAG and task").inner_text()
     for task in ("inventory", "apply"):
         assert re.search(rf"{NIGHTLY}\s+{task}\s", lines), lines
-    picture(page, "budget-light")
+    save_screenshot(page, "budget-light")
 
 
 def test_the_pages_of_a_run_and_of_a_task_have_a_tab(page: Page, watched: Watched) -> None:
     page.goto(f"{watched.airflow.url}/dags/{NIGHTLY}/runs/{watched.run_id}/plugin/studio_run")
     studio(page).get_by_role("link", name=watched.plan_id).wait_for()
     assert "inventory" in studio(page).get_by_role("region", name="By task").inner_text()
-    picture(page, "run-light")
+    save_screenshot(page, "run-light")
     page.goto(f"{watched.airflow.url}/dags/{NIGHTLY}/runs/{watched.run_id}/tasks/inventory/plugin/studio_task")
     studio(page).get_by_text("GET spaces", exact=True).wait_for()
 
@@ -238,9 +238,9 @@ def test_no_page_has_a_serious_violation_or_is_wider_than_the_screen(
             found[name] = violations(page)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
             if width == "phone" and theme == "light" and name in {"overview", "reports"}:
-                picture(page, f"{name}-phone-light")
+                save_screenshot(page, f"{name}-phone-light")
             elif width == "desktop" and theme == "dark" and name not in {"odd-names", "odd-report", "missing"}:
-                picture(page, f"{name}-dark")
+                save_screenshot(page, f"{name}-dark")
         print(theme, width, {name: len(ones) for name, ones in found.items()})
         assert {name: ones for name, ones in found.items() if ones} == {}
     finally:
@@ -249,7 +249,7 @@ def test_no_page_has_a_serious_violation_or_is_wider_than_the_screen(
 
 
 def pages_of(page: Page, watched: Watched) -> dict[str, str]:
-    """Return the address of a page of each kind, with data, and of one that does not exist."""
+    """Return the URL of one page of each kind, with data, and of one that does not exist."""
     return {
         "overview": "?workspace=acme",
         "reports": "reports?workspace=acme&sort=views&desc=1",
@@ -274,7 +274,7 @@ def test_the_theme_follows_airflows_own_switch_at_once(page: Page, watched: Watc
     page.reload()
     studio(page).locator("html[data-theme=dark]").wait_for()
     studio(page).locator("canvas").first.wait_for()
-    picture(page, "navigation-dark")
+    save_screenshot(page, "navigation-dark")
     use_theme(page, "light")
 
 
@@ -295,7 +295,7 @@ def test_the_keyboard_reaches_the_content_and_the_filters(page: Page, watched: W
     assert page.evaluate("document.activeElement.id") == "q"
 
 
-def test_a_viewer_reads_and_a_stranger_is_told_to_log_in(browser: Browser, watched: Watched) -> None:
+def test_a_viewer_reads_and_an_anonymous_user_is_sent_to_the_login(browser: Browser, watched: Watched) -> None:
     with logged_in(browser, watched.airflow, "viewer") as page:
         open_from_navigation(page, watched)
     context = browser.new_context()

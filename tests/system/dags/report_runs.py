@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Report runs that die, are killed, cleared and mapped: what the system tests trigger.
+"""DAGs of the system tests with Report runs that are killed, cleared and mapped.
 
-Which Report a task runs stands in the DAG run's conf under the task's id, or under its group's.
+The conf of the DAG run has the Report of each task, under the id of the task or of its group.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ INSTANTS = {
 
 
 def die(whole_worker: bool) -> None:
-    """Let the kernel end this task, and where asked the worker that supervises it."""
+    """Kill this task, and on request the worker that supervises it."""
     if whole_worker:
         os.kill(os.getppid(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 class DoomedOperator(StudioRunReportOperator):
-    """Runs a Report, and is killed with SIGKILL at one instant of its first try.
+    """Runs a Report, and is killed with SIGKILL at a given instant of its first try.
 
     :param instant: a name in INSTANTS.
-    :param whole_worker: whether its supervisor goes with it.
+    :param whole_worker: whether its supervisor is killed too.
     """
 
     def __init__(self, *, instant: str, whole_worker: bool = False, **kwargs: Any) -> None:
@@ -65,12 +65,12 @@ class DoomedOperator(StudioRunReportOperator):
         self.whole_worker = whole_worker
 
     def execute(self, context: Any) -> Any:
-        """Run, or die trying."""
+        """Run until the kill."""
         self._arm(context)
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: Any) -> Any:
-        """Go on, or die trying."""
+        """Resume until the kill."""
         self._arm(context)
         return super().execute_complete(context, event)
 
@@ -86,10 +86,10 @@ class DoomedOperator(StudioRunReportOperator):
             calls += 1
             if calls == deadly and when == "before":
                 die(whole_worker)
-            answer = original(*arguments, **options)
+            response = original(*arguments, **options)
             if calls == deadly:
                 die(whole_worker)
-            return answer
+            return response
 
         setattr(
             owner, name, staticmethod(deadly_call) if isinstance(owner.__dict__.get(name), classmethod) else deadly_call
@@ -97,7 +97,7 @@ class DoomedOperator(StudioRunReportOperator):
 
 
 def of_conf(task_id: str) -> str:
-    """The template of the Report that the conf gives a task."""
+    """Return the template of a task's Report in the conf."""
     return f"{{{{ dag_run.conf['{task_id}'] }}}}"
 
 
@@ -122,7 +122,9 @@ with DAG("interventions", **START, max_active_tasks=30):
             deferrable=deferrable,
             poll_policy=QUICK,
             retries=1,
-            retry_delay=timedelta(seconds=1),  # Airflow fails a try that is resumed before it heard of its first half
+            retry_delay=timedelta(
+                seconds=1
+            ),  # Airflow fails a try that is resumed before the scheduler knows of the deferral
         )
 
 with DAG("orphans", **START, max_active_tasks=30):

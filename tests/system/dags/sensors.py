@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sensors under a scheduler, in each way to wait.
+"""Sensors with a scheduler, in each mode.
 
-What a task waits for stands in the DAG run's conf under its id: a `report`, and a `run` of it or the time `since`.
+The conf of the DAG run has what each task waits for, under its id: a `report`, and a `run` of it or a time `since`.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from airflow_provider_studio.sensors.reports import StudioReportFreshnessSensor,
 
 MODES: dict[str, dict[str, Any]] = {
     "poke": {"deferrable": False, "mode": "poke", "poke_interval": 1},
-    # Airflow fails a task that comes back before the scheduler has heard that it left.
+    # Airflow fails a rescheduled task that runs again before the scheduler knows that it stopped.
     "reschedule": {"deferrable": False, "mode": "reschedule", "poke_interval": 10},
     "deferrable": {"deferrable": True, "poke_interval": 1},
 }
 
 
 def of_conf(task_id: str, *names: str) -> dict[str, str]:
-    """Templates of what the conf gives a task."""
+    """Return the templates of a task's values in the conf."""
     return {name: f"{{{{ dag_run.conf['{task_id}']['{name}'] }}}}" for name in names}
 
 
 def run_sensor(task_id: str, **options: Any) -> None:
     """Wait for a run."""
-    told = of_conf(task_id, "report", "run")
-    StudioReportRunSensor(task_id=task_id, timeout=300, **told, **options)
+    arguments = of_conf(task_id, "report", "run")
+    StudioReportRunSensor(task_id=task_id, timeout=300, **arguments, **options)
 
 
 def freshness_sensor(task_id: str, **options: Any) -> None:
-    """Wait for any good run."""
-    told = of_conf(task_id, "report", "since")
+    """Wait for any successful run."""
+    arguments = of_conf(task_id, "report", "since")
     StudioReportFreshnessSensor(
-        task_id=task_id, report=told["report"], newer_than=told["since"], timeout=300, **options
+        task_id=task_id, report=arguments["report"], newer_than=arguments["since"], timeout=300, **options
     )
 
 

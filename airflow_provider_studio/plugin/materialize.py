@@ -37,7 +37,7 @@ from airflow_provider_studio.governance.plans.models import ActionKind, SpareRea
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.snapshots.facts import facts
 from airflow_provider_studio.governance.snapshots.frequency import with_runs_a_week
-from airflow_provider_studio.governance.snapshots.rows import IS_REPORT
+from airflow_provider_studio.governance.snapshots.schema import IS_REPORT
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore, open_history
 
 if TYPE_CHECKING:

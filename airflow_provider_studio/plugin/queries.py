@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio.governance import sql
 from airflow_provider_studio.governance.file_names import CHOICES, NIGHTS_IN_NUMBERS, table_file
-from airflow_provider_studio.governance.snapshots.rows import IS_REPORT
+from airflow_provider_studio.governance.snapshots.schema import IS_REPORT
 from airflow_provider_studio.plugin.materialize import STALE, prepare_judged
 from airflow_provider_studio.plugin.paging import PER_PAGE
 from airflow_provider_studio.plugin.query_limits import EXPORTS, PAGES, Lane

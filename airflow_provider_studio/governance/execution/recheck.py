@@ -15,7 +15,7 @@ from airflow_provider_studio.client.models import Report, Schedule
 from airflow_provider_studio.client.schedule_values import plain
 from airflow_provider_studio.governance.plans.models import Action, Baseline, Rule
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
-from airflow_provider_studio.governance.snapshots.rows import SAME_RUN
+from airflow_provider_studio.governance.snapshots.schema import SAME_RUN
 from airflow_provider_studio.governance.storage import SAME_TIME
 
 _CRON = ("freq", "hour", "minute", "time_zone", "day_of_week", "day_of_month")

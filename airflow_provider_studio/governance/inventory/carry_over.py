@@ -16,7 +16,7 @@ from upath import UPath
 
 from airflow_provider_studio.governance.file_names import parsed_event_file, report_of
 from airflow_provider_studio.governance.layout import journals_in
-from airflow_provider_studio.governance.snapshots.rows import DATASET, SAME_RUN, Row, fetched, ran_by_schedule
+from airflow_provider_studio.governance.snapshots.schema import DATASET, SAME_RUN, Row, fetched, ran_by_schedule
 from airflow_provider_studio.governance.snapshots.store import Snapshot, open_history
 from airflow_provider_studio.governance.sql import NIGHT_MEMORY
 from airflow_provider_studio.governance.storage import SAME_TIME, explained

@@ -18,7 +18,7 @@ from upath import UPath
 from airflow_provider_studio.client.pagination import Page, PageSizes
 from airflow_provider_studio.governance import file_names
 from airflow_provider_studio.governance.file_names import COLLECTIONS, WALK, PageName
-from airflow_provider_studio.governance.snapshots.rows import Row
+from airflow_provider_studio.governance.snapshots.schema import Row
 from airflow_provider_studio.governance.storage import explained, write_whole
 
 RESUMED_WITHIN = timedelta(hours=24)

@@ -25,7 +25,7 @@ from airflow_provider_studio.governance.file_names import PageName
 from airflow_provider_studio.governance.inventory.carry_over import PreviousSnapshot
 from airflow_provider_studio.governance.inventory.checkpoint import Progress
 from airflow_provider_studio.governance.inventory.progress_log import Estimate
-from airflow_provider_studio.governance.snapshots.rows import DATASET, Row, report_row, schedule_row
+from airflow_provider_studio.governance.snapshots.schema import DATASET, Row, report_row, schedule_row
 
 log = logging.getLogger(__name__)
 

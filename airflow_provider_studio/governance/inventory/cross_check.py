@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Any
 
-from airflow_provider_studio.governance.snapshots.rows import IS_REPORT
+from airflow_provider_studio.governance.snapshots.schema import IS_REPORT
 from airflow_provider_studio.governance.snapshots.store import Snapshot, open_history
 
 COMPARED = (

@@ -16,7 +16,7 @@ from airflow_provider_studio.client.discovery import DiscoveryClient
 from airflow_provider_studio.client.pagination import Page
 from airflow_provider_studio.governance.errors import InventoryError
 from airflow_provider_studio.governance.inventory.checkpoint import TIMES, Progress
-from airflow_provider_studio.governance.snapshots.rows import Row, last_run_failed
+from airflow_provider_studio.governance.snapshots.schema import Row, last_run_failed
 
 EVERYTHING = "discovery"
 """The pseudo Collection under which a source's pages are kept."""

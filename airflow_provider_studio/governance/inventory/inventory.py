@@ -25,7 +25,7 @@ from airflow_provider_studio.governance.inventory.progress_log import Estimate
 from airflow_provider_studio.governance.inventory.summary import InventorySummary
 from airflow_provider_studio.governance.layout import walk_folder
 from airflow_provider_studio.governance.snapshots import rolling_history
-from airflow_provider_studio.governance.snapshots.rows import DATASET, Row, unknown_row, with_schedules
+from airflow_provider_studio.governance.snapshots.schema import DATASET, Row, unknown_row, with_schedules
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore, SnapshotWriter
 from airflow_provider_studio.governance.storage import utcnow
 from airflow_provider_studio.governance.text import counted

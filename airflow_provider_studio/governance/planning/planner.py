@@ -36,7 +36,7 @@ from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.plans.protections import REASONS
 from airflow_provider_studio.governance.snapshots.facts import facts
 from airflow_provider_studio.governance.snapshots.frequency import runs_a_week
-from airflow_provider_studio.governance.snapshots.rows import DATASET, fetched
+from airflow_provider_studio.governance.snapshots.schema import DATASET, fetched
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.storage import CLOCKS_DIFFER_BY, utcnow
 

@@ -15,7 +15,7 @@ from typing import Any
 from airflow_provider_studio.governance.plans.models import Evidence, SpareReason
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.plans.protections import ReportTexts
-from airflow_provider_studio.governance.snapshots.rows import DATASET
+from airflow_provider_studio.governance.snapshots.schema import DATASET
 
 Facts = Mapping[str, Any]
 """A row of `facts` or `schedules`; its times carry their zone."""

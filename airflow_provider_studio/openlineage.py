@@ -96,12 +96,15 @@ def _of_inventory(client: StudioClient, done: Mapping[str, Any], storage_path: s
 
     from airflow_provider_studio import settings
     from airflow_provider_studio.governance.file_names import table_file
-    from airflow_provider_studio.governance.snapshots.store import REPORT_COLUMNS, SCHEDULE_COLUMNS
+    from airflow_provider_studio.governance.snapshots.schema import TABLES
 
     outputs = []
     folder = str(settings.in_storage(done["snapshot"], storage_path))
-    for name, columns in (("reports", REPORT_COLUMNS), ("schedules", SCHEDULE_COLUMNS)):
-        fields = [SchemaDatasetFacetFields(name=column, type=kind) for column, kind in columns.items()]
+    for name, columns in TABLES.items():
+        fields = [
+            SchemaDatasetFacetFields(name=column.name, type=column.kind, description=column.description)
+            for column in columns.values()
+        ]
         outputs.append(_file({"path": f"{folder}/{table_file(name)}"}, schema=SchemaDatasetFacet(fields=fields)))
     if done.get("csv"):
         outputs.append(_file({"path": done["csv"]}))

@@ -30,7 +30,7 @@ from airflow_provider_studio.get_provider_info import get_provider_info
 from airflow_provider_studio.governance.execution.apply import ApplySummary
 from airflow_provider_studio.governance.execution.undo import UndoSummary
 from airflow_provider_studio.governance.inventory.summary import InventorySummary
-from airflow_provider_studio.governance.snapshots import rolling_history, store
+from airflow_provider_studio.governance.snapshots import rolling_history, schema
 
 PACKAGE = airflow_provider_studio.__name__
 DOCS = Path(__file__).parents[1]
@@ -139,9 +139,13 @@ def _settings() -> str:
 
 def _files() -> str:
     lines = ["# Files", "", "What is written below `[studio] storage_path`, with its schema.", ""]
-    for name, columns in {**store.TABLES, **rolling_history.KINDS}.items():
+    for table, columns in schema.TABLES.items():
+        lines += [f"## `{table}.parquet`", ""]
+        rows = [(f"`{one.name}`", one.kind, one.description, one.source.name) for one in columns.values()]
+        lines += _table(("column", "type", "what it is", "where it comes from"), rows)
+    for name, kinds in rolling_history.KINDS.items():
         lines += [f"## `{name}.parquet`", ""]
-        lines += _table(("column", "type"), [(f"`{column}`", kind) for column, kind in columns.items()])
+        lines += _table(("column", "type"), [(f"`{column}`", kind) for column, kind in kinds.items()])
     for model in (one for one in _classes("governance.", BaseModel) if one.model_fields):  # type: ignore[attr-defined]
         lines += [f"## {model.__name__}", "", _summary(model), ""]
         lines += _table(("field", "type", "must be there"), _fields(model.model_json_schema()))  # type: ignore[attr-defined]

@@ -19,9 +19,8 @@ import duckdb
 from upath import UPath
 
 from airflow_provider_studio.governance.snapshots.rolling_history import remember
+from airflow_provider_studio.governance.snapshots.schema import kinds_of
 from airflow_provider_studio.governance.snapshots.store import (
-    REPORT_COLUMNS,
-    SCHEDULE_COLUMNS,
     Snapshot,
     SnapshotStore,
 )
@@ -80,9 +79,9 @@ def make_nights(store: SnapshotStore, reports: int, nights: int) -> float:
         if (folder / "history.json").exists():  # an earlier try made it
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        _table(folder / "reports.parquet", REPORT_COLUMNS, _MADE, f"range({reports}) AS r(n)", night, taken_at)
+        _table(folder / "reports.parquet", kinds_of("reports"), _MADE, f"range({reports}) AS r(n)", night, taken_at)
         every_tenth = f"range(0, {reports}, 10) AS r(n)"
-        _table(folder / "schedules.parquet", SCHEDULE_COLUMNS, _SCHEDULE, every_tenth, night, taken_at)
+        _table(folder / "schedules.parquet", kinds_of("schedules"), _SCHEDULE, every_tenth, night, taken_at)
         (folder / "summary.json").write_text('{"collection_filter": "custom"}')
         began = time.monotonic()
         remember(store, Snapshot(UPath(folder), taken_at))

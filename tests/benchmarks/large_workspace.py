@@ -17,9 +17,8 @@ from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.journal import Event, Journal
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.snapshots.schema import kinds_of
 from airflow_provider_studio.governance.snapshots.store import (
-    REPORT_COLUMNS,
-    SCHEDULE_COLUMNS,
     SnapshotStore,
     plain_time,
 )
@@ -69,8 +68,8 @@ def write_workspace(storage: UPath, *, reports: int, nights: int) -> Plan:
             folder = Path(store.root.path) / f"taken_at={file_stamp(taken_at)}"
             folder.mkdir(parents=True)
             for table, columns, expressions, step in (
-                ("reports", REPORT_COLUMNS, _REPORT, 1),
-                ("schedules", SCHEDULE_COLUMNS, _SCHEDULE, 10),
+                ("reports", kinds_of("reports"), _REPORT, 1),
+                ("schedules", kinds_of("schedules"), _SCHEDULE, 10),
             ):
                 selected = ", ".join(
                     f"({_value(expressions, name)})::{kind} AS {name}" for name, kind in columns.items()

@@ -11,12 +11,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import cast
 
 from upath import UPath
 
 from airflow_provider_studio.governance.file_names import parsed_event_file, report_of
 from airflow_provider_studio.governance.layout import journals_in
-from airflow_provider_studio.governance.snapshots.schema import DATASET, SAME_RUN, Row, fetched, ran_by_schedule
+from airflow_provider_studio.governance.snapshots.schema import (
+    DATASET,
+    SAME_RUN,
+    ReportRow,
+    Row,
+    ScheduleRow,
+    fetched,
+    ran_by_schedule,
+)
 from airflow_provider_studio.governance.snapshots.store import Snapshot, open_history
 from airflow_provider_studio.governance.sql import NIGHT_MEMORY
 from airflow_provider_studio.governance.storage import SAME_TIME, explained
@@ -43,6 +53,9 @@ WHERE unknown IS NOT TRUE AND schedules_count > 0 AND verified_at IS NOT NULL
 """
 
 
+_what_an_edit_changes = itemgetter("edited_at", "archived", "schedules_count")
+
+
 class PreviousSnapshot:
     """What the newest finished snapshot knows. Without one, nothing.
 
@@ -65,9 +78,9 @@ class PreviousSnapshot:
         self._acted_on = acted_on
         self._taken_at = taken_at
         self._verify_within = verify_within
-        self._scheduled: dict[str, Row] = {}
+        self._scheduled: dict[str, ReportRow] = {}
         self._told_by_rest: dict[str, Row] = {}
-        self._schedules: dict[str, list[Row]] = {}
+        self._schedules: dict[str, list[ScheduleRow]] = {}
         self._last_runs: dict[str, tuple[datetime, bool | None]] = {}
         """When the last run of each Report began, and whether a schedule made it."""
         self.reports: dict[str, tuple[str | None, str | None, bool]] = {}
@@ -82,9 +95,9 @@ class PreviousSnapshot:
         self.collection_filter = snapshot.summary().get("collection_filter")
         with open_history([snapshot], ["reports", "schedules"], memory=NIGHT_MEMORY) as connection:
             for row in fetched(connection.execute(_SCHEDULED)):
-                self._scheduled[row["token"]] = row
+                self._scheduled[row["token"]] = cast("ReportRow", row)
             for row in fetched(connection.execute("SELECT * EXCLUDE (taken_at) FROM schedules ORDER BY report, token")):
-                self._schedules.setdefault(row["report"], []).append(row)
+                self._schedules.setdefault(row["report"], []).append(cast("ScheduleRow", row))
             for row in fetched(connection.execute("SELECT token, archived, creator, collection FROM reports")):
                 self._told_by_rest[row.pop("token")] = row
             sql = "SELECT token, last_run_at, last_run_by_schedule FROM reports WHERE last_run_at IS NOT NULL"
@@ -100,7 +113,7 @@ class PreviousSnapshot:
         """How many rows a Collection's listing had, of its `reports` or of its `datasets`."""
         return self._sizes.get((collection, kind), 0)
 
-    def rows_of(self, tokens: Sequence[str]) -> list[Row]:
+    def rows_of(self, tokens: Sequence[str]) -> list[ReportRow]:
         """Return whole rows, of what is not too long unknown."""
         if self.snapshot is None or not tokens:
             return []
@@ -108,14 +121,15 @@ class PreviousSnapshot:
             sql = "SELECT * EXCLUDE (taken_at) FROM reports WHERE token IN (SELECT unnest($1)) ORDER BY token"
             found = fetched(connection.execute(sql, [list(tokens)]))
         oldest = self._taken_at - UNKNOWN_FOR
-        return [row for row in found if (row["seen_at"] or self._taken_at) >= oldest]
+        return [cast("ReportRow", row) for row in found if (row["seen_at"] or self._taken_at) >= oldest]
 
-    def completed(self, row: Row) -> Row:
+    def completed(self, row: ReportRow) -> ReportRow:
         """Return a Discovery row with what only the REST API tells and seldom changes, as it was the night before."""
         before = self._told_by_rest.get(row["token"], {})
-        return {**row, **{name: value for name, value in before.items() if row[name] is None}}
+        values: Row = {**row}
+        return cast("ReportRow", {**values, **{name: before[name] for name in before if values[name] is None}})
 
-    def ran_by_schedule(self, report: Row, schedules: Sequence[Row] | None) -> bool | None:
+    def ran_by_schedule(self, report: ReportRow, schedules: Sequence[ScheduleRow] | None) -> bool | None:
         """Return whether a schedule made a Report's last run; None where that is unknown, or it never ran.
 
         The schedule may be deleted by now, so what the snapshot before knew of the same run stays true. A run is known
@@ -137,7 +151,7 @@ class PreviousSnapshot:
         deleted = (one for one in self._schedules.get(token, ()) if one["token"] not in left)
         return None if any(_may_have_fired(one, ran) for one in deleted) else False
 
-    def schedules_of(self, report: Row) -> list[Row] | None:
+    def schedules_of(self, report: ReportRow) -> list[ScheduleRow] | None:
         """Return a Report's schedules as they must be by now; None if they must be read.
 
         :param report: its row of this night.
@@ -145,7 +159,7 @@ class PreviousSnapshot:
         before, carried = self._scheduled.get(report["token"]), self._schedules.get(report["token"], [])
         if before is None or len(carried) != report["schedules_count"] or self._is_due(before):
             return None
-        if any(before[name] != report[name] for name in ("edited_at", "archived", "schedules_count")):
+        if _what_an_edit_changes(before) != _what_an_edit_changes(report):
             return None
         ran = report["last_run_at"]
         if ran == before["last_run_at"]:
@@ -155,7 +169,7 @@ class PreviousSnapshot:
             return None
         return foretold if not any(self._is_overdue(one, ran) for one in foretold) else None
 
-    def _is_due(self, before: Row) -> bool:
+    def _is_due(self, before: ReportRow) -> bool:
         """Whether it is the Report's turn to be read, or past it."""
         if before["token"] in self._acted_on:
             return True
@@ -163,18 +177,18 @@ class PreviousSnapshot:
         turn = int.from_bytes(hashlib.sha256(before["token"].encode()).digest()[:4], "big")
         today = self._taken_at.toordinal()
         verified = before["verified_at"]
-        if verified <= self._taken_at - self._verify_within:
+        if verified is None or verified <= self._taken_at - self._verify_within:
             return True
         return (turn + today) % days == 0 and verified.toordinal() != today
 
-    def _is_overdue(self, schedule: Row, last_run_at: datetime | None) -> bool:
+    def _is_overdue(self, schedule: ScheduleRow, last_run_at: datetime | None) -> bool:
         """Whether a run that was foretold did not come."""
         planned = schedule["next_scheduled_run"]
         if planned is None or planned > self._taken_at - _LATE:
             return False
         return last_run_at is None or last_run_at < planned - SAME_RUN
 
-    def _fired(self, schedule: Row, report: Row) -> Row:
+    def _fired(self, schedule: ScheduleRow, report: ReportRow) -> ScheduleRow:
         """Return a schedule after the Report's last run, which it foretold."""
         succeeded = report["last_successfully_run_at"]
         failed = report["last_run_failed"]
@@ -186,11 +200,11 @@ class PreviousSnapshot:
             "next_scheduled_run": self._next(schedule, report["last_run_at"]),
         }
 
-    def _next(self, schedule: Row, ran: datetime) -> datetime | None:
+    def _next(self, schedule: ScheduleRow, ran: datetime | None) -> datetime | None:
         """When it fires next, where that needs no calendar: None for monthly ones and several days of the week."""
         planned, freq = schedule["next_scheduled_run"], schedule["freq"]
         days = str(schedule["day_of_week"] or "").strip("[]").split(",")
-        if planned is None or freq == "monthly" or (freq == "weekly" and len(days) > 1):
+        if planned is None or ran is None or freq is None or freq == "monthly" or (freq == "weekly" and len(days) > 1):
             return None
         period = timedelta(days=7) if freq == "weekly" else _PERIODS[freq]
         # The last firing rather than the one foretold long ago: it has the right side of daylight saving.
@@ -211,13 +225,13 @@ def reports_acted_on(storage: UPath, workspace: str) -> frozenset[str]:
     return frozenset(report for action, _ in events if (report := report_of(action)) is not None)
 
 
-def _may_have_fired(schedule: Row, ran: datetime) -> bool:
+def _may_have_fired(schedule: ScheduleRow, ran: datetime) -> bool:
     """Whether a run may be one of a schedule that is gone: it came at its time, or its times are unknown."""
     is_known = schedule["freq"] in _PERIODS and (schedule["next_scheduled_run"] or schedule["last_run_at"])
     return not is_known or _foretold(schedule, ran)
 
 
-def _foretold(schedule: Row, ran: datetime | None) -> bool:
+def _foretold(schedule: ScheduleRow, ran: datetime | None) -> bool:
     """Whether a run is one of a schedule's, by the time of day (or of the hour) at which it fires."""
     period = _PERIODS.get(schedule["freq"] or "")
     reference = schedule["next_scheduled_run"] or schedule["last_run_at"]

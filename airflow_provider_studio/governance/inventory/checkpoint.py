@@ -11,14 +11,14 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from upath import UPath
 
-from airflow_provider_studio.client.pagination import Page, PageSizes
+from airflow_provider_studio.client.pagination import PageSizes
 from airflow_provider_studio.governance import file_names
 from airflow_provider_studio.governance.file_names import COLLECTIONS, WALK, PageName
-from airflow_provider_studio.governance.snapshots.schema import Row
+from airflow_provider_studio.governance.snapshots.schema import TIMES, CollectionRow, ReportRow, Row, ScheduleRow
 from airflow_provider_studio.governance.storage import explained, write_whole
 
 RESUMED_WITHIN = timedelta(hours=24)
@@ -66,11 +66,11 @@ class Progress:
 
     # Collections
 
-    def collections(self) -> list[Row] | None:
+    def collections(self) -> list[CollectionRow] | None:
         """Return the Collections to read, or None before they were listed."""
         return list(self._read(COLLECTIONS)["rows"]) if COLLECTIONS in self._names else None
 
-    def keep_collections(self, rows: Sequence[Row]) -> None:
+    def keep_collections(self, rows: Sequence[CollectionRow]) -> None:
         """Keep the Collections to read."""
         self._write(COLLECTIONS, {"rows": rows})
 
@@ -92,15 +92,17 @@ class Progress:
             found.setdefault((kept.collection, kept.kind), []).append(kept)
         return found
 
-    def keep_page(self, collection: str, kind: str, page: Page, rows: Sequence[Row]) -> PageName:
+    def keep_page(
+        self, collection: str, kind: str, number: int, rows: Sequence[ReportRow], *, is_last: bool
+    ) -> PageName:
         """Keep a page of rows."""
-        kept = PageName(collection, kind, page.number, len(rows), page.is_last)
+        kept = PageName(collection, kind, number, len(rows), is_last)
         self._write(file_names.page_file(kept), {"rows": rows})
         return kept
 
-    def rows(self, kept: PageName) -> list[Row]:
+    def rows(self, kept: PageName) -> list[ReportRow]:
         """Return a page's rows."""
-        return [with_times(row) for row in self._read(file_names.page_file(kept))["rows"]]
+        return [cast("ReportRow", _with_times(row)) for row in self._read(file_names.page_file(kept))["rows"]]
 
     def teach(self, sizes: PageSizes) -> None:
         """Tell what the pages in storage show of the server's page sizes."""
@@ -111,16 +113,16 @@ class Progress:
 
     # Schedules
 
-    def keep_schedules(self, batch: Mapping[str, Sequence[Row] | None]) -> None:
+    def keep_schedules(self, batch: Mapping[str, Sequence[ScheduleRow] | None]) -> None:
         """Keep what Reports' schedules are; None for a Report that is gone."""
         self._write(file_names.schedules_file(next(iter(batch))), {"rows": batch})
 
-    def schedules(self) -> dict[str, list[Row] | None]:
+    def schedules(self) -> dict[str, list[ScheduleRow] | None]:
         """Return the schedules kept so far, by Report."""
-        found: dict[str, list[Row] | None] = {}
+        found: dict[str, list[ScheduleRow] | None] = {}
         for name in filter(file_names.is_schedules_file, self._sorted()):
             for report, rows in self._read(name)["rows"].items():
-                found[report] = None if rows is None else [with_times(row) for row in rows]
+                found[report] = None if rows is None else [cast("ScheduleRow", _with_times(row)) for row in rows]
         return found
 
     def requests_spent(self) -> int:
@@ -158,22 +160,7 @@ class Progress:
             return dict(json.loads((self.folder / name).read_text(encoding="utf-8")))
 
 
-TIMES = frozenset(
-    {
-        "created_at",
-        "edited_at",
-        "last_run_at",
-        "last_successfully_run_at",
-        "last_succeeded_at",
-        "last_viewed_at",
-        "next_scheduled_run",
-        "seen_at",
-        "verified_at",
-    }
-)
-
-
-def with_times(row: Mapping[str, Any]) -> Row:
+def _with_times(row: Mapping[str, Any]) -> Row:
     """Return a row as it was before JSON."""
     return {
         name: datetime.fromisoformat(value) if name in TIMES and isinstance(value, str) else value

@@ -25,7 +25,14 @@ from airflow_provider_studio.governance.file_names import PageName
 from airflow_provider_studio.governance.inventory.carry_over import PreviousSnapshot
 from airflow_provider_studio.governance.inventory.checkpoint import Progress
 from airflow_provider_studio.governance.inventory.progress_log import Estimate
-from airflow_provider_studio.governance.snapshots.schema import DATASET, Row, report_row, schedule_row
+from airflow_provider_studio.governance.snapshots.schema import (
+    DATASET,
+    CollectionRow,
+    ReportRow,
+    ScheduleRow,
+    report_row,
+    schedule_row,
+)
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +48,7 @@ _KEPT_TOGETHER = 8
 """A file for so many Reports' schedules: a kill loses fewer."""
 
 ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 
 class RestCrawler:
@@ -71,7 +79,7 @@ class RestCrawler:
         self._sizes = PageSizes()
         self._stop = threading.Event()
 
-    def list_collections(self, collection_filter: CollectionFilter) -> list[Row]:
+    def list_collections(self, collection_filter: CollectionFilter) -> list[CollectionRow]:
         """List the Collections, unless they are kept already; the largest first, as the night before knew them.
 
         :raises InventoryError: the token sees none.
@@ -86,11 +94,11 @@ class RestCrawler:
                 "inventory. Use a Workspace token, or have the member added to the Collections that matter."
             )
         listed = sorted(found.values(), key=lambda one: -sum(self._before.rows_in(one.token, kind) for kind in KINDS))
-        rows = [{"token": one.token, "name": one.name} for one in listed]
+        rows: list[CollectionRow] = [{"token": one.token, "name": one.name} for one in listed]
         self._progress.keep_collections(rows)
         return rows
 
-    def read_reports(self, collections: Sequence[Row]) -> None:
+    def read_reports(self, collections: Sequence[CollectionRow]) -> None:
         """Read the Reports and datasets of these Collections, the longest listings first."""
         self._progress.teach(self._sizes)
         given_up = {(token, kind) for kind in KINDS for token in self._progress.unreadable(kind)}
@@ -160,22 +168,23 @@ class RestCrawler:
         reports = [Report.parse(row, what=f"{what}, {row['token']}") for row in page.rows]
         rows = [report_row(one, self._begun_at) for one in reports]
         if kind == "datasets":
-            rows = [{**row, "type": row["type"] or DATASET} for row in rows]
-        self._progress.keep_page(collection, kind, page, rows)
+            for row in rows:
+                row["type"] = row["type"] or DATASET
+        self._progress.keep_page(collection, kind, page.number, rows, is_last=page.is_last)
         self._estimate.page_read(kind, len(rows), sum(row["schedules_count"] != 0 for row in rows))
 
     # Schedules
 
-    def read_schedules(self, reports: Sequence[Row]) -> None:
+    def read_schedules(self, reports: Sequence[ReportRow]) -> None:
         """Read the schedules of these Reports: those that the night before does not foretell."""
         kept = self._progress.schedules()
         wanted = [one for one in reports if one["token"] not in kept]
         self._estimate.expect_schedules(len(wanted))
 
-        found: dict[str, list[Row] | None] = {}
+        found: dict[str, list[ScheduleRow] | None] = {}
         lock = threading.Lock()
 
-        def read(report: Row) -> None:
+        def read(report: ReportRow) -> None:
             if self._stop.is_set():
                 return
             try:
@@ -198,7 +207,7 @@ class RestCrawler:
             if found:
                 self._progress.keep_schedules(found)
 
-    def _schedules(self, report: Row) -> list[Row] | None:
+    def _schedules(self, report: ReportRow) -> list[ScheduleRow] | None:
         """Read a Report's schedules; no page further than it says. None if the Report is gone."""
         token = report["token"]
         listed = (
@@ -214,7 +223,7 @@ class RestCrawler:
 
     # What the night before had and this one did not meet
 
-    def ask_for_missing(self, tokens: Sequence[str], collections: dict[str, Row]) -> list[Row]:
+    def ask_for_missing(self, tokens: Sequence[str], collections: dict[str, CollectionRow]) -> list[ReportRow]:
         """Ask for Reports by themselves that should have been in Collections which were read, and were not.
 
         :param collections: the Collections by token; none where the source does not tell.
@@ -232,10 +241,10 @@ class RestCrawler:
         asked_for = [row for row in self._at_once(self._ask, tokens) if row is not None]
         places = {None, *collections}
         found = [row for row in asked_for if not collections or row["collection"] in places]
-        self._progress.keep_page("all", "missing", Page(1, found, is_last=True), found)
+        self._progress.keep_page("all", "missing", 1, found, is_last=True)
         return found
 
-    def _ask(self, token: str) -> Row | None:
+    def _ask(self, token: str) -> ReportRow | None:
         _, kind, _ = self._before.reports[token]
         try:
             report = self._client.get_dataset(token) if kind == DATASET else self._client.get_report(token)
@@ -245,10 +254,10 @@ class RestCrawler:
 
     # Threads
 
-    def _at_once(self, work: Callable[[ItemT], Row | None], items: Sequence[ItemT]) -> list[Row | None]:
+    def _at_once(self, work: Callable[[ItemT], ResultT], items: Sequence[ItemT]) -> list[ResultT]:
         """Do the work for each item, several at once; the first error ends all, and what was begun is kept."""
         with ThreadPoolExecutor(self._threads, thread_name_prefix="studio-walk") as pool:
-            running: list[Future[Row | None]] = [pool.submit(work, item) for item in items]
+            running: list[Future[ResultT]] = [pool.submit(work, item) for item in items]
             try:
                 wait(running, return_when=FIRST_EXCEPTION)
             finally:
@@ -261,7 +270,7 @@ class RestCrawler:
         return [one.result() for one in running]
 
 
-def rows_once(progress: Progress, collections: Sequence[Row]) -> Iterator[tuple[Row, Row]]:
+def rows_once(progress: Progress, collections: Sequence[CollectionRow]) -> Iterator[tuple[ReportRow, CollectionRow]]:
     """Yield each Report that was read once, with its Collection, Collection by Collection."""
     kept, unreadable = progress.kept(), progress.unreadable()
     seen: set[str] = set()

@@ -10,42 +10,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from airflow_provider_studio.client.discovery import DiscoveryClient
-from airflow_provider_studio.client.pagination import Page
 from airflow_provider_studio.governance.errors import InventoryError
-from airflow_provider_studio.governance.inventory.checkpoint import TIMES, Progress
-from airflow_provider_studio.governance.snapshots.schema import Row, last_run_failed
+from airflow_provider_studio.governance.inventory.checkpoint import Progress
+from airflow_provider_studio.governance.snapshots.schema import (
+    REPORT_COLUMNS,
+    TIMES,
+    CollectionRow,
+    ReportRow,
+    Row,
+    last_run_failed,
+)
 
 EVERYTHING = "discovery"
 """The pseudo Collection under which a source's pages are kept."""
 _BATCH = 1000
-_COLUMNS: tuple[str, ...] = (
-    "name",
-    "type",
-    "creator",
-    "archived",
-    "edited_at",
-    "last_successfully_run_at",
-    "last_run_at",
-    "runs_count",
-    "expected_runtime_seconds",
-    "query_count",
-    "web_url",
-    "description",
-    "creator_email",
-    "last_viewed_at",
-    "id",
-    "created_at",
-    "collection",
-    "collection_name",
-    "last_run_failed",
-    "last_run_by_schedule",
-    "view_count",
-    "schedules_count",
+_COLUMNS = tuple(
+    name for name in REPORT_COLUMNS if name not in {"taken_at", "token", "source", "unknown", "seen_at", "verified_at"}
 )
-_NOTHING: Row = dict.fromkeys(_COLUMNS)
+"""What a source may report of a Report: every column but those that the inventory itself fills."""
+_NOTHING = cast("ReportRow", dict.fromkeys(_COLUMNS))
 
 
 class _Pages:
@@ -53,17 +39,17 @@ class _Pages:
 
     name: str
 
-    def keep(self, progress: Progress, pages: Iterable[list[Row]]) -> None:
+    def keep(self, progress: Progress, pages: Iterable[list[ReportRow]]) -> None:
         """Keep pages, unless all are kept already."""
         kept = progress.kept().get((EVERYTHING, "reports"), [])
         if kept and kept[-1].is_last:
             return
         number = 0
         for number, rows in enumerate(pages, start=1):
-            progress.keep_page(EVERYTHING, "reports", Page(number, rows, is_last=False), rows)
-        progress.keep_page(EVERYTHING, "reports", Page(number + 1, [], is_last=True), [])
+            progress.keep_page(EVERYTHING, "reports", number, rows, is_last=False)
+        progress.keep_page(EVERYTHING, "reports", number + 1, [], is_last=True)
 
-    def rows(self, progress: Progress) -> Iterator[Row]:
+    def rows(self, progress: Progress) -> Iterator[ReportRow]:
         """Return what was kept, each Report once."""
         seen: set[str] = set()
         for page in progress.kept().get((EVERYTHING, "reports"), []):
@@ -85,10 +71,12 @@ class DiscoveryAPI(_Pages):
         self._client = client
         self._personal = include_personal
 
-    def list_collections(self) -> list[Row]:
+    def list_collections(self) -> list[CollectionRow]:
         """Return the Collections."""
         batches = self._client.batches("spaces", include_personal=self._personal)
-        rows = [{"token": row["token"], "name": row.get("name")} for batch in batches for row in batch]
+        rows: list[CollectionRow] = [
+            {"token": row["token"], "name": row.get("name")} for batch in batches for row in batch
+        ]
         if not rows:
             raise InventoryError(f"The Discovery API tells of no Collection of workspace {self._client.workspace!r}.")
         return rows
@@ -107,14 +95,16 @@ class DiscoveryAPI(_Pages):
 
 def _api_row(
     told: Mapping[str, Any], stats: Mapping[str, tuple[Any, Any]], names: Mapping[str, Any], seen_at: datetime
-) -> Row:
+) -> ReportRow:
     views, schedules = stats.get(told["token"], (None, None))
     last_run_at = _time(told.get("last_run_at"))
     succeeded_at = _time(told.get("last_successfully_run_at"))
     state = told.get("last_run_state")
     failed = {"failed": True, "succeeded": False, "completed": False}.get(str(state))
     if state is None:
-        failed = last_run_failed(last_run_at, succeeded_at, seen_at, told="last_successfully_run_at" in told)
+        failed = last_run_failed(
+            last_run_at, succeeded_at, seen_at, is_success_known="last_successfully_run_at" in told
+        )
     return {
         **_NOTHING,
         "token": told["token"],
@@ -199,7 +189,7 @@ class DiscoveryDatabase(_Pages):
         self._sql = query.replace("{schema}", schema)
         self.without_token = 0
 
-    def list_collections(self) -> list[Row]:
+    def list_collections(self) -> list[CollectionRow]:
         """Return none: the database knows Collections by name alone."""
         return []
 
@@ -220,8 +210,8 @@ class DiscoveryDatabase(_Pages):
         if not progress.kept()[EVERYTHING, "reports"][:-1]:
             raise InventoryError("The Discovery Database tells of no Report. Check its schema and the connection.")
 
-    def _pages(self, names: list[str], rows: Iterator[Sequence[Any]], begun_at: datetime) -> Iterator[list[Row]]:
-        page: list[Row] = []
+    def _pages(self, names: list[str], rows: Iterator[Sequence[Any]], begun_at: datetime) -> Iterator[list[ReportRow]]:
+        page: list[ReportRow] = []
         for values in rows:
             row = self._row(dict(zip(names, values, strict=True)), begun_at)
             if row is None:
@@ -234,7 +224,7 @@ class DiscoveryDatabase(_Pages):
         if page:
             yield page
 
-    def _row(self, told: Row, seen_at: datetime) -> Row | None:
+    def _row(self, told: Row, seen_at: datetime) -> ReportRow | None:
         identifier = None if told.get("id") is None else str(told["id"])
         found = _REPORT_URL.search(str(told.get("url") or ""))
         token = told.get("token") or (found[1] if found else None) or self._tokens.get(identifier or "")
@@ -245,12 +235,12 @@ class DiscoveryDatabase(_Pages):
             for name in _COLUMNS
             if told.get(name) is not None
         }
-        row = {**_NOTHING, "type": "Report", **known, "token": str(token), "id": identifier}
+        row: Row = {**_NOTHING, "type": "Report", **known, "token": str(token), "id": identifier}
         # No event is no view and no schedule: the tables hold them all.
         row |= {name: told.get(name) or 0 for name in ("view_count", "schedules_count")}
         last_run_at, succeeded_at = row["last_run_at"], row["last_successfully_run_at"]
         row["last_run_failed"] = last_run_failed(last_run_at, succeeded_at, seen_at)
-        return {**row, "source": self.name, "unknown": False, "seen_at": seen_at}
+        return cast("ReportRow", {**row, "source": self.name, "unknown": False, "seen_at": seen_at})
 
 
 def _time(value: Any) -> datetime | None:

@@ -25,7 +25,14 @@ from airflow_provider_studio.governance.inventory.progress_log import Estimate
 from airflow_provider_studio.governance.inventory.summary import InventorySummary
 from airflow_provider_studio.governance.layout import walk_folder
 from airflow_provider_studio.governance.snapshots import rolling_history
-from airflow_provider_studio.governance.snapshots.schema import DATASET, Row, unknown_row, with_schedules
+from airflow_provider_studio.governance.snapshots.schema import (
+    DATASET,
+    CollectionRow,
+    ReportRow,
+    ScheduleRow,
+    unknown_row,
+    with_schedules,
+)
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore, SnapshotWriter
 from airflow_provider_studio.governance.storage import utcnow
 from airflow_provider_studio.governance.text import counted
@@ -42,13 +49,13 @@ class Source(Protocol):
 
     name: str
 
-    def list_collections(self) -> list[Row]:
+    def list_collections(self) -> list[CollectionRow]:
         """Return the Collections that it knows, each with `token` and `name`."""
 
     def read(self, progress: Progress, begun_at: datetime) -> None:
         """Read its Reports into pages of the progress."""
 
-    def rows(self, progress: Progress) -> Iterator[Row]:
+    def rows(self, progress: Progress) -> Iterator[ReportRow]:
         """Return what it read, each Report once."""
 
 
@@ -182,7 +189,7 @@ class Inventory:
             self._client, self._progress, self._before, began_at, estimate=estimate, threads=self._threads
         )
 
-    def _collections(self) -> list[Row]:
+    def _collections(self) -> list[CollectionRow]:
         """The Collections, where an inventory was begun, be it by another task."""
         began_at, rows = self._progress.begun_at, self._progress.collections()
         if began_at is None or rows is None:
@@ -191,21 +198,21 @@ class Inventory:
             self._set_up(began_at)
         return rows
 
-    def _rows(self, collections: list[Row]) -> Iterator[tuple[Row, Row | None]]:
+    def _rows(self, collections: list[CollectionRow]) -> Iterator[tuple[ReportRow, CollectionRow | None]]:
         """Every Report that was read once, with its Collection."""
         if self._source is None:
             yield from rows_once(self._progress, collections)
             return
         places = {one["token"]: one for one in collections}
         for row in self._source.rows(self._progress):
-            yield self._before.completed(row), places.get(row["collection"])
+            yield self._before.completed(row), places.get(row["collection"] or "")
 
-    def _must_read(self, row: Row) -> bool:
+    def _must_read(self, row: ReportRow) -> bool:
         return self._with_schedules and row["schedules_count"] != 0 and self._before.schedules_of(row) is None
 
     # Finishing
 
-    def _check_complete(self, collections: list[Row]) -> None:
+    def _check_complete(self, collections: list[CollectionRow]) -> None:
         if self._source is not None:
             return
         kept, unreadable = self._progress.kept(), self._progress.unreadable()
@@ -221,7 +228,9 @@ class Inventory:
                         "Run the tasks that read the parts of this inventory again."
                     )
 
-    def _write_rows(self, writer: SnapshotWriter, summary: InventorySummary, collections: list[Row]) -> set[str]:
+    def _write_rows(
+        self, writer: SnapshotWriter, summary: InventorySummary, collections: list[CollectionRow]
+    ) -> set[str]:
         """Write all rows, and return the tokens of the Reports that are there, or where nobody could look."""
         met: set[str] = set()
         schedules = self._progress.schedules()
@@ -236,13 +245,13 @@ class Inventory:
         self._walk.read_schedules([row for row in asked_for if self._must_read(row)])
         schedules = self._progress.schedules() if asked_for else {}
         for row in asked_for:
-            self._write(writer, summary, row, places.get(row["collection"]), schedules)
+            self._write(writer, summary, row, places.get(row["collection"] or ""), schedules)
         unknown = self._before.rows_of(sorted(hidden))
         for row in unknown:
             writer.add("reports", unknown_row(row))
         summary.unknown = len(unknown)
         summary.disappeared = len(missing) - len(asked_for) - len(unknown)
-        vanished = {row["collection"] for row in unknown} - places.keys() - {None}
+        vanished = {token for row in unknown if (token := row["collection"]) is not None} - places.keys()
         summary.unreadable_collections = sorted({*summary.unreadable_collections, *vanished})
         return met | hidden | {row["token"] for row in asked_for}
 
@@ -250,12 +259,12 @@ class Inventory:
         self,
         writer: SnapshotWriter,
         summary: InventorySummary,
-        row: Row,
-        collection: Row | None,
-        read: dict[str, list[Row] | None],
+        row: ReportRow,
+        collection: CollectionRow | None,
+        read: dict[str, list[ScheduleRow] | None],
     ) -> None:
         token = row["token"]
-        schedules: list[Row] | None = []
+        schedules: list[ScheduleRow] | None = []
         if token in read:
             schedules = read[token]
             if schedules is None:
@@ -273,7 +282,7 @@ class Inventory:
         summary.scheduled_reports += bool(schedules) and not is_dataset
         summary.schedules += len(schedules or ())
 
-    def _hidden(self, missing: list[str], places: dict[str, Row]) -> set[str]:
+    def _hidden(self, missing: list[str], places: dict[str, CollectionRow]) -> set[str]:
         """Return which of the missing Reports are where nobody could look, rather than gone."""
         unreadable = {"Report": set(self._progress.unreadable())}
         unreadable[DATASET] = unreadable["Report"] | set(self._progress.unreadable("datasets"))

@@ -1,24 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nightly snapshots of a workspace in Parquet, and their history through DuckDB.
+"""Snapshots of a workspace in Parquet, and their history through DuckDB.
 
-A snapshot is a folder; `summary.json` is written last, and a folder without it is no snapshot. Absent facts are NULL,
-never 0. All times are UTC, stored without a zone. Nights of an older version lack some columns, which read as NULL.
-
-What the columns of `reports` say beyond their names (times of runs as the API tells them):
-
-* `id`, which the Discovery Database knows Reports by; `description`; `creator_email`, where the source tells it.
-* `source`: `rest`, `discovery_api` or `discovery_db`.
-* `unknown`: the Report's Collection could not be read this night; who it is was carried from the night before, and
-  what may have changed since is NULL.
-* `seen_at`: when the Report was last really read; `taken_at` unless `unknown`.
-* `verified_at`: when its schedules were last really read; what was known then is carried until they change.
-* `last_run_by_schedule`: whether a schedule made the last run, be it deleted since; NULL where that is unknown.
-* `last_run_failed`: of the last run that is over; NULL where it cannot be told.
-* `last_viewed_at`: dated views, which Discovery alone tells.
-
-And those of `schedules`: `verified_at` and `last_run_failed` as above; `frequency` and `time_zone` as the API words
-them; `freq`, `hour` (0-23), `minute` (0-59), `day_of_week` (as it came) and `day_of_month`: its cron in the machine's
-values, where told; `retry_state`; `creator`, a user name.
+A snapshot is a folder; `summary.json` is written last, and a folder without it is no snapshot. `schema` defines the
+columns. Unknown values are NULL, never 0, and so are columns that an older snapshot lacks.
 """
 
 from __future__ import annotations
@@ -52,6 +36,7 @@ from airflow_provider_studio.governance.layout import (
     workspace_of,
     workspaces_in,
 )
+from airflow_provider_studio.governance.snapshots.schema import TABLES, kinds_of
 from airflow_provider_studio.governance.storage import (
     check_writable,
     explained,
@@ -60,59 +45,6 @@ from airflow_provider_studio.governance.storage import (
 
 if TYPE_CHECKING:
     import duckdb
-
-REPORT_COLUMNS = {
-    "taken_at": "TIMESTAMP",
-    "token": "VARCHAR",
-    "name": "VARCHAR",
-    "type": "VARCHAR",
-    "collection": "VARCHAR",
-    "collection_name": "VARCHAR",
-    "creator": "VARCHAR",
-    "archived": "BOOLEAN",
-    "created_at": "TIMESTAMP",
-    "edited_at": "TIMESTAMP",
-    "last_run_at": "TIMESTAMP",
-    "last_successfully_run_at": "TIMESTAMP",
-    "last_run_by_schedule": "BOOLEAN",
-    "view_count": "BIGINT",
-    "runs_count": "BIGINT",
-    "schedules_count": "BIGINT",
-    "expected_runtime_seconds": "DOUBLE",
-    "query_count": "BIGINT",
-    "web_url": "VARCHAR",
-    "id": "VARCHAR",
-    "description": "VARCHAR",
-    "creator_email": "VARCHAR",
-    "source": "VARCHAR",
-    "unknown": "BOOLEAN",
-    "seen_at": "TIMESTAMP",
-    "verified_at": "TIMESTAMP",
-    "last_run_failed": "BOOLEAN",
-    "last_viewed_at": "TIMESTAMP",
-}
-SCHEDULE_COLUMNS = {
-    "taken_at": "TIMESTAMP",
-    "token": "VARCHAR",
-    "report": "VARCHAR",
-    "name": "VARCHAR",
-    "frequency": "VARCHAR",
-    "time_zone": "VARCHAR",
-    "next_scheduled_run": "TIMESTAMP",
-    "last_run_at": "TIMESTAMP",
-    "last_succeeded_at": "TIMESTAMP",
-    "subscriber_count": "BIGINT",
-    "verified_at": "TIMESTAMP",
-    "freq": "VARCHAR",
-    "hour": "BIGINT",
-    "minute": "BIGINT",
-    "day_of_week": "VARCHAR",
-    "day_of_month": "BIGINT",
-    "retry_state": "VARCHAR",
-    "creator": "VARCHAR",
-    "last_run_failed": "BOOLEAN",
-}
-TABLES = {"reports": REPORT_COLUMNS, "schedules": SCHEDULE_COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -228,7 +160,7 @@ class SnapshotWriter:
             file.close()
         self._scratch.cleanup()
 
-    def add(self, table: str, row: Mapping[str, Any]) -> None:
+    def add(self, table: str, row: Mapping[str, object]) -> None:
         """Add a row to `reports` or `schedules`; times may carry a zone."""
         values = {key: plain_time(value) if isinstance(value, datetime) else value for key, value in row.items()}
         self._files[table].write(json.dumps({"taken_at": self._taken_at, **values}) + "\n")
@@ -236,16 +168,18 @@ class SnapshotWriter:
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the tables, then the summary that makes the folder a snapshot."""
         with sql.opened(sql.NIGHT_MEMORY, [Path(self._scratch.name)]) as connection:
-            for table, columns in TABLES.items():
+            for table in TABLES:
                 self._files[table].close()
-                parquet = self._to_parquet(connection, table, columns)
+                parquet = self._to_parquet(connection, table)
                 write_whole(self.folder / table_file(table), parquet.read_bytes())
         write_whole(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())
 
-    def _to_parquet(self, connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str]) -> Path:
+    def _to_parquet(self, connection: duckdb.DuckDBPyConnection, table: str) -> Path:
         source, target = Path(self._files[table].name), Path(self._scratch.name) / table_file(table)
         order = "report, token" if table == "schedules" else "token"
-        sql.write_parquet(connection, f"SELECT * FROM {sql.json_lines(source, columns)} ORDER BY {order}", target)
+        sql.write_parquet(
+            connection, f"SELECT * FROM {sql.json_lines(source, kinds_of(table))} ORDER BY {order}", target
+        )
         return target
 
 
@@ -261,7 +195,7 @@ def open_history(
     """
     with sql.opened(memory, list(dict.fromkeys(one.folder.parent for one in snapshots))) as connection:
         for table in tables:
-            view(connection, table, [one.folder / table_file(table) for one in snapshots], TABLES[table])
+            view(connection, table, [one.folder / table_file(table) for one in snapshots], kinds_of(table))
         yield connection
 
 

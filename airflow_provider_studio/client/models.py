@@ -114,6 +114,7 @@ class Report(Resource):
     schedules_count: int | None = None
     query_count: int | None = None
     chart_count: int | None = None
+    manual_run_disabled: bool | None = None
 
     @property
     def creator(self) -> str | None:

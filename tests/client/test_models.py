@@ -48,6 +48,7 @@ KEYS: dict[type[models.Resource], dict[str, Any]] = {
         "schedules_count": 0,
         "query_count": 2,
         "chart_count": 1,
+        "manual_run_disabled": False,
     },
     models.ReportRun: {
         "token": "0a1b2c3d4e5f",

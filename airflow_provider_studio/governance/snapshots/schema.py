@@ -127,6 +127,9 @@ class ReportRow(TypedDict, total=False):
         Source("`last_run_at` and `last_successfully_run_at`; `last_run_state` of Discovery"),
     ]
     last_viewed_at: Annotated[datetime | None, "when it was last viewed", Source("Discovery's `last_viewed_at`")]
+    manual_run_disabled: Annotated[
+        bool | None, "whether only its schedules may run it", Source("`manual_run_disabled`")
+    ]
 
 
 class ScheduleRow(TypedDict, total=False):
@@ -204,6 +207,7 @@ def report_row(report: Report, seen_at: datetime) -> ReportRow:
         "schedules_count": report.schedules_count,
         "expected_runtime_seconds": report.expected_runtime,
         "query_count": report.query_count,
+        "manual_run_disabled": report.manual_run_disabled,
         "web_url": report.web_url,
         "description": report.description,
         "source": "rest",

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import requests
 from upath import UPath
 
 from airflow_provider_studio.client.errors import StudioAuthenticationError, StudioServerError
@@ -144,6 +145,20 @@ def test_what_studio_does_not_tell_is_null_and_not_zero(governed: Governed) -> N
         "seen_at",
         "verified_at",
     }
+
+
+def test_a_report_that_people_may_not_run_says_so(governed: Governed) -> None:
+    tokens = governed.report("Only by schedule"), governed.report("By anyone")
+    emulator = governed.emulator
+    response = requests.patch(
+        f"{emulator.url}/api/acme/reports/{tokens[0]}/update_settings",
+        json={"report": {"manual_run_disabled": True}},
+        auth=emulator.credentials("workspace"),
+        timeout=30,
+    )
+    response.raise_for_status()
+    rows = {row["token"]: row["manual_run_disabled"] for row in table(governed.night().path, "reports")}
+    assert [rows[token] for token in tokens] == [True, False]
 
 
 def test_times_are_utc_without_a_zone_and_names_of_any_script_survive(governed: Governed) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The classes of rows are the only source of a snapshot's columns: every table has them, and an inventory fills them."""
+"""The classes of rows are the only source of a snapshot's columns, and an inventory fills them."""
 
 from __future__ import annotations
 

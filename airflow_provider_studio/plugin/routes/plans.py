@@ -12,8 +12,7 @@ from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.plugin.dependencies import ChosenDep, WorkspaceContext
 from airflow_provider_studio.plugin.materialize import STALE
 from airflow_provider_studio.plugin.paging import pages_of
-from airflow_provider_studio.plugin.plan_index import PlanLine
-from airflow_provider_studio.plugin.plan_pages import PlanView
+from airflow_provider_studio.plugin.plan_index import PlanLine, PlanView
 from airflow_provider_studio.plugin.queries import verdict_counts
 from airflow_provider_studio.plugin.rendering import page
 

@@ -9,8 +9,7 @@ from typing import Any, cast
 
 from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.governance.plans.models import ActionKind
-from airflow_provider_studio.plugin.plan_index import PlanLine, PlanNumbers, Proposed
-from airflow_provider_studio.plugin.plan_pages import PER_PAGE, PlanView
+from airflow_provider_studio.plugin.plan_index import PER_PAGE, PlanLine, PlanNumbers, PlanView, Proposed
 
 
 def test_only_the_actions_that_a_page_shows_are_parsed(tmp_path: Path) -> None:

@@ -272,14 +272,14 @@ LAUNCH, KILLED = "launch.json", "killed.json"
 
 # What the API server keeps of nights and plans
 
-CHOICES, NIGHTS_IN_NUMBERS, DUE_DATES = "choices.json", "nights.json", "due.json"
-PREPARED_NIGHTS, PREPARED_PLANS = "night=*", "plan=*"
+CHOICES, SNAPSHOT_NUMBERS, DUE_DATES = "choices.json", "snapshots.json", "due.json"
+PREPARED_SNAPSHOTS, PREPARED_PLANS = "snapshot=*", "plan=*"
 """Patterns for the folders of prepared nights and plans."""
 
 
-def prepared_night_name(taken_at: datetime) -> str:
+def prepared_snapshot_name(taken_at: datetime) -> str:
     """Return the name of the folder with a night's prepared tables."""
-    return f"{PREPARED_NIGHTS[:-1]}{file_stamp(taken_at)}"
+    return f"{PREPARED_SNAPSHOTS[:-1]}{file_stamp(taken_at)}"
 
 
 def prepared_plan_name(plan_id: str) -> str:

@@ -260,9 +260,9 @@ def prepared_folder(cache: Path, workspace: str) -> Path:
     return cache / workspace_name(workspace)
 
 
-def prepared_night(cache: Path, workspace: str, night: datetime) -> Path:
+def prepared_snapshot(cache: Path, workspace: str, night: datetime) -> Path:
     """Return where the tables of a night are, once they are made."""
-    return prepared_folder(cache, workspace) / file_names.prepared_night_name(night)
+    return prepared_folder(cache, workspace) / file_names.prepared_snapshot_name(night)
 
 
 def prepared_plan(cache: Path, workspace: str, plan_id: str) -> Path:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page "Studio" in Airflow's UI. It reads what the tables in storage know and changes nothing."""
+"""The page "Studio" in Airflow's UI: a read-only view of storage."""

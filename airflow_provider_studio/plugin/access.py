@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may read what: Airflow's own checks, asked of its auth manager on every request.
+"""Who may read what: every request is checked by Airflow's auth manager.
 
-All pages need leave to read assets, which every auth manager gives a viewer; a page about a DAG needs leave to read
-that DAG too, and other pages leave out the names of DAGs that the user may not read.
+All pages need permission to read assets, which every auth manager gives a viewer. A page about a DAG also needs
+permission to read that DAG, and the other pages leave out the names of DAGs that the user may not read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_as
 from fastapi import Depends
 
 MAY_READ: Any = Depends(requires_access_asset("GET"))
-"""Every route's dependency: 401 without a login, 403 without leave."""
+"""Every route's dependency: 401 without a login, 403 without permission."""
 
 MAY_READ_RUNS: Any = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
 MAY_READ_TASKS: Any = Depends(requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE))

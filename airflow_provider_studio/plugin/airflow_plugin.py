@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Airflow loads at every start of every process: where the pages stand in the UI, and an app that is made later.
+"""The plugin that Airflow loads in every process: the places of the pages in the UI, and an app that is created later.
 
-Schedulers and workers load plugins too, so nothing heavy is imported before the first request reaches the API server.
-Addresses are relative: the UI's `<base>` puts `[api] base_url`'s path before them.
+Schedulers and workers load plugins too, so nothing heavy is imported before the first request to the API server. URLs
+are relative: the UI's `<base>` puts the path of `[api] base_url` before them.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _ICON_DARK = "studio/static/icon-dark.svg"
 
 
 class LazyApp:
-    """An ASGI app that makes the real one when it is first asked."""
+    """An ASGI app that creates the real one on the first request."""
 
     @cached_property
     def app(self) -> FastAPI:
-        """The app behind."""
+        """The real app."""
         from airflow_provider_studio.plugin.app import create_app
 
         return create_app()
@@ -39,7 +39,7 @@ class StudioPlugin(AirflowPlugin):
     """The pages of the provider."""
 
     name = "studio"
-    fastapi_apps: list[Any] = [  # noqa: RUF012  Airflow declares them so
+    fastapi_apps: list[Any] = [  # noqa: RUF012  Airflow declares them as lists
         {"app": LazyApp(), "url_prefix": PREFIX, "name": "Studio"}
     ]
     external_views: list[Any] = [  # noqa: RUF012

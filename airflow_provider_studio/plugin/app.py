@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The app behind the pages. Each of its routes asks Airflow first; there is no way to add one that does not.
+"""The app of the pages. Airflow checks the permission for each of its routes, and no route can be added without it.
 
-Airflow mounts a plugin's app without any check of its own. The check stands on the router that all routes belong to,
-static files too, and FastAPI's own pages (`/docs`, `/openapi.json`) are not made.
+Airflow mounts a plugin's app without any check. So the check is a dependency of the router that all routes belong to,
+static files too, and FastAPI's own pages (`/docs`, `/openapi.json`) are switched off.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ log = logging.getLogger(__name__)
 def create_app() -> FastAPI:
     """Return the app."""
     app = FastAPI(title="Studio", openapi_url=None, docs_url=None, redoc_url=None)
-    closed = APIRouter(dependencies=[MAY_READ])
-    for part in (overview, reports, plans, budget, runs, static):
-        closed.include_router(part.router)
-    app.include_router(closed)
+    checked = APIRouter(dependencies=[MAY_READ])
+    for module in (overview, reports, plans, budget, runs, static):
+        checked.include_router(module.router)
+    app.include_router(checked)
     app.add_middleware(_SecurityHeaders)
     app.exception_handler(StillPreparingError)(_still_preparing)
     app.exception_handler(BusyError)(_busy)
@@ -47,9 +47,9 @@ def create_app() -> FastAPI:
 
 
 class _SecurityHeaders:
-    """Adds the headers to every response that has none of its own.
+    """Adds the headers to every response that does not set them.
 
-    Starlette's `BaseHTTPMiddleware` would end a response that fails in the middle like one that is complete.
+    Starlette's `BaseHTTPMiddleware` would end a response that fails in the middle as if it were complete.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -76,7 +76,7 @@ def _busy(request: Request, error: Exception) -> Response:
 
 
 def _later(request: Request, message: str, *, seconds: int) -> Response:
-    """Return a page that comes back by itself."""
+    """Return a page that reloads itself."""
     response: Response
     if _is_download(request):
         response = PlainTextResponse(f"{message} Try again in {seconds} seconds.\n", status_code=503)
@@ -87,7 +87,7 @@ def _later(request: Request, message: str, *, seconds: int) -> Response:
 
 
 def _unreadable(request: Request, error: Exception) -> Response:
-    """What storage holds cannot be read: say what, and what to do; never a trace."""
+    """Return a page that says what cannot be read from storage, and what to do; never a traceback."""
     log.warning("Studio page %s: %s", request.url.path, error)
     response = _problem(request, "Storage cannot be read", str(error), _STORAGE_ADVICE, status=503)
     response.headers["Retry-After"] = "5"
@@ -101,19 +101,19 @@ def _client_gone(request: Request, _error: Exception) -> Response:
 
 def _bad_request(request: Request, error: Exception) -> Response:
     first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": ("?",), "msg": "not understood"}
-    message = f"The parameter {first['loc'][-1]!r} of this address cannot be used: {first['msg']}."
-    return _problem(request, "This address is not right", message, "Go back to the overview.", status=422)
+    message = f"The parameter {first['loc'][-1]!r} of this URL cannot be used: {first['msg']}."
+    return _problem(request, "This URL is not valid", message, "Go back to the overview.", status=422)
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    """Answer what is not there, and what Airflow refuses, as a page."""
+    """Return a page for what does not exist, and for what Airflow refuses."""
     status = error.status_code if isinstance(error, NotRouted | HTTPException) else 500
     title, advice = _REFUSALS.get(status, ("This did not work", "Go back to the overview."))
     return _problem(request, title, str(getattr(error, "detail", "") or ""), advice, status=status)
 
 
 def _failed(request: Request, _error: Exception) -> Response:
-    """Return a page for an error of our own. Starlette logs it, and sends this response past every middleware."""
+    """Return a page for an unexpected error. Starlette logs it, and sends this response without any middleware."""
     advice = "The log of Airflow's API server has the reason. Go back to the overview."
     response = _problem(request, "This page failed", "", advice, status=500)
     response.headers.update(SECURITY_HEADERS)
@@ -130,12 +130,13 @@ def _is_download(request: Request) -> bool:
     return request.url.path.endswith(".csv")
 
 
-_STORAGE_ADVICE = (
-    "Check [studio] storage_path, and that the API server may read it. The pages come back by themselves when it can."
-)
+_STORAGE_ADVICE = "Check [studio] storage_path, and that the API server may read it. Then load the page again."
 _REFUSALS = {
     401: ("You are not logged in", "Log in to Airflow, then open this page again."),
-    403: ("You may not see this", "Ask an Airflow admin for leave to read assets, and DAGs where a page is about one."),
-    404: ("There is no such page", "It may have been removed since. Go back to the overview."),
-    405: ("Pages are only read here", "Use the DAGs to change anything."),
+    403: (
+        "You may not see this",
+        "Ask an Airflow admin for permission to read assets, and the DAG of the page.",
+    ),
+    404: ("There is no such page", "It may have been removed. Go back to the overview."),
+    405: ("These pages are read-only", "Use the DAGs to change anything."),
 }

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values that cost something to load: loaded once for all who ask, off the request, never waited for without end.
+"""Stale-while-revalidate cache; loads run in threads of their own, and reads time out.
 
-A request waits for a short while. After that it gets the value from before, where there is one, or an error that
-becomes a page saying so; the load goes on and the next request finds its result. Requests wait in the threads that
-Airflow's own requests use too, so only some may wait at the same time, and the others do not wait at all.
+A request waits for a short time. Then it gets the previous value, or an error page where there is none; the load
+continues, and the next request finds its result. Waiting requests hold threads that Airflow's own requests need, so the
+number of waiting requests is limited, and further ones do not wait.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
 _WAITING = threading.BoundedSemaphore(12)
-"""How many requests may wait. They and those that wait for a query hold some of the API server's 40 threads."""
+"""How many requests may wait. The API server has 40 threads; requests that wait for a query hold some of them too."""
 _SHORT_SECONDS = 0.2
-"""How long a request waits for a newer value where it has one."""
+"""How long a request waits for a newer value where there is a previous one."""
 _MOST_LOADS = 32
-"""How many loads of a kind may run or be due. Keys come from addresses, so there is no end of them."""
+"""How many loads of a cache may run or be queued. Keys come from URLs, so their number has no limit."""
 
 
 class TooSlowError(Exception):
@@ -29,7 +29,7 @@ class TooSlowError(Exception):
 
 
 class StillPreparingError(Exception):
-    """Tables are being made; asking again in a moment will do."""
+    """Tables are being prepared; the same request succeeds a moment later."""
 
 
 @dataclass
@@ -39,13 +39,13 @@ class _Entry(Generic[Value]):
 
 
 class AsyncCache(Generic[Value]):
-    """Values by key, each good for some time.
+    """Values by key, each valid for some time.
 
-    :param load: makes the value of a key.
-    :param good_for_seconds: how long a value is used without asking again; None is for ever.
-    :param still_good: says whether a value may be used at all; one that may not is loaded again.
+    :param load: returns the value of a key.
+    :param good_for_seconds: how long a value is used before it is loaded again; None is for ever.
+    :param still_good: whether a value may be used at all; one that may not is loaded again.
     :param patience_seconds: how long a request waits for a first value.
-    :param too_slow: what to raise after that.
+    :param too_slow: returns the error to raise after that.
     :param keep: how many values are held, the newest.
     """
 
@@ -74,7 +74,7 @@ class AsyncCache(Generic[Value]):
         self._loading: dict[Hashable, Future[Value]] = {}
 
     def get(self, *key: Hashable) -> Value:
-        """Return the value of a key; what the load raises is raised here."""
+        """Return the value of a key; an error of the load is raised here."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None and not self._still_good(entry.value):
@@ -91,7 +91,7 @@ class AsyncCache(Generic[Value]):
         raise self._too_slow()
 
     def _finished(self, future: Future[Value], seconds: float) -> bool:
-        """Wait for a load, if there is room to wait, and return whether it is over."""
+        """Wait for a load, unless too many requests wait, and return whether it is finished."""
         if not future.done() and _WAITING.acquire(blocking=False):
             try:
                 wait([future], min(seconds, self._patience))
@@ -109,7 +109,7 @@ class AsyncCache(Generic[Value]):
                     self._entries.pop(next(iter(self._entries)))
         except BaseException:
             with self._lock:
-                self._entries.pop(key, None)  # what was true before is not known to be true any more
+                self._entries.pop(key, None)  # the previous value may no longer be true
             raise
         else:
             return value

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pieces of CSV become a response that is whole or visibly broken.
+"""Pieces of CSV become a response that is complete or visibly broken.
 
-The whole file is written to disk before the response begins. So an error is a page with its own status, the response
-states its exact length, and a slow reader holds neither a query nor memory. Streaming cannot give that: Airflow's
-middleware ends a stream that fails in the middle like one that is complete.
+The file is written to disk before the response begins. So an error has its own status, the response states its exact
+length, and a slow client holds neither a query nor memory. A stream cannot do that: Airflow's middleware ends a stream
+that fails in the middle as if it were complete.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class ClientGoneError(Exception):
 
 
 class Exports:
-    """Writes exports in threads of its own, so that those which wait take none of Airflow's.
+    """Writes exports in threads of its own, so that waiting exports hold none of Airflow's threads.
 
     :param at_once: how many are written at the same time.
-    :param queue: how many more wait for that; further ones are refused.
-    :param most_open: how many files may exist at all, with those that are being read.
-    :param stall_seconds: how long a reader may take nothing before the connection is closed.
+    :param queue: how many more may wait; further ones are refused.
+    :param most_open: how many files may exist, including those that clients are downloading.
+    :param stall_seconds: how long a client may receive nothing before the connection is closed.
     """
 
     def __init__(
@@ -55,16 +55,16 @@ class Exports:
         self._files: weakref.WeakSet[IO[bytes]] = weakref.WeakSet()
 
     async def response(self, request: Request, pieces: Iterator[str], folder: Path, name: str) -> StreamingResponse:
-        """Return a CSV as a download, once it is whole.
+        """Return a CSV as a download, after it is written completely.
 
-        :param folder: where the file is written; it has no name there, and nobody else can open it.
+        :param folder: where the file is written; it has no name there, so that no other process can open it.
         :param name: the download's name.
-        :raises BusyError: too many exports are waiting, or being read.
+        :raises BusyError: too many exports are waiting, or being downloaded.
         :raises ClientGoneError: the client disconnected.
         :raises StorageError: the file cannot be written.
         """
-        being_read = sum(not file.closed for file in self._files)
-        if self._waiting >= self._most_waiting or self._waiting + being_read >= self._most_open:
+        downloading = sum(not file.closed for file in self._files)
+        if self._waiting >= self._most_waiting or self._waiting + downloading >= self._most_open:
             raise BusyError("Too many exports run at the moment.")
         compressed = "gzip" in request.headers.get("accept-encoding", "")
         self._waiting += 1
@@ -82,23 +82,23 @@ class Exports:
         stopped = threading.Event()
         write = functools.partial(_write, pieces, folder, stopped, compressed=compressed)
         writing = asyncio.get_running_loop().run_in_executor(self._pool, write)
-        leaving = asyncio.ensure_future(_disconnect(request))
+        disconnecting = asyncio.ensure_future(_disconnect(request))
         try:
-            either: set[asyncio.Future[Any]] = {writing, leaving}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            first: set[asyncio.Future[Any]] = {writing, disconnecting}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
             if not writing.done():
                 raise ClientGoneError
             return writing.result()
         finally:
             stopped.set()
-            leaving.cancel()
+            disconnecting.cancel()
             writing.cancel()
 
 
 def _write(pieces: Iterator[str], folder: Path, stopped: threading.Event, *, compressed: bool) -> IO[bytes]:
     """Write the pieces into a file without a name.
 
-    Compressed here, Airflow's middleware leaves the file and its length as they are.
+    A file that is compressed here is not changed by Airflow's middleware, so its length stays true.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ async def _disconnect(request: Request) -> None:
 
 
 class _Download(StreamingResponse):
-    """A file of which the length is known, and which is closed when its reader is done, gone or stalled."""
+    """A file with a known length, which is closed when its client finishes, disconnects or stalls."""
 
     def __init__(self, file: IO[bytes], headers: dict[str, str], stall_seconds: float) -> None:
         length = file.seek(0, os.SEEK_END)

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make the small tables that the pages read: of the newest night with its history, and of a plan.
+"""Prepare the small tables that the pages read: of the newest snapshot with its history, and of a plan.
 
-All snapshots of a large workspace are millions of rows, and a plan may name every Report. So this runs once a snapshot
-and plan, in a separate process (`python -m airflow_provider_studio.plugin.materialize`), and the API server's memory
-stays as it is.
-A folder of tables appears whole or not at all, and never changes.
+All snapshots of a large workspace are millions of rows, and a plan may name every Report. So this runs once for each of
+them in a separate process (`python -m airflow_provider_studio.plugin.materialize`), and the API server's memory stays
+small. A folder of tables is written atomically and never changes.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from airflow_provider_studio.governance import sql
 from airflow_provider_studio.governance.file_names import (
     CHOICES,
     DUE_DATES,
-    NIGHTS_IN_NUMBERS,
-    PREPARED_NIGHTS,
     PREPARED_PLANS,
+    PREPARED_SNAPSHOTS,
+    SNAPSHOT_NUMBERS,
     rows_file,
     table_file,
 )
-from airflow_provider_studio.governance.layout import plan_path, prepared_night, prepared_plan, prepared_reports
+from airflow_provider_studio.governance.layout import plan_path, prepared_plan, prepared_reports, prepared_snapshot
 from airflow_provider_studio.governance.plans.models import ActionKind, SpareReason
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.snapshots.facts import facts
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     import duckdb
 
 UNVIEWED_DAYS = 90
-"""What the pages call unviewed; the default of a policy."""
+"""After how many days without a view the pages call a Report unviewed: the default of a policy."""
 STALE = "stale"
 """The verdict on a Report that a plan archives."""
 _LIVE = f"NOT coalesce(archived, false) AND {IS_REPORT}"
@@ -57,76 +56,82 @@ _NUMBERS = f"""
     count(*) FILTER (scheduled) AS scheduled, count(*) FILTER (unviewed) AS unviewed,
     count(*) FILTER (scheduled AND unviewed) AS scheduled_unviewed
 """
-"""The newest night in numbers."""
+"""The columns of a snapshot in numbers."""
 _UNPROVEN: dict[str, Any] = {"unviewed": None, "scheduled_unviewed": None}
-"""What takes a night that is old enough to prove views."""
-_KEPT = 3
+"""The numbers that need a snapshot old enough to prove views."""
+_MOST_SNAPSHOTS, _MOST_PLANS = 3, 60
+"""How many folders of each kind the cache keeps."""
 _SMALL_GROUPS = "ROW_GROUP_SIZE 20480"
-"""Sorted by Report and in small groups, so that one Report's nights are found without reading the others'."""
+"""Rows are sorted by Report in small groups, so that a query for one Report reads few of them."""
 
 
-def prepare_night(storage: UPath, workspace: str, cache: Path) -> Path:
-    """Make the newest night's tables, unless they are there, and return their folder.
+def prepare_snapshot(storage: UPath, workspace: str, cache: Path) -> Path:
+    """Prepare the newest snapshot's tables, unless they exist, and return their folder.
 
-    `reports.parquet` and `schedules.parquet` hold the facts, `history.parquet` every night's totals of each Report,
-    `nights.json` each night in numbers, `choices.json` what the filters offer.
+    `reports.parquet` and `schedules.parquet` hold the facts, `history.parquet` each Report's totals in each snapshot,
+    `snapshots.json` each snapshot in numbers, `choices.json` the options of the filters.
     """
-    nights = SnapshotStore(storage, workspace).all()
-    target = prepared_night(cache, workspace, nights[-1].taken_at)
+    snapshots = SnapshotStore(storage, workspace).all()
+    target = prepared_snapshot(cache, workspace, snapshots[-1].taken_at)
     if not target.exists():
-        with _Made(target) as folder, facts(nights) as connection:
+        with _AtomicFolder(target) as folder, facts(snapshots) as connection:
             _facts(connection, folder)
-            _history(nights, folder)
+            _history(snapshots, folder)
             _choices(connection, folder)
-            numbers = [*_nights(nights[:-1], _known(target)), _newest(connection, nights)]
-            (folder / NIGHTS_IN_NUMBERS).write_text(json.dumps(numbers), encoding="utf-8")
-        _forget(target, PREPARED_NIGHTS, _KEPT)
+            numbers = [
+                *_earlier_numbers(snapshots[:-1], _known_numbers(target)),
+                _newest_numbers(connection, snapshots),
+            ]
+            (folder / SNAPSHOT_NUMBERS).write_text(json.dumps(numbers), encoding="utf-8")
+        _prune(target, PREPARED_SNAPSHOTS, _MOST_SNAPSHOTS)
     return target
 
 
 def prepare_plan(storage: UPath, workspace: str, plan_id: str, cache: Path) -> Path:
-    """Make a plan's tables, unless they are there, and return their folder.
+    """Prepare a plan's tables, unless they exist, and return their folder.
 
-    `verdicts.parquet` has one row a Report, `actions.jsonl` the actions, `due.json` when what is in its grace is due.
+    `verdicts.parquet` has one row per Report, `actions.jsonl` the actions, `due.json` how many items in their grace are
+    due on which day.
 
     :raises PlanTamperedError: the plan was changed after it was made.
     """
     target = prepared_plan(cache, workspace, plan_id)
     if not target.exists():
         plan = Plan.read(plan_path(storage, workspace, plan_id), workspace=workspace)
-        with _Made(target) as folder:
+        with _AtomicFolder(target) as folder:
             _as_parquet(_verdicts(plan), folder / table_file("verdicts"))
             (folder / DUE_DATES).write_text(json.dumps(plan.due_dates), encoding="utf-8")
             with (folder / rows_file("actions")).open("w", encoding="utf-8") as file:
                 for action in plan.actions:
                     file.write(json.dumps(action.model_dump(mode="json") | {"action_id": action.action_id}) + "\n")
-        _forget(target, PREPARED_PLANS, 20 * _KEPT)
+        _prune(target, PREPARED_PLANS, _MOST_PLANS)
     return target
 
 
-def prepare_judged(night: Path, plan: Path | None) -> Path:
-    """Make the table of a night's Reports with a plan's verdicts, unless it is there, and return its file.
+def prepare_judged(snapshot: Path, plan: Path | None) -> Path:
+    """Prepare the table of a snapshot's Reports with a plan's verdicts, unless it exists, and return its file.
 
     It is sorted by name, so that neither a page nor an export has to sort it.
 
-    :param night: what `prepare_night` made.
-    :param plan: what `prepare_plan` made; None where no plan judged the Reports.
+    :param snapshot: the folder that `prepare_snapshot` returned.
+    :param plan: the folder that `prepare_plan` returned; None where no plan judges Reports.
     """
-    target = prepared_reports(night, plan)
+    target = prepared_reports(snapshot, plan)
     if not target.exists():
-        nothing = ", ".join(f"NULL::VARCHAR AS {name}" for name in ("report", "verdict", "detail", "due_on"))
-        verdicts = f"(SELECT {nothing} WHERE false)"
+        no_values = ", ".join(f"NULL::VARCHAR AS {name}" for name in ("report", "verdict", "detail", "due_on"))
+        verdicts = f"(SELECT {no_values} WHERE false)"
         if plan is not None:
             verdicts = sql.parquet([plan / table_file("verdicts")])
-        making = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        with sql.opened(sql.NIGHT_MEMORY, [night, *([] if plan is None else [plan])]) as connection:
+        unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        with sql.opened(sql.NIGHT_MEMORY, [snapshot, *([] if plan is None else [plan])]) as connection:
+            reports = sql.parquet([snapshot / table_file("reports")])
             query = (
-                f"SELECT facts.*, verdict, detail, due_on FROM {sql.parquet([night / table_file('reports')])} AS facts"
+                f"SELECT facts.*, verdict, detail, due_on FROM {reports} AS facts"
                 f" LEFT JOIN {verdicts} AS verdicts ON verdicts.report = facts.token"
                 " ORDER BY lower(name) NULLS LAST, token"
             )
-            _write(connection, query, making)
-        making.replace(target)
+            _write(connection, query, unfinished)
+        unfinished.replace(target)
     return target
 
 
@@ -140,14 +145,14 @@ def _facts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         _write(connection, query, folder / table_file(name))
 
 
-def _history(nights: Sequence[Snapshot], folder: Path) -> None:
-    with open_history(nights) as connection:
+def _history(snapshots: Sequence[Snapshot], folder: Path) -> None:
+    with open_history(snapshots) as connection:
         query = "SELECT token, taken_at, view_count, runs_count FROM reports ORDER BY token, taken_at"
         _write(connection, query, folder / table_file("history"))
 
 
 def _write(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
-    """Write a table by way of the database's own folder: it need not write anywhere else."""
+    """Write a table through the database's private folder, the only one that the database may write to."""
     written = sql.scratch_of(connection) / target.name
     sql.write_parquet(connection, query, written, _SMALL_GROUPS)
     shutil.move(written, target)
@@ -163,51 +168,53 @@ def _choices(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     (folder / CHOICES).write_text(json.dumps(found), encoding="utf-8")
 
 
-def _known(target: Path) -> dict[str, dict[str, Any]]:
-    """Return the nights in numbers that an earlier preparation wrote: a night's numbers do not change."""
-    earlier = sorted(target.parent.glob(f"{PREPARED_NIGHTS}/{NIGHTS_IN_NUMBERS}"))
+def _known_numbers(target: Path) -> dict[str, dict[str, Any]]:
+    """Return the numbers of snapshots that an earlier preparation wrote, by time: they do not change."""
+    earlier = sorted(target.parent.glob(f"{PREPARED_SNAPSHOTS}/{SNAPSHOT_NUMBERS}"))
     if not earlier:
         return {}
-    return {one["taken_at"]: one for one in json.loads(earlier[-1].read_text(encoding="utf-8"))}
+    return {numbers["taken_at"]: numbers for numbers in json.loads(earlier[-1].read_text(encoding="utf-8"))}
 
 
-def _nights(nights: Sequence[Snapshot], known: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return each night in numbers; each takes two nights: itself, and the last that is old enough to prove views."""
-    told = []
-    for night in nights:
-        taken_at = night.taken_at.isoformat()
-        told.append(known.get(taken_at) or {"taken_at": taken_at, **_night(night, _anchor(nights, night))})
-    return told
+def _earlier_numbers(snapshots: Sequence[Snapshot], known: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return each snapshot in numbers, from its rows and those of the last one that is old enough to prove views."""
+    numbers = []
+    for snapshot in snapshots:
+        taken_at = snapshot.taken_at.isoformat()
+        numbers.append(
+            known.get(taken_at) or {"taken_at": taken_at, **_numbers(snapshot, _anchor(snapshots, snapshot))}
+        )
+    return numbers
 
 
-def _anchor(nights: Sequence[Snapshot], night: Snapshot) -> Snapshot | None:
-    """Return the last night that is old enough to prove views until this one."""
-    old_enough = night.taken_at - timedelta(days=UNVIEWED_DAYS)
-    return next((one for one in reversed(nights) if one.taken_at <= old_enough), None)
+def _anchor(snapshots: Sequence[Snapshot], snapshot: Snapshot) -> Snapshot | None:
+    """Return the last snapshot that is old enough to prove that a Report was not viewed until this one."""
+    latest = snapshot.taken_at - timedelta(days=UNVIEWED_DAYS)
+    return next((earlier for earlier in reversed(snapshots) if earlier.taken_at <= latest), None)
 
 
-def _newest(connection: duckdb.DuckDBPyConnection, nights: Sequence[Snapshot]) -> dict[str, Any]:
-    """Return the newest night in the numbers of its own table, so that they are those of the lists behind them."""
+def _newest_numbers(connection: duckdb.DuckDBPyConnection, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
+    """Return the newest snapshot in numbers, counted in its prepared table as the lists on the pages are."""
     result = connection.execute(f"SELECT {_NUMBERS} FROM ({_REPORTS})")
     names = [column[0] for column in result.description]
     numbers = dict(zip(names, result.fetchone() or (), strict=True))
-    unproven = {} if _anchor(nights, nights[-1]) else _UNPROVEN
-    return {"taken_at": nights[-1].taken_at.isoformat(), **numbers, **unproven}
+    unproven = {} if _anchor(snapshots, snapshots[-1]) else _UNPROVEN
+    return {"taken_at": snapshots[-1].taken_at.isoformat(), **numbers, **unproven}
 
 
-def _night(night: Snapshot, anchor: Snapshot | None) -> dict[str, Any]:
-    pair = [night] if anchor is None else [anchor, night]
-    times = {"night": _plain(night.taken_at), "anchor": None if anchor is None else _plain(anchor.taken_at)}
-    since = _plain(night.taken_at - timedelta(days=UNVIEWED_DAYS))
+def _numbers(snapshot: Snapshot, anchor: Snapshot | None) -> dict[str, Any]:
+    pair = [snapshot] if anchor is None else [anchor, snapshot]
+    times = {"snapshot": _naive(snapshot.taken_at), "anchor": None if anchor is None else _naive(anchor.taken_at)}
+    since = _naive(snapshot.taken_at - timedelta(days=UNVIEWED_DAYS))
     with open_history(pair) as connection:
-        result = connection.execute(_NIGHT, {**times, "since": since})
+        result = connection.execute(_SNAPSHOT, {**times, "since": since})
         names = [column[0] for column in result.description]
         (row,) = result.fetchall()
     return dict(zip(names, row, strict=True)) | ({} if anchor else _UNPROVEN)
 
 
-_NIGHT = f"""
-WITH newest AS (SELECT * FROM reports WHERE taken_at = $night AND {IS_REPORT}),
+_SNAPSHOT = f"""
+WITH newest AS (SELECT * FROM reports WHERE taken_at = $snapshot AND {IS_REPORT}),
 past AS (SELECT * FROM reports WHERE taken_at = $anchor),
 judged AS (
     SELECT newest.archived IS TRUE AS archived, coalesce(newest.schedules_count, 0) > 0 AS scheduled,
@@ -222,12 +229,12 @@ FROM judged
 """
 
 
-def _plain(time: datetime) -> datetime:
+def _naive(time: datetime) -> datetime:
     return time.astimezone(UTC).replace(tzinfo=None)
 
 
 def _verdicts(plan: Plan) -> Iterable[dict[str, Any]]:
-    """Return one row a Report that has a verdict. One on a single schedule counts only while it waits for its day."""
+    """Return one row per Report with a verdict. A verdict on a single schedule counts only while its grace lasts."""
     found: dict[str, dict[str, Any]] = {}
     for action in plan.actions:
         if action.kind is ActionKind.ARCHIVE_REPORT:
@@ -238,10 +245,10 @@ def _verdicts(plan: Plan) -> Iterable[dict[str, Any]]:
         if spared.schedule is None:
             found.setdefault(spared.report, verdict)
         elif spared.reason is SpareReason.GRACE:
-            before = found.setdefault(spared.report, verdict)
-            if before is not verdict:
-                before["detail"] += f"; schedule {spared.schedule}: {spared.detail}"
-                before["due_on"] = min(filter(None, (before["due_on"], verdict["due_on"])), default=None)
+            first = found.setdefault(spared.report, verdict)
+            if first is not verdict:
+                first["detail"] += f"; schedule {spared.schedule}: {spared.detail}"
+                first["due_on"] = min(filter(None, (first["due_on"], verdict["due_on"])), default=None)
     return found.values()
 
 
@@ -258,8 +265,8 @@ def _as_parquet(rows: Iterable[dict[str, Any]], target: Path) -> None:
         _write(connection, f"SELECT * FROM {sql.json_lines(source, columns)} ORDER BY report", target)
 
 
-class _Made:
-    """A folder that is written under another name and gets its own when all is well. A context manager."""
+class _AtomicFolder:
+    """A folder that is written under another name and renamed after success. A context manager."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
@@ -273,41 +280,41 @@ class _Made:
         if error is None and not self._target.exists():
             try:
                 self._scratch.rename(self._target)
-            except OSError:  # another process was quicker; its tables are the same
+            except OSError:  # another process finished first; its tables are the same
                 if not self._target.exists():
                     raise
         shutil.rmtree(self._scratch, ignore_errors=True)
 
 
-def _forget(target: Path, pattern: str, keep: int) -> None:
-    """Remove all but the newest few folders of a kind."""
-    folders = sorted(target.parent.glob(pattern), key=lambda one: one.stat().st_mtime)
+def _prune(target: Path, pattern: str, keep: int) -> None:
+    """Remove all but the newest folders of a kind."""
+    folders = sorted(target.parent.glob(pattern), key=lambda folder: folder.stat().st_mtime)
     for old in folders[:-keep]:
         if old != target:
             shutil.rmtree(old, ignore_errors=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Make the tables that the arguments name; an error goes to standard error in one line."""
+    """Prepare the tables that the arguments name; an error is one line on standard error."""
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_studio.plugin.materialize")
     parser.add_argument("--workspace", required=True)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--plan", help="a plan's id; the newest night otherwise")
-    parser.add_argument("--judge", type=Path, help="a night's folder: join it with the verdicts of --plan")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--plan", help="a plan's id; the newest snapshot otherwise")
+    parser.add_argument("--judge", type=Path, help="a snapshot's folder: join it with the verdicts of --plan")
+    options = parser.parse_args(arguments)
     os.nice(10)
 
     from airflow_provider_studio import settings
     from airflow_provider_studio.client.errors import StudioError
 
     try:
-        if given.judge:
-            plan = prepared_plan(given.cache, given.workspace, given.plan) if given.plan else None
-            prepare_judged(given.judge, plan)
-        elif given.plan:
-            prepare_plan(settings.storage(), given.workspace, given.plan, given.cache)
+        if options.judge:
+            plan = prepared_plan(options.cache, options.workspace, options.plan) if options.plan else None
+            prepare_judged(options.judge, plan)
+        elif options.plan:
+            prepare_plan(settings.storage(), options.workspace, options.plan, options.cache)
         else:
-            prepare_night(settings.storage(), given.workspace, given.cache)
+            prepare_snapshot(settings.storage(), options.workspace, options.cache)
     except StudioError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a page of any table is, and how many pages there are."""
+"""How many rows a page of a table has, and how many pages a table has."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ PER_PAGE = 50
 
 
 def pages_of(total: int) -> int:
-    """Return how many pages a table of this many rows has; an empty one has one."""
+    """Return how many pages a table of `total` rows has; an empty table has one."""
     return max(1, -(-total // PER_PAGE))

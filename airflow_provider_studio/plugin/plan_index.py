@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All plans of a workspace in one line each, with what became of them.
+"""The plans of a workspace, one line each, with the state of their actions; and one plan with its actions.
 
-A plan's own numbers never change and are read once, without the Reports that it spared; what became of its actions is
-told by the names in its journal, which are listed anew.
+A plan never changes, so its numbers are read once, without the Reports that it spared. The states of its actions follow
+from the names of the files in its journal, which are listed each time.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.plugin.paging import PER_PAGE
 
 _NEWEST = 100
-"""How many plans are told of: a season of nights."""
+"""How many plans the list shows."""
 _AT_ONCE = 8
 _IN_EFFECT = {ActionState.DONE, ActionState.UNDO_FAILED}
 
 
 @dataclass(frozen=True)
-class Proposed:
+class ProposedAction:
     """An action as the list needs it.
 
-    :param runs_a_week: scheduled runs that it is expected to save; None where the plan does not tell.
+    :param runs_a_week: scheduled runs that it is expected to save; None where the plan does not say.
     """
 
     action_id: str
@@ -51,11 +51,11 @@ class PlanNumbers:
     """What a plan proposes."""
 
     header: PlanHeader
-    actions: tuple[Proposed, ...]
+    actions: tuple[ProposedAction, ...]
 
     def count(self, kind: ActionKind) -> int:
         """Return how many actions of a kind there are."""
-        return sum(one.kind is kind for one in self.actions)
+        return sum(action.kind is kind for action in self.actions)
 
     @property
     def stale(self) -> int:
@@ -70,13 +70,13 @@ class PlanNumbers:
 
 @dataclass(frozen=True)
 class PlanLine:
-    """A plan and what became of it.
+    """A plan with the state of its actions.
 
-    :param states: how many of its actions are in which state.
-    :param state_of: the state of each action that the journal knows, by its id.
-    :param approval: who said yes or no, and when; None where nobody was asked, or has answered.
-    :param actors: the DAG runs that decided on it, carried it out or took it back.
-    :param runs_saved_a_week: schedules' runs that do not happen any more because of it.
+    :param states: the number of its actions by state.
+    :param state_of: the state of each action that the journal has, by its id.
+    :param approval: who approved or rejected it, and when; None before a decision, or where none is required.
+    :param actors: the DAG runs that decided on it, applied it or undid it.
+    :param runs_saved_a_week: the scheduled runs that no longer happen because of it.
     """
 
     numbers: PlanNumbers
@@ -88,17 +88,17 @@ class PlanLine:
 
     @property
     def header(self) -> PlanHeader:
-        """What the plan was made from."""
+        """The plan's header: what it was made from."""
         return self.numbers.header
 
     @property
     def approver(self) -> str | None:
-        """Who said yes or no, as far as the journal tells."""
+        """Who approved or rejected it; None where the journal does not say."""
         return None if self.approval is None else self.approval.actor.get("approver")
 
 
 class PlanIndex:
-    """Reads plans and their journals, what never changes only once."""
+    """Reads plans and their journals; what never changes is read once."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, PlanNumbers | None] = {}
@@ -106,7 +106,7 @@ class PlanIndex:
         self._people: dict[tuple[str, str], tuple[object, tuple[JournalEvent | None, frozenset[tuple[str, str]]]]] = {}
 
     def lines(self, storage: UPath, workspace: str) -> list[PlanLine]:
-        """Return the newest plans of a workspace, the newest first; a file that is no plan is left out.
+        """Return the newest plans of a workspace, the newest first, without files that are no plan.
 
         :raises StorageError: the storage cannot be read.
         """
@@ -114,8 +114,8 @@ class PlanIndex:
         audit = Audit(storage, workspace)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             read = list(filter(None, pool.map(self._numbers_of, paths)))
-            newest = sorted(read, key=lambda one: one.header.created_at, reverse=True)[:_NEWEST]
-            return list(pool.map(lambda one: self._line(audit, storage, one), newest))
+            newest = sorted(read, key=lambda plan: plan.header.created_at, reverse=True)[:_NEWEST]
+            return list(pool.map(lambda plan: self._line(audit, storage, plan), newest))
 
     def _numbers_of(self, path: UPath) -> PlanNumbers | None:
         if path.path not in self._numbers:
@@ -128,49 +128,49 @@ class PlanIndex:
 
     def _line(self, audit: Audit, storage: UPath, numbers: PlanNumbers) -> PlanLine:
         known = audit.states(numbers.header.plan_id)
-        states = Counter(known.get(one.action_id, ActionState.PROPOSED) for one in numbers.actions)
+        states = Counter(known.get(action.action_id, ActionState.PROPOSED) for action in numbers.actions)
         approval, actors = self._people_of(audit, numbers, known)
         saved = sum(
-            self._saved(storage, numbers.header, one)
-            for one in numbers.actions
-            if one.kind is ActionKind.DELETE_SCHEDULE and known.get(one.action_id) in _IN_EFFECT
+            self._saved(storage, numbers.header, action)
+            for action in numbers.actions
+            if action.kind is ActionKind.DELETE_SCHEDULE and known.get(action.action_id) in _IN_EFFECT
         )
         return PlanLine(numbers, states, known, approval, actors, saved)
 
     def _people_of(
         self, audit: Audit, numbers: PlanNumbers, known: Mapping[str, ActionState]
     ) -> tuple[JournalEvent | None, frozenset[tuple[str, str]]]:
-        """Return the approval and the runs that acted: read anew where an action changed its state since."""
+        """Return the approval and the runs that acted; they are read again after an action changed its state."""
         plan_id = numbers.header.plan_id
         decisions = audit.events(plan_id=plan_id, report=PLAN)
         key, version = (numbers.header.workspace, plan_id), (len(decisions), frozenset(known.items()))
         if key not in self._people or self._people[key][0] != version:
-            one_of_each = {known[one.action_id]: one for one in numbers.actions if one.action_id in known}
+            by_state = {known[action.action_id]: action for action in numbers.actions if action.action_id in known}
             events = list(decisions)
-            for action in one_of_each.values():
+            for action in by_state.values():
                 events += audit.events(plan_id=plan_id, report=action.report)
-            actors = frozenset((one.actor.get("dag", ""), one.actor.get("run", "")) for one in events)
+            actors = frozenset((event.actor.get("dag", ""), event.actor.get("run", "")) for event in events)
             self._people[key] = (version, (_approval(events), actors))
         return self._people[key][1]
 
-    def _saved(self, storage: UPath, header: PlanHeader, action: Proposed) -> float:
+    def _saved(self, storage: UPath, header: PlanHeader, action: ProposedAction) -> float:
         if action.runs_a_week is not None:
             return action.runs_a_week
         key = (header.workspace, header.plan_id, action.action_id)
         if key not in self._runs:
-            self._runs[key] = _from_backup(storage, *key)
+            self._runs[key] = _runs_in_backup(storage, *key)
         return self._runs[key]
 
 
 def _approval(events: list[JournalEvent]) -> JournalEvent | None:
-    """Return the newest answer; an action that names its approver tells of one too."""
-    answers = [one for one in events if one.event in {Event.APPROVED, Event.REJECTED}]
-    named = [one for one in events if one.actor.get("approver")]
-    return max(answers or named[:1], key=lambda one: one.at, default=None)
+    """Return the newest decision, else the first event of an action that names its approver."""
+    decisions = [event for event in events if event.event in {Event.APPROVED, Event.REJECTED}]
+    approved = [event for event in events if event.actor.get("approver")]
+    return max(decisions or approved[:1], key=lambda event: event.at, default=None)
 
 
 def _read_numbers(path: UPath) -> PlanNumbers:
-    """Read a plan down to its last action; what it spared comes after, and may be every Report there is."""
+    """Read a plan to its last action. What it spared follows, and may be every Report of the workspace."""
     actions = []
     with explained("read the plan", path), path.open("r", encoding="utf-8") as file:
         header = PlanHeader.model_validate_json(file.readline())
@@ -181,22 +181,22 @@ def _read_numbers(path: UPath) -> PlanNumbers:
                 break
             key = action_id(record["kind"], record["report"], record.get("schedule"))
             runs = (record.get("saving") or {}).get("runs_a_week")
-            actions.append(Proposed(key, ActionKind(record["kind"]), record["report"], runs))
+            actions.append(ProposedAction(key, ActionKind(record["kind"]), record["report"], runs))
     return PlanNumbers(header, tuple(actions))
 
 
 def _check_place(path: UPath, header: PlanHeader) -> None:
-    """Refuse a plan that is not where it says: its id and workspace name folders of this machine.
+    """Refuse a plan in a wrong place: its id and workspace become names of folders on this machine.
 
     :raises PlanError: the header's id or workspace is not that of the file.
     """
     check_plan_id(header.plan_id)
     if not is_plan_of(path, header.workspace, header.plan_id):
-        raise PlanError(f"{path} is a plan of another name or workspace.")
+        raise PlanError(f"{path} is a plan with another id or workspace.")
 
 
-def _from_backup(storage: UPath, workspace: str, plan_id: str, action: str) -> float:
-    """Return how often a deleted schedule ran, from its backup; 0 where that does not tell."""
+def _runs_in_backup(storage: UPath, workspace: str, plan_id: str, action: str) -> float:
+    """Return the runs a week of a deleted schedule, from its backup; 0 where the backup does not say."""
     path = journal_folder(storage, workspace, plan_id) / event_file(action, Event.INTENT.value)
     try:
         return runs_a_week(read_event(path)["backup"]["machine_values"]["cron"]) or 0.0
@@ -205,11 +205,11 @@ def _from_backup(storage: UPath, workspace: str, plan_id: str, action: str) -> f
 
 
 @dataclass(frozen=True)
-class Row:
-    """An action and what became of it.
+class ActionRow:
+    """An action with its state.
 
-    :param action: as the plan has it, with its evidence.
-    :param events: what the journal tells of it, oldest first.
+    :param action: the action in the plan, with its evidence.
+    :param events: its events in the journal, oldest first.
     """
 
     action: dict[str, Any]
@@ -218,9 +218,9 @@ class Row:
 
 
 class PlanView:
-    """A plan whose tables are made.
+    """A plan whose tables are prepared.
 
-    :param tables: the folder that `prepare_plan` made.
+    :param tables: the folder that `prepare_plan` returned.
     :param events: the plan's whole journal, oldest first.
     """
 
@@ -229,37 +229,37 @@ class PlanView:
         self._tables = tables
         self._events = events
 
-    def page(self, fate: str, number: int) -> tuple[list[Row], int]:
-        """Return a page of the actions in some state, or in any, and how many there are."""
-        kept = [place for place, state in enumerate(self._states()) if fate in {"", state}]
-        shown = self._actions(kept[PER_PAGE * (number - 1) : PER_PAGE * number])
+    def page(self, status: str, number: int) -> tuple[list[ActionRow], int]:
+        """Return a page of the actions with a status, or with any status for "", and their total number."""
+        matching = [place for place, state in enumerate(self._states()) if status in {"", state}]
+        actions = self._actions(matching[PER_PAGE * (number - 1) : PER_PAGE * number])
         by_action: dict[str, list[JournalEvent]] = {}
         for event in self._events:
             by_action.setdefault(event.action_id, []).append(event)
         rows = [
-            Row(action, self._state(action["action_id"]), tuple(by_action.get(action["action_id"], ())))
-            for action in shown
+            ActionRow(action, self._state(action["action_id"]), tuple(by_action.get(action["action_id"], ())))
+            for action in actions
         ]
-        return rows, len(kept)
+        return rows, len(matching)
 
-    def fates(self) -> list[tuple[ActionState, int]]:
-        """Return how many actions are in which state, in the order of a night."""
-        counted = Counter(self._states())
-        return [(state, counted[state]) for state in ActionState if counted[state]]
+    def status_counts(self) -> list[tuple[ActionState, int]]:
+        """Return the number of actions by state, in the order of `ActionState`."""
+        counts = Counter(self._states())
+        return [(state, counts[state]) for state in ActionState if counts[state]]
 
     def plan_events(self) -> list[JournalEvent]:
-        """Return what happened to the plan as a whole."""
-        return [one for one in self._events if one.action_id == PLAN]
+        """Return the events of the plan as a whole."""
+        return [event for event in self._events if event.action_id == PLAN]
 
     def due_dates(self) -> list[tuple[str, int]]:
-        """Return how many items in their grace are due on which day, the soonest first."""
+        """Return the number of items in their grace by the day on which they are due, the soonest first."""
         return sorted(json.loads((self._tables / DUE_DATES).read_text(encoding="utf-8")).items())
 
     def _actions(self, places: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the actions in some lines. A plan may have as many as there are Reports, so no others are parsed."""
-        wanted = set(places)
+        """Return the actions in these lines. Others are not parsed: a plan may have an action for every Report."""
+        selected = set(places)
         with (self._tables / rows_file("actions")).open(encoding="utf-8") as lines:
-            return [json.loads(line) for place, line in enumerate(lines) if place in wanted]
+            return [json.loads(line) for place, line in enumerate(lines) if place in selected]
 
     def _states(self) -> list[ActionState]:
         return [self._state(action.action_id) for action in self._line.numbers.actions]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask the small tables of a night: a page of Reports, one Report with its history, all that match for an export.
+"""Queries of a snapshot's small tables: a page of Reports, a Report with its history, and the rows of an export.
 
-`governance.sql` opens them on the API server's disk within fixed bounds of memory and threads. Names of columns come
-from the lists in here, everything else is bound as a value.
+`governance.sql` opens them on the API server's disk with fixed limits of memory and threads. Column names come from the
+lists in this module; everything else is bound as a value.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio.governance import sql
-from airflow_provider_studio.governance.file_names import CHOICES, NIGHTS_IN_NUMBERS, table_file
+from airflow_provider_studio.governance.file_names import CHOICES, SNAPSHOT_NUMBERS, table_file
 from airflow_provider_studio.governance.snapshots.schema import IS_REPORT
 from airflow_provider_studio.plugin.materialize import STALE, prepare_judged
 from airflow_provider_studio.plugin.paging import PER_PAGE
@@ -78,15 +78,15 @@ _PLACE = "file_row_number"
 _REPORTS = f"read_parquet(?, hive_partitioning = false, {_PLACE} = true)"
 _MEMORY = "96MB"
 _SORTED_EXPORT = 5000
-"""Up to this many rows an export has the order of the page; more have the file's, as sorting needs memory for all."""
+"""An export of up to this many rows has the order of the page, a larger one that of the file: sorting needs memory."""
 
 
 @dataclass(frozen=True)
 class ReportQuery:
-    """Which Reports, in which order.
+    """Which Reports a page shows, and in which order.
 
     :param search: a part of the name, or a whole token.
-    :param verdict: `stale`, or why the newest plan spared the Report.
+    :param verdict: `stale`, or the reason why the newest plan spared the Report.
     :param schedule: one of SCHEDULE_CHOICES.
     :param state: one of STATE_CHOICES.
     :param sort: one of SORTS.
@@ -102,7 +102,7 @@ class ReportQuery:
     descending: bool = False
 
     def where(self) -> tuple[str, list[Any]]:
-        """Return the condition, and its values."""
+        """Return the SQL condition and its values."""
         conditions, values = ["true"], []
         equals = {"collection": self.collection, "creator": self.owner, "verdict": self.verdict}
         for column, value in equals.items():
@@ -118,56 +118,56 @@ class ReportQuery:
         return " AND ".join(conditions), values
 
     def order(self) -> str:
-        """Return the order; the place in the file, which is sorted by name, makes it the same on every page."""
+        """Return the SQL order. Ties have the order of the file, which is sorted by name, on every page."""
         key = SORTS.get(self.sort, SORTS["name"])
         if key == SORTS["name"] and not self.descending:
             return _PLACE
         return f"{key} {'DESC' if self.descending else 'ASC'} NULLS LAST, {_PLACE}"
 
 
-class NightTables:
-    """The tables of one night, with the verdicts of one plan.
+class SnapshotTables:
+    """The tables of one snapshot, with the verdicts of one plan.
 
-    :param folder: what `prepare_night` made.
-    :param plan: what `prepare_plan` made of the plan whose verdicts to show; None without one.
+    :param folder: the folder that `prepare_snapshot` returned.
+    :param plan: the folder that `prepare_plan` returned for the plan whose verdicts to show; None without a plan.
     """
 
     def __init__(self, folder: Path, plan: Path | None = None) -> None:
         self.folder = folder
         self._path = prepare_judged(folder, plan)
 
-    def page(self, wanted: ReportQuery, number: int) -> tuple[list[dict[str, Any]], int]:
-        """Return a page of Reports and how many match in all; pages count from 1."""
-        where, values = wanted.where()
+    def page(self, query: ReportQuery, number: int) -> tuple[list[dict[str, Any]], int]:
+        """Return a page of Reports, counted from 1, and how many Reports match in all."""
+        where, values = query.where()
         total = _count(self._path, where, tuple(values))
-        # Sorting whole rows needs memory for all of them, so sort their places, then read one page of rows.
-        order = f"ORDER BY {wanted.order()} LIMIT {PER_PAGE} OFFSET {PER_PAGE * (number - 1)}"
+        # Sorting whole rows needs memory for all of them, so sort row numbers, then read one page of rows.
+        order = f"ORDER BY {query.order()} LIMIT {PER_PAGE} OFFSET {PER_PAGE * (number - 1)}"
         found = _read(self._path, f"SELECT {_PLACE} FROM {_REPORTS} WHERE {where} {order}", values)
         places = [int(row[_PLACE]) for row in found]
         if not places:
             return [], total
-        chosen = f"{_PLACE} IN ({', '.join(map(str, places))})"
-        rows = _read(self._path, f"SELECT {_PLACE}, {_SHOWN} FROM {_REPORTS} WHERE {chosen}")
+        on_page = f"{_PLACE} IN ({', '.join(map(str, places))})"
+        rows = _read(self._path, f"SELECT {_PLACE}, {_SHOWN} FROM {_REPORTS} WHERE {on_page}")
         return sorted(rows, key=lambda row: places.index(row[_PLACE])), total
 
-    def export(self, wanted: ReportQuery) -> Iterator[Sequence[Any]]:
-        """Yield all Reports that match, with the EXPORTED columns, in constant memory."""
-        where, values = wanted.where()
+    def export(self, query: ReportQuery) -> Iterator[Sequence[Any]]:
+        """Yield all matching Reports, with the EXPORTED columns, in constant memory."""
+        where, values = query.where()
         matching, bound = f"FROM {_REPORTS} WHERE {where}", [sql.exact_name(self._path), *values]
         with _cursor(self._path, EXPORTS) as cursor:
             ((count,),) = cursor.execute(f"SELECT count(*) {matching}", bound).fetchall()
-            order = f"ORDER BY {wanted.order()}" if count <= _SORTED_EXPORT else ""
+            order = f"ORDER BY {query.order()}" if count <= _SORTED_EXPORT else ""
             cursor.execute(f"SELECT {', '.join(EXPORTED)} {matching} {order}", bound)
             while rows := cursor.fetchmany(2000):
                 yield from rows
 
     def report(self, token: str) -> dict[str, Any] | None:
-        """Return what is known of a Report, or None."""
+        """Return a Report's facts and verdict, or None."""
         found = _read(self._path, f"SELECT * FROM {sql.PARQUET} WHERE token = ?", [token])
         return found[0] if found else None
 
     def history(self, token: str) -> list[dict[str, Any]]:
-        """Return a Report's totals of each night, oldest first."""
+        """Return a Report's totals in each snapshot, oldest first."""
         return self._of("history", "token = ? ORDER BY taken_at", [token])
 
     def schedules(self, report: str) -> list[dict[str, Any]]:
@@ -175,15 +175,15 @@ class NightTables:
         return self._of("schedules", "report = ? ORDER BY name, token", [report])
 
     def disappeared(self, token: str) -> dict[str, Any] | None:
-        """Return when a Report that the newest night has not was seen last, or None."""
+        """Return when a Report that the newest snapshot lacks was last seen, or None."""
         return next(iter(self._of("disappeared", "token = ?", [token])), None)
 
     def numbers(self) -> dict[str, Any]:
-        """Return the night in numbers: the newest point of each chart, what the plan calls stale, and runs a week."""
-        return self.nights[-1] | _numbers(self._path, self.folder / table_file("schedules"))
+        """Return the numbers of the snapshot: the newest point of each chart, the stale Reports, and runs a week."""
+        return self.snapshots[-1] | _numbers(self._path, self.folder / table_file("schedules"))
 
     def verdicts(self) -> list[tuple[str, int]]:
-        """Return how many live Reports have which verdict, the commonest first."""
+        """Return the number of live Reports by verdict, the most frequent first."""
         return _live_verdicts(self._path)
 
     @functools.cached_property
@@ -192,15 +192,15 @@ class NightTables:
         return dict(json.loads((self.folder / CHOICES).read_text(encoding="utf-8")))
 
     @functools.cached_property
-    def nights(self) -> list[dict[str, Any]]:
-        """Each night in numbers, oldest first."""
-        return list(json.loads((self.folder / NIGHTS_IN_NUMBERS).read_text(encoding="utf-8")))
+    def snapshots(self) -> list[dict[str, Any]]:
+        """Each snapshot in numbers, oldest first."""
+        return list(json.loads((self.folder / SNAPSHOT_NUMBERS).read_text(encoding="utf-8")))
 
     def _of(self, table: str, condition: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         return _read(self.folder / table_file(table), f"SELECT * FROM {sql.PARQUET} WHERE {condition}", values)
 
 
-# What is asked of a file that never changes is asked once.
+# The files never change, so each of these queries runs once per file.
 
 
 @functools.lru_cache(maxsize=16)
@@ -234,13 +234,13 @@ _LOCK = threading.Lock()
 
 @functools.cache
 def _database(cache: Path) -> sql.Database:
-    """Return the one bounded database of this process for the tables in a cache."""
+    """Return this process' only database for the tables in a cache."""
     return sql.Database(_MEMORY, [cache])
 
 
 @contextmanager
 def _cursor(file: Path, lane: Lane) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a connection of this request's own, when it is its turn, to read a file of a night or a plan."""
+    """Wait for a turn, then open a connection for this request to read a file of a snapshot or a plan."""
     with lane.turn():
         with _LOCK:
             database = _database(file.parents[2])
@@ -257,6 +257,6 @@ def _read(file: Path, query: str, values: Sequence[Any] = ()) -> list[dict[str, 
 
 
 def verdict_counts(plan: Path) -> list[tuple[str, int]]:
-    """Return how many Reports a plan gave which verdict, the commonest first."""
+    """Return the number of Reports of a plan by verdict, the most frequent first."""
     query = f"SELECT verdict, count(*) AS reports FROM {sql.PARQUET} GROUP BY 1 ORDER BY 2 DESC"
     return [(row["verdict"], row["reports"]) for row in _read(plan / table_file("verdicts"), query)]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bounds for the queries of the pages: how many run at once, how many wait, and for how long.
+"""Limits for the queries of the pages: how many run at once, how many wait, and for how long.
 
 The pages share the API server's process, threads and memory with Airflow. Pages and exports have a lane each, so that a
-page never waits for an export. What exceeds a lane is refused at once, and a query that takes too long is interrupted.
+page never waits for an export. A query beyond a lane's limit is refused at once, and one that runs too long is stopped.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class Lane:
     """Queries of one kind.
 
     :param at_once: how many run at the same time.
-    :param queue: how many more wait; further ones are refused.
-    :param wait_seconds: how long one waits before it is refused.
-    :param query_seconds: how long one runs before it is interrupted.
+    :param queue: how many more may wait; further ones are refused.
+    :param wait_seconds: how long a query waits before it is refused.
+    :param query_seconds: how long a query runs before it is interrupted.
     """
 
     def __init__(self, *, at_once: int, queue: int, wait_seconds: float, query_seconds: float) -> None:
         self.at_once = at_once
-        self._most = at_once + queue
+        self._most_inside = at_once + queue
         self._wait_seconds = wait_seconds
         self._query_seconds = query_seconds
         self._inside = 0
@@ -42,10 +42,10 @@ class Lane:
     def turn(self) -> Iterator[None]:
         """Wait for a turn, which lasts for the `with` block.
 
-        :raises BusyError: too many wait already, or the turn does not come in time.
+        :raises BusyError: too many queries wait already, or the turn does not come in time.
         """
         with self._lock:
-            if self._inside >= self._most:
+            if self._inside >= self._most_inside:
                 raise BusyError("Too many people use these pages at the moment.")
             self._inside += 1
         try:
@@ -61,7 +61,7 @@ class Lane:
 
     @contextmanager
     def watched(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Interrupt what runs on a connection for too long, and close the connection after the `with` block.
+        """Interrupt a query that runs too long on a connection, and close the connection after the `with` block.
 
         :raises BusyError: a query needed too much memory or time.
         """
@@ -87,10 +87,10 @@ def _interrupt(cursor: duckdb.DuckDBPyConnection) -> None:
     try:
         cursor.interrupt()
     except duckdb.Error:
-        return  # it ended, and was closed, at this moment
+        return  # the query ended, and the connection was closed, just now
 
 
 PAGES = Lane(at_once=3, queue=16, wait_seconds=10, query_seconds=20)
 """A waiting page holds one of the API server's 40 threads, which Airflow's own requests need too."""
 EXPORTS = Lane(at_once=2, queue=0, wait_seconds=1, query_seconds=300)
-"""Exports queue before they take a thread, see `exporting`."""
+"""Exports queue before they take a thread, see `csv_export`."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Templates become answers. Everything that people named is escaped; no script and no style stands in a page itself.
+"""Templates become responses. Every value is escaped, and no page contains a script or a style itself.
 
-The Content-Security-Policy allows files of this app alone, so that a name which slipped through could still do nothing.
+The Content-Security-Policy allows only files of this app, so that even a name that is not escaped could run nothing.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ SECURITY_HEADERS = {
 
 
 class Links:
-    """Addresses below the place where the app is mounted, which carry the chosen workspace along.
+    """URLs below the path at which the app is mounted, with the selected workspace as a parameter.
 
-    :param request: tells the place, whatever `[api] base_url` and proxies put before it.
-    :param workspace: None where none is chosen.
+    :param request: has the path, including what `[api] base_url` and proxies put before it.
+    :param workspace: None where none is selected.
     """
 
     def __init__(self, request: Request, workspace: str | None = None) -> None:
@@ -46,18 +46,18 @@ class Links:
         self._workspace = workspace
 
     def to(self, *parts: str, **query: Any) -> str:
-        """Return the address of a page; parameters that are None or empty are left out."""
-        given = {"workspace": self._workspace, **query}
-        kept = {name: value for name, value in given.items() if value not in (None, "")}
+        """Return the URL of a page, without parameters that are None or empty."""
+        values = {"workspace": self._workspace, **query}
+        parameters = {name: value for name, value in values.items() if value not in (None, "")}
         path = "/".join(quote(part, safe="") for part in parts)
-        return f"{self.root}/{path}" + (f"?{urlencode(kept)}" if kept else "")
+        return f"{self.root}/{path}" + (f"?{urlencode(parameters)}" if parameters else "")
 
     def for_workspace(self, workspace: str) -> Links:
-        """Return the same for another workspace."""
+        """Return the links for another workspace."""
         return Links(self._request, workspace)
 
     def dag(self, dag_id: str, run_id: str | None = None) -> str:
-        """Return the address of a DAG, or of a run of it, in Airflow's UI."""
+        """Return the URL of a DAG, or of a run of it, in Airflow's UI."""
         run = f"/runs/{quote(run_id, safe='')}" if run_id else ""
         return f"{self.airflow}dags/{quote(dag_id, safe='')}{run}"
 
@@ -67,11 +67,11 @@ def page(
 ) -> HTMLResponse:
     """Return a page.
 
-    :param context: what the template shows.
-    :param workspace: the chosen one, for the links.
+    :param context: the variables of the template.
+    :param workspace: the selected workspace, for the links.
     """
-    about = {"links": Links(request, workspace), "version": __version__, "here": request.url.path, **context}
-    return HTMLResponse(_environment().get_template(template).render(workspace=workspace, **about), status_code=status)
+    variables = {"links": Links(request, workspace), "version": __version__, **context}
+    return HTMLResponse(_environment().get_template(template).render(variables), status_code=status)
 
 
 @functools.cache
@@ -83,7 +83,15 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {"day": day, "moment": moment, "number": number, "ago": ago, "share": share, "web": web_address}
+    filters = {
+        "day": day,
+        "moment": moment,
+        "number": number,
+        "ago": ago,
+        "due": due,
+        "share": share,
+        "web": web_address,
+    }
     environment.filters |= {**filters, "words": words, "seconds": seconds, "counted": counted}
     return environment
 
@@ -104,14 +112,14 @@ def moment(time: datetime | str | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Write a number with its thousands apart; what is not known is a dash, never 0."""
+    """Write a number with thousands separators; an unknown one is a dash, never 0."""
     if value is None:
         return "–"
     return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.1f}"
 
 
 def seconds(value: float | None) -> str:
-    """Write a duration; what is not known is a dash."""
+    """Write a duration; an unknown one is a dash."""
     return "–" if value is None else duration(value)
 
 
@@ -124,20 +132,34 @@ def ago(time: datetime | str | None, now: datetime | None = None) -> str:
     """Write how long ago a time was, or how long it is until then."""
     if time is None:
         return "never"
-    left = (_aware(time) - (now or datetime.now(UTC))).total_seconds()
+    amount, is_past = _distance(time, now)
+    if amount is None:
+        return "now"
+    return f"{amount} ago" if is_past else f"in {amount}"
+
+
+def due(time: datetime | str, now: datetime | None = None) -> str:
+    """Write how long it is until a time, or by how much something that was due then is overdue."""
+    amount, is_past = _distance(time, now)
+    if amount is None:
+        return "now"
+    return f"overdue by {amount}" if is_past else f"in {amount}"
+
+
+def _distance(time: datetime | str, now: datetime | None) -> tuple[str | None, bool]:
+    """Return the distance between a time and now in its largest unit, None below a minute; and whether it is past."""
+    seconds_left = (_aware(time) - (now or datetime.now(UTC))).total_seconds()
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        count = round(abs(left) / length)
-        if abs(left) >= length:
-            amount = counted(count, unit)
-            return f"in {amount}" if left > 0 else f"{amount} ago"
-    return "now"
+        if abs(seconds_left) >= length:
+            return counted(round(abs(seconds_left) / length), unit), seconds_left < 0
+    return None, seconds_left < 0
 
 
 def words(name: str | None) -> str:
-    """Write one of our own names as words: `protected_name` is `protected name`."""
+    """Write an identifier as words: `protected_name` is `protected name`."""
     return (name or "").replace("_", " ").replace("-", " ")
 
 
 def web_address(url: str | None) -> str | None:
-    """Return an address that may be followed: https, or http for an emulator; None for `javascript:` and the like."""
+    """Return a URL if a link may have it: https, or http for an emulator; None for `javascript:` and the like."""
     return url if url and urlsplit(url).scheme in {"https", "http"} else None

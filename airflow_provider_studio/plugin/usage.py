@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who spent a token's budget in the last hours, from the records that tasks leave.
+"""Who used a token's budget in the last hours, from the usage records of tasks.
 
-A record never changes, so each is read once in the life of the API server.
+A record never changes, so the API server reads each one once.
 """
 
 from __future__ import annotations
@@ -25,80 +25,81 @@ _MOST_KEPT = 50_000
 
 
 @dataclass
-class Line:
-    """What one spender spent.
+class UsageLine:
+    """The requests of one source.
 
-    :param spender: a DAG, or a DAG and its task; None for the triggerer.
+    :param source: a DAG and its task; None for the triggerer.
     """
 
-    spender: tuple[str, ...] | None
+    source: tuple[str, ...] | None
     requests: int = 0
     rate_limited: int = 0
     seconds_waited: float = 0.0
     last_at: str = ""
 
-    def add(self, spent: Spent) -> None:
+    def add(self, record: Spent) -> None:
         """Add a record."""
-        self.requests += spent.requests
-        self.rate_limited += spent.rate_limited
-        self.seconds_waited += spent.seconds_waited
-        self.last_at = max(self.last_at, spent.ended)
+        self.requests += record.requests
+        self.rate_limited += record.rate_limited
+        self.seconds_waited += record.seconds_waited
+        self.last_at = max(self.last_at, record.ended)
 
 
 @dataclass
 class TokenBudget:
-    """What was spent of one token's budget, by whom.
+    """The use of one token's budget, by source.
 
     :param connections: the connections that use the token.
     :param hidden_requests: requests of DAGs that the user may not read.
-    :param buckets: requests by time, oldest first: the begin of each, and how many.
+    :param buckets: start, requests and seconds waited of each period, oldest first.
     """
 
     budget: str
     workspace: str
     connections: list[str] = field(default_factory=list)
-    total: Line = field(default_factory=lambda: Line(None))
-    lines: list[Line] = field(default_factory=list)
+    total: UsageLine = field(default_factory=lambda: UsageLine(None))
+    lines: list[UsageLine] = field(default_factory=list)
     endpoints: list[tuple[str, int]] = field(default_factory=list)
     hidden_requests: int = 0
     buckets: list[tuple[datetime, int, float]] = field(default_factory=list)
 
 
-class SpendingReader:
+class UsageReader:
     """Reads the records of the last hours."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Spent] = OrderedDict()
 
     def records(self, storage: UPath, workspace: str, since: datetime) -> list[Spent]:
-        """Return what ended since a time, oldest first.
+        """Return the records that ended since a time, oldest first.
 
         :raises StorageError: the storage cannot be read.
         """
         paths: list[UPath] = []
-        with explained("read the spending records in", spending_folder(storage, workspace)):
+        with explained("read the usage records in", spending_folder(storage, workspace)):
             day, last = since.astimezone(UTC).date(), datetime.now(UTC).date()
             while day <= last:
-                today = spending_day(storage, workspace, day)
-                if today.exists():
-                    paths += [one for one in today.iterdir() if is_record(one.name)]
+                folder = spending_day(storage, workspace, day)
+                if folder.exists():
+                    paths += [path for path in folder.iterdir() if is_record(path.name)]
                 day += timedelta(days=1)
             self._read([path for path in paths if path.path not in self._known])
         found = [self._known[path.path] for path in paths if path.path in self._known]
-        return sorted((one for one in found if one.ended >= since.isoformat()), key=lambda one: one.ended)
+        recent = (record for record in found if record.ended >= since.isoformat())
+        return sorted(recent, key=lambda record: record.ended)
 
     def _read(self, paths: Sequence[UPath]) -> None:
         if not paths:
             return
-        # One call for all of them: object stores answer many at a time.
+        # One call for all paths: object stores serve many in parallel.
         contents = paths[0].fs.cat([path.path for path in paths], on_error="omit")
         by_name = {path.path.lstrip("/"): path.path for path in paths}
         for name, content in contents.items():
             try:
-                spent = Spent.of(json.loads(content))
+                record = Spent.of(json.loads(content))
             except (ValueError, TypeError):
-                continue  # another version's record, or half of one
-            self._known[by_name.get(str(name).lstrip("/"), str(name))] = spent
+                continue  # a record of another version, or an incomplete one
+            self._known[by_name.get(str(name).lstrip("/"), str(name))] = record
         while len(self._known) > _MOST_KEPT:
             self._known.popitem(last=False)
 
@@ -106,32 +107,32 @@ class SpendingReader:
 def budgets(
     records: Iterable[Spent], readable_dags: set[str], *, since: datetime, until: datetime
 ) -> list[TokenBudget]:
-    """Return what was spent of each token's budget, the busiest first.
+    """Return the use of each token's budget, the most used first.
 
-    :param readable_dags: DAGs whose names may be shown; what others spent is one number.
+    :param readable_dags: DAGs whose names may be shown; the requests of other DAGs are one number.
     """
     by_budget: dict[str, list[Spent]] = {}
     for record in records:
         by_budget.setdefault(record.budget, []).append(record)
-    made = [_budget(key, ones, readable_dags, since, until) for key, ones in by_budget.items()]
-    return sorted(made, key=lambda one: -one.total.requests)
+    found = [_budget(key, group, readable_dags, since, until) for key, group in by_budget.items()]
+    return sorted(found, key=lambda budget: -budget.total.requests)
 
 
 def _budget(
     key: str, records: Sequence[Spent], readable_dags: set[str], since: datetime, until: datetime
 ) -> TokenBudget:
     budget = TokenBudget(key, records[-1].workspace)
-    budget.connections = sorted({one.connection for one in records})
-    lines: dict[tuple[str, ...] | None, Line] = {}
+    budget.connections = sorted({record.connection for record in records})
+    lines: dict[tuple[str, ...] | None, UsageLine] = {}
     endpoints: Counter[str] = Counter()
-    for one in records:
-        budget.total.add(one)
-        endpoints.update(one.endpoints)
-        if one.dag_id is not None and one.dag_id not in readable_dags:
-            budget.hidden_requests += one.requests
+    for record in records:
+        budget.total.add(record)
+        endpoints.update(record.endpoints)
+        if record.dag_id is not None and record.dag_id not in readable_dags:
+            budget.hidden_requests += record.requests
             continue
-        spender = None if one.dag_id is None else (one.dag_id, one.task_id or "")
-        lines.setdefault(spender, Line(spender)).add(one)
+        source = None if record.dag_id is None else (record.dag_id, record.task_id or "")
+        lines.setdefault(source, UsageLine(source)).add(record)
     budget.lines = sorted(lines.values(), key=lambda line: -line.requests)
     budget.endpoints = endpoints.most_common(8)
     budget.buckets = _buckets(records, since, until)
@@ -141,11 +142,11 @@ def _budget(
 def _buckets(records: Iterable[Spent], since: datetime, until: datetime) -> list[tuple[datetime, int, float]]:
     width = (until - since) / BUCKETS
     requests, waits = [0.0] * BUCKETS, [0.0] * BUCKETS
-    for one in records:
-        # A record tells of up to a minute or so; it counts where it ended.
-        place = min(BUCKETS - 1, max(0, int((datetime.fromisoformat(one.ended) - since) / width)))
-        requests[place] += one.requests
-        waits[place] += one.seconds_waited
+    for record in records:
+        # A record covers about a minute; it counts in the bucket in which it ended.
+        place = min(BUCKETS - 1, max(0, int((datetime.fromisoformat(record.ended) - since) / width)))
+        requests[place] += record.requests
+        waits[place] += record.seconds_waited
     return [(since + width * place, int(requests[place]), waits[place]) for place in range(BUCKETS)]
 
 
@@ -154,7 +155,7 @@ def of_task(
 ) -> list[Spent]:
     """Return the records of a DAG, a run of it, or a task of that run."""
     return [
-        one
-        for one in records
-        if one.dag_id == dag_id and run_id in {None, one.run_id} and task_id in {None, one.task_id}
+        record
+        for record in records
+        if record.dag_id == dag_id and run_id in {None, record.run_id} and task_id in {None, record.task_id}
     ]

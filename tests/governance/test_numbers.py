@@ -13,8 +13,8 @@ from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.snapshots.store import SnapshotStore
-from airflow_provider_studio.plugin.materialize import prepare_night, prepare_plan
-from airflow_provider_studio.plugin.queries import NightTables, ReportQuery, verdict_counts
+from airflow_provider_studio.plugin.materialize import prepare_plan, prepare_snapshot
+from airflow_provider_studio.plugin.queries import ReportQuery, SnapshotTables, verdict_counts
 from tests.governance.nights import NOW, ago, write_night
 
 CRONS: dict[str, tuple[dict[str, Any], float | None]] = {
@@ -44,7 +44,7 @@ OLD = {"collection": "c1", "archived": False, "created_at": ago(900), "edited_at
 
 @pytest.fixture
 def planned(storage: UPath) -> Plan:
-    """A plan for a night with dead Reports of odd schedules, a live Report with a failing one, and datasets."""
+    """A plan for a snapshot with dead Reports of odd schedules, a live Report with a failing one, and datasets."""
     dead = {f"{number:04x}": {**OLD, "type": "Report", "schedules_count": 1} for number in range(len(CRONS))}
     schedules = {
         f"5{number:04x}": {"report": f"{number:04x}", "name": name, **cron}
@@ -74,54 +74,56 @@ def planned(storage: UPath) -> Plan:
 
 
 @pytest.fixture
-def page(storage: UPath, planned: Plan, tmp_path: Path) -> NightTables:
+def page(storage: UPath, planned: Plan, tmp_path: Path) -> SnapshotTables:
     cache = tmp_path / "cache"
-    return NightTables(prepare_night(storage, "acme", cache), prepare_plan(storage, "acme", planned.plan_id, cache))
+    return SnapshotTables(
+        prepare_snapshot(storage, "acme", cache), prepare_plan(storage, "acme", planned.plan_id, cache)
+    )
 
 
 @pytest.mark.parametrize("name", CRONS)
-def test_plan_and_page_count_the_same_runs_a_week(planned: Plan, page: NightTables, name: str) -> None:
+def test_plan_and_page_count_the_same_runs_a_week(planned: Plan, page: SnapshotTables, name: str) -> None:
     (action,) = [one for one in planned.actions if one.schedule_name == name]
     (row,) = page.schedules(action.report)
     told = None if action.saving is None else action.saving.runs_a_week
     assert (told, row["runs_a_week"]) == (CRONS[name][1], CRONS[name][1])
 
 
-def test_a_report_is_listed_once_whatever_the_plan_says_of_its_schedules(page: NightTables, planned: Plan) -> None:
+def test_a_report_is_listed_once_whatever_the_plan_says_of_its_schedules(page: SnapshotTables, planned: Plan) -> None:
     assert {"f1", "f2"} <= {one.schedule for one in planned.actions}, "a Report that stays loses two schedules"
     tokens = [row["token"] for row in page.page(ReportQuery(), 1)[0]]
     assert len(tokens) == len(set(tokens)) == len(CRONS) + 4
     assert page.page(ReportQuery(), 1)[1] == len(tokens)
 
 
-def test_stale_is_what_the_plan_archives(page: NightTables, planned: Plan) -> None:
+def test_stale_is_what_the_plan_archives(page: SnapshotTables, planned: Plan) -> None:
     assert planned.summary()["stale"] == page.numbers()["stale"] == len(CRONS)
     assert page.page(ReportQuery(verdict="stale"), 1)[1] == len(CRONS)
     tables = prepare_plan_folder(page)
     assert dict(verdict_counts(tables))["stale"] == len(CRONS)
 
 
-def prepare_plan_folder(page: NightTables) -> Path:
+def prepare_plan_folder(page: SnapshotTables) -> Path:
     return next(page.folder.parent.glob("plan=*"))
 
 
 def test_reports_are_no_datasets_in_the_plan_the_headline_and_the_chart(
-    storage: UPath, planned: Plan, page: NightTables
+    storage: UPath, planned: Plan, page: SnapshotTables
 ) -> None:
     reports = len(CRONS) + 2
     assert planned.header.reports_in_snapshot == planned.summary()["reports"] == reports
     assert page.numbers()["reports"] == reports
-    assert page.nights[-1]["reports"] == reports
-    assert len(SnapshotStore(storage, "acme").all()) == len(page.nights)
+    assert page.snapshots[-1]["reports"] == reports
+    assert len(SnapshotStore(storage, "acme").all()) == len(page.snapshots)
 
 
 @pytest.mark.parametrize("number", ["reports", "archived", "scheduled", "unviewed", "scheduled_unviewed"])
-def test_the_headline_is_the_newest_point_of_its_chart(page: NightTables, number: str) -> None:
-    assert page.numbers()[number] == page.nights[-1][number]
+def test_the_headline_is_the_newest_point_of_its_chart(page: SnapshotTables, number: str) -> None:
+    assert page.numbers()[number] == page.snapshots[-1][number]
 
 
 @pytest.mark.parametrize(
-    ("number", "wanted"),
+    ("number", "query"),
     [
         ("reports", ReportQuery(state="reports")),
         ("archived", ReportQuery(state="archived")),
@@ -131,11 +133,11 @@ def test_the_headline_is_the_newest_point_of_its_chart(page: NightTables, number
         ("stale", ReportQuery(verdict="stale")),
     ],
 )
-def test_the_list_behind_a_headline_has_as_many_rows(page: NightTables, number: str, wanted: ReportQuery) -> None:
-    assert page.page(wanted, 1)[1] == page.numbers()[number]
+def test_the_list_behind_a_headline_has_as_many_rows(page: SnapshotTables, number: str, query: ReportQuery) -> None:
+    assert page.page(query, 1)[1] == page.numbers()[number]
 
 
 def test_what_no_history_proves_is_not_known_rather_than_none(storage: UPath, tmp_path: Path) -> None:
     write_night(storage, 0, {"aaa1": {**OLD, "type": "Report"}})
-    page = NightTables(prepare_night(storage, "acme", tmp_path / "cache"))
-    assert (page.numbers()["unviewed"], page.nights[-1]["unviewed"]) == (None, None)
+    page = SnapshotTables(prepare_snapshot(storage, "acme", tmp_path / "cache"))
+    assert (page.numbers()["unviewed"], page.snapshots[-1]["unviewed"]) == (None, None)

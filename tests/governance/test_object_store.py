@@ -27,7 +27,7 @@ from airflow_provider_studio.governance.storage import check_writable, write_onc
 from airflow_provider_studio.hooks.usage import remove_old
 from airflow_provider_studio.operators.run_record import TaskRecord
 from airflow_provider_studio.plugin.cache import StillPreparingError
-from airflow_provider_studio.plugin.repository import Library
+from airflow_provider_studio.plugin.repository import Repository
 from tests.governance.conftest import Governed
 from tests.governance.killing import finish, start, work_of
 from tests.governance.nights import write_night
@@ -84,20 +84,20 @@ def test_a_night_that_is_killed_tried_again_undone_and_shown(
     assert governed.undo(plan).unarchived == 1
     assert governed.state() == before
 
-    library = Library(settings.storage, tmp_path / "cache", patience_seconds=60)
-    assert library.workspaces() == ["acme"]
-    assert [one.header.plan_id for one in library.plans("acme")] == [plan.plan_id]
-    assert len(library.events("acme", plan.plan_id)) == len(Audit(storage, "acme").events()) > 0
+    repository = Repository(settings.storage, tmp_path / "cache", patience_seconds=60)
+    assert repository.workspaces() == ["acme"]
+    assert [one.header.plan_id for one in repository.plans("acme")] == [plan.plan_id]
+    assert len(repository.events("acme", plan.plan_id)) == len(Audit(storage, "acme").events()) > 0
     asking_again = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(StillPreparingError),
         wait=tenacity.wait_fixed(0.2),
         stop=tenacity.stop_after_delay(60),
         reraise=True,
     )
-    tables = asking_again(library.night_tables, "acme")
+    tables = asking_again(repository.snapshot_tables, "acme")
     assert tables is not None
-    assert len(json.loads((tables / "nights.json").read_text())) == 2
-    assert (asking_again(library.plan_tables, "acme", plan.plan_id) / "verdicts.parquet").exists()
+    assert len(json.loads((tables / "snapshots.json").read_text())) == 2
+    assert (asking_again(repository.plan_tables, "acme", plan.plan_id) / "verdicts.parquet").exists()
     write_csv(SnapshotStore(storage, "acme").all(), storage / "exports" / "inventory.csv")
     assert "Dead" in (storage / "exports" / "inventory.csv").read_text()
 

@@ -28,8 +28,8 @@ from airflow_provider_studio.governance.text import (
     table_lines,
     without_formulas,
 )
-from airflow_provider_studio.plugin.materialize import prepare_night
-from airflow_provider_studio.plugin.queries import EXPORTED, NightTables, ReportQuery
+from airflow_provider_studio.plugin.materialize import prepare_snapshot
+from airflow_provider_studio.plugin.queries import EXPORTED, ReportQuery, SnapshotTables
 from tests.governance.nights import write_night
 
 STARTS = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠", "｜", "％", "﹦", "﹢", "﹣", "﹫", "﹪", "\u2212")
@@ -108,7 +108,7 @@ def printed_csv(_storage: UPath, _tmp_path: Path, shown: Callable[[], str]) -> s
 
 
 def exported_csv(storage: UPath, tmp_path: Path, _shown: Callable[[], str]) -> str:
-    tables = NightTables(prepare_night(storage, "acme", tmp_path / "cache"))
+    tables = SnapshotTables(prepare_snapshot(storage, "acme", tmp_path / "cache"))
     return "".join(csv_pieces(EXPORTED, tables.export(ReportQuery())))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages over HTTP, with Airflow's own auth manager in front of them, on storage as a season of nights left it."""
+"""The pages over HTTP, behind Airflow's own auth manager, on the storage of a season."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def app(users: None, season: UPath, tmp_path: Path) -> FastAPI:
     """The pages as Airflow mounts them, in front of an Airflow without DAGs."""
     from airflow_provider_studio.plugin import access
     from airflow_provider_studio.plugin.app import create_app
-    from airflow_provider_studio.plugin.repository import Library, library
+    from airflow_provider_studio.plugin.repository import Repository, repository
 
     pages = create_app()
-    made = Library(lambda: season, tmp_path / "page-cache", patience_seconds=30)
-    pages.dependency_overrides[library] = lambda: made
+    stored = Repository(lambda: season, tmp_path / "page-cache", patience_seconds=30)
+    pages.dependency_overrides[repository] = lambda: stored
     pages.dependency_overrides[access._readable_dags] = lambda: {"studio_nightly_governance"}
     root = FastAPI()
     root.mount("/studio", pages)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values that load slowly hold up neither Airflow's threads nor each other, and prepared tables are made once."""
+"""Slow loads block neither Airflow's threads nor each other, and tables are prepared once."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from upath import UPath
 
 from airflow_provider_studio.plugin import repository as repository_module
 from airflow_provider_studio.plugin.cache import AsyncCache, TooSlowError
-from airflow_provider_studio.plugin.materialize import prepare_night
+from airflow_provider_studio.plugin.materialize import prepare_snapshot
 from airflow_provider_studio.plugin.queries import ReportQuery
-from airflow_provider_studio.plugin.repository import Library
+from airflow_provider_studio.plugin.repository import Repository
 from tests.plugin.serving import DEADLINE_SECONDS
 from tests.plugin.workspace import ODD_NAMES, ODD_WORKSPACE, write_odd_names
 
 
 class Slow:
-    """A load that takes until it may end."""
+    """A load that waits until a test lets it end."""
 
     def __init__(self) -> None:
         self.may_end = threading.Event()
@@ -33,7 +33,7 @@ class Slow:
         self.loaded.append(key)
         return f"value of {key}"
 
-    def remembered(self, patience_seconds: float) -> AsyncCache[str]:
+    def cached(self, patience_seconds: float) -> AsyncCache[str]:
         return AsyncCache(
             self,
             good_for_seconds=None,
@@ -44,25 +44,25 @@ class Slow:
 
 @pytest.fixture
 def slow() -> Iterator[Slow]:
-    made = Slow()
-    yield made
-    made.may_end.set()
+    load = Slow()
+    yield load
+    load.may_end.set()
 
 
-def test_addresses_without_end_do_not_queue_loads_without_end(slow: Slow) -> None:
-    remembered = slow.remembered(patience_seconds=0)
+def test_any_number_of_urls_queues_a_limited_number_of_loads(slow: Slow) -> None:
+    cache = slow.cached(patience_seconds=0)
     for number in range(200):
         with pytest.raises(TooSlowError):
-            remembered.get(f"hours={number}")
+            cache.get(f"hours={number}")
     slow.may_end.set()
-    remembered._pool.shutdown(wait=True)
+    cache._pool.shutdown(wait=True)
     assert 0 < len(slow.loaded) < 50
 
 
 def test_most_requests_do_not_wait_for_slow_storage_with_airflows_threads(slow: Slow) -> None:
-    remembered = slow.remembered(patience_seconds=DEADLINE_SECONDS)
+    cache = slow.cached(patience_seconds=DEADLINE_SECONDS)
     with ThreadPoolExecutor(40) as airflows_threads:
-        requests = [airflows_threads.submit(remembered.get, "key") for _ in range(40)]
+        requests = [airflows_threads.submit(cache.get, "key") for _ in range(40)]
         refused = as_completed(requests, timeout=DEADLINE_SECONDS / 4)
         assert all(isinstance(next(refused).exception(), TooSlowError) for _ in range(20))
         slow.may_end.set()
@@ -71,47 +71,47 @@ def test_most_requests_do_not_wait_for_slow_storage_with_airflows_threads(slow: 
 
 @pytest.fixture
 def storage(tmp_path: Path) -> UPath:
-    made = UPath(tmp_path / "studio")
-    write_odd_names(made)
-    return made
+    root = UPath(tmp_path / "studio")
+    write_odd_names(root)
+    return root
 
 
 def test_tables_that_were_deleted_are_made_again(storage: UPath, tmp_path: Path) -> None:
-    pages = Library(lambda: storage, tmp_path / "cache", patience_seconds=DEADLINE_SECONDS)
-    before = pages.night_tables(ODD_WORKSPACE)
+    pages = Repository(lambda: storage, tmp_path / "cache", patience_seconds=DEADLINE_SECONDS)
+    before = pages.snapshot_tables(ODD_WORKSPACE)
     assert before is not None
     shutil.rmtree(tmp_path / "cache")
-    assert pages.night_tables(ODD_WORKSPACE) == before
+    assert pages.snapshot_tables(ODD_WORKSPACE) == before
     assert before.exists()
-    night = pages.tables(ODD_WORKSPACE, None)
-    assert night is not None
-    assert night.page(ReportQuery(), 1)[1] == len(ODD_NAMES)
+    tables = pages.tables(ODD_WORKSPACE, None)
+    assert tables is not None
+    assert tables.page(ReportQuery(), 1)[1] == len(ODD_NAMES)
 
 
-def test_two_api_servers_make_the_tables_of_a_night_once(
+def test_two_api_servers_prepare_the_tables_of_a_snapshot_once(
     storage: UPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = threading.Event()
-    made: list[tuple[object, ...]] = []
+    calls: list[tuple[object, ...]] = []
 
     def counted(*arguments: object) -> Path:
-        made.append(arguments)
-        if len(made) == len(servers):
+        calls.append(arguments)
+        if len(calls) == len(servers):
             both.set()
         both.wait(0.5)  # time for the other server to begin as well, if it does
-        return prepare_night(*arguments)  # type: ignore[arg-type]
+        return prepare_snapshot(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(repository_module, "prepare_night", counted)
-    servers = [Library(lambda: storage, tmp_path / "cache", patience_seconds=DEADLINE_SECONDS) for _ in range(2)]
+    monkeypatch.setattr(repository_module, "prepare_snapshot", counted)
+    servers = [Repository(lambda: storage, tmp_path / "cache", patience_seconds=DEADLINE_SECONDS) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
-        folders = list(pool.map(lambda one: one.night_tables(ODD_WORKSPACE), servers))
+        folders = list(pool.map(lambda server: server.snapshot_tables(ODD_WORKSPACE), servers))
     assert folders[0] == folders[1]
-    assert len(made) == 1
+    assert len(calls) == 1
 
 
 def test_what_a_killed_preparation_left_is_removed(storage: UPath, tmp_path: Path) -> None:
-    left = tmp_path / "cache" / f"workspace={ODD_WORKSPACE}" / ".making-killed"
-    left.mkdir(parents=True)
-    pages = Library(lambda: storage, tmp_path / "cache", patience_seconds=DEADLINE_SECONDS)
-    assert pages.night_tables(ODD_WORKSPACE) is not None
-    assert not left.exists()
+    leftover = tmp_path / "cache" / f"workspace={ODD_WORKSPACE}" / ".making-killed"
+    leftover.mkdir(parents=True)
+    pages = Repository(lambda: storage, tmp_path / "cache", patience_seconds=DEADLINE_SECONDS)
+    assert pages.snapshot_tables(ODD_WORKSPACE) is not None
+    assert not leftover.exists()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders and plans that anyone with access to storage may make do nothing to the API server when a page is opened."""
+"""Folders and plans from anyone with access to storage cannot harm the API server when a page is opened."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from upath import UPath
 from airflow_provider_studio.governance.errors import PlanError
 from airflow_provider_studio.governance.layout import prepared_plan
 from airflow_provider_studio.governance.snapshots.store import SnapshotStore
-from airflow_provider_studio.plugin.materialize import prepare_night
-from airflow_provider_studio.plugin.queries import NightTables, ReportQuery
-from airflow_provider_studio.plugin.repository import Library, library
+from airflow_provider_studio.plugin.materialize import prepare_snapshot
+from airflow_provider_studio.plugin.queries import ReportQuery, SnapshotTables
+from airflow_provider_studio.plugin.repository import Repository, repository
 from tests.plugin.conftest import bearer
 from tests.plugin.workspace import write_odd_names
 
@@ -43,8 +43,8 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def browser(app: FastAPI, storage: UPath, cache: Path) -> TestClient:
-    made = Library(lambda: storage, cache, patience_seconds=30)
-    app.state.pages.dependency_overrides[library] = lambda: made
+    pages = Repository(lambda: storage, cache, patience_seconds=30)
+    app.state.pages.dependency_overrides[repository] = lambda: pages
     return TestClient(app, headers=bearer("viewer"))
 
 
@@ -70,9 +70,9 @@ def test_a_folder_that_cannot_be_a_workspace_is_not_shown_and_runs_nothing(
 def test_a_snapshot_whose_name_is_no_time_breaks_no_page(app: FastAPI, tmp_path: Path, work: Path) -> None:
     storage = UPath(tmp_path / "storage")
     write_odd_names(storage, "acme")
-    (night,) = SnapshotStore(storage, "acme").all()
+    (snapshot,) = SnapshotStore(storage, "acme").all()
     for name in ("x", "zz'; COPY (SELECT 42) TO 'written.csv'; --"):
-        shutil.copytree(Path(night.folder), Path(night.folder.parent / f"taken_at={name}"))
+        shutil.copytree(Path(snapshot.folder), Path(snapshot.folder.parent / f"taken_at={name}"))
     viewer = browser(app, storage, tmp_path / "cache")
     assert {viewer.get(f"/studio{page}").status_code for page in PAGES} == {200}
 
@@ -131,7 +131,7 @@ def test_only_a_plans_id_names_a_folder(tmp_path: Path, plan_id: str) -> None:
 def test_the_pages_database_reads_the_cache_alone(tmp_path: Path, work: Path) -> None:
     storage = UPath(tmp_path / "storage")
     write_odd_names(storage, "acme")
-    tables = NightTables(prepare_night(storage, "acme", tmp_path / "cache"))
+    tables = SnapshotTables(prepare_snapshot(storage, "acme", tmp_path / "cache"))
     assert tables.page(ReportQuery(), 1)[1] == 6
     (tmp_path / "cache" / "workspace=acme" / tables.folder.name / "history.parquet").unlink()
     outside = SnapshotStore(storage, "acme").all()[-1].folder

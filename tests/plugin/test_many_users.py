@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several people use the pages at the same time: exports are whole or visibly broken, and pages go on meanwhile."""
+"""Several people use the pages at the same time: exports are complete or visibly broken, and pages still respond."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from upath import UPath
 
 from airflow_provider_studio.plugin import queries
 from airflow_provider_studio.plugin.csv_export import Exports
-from airflow_provider_studio.plugin.materialize import prepare_night, prepare_plan
-from airflow_provider_studio.plugin.queries import NightTables
+from airflow_provider_studio.plugin.materialize import prepare_plan, prepare_snapshot
+from airflow_provider_studio.plugin.queries import SnapshotTables
 from airflow_provider_studio.plugin.query_limits import BusyError, Lane
-from airflow_provider_studio.plugin.repository import Library, library
+from airflow_provider_studio.plugin.repository import Repository, repository
 from airflow_provider_studio.plugin.routes import reports
 from tests.benchmarks.large_workspace import WORKSPACE, write_workspace
 from tests.plugin.conftest import bearer
@@ -42,7 +42,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[UPath, Path]:
     """Storage with a workspace of many Reports, and a page cache with its tables. Tests only read them."""
     storage, cache = UPath(tmp_path_factory.mktemp("large") / "studio"), tmp_path_factory.mktemp("page-cache")
     plan = write_workspace(storage, reports=REPORTS, nights=1)
-    prepare_night(storage, WORKSPACE, cache)
+    prepare_snapshot(storage, WORKSPACE, cache)
     prepare_plan(storage, WORKSPACE, plan.plan_id, cache)
     return storage, cache
 
@@ -51,8 +51,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[UPath, Path]:
 def crowded(app: FastAPI, large: tuple[UPath, Path]) -> FastAPI:
     """The pages of the large workspace."""
     storage, cache = large
-    made = Library(lambda: storage, cache, patience_seconds=DEADLINE_SECONDS)
-    app.state.pages.dependency_overrides[library] = lambda: made
+    pages = Repository(lambda: storage, cache, patience_seconds=DEADLINE_SECONDS)
+    app.state.pages.dependency_overrides[repository] = lambda: pages
     return app
 
 
@@ -92,32 +92,32 @@ def rows_of(response: requests.Response) -> list[dict[str, str]]:
 
 
 class Held:
-    """Exports that stop in the middle until they may go on."""
+    """Exports that stop in the middle until a test lets them continue."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.begun = threading.Semaphore(0)
-        self.go_on = threading.Event()
+        self.started = threading.Semaphore(0)
+        self.resume = threading.Event()
         self.closed = threading.Semaphore(0)
-        whole = NightTables.export
+        whole = SnapshotTables.export
 
-        def export(night: NightTables, wanted: queries.ReportQuery) -> Iterator[Any]:
+        def export(tables: SnapshotTables, query: queries.ReportQuery) -> Iterator[Any]:
             try:
-                for number, row in enumerate(whole(night, wanted)):
+                for number, row in enumerate(whole(tables, query)):
                     if number == 10:
-                        self.begun.release()
-                        self.go_on.wait(DEADLINE_SECONDS)
+                        self.started.release()
+                        self.resume.wait(DEADLINE_SECONDS)
                     yield row
             finally:
                 self.closed.release()
 
-        monkeypatch.setattr(NightTables, "export", export)
+        monkeypatch.setattr(SnapshotTables, "export", export)
 
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
-    made = Held(monkeypatch)
-    yield made
-    made.go_on.set()
+    exports = Held(monkeypatch)
+    yield exports
+    exports.resume.set()
 
 
 def test_exports_and_pages_at_the_same_time_are_all_whole(url: str, memory: Callable[[str], None]) -> None:
@@ -132,7 +132,7 @@ def test_exports_and_pages_at_the_same_time_are_all_whole(url: str, memory: Call
         assert names == sorted(names)
 
 
-def test_an_export_says_how_long_it_is_whatever_is_between(url: str) -> None:
+def test_an_export_states_its_length_compressed_or_not(url: str) -> None:
     plain = get(url, EXPORT, stream=True)
     assert int(plain.headers["Content-Length"]) == len(plain.raw.read())
     with requests.Session() as session:
@@ -145,15 +145,15 @@ def test_an_export_says_how_long_it_is_whatever_is_between(url: str) -> None:
 
 
 def test_an_export_that_fails_in_the_middle_never_looks_whole(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = NightTables.export
+    whole = SnapshotTables.export
 
-    def failing(night: NightTables, wanted: queries.ReportQuery) -> Iterator[Any]:
-        for number, row in enumerate(whole(night, wanted)):
+    def failing(tables: SnapshotTables, query: queries.ReportQuery) -> Iterator[Any]:
+        for number, row in enumerate(whole(tables, query)):
             if number == REPORTS - 100:
                 raise RuntimeError("the disk failed")
             yield row
 
-    monkeypatch.setattr(NightTables, "export", failing)
+    monkeypatch.setattr(SnapshotTables, "export", failing)
     response = get(url, EXPORT)
     assert response.status_code == 500
     assert response.headers["content-type"].startswith("text/plain")
@@ -169,16 +169,16 @@ def test_a_disk_without_room_is_an_error_before_the_download(
     assert "No space left" in response.text
 
 
-def test_exports_beyond_the_queue_are_told_when_to_come_back(url: str, crowded: FastAPI, held: Held) -> None:
+def test_exports_beyond_the_queue_get_a_time_to_retry(url: str, crowded: FastAPI, held: Held) -> None:
     exports = with_exports(crowded, at_once=1, queue=1)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(get, url, EXPORT)
-        assert held.begun.acquire(timeout=DEADLINE_SECONDS)
+        assert held.started.acquire(timeout=DEADLINE_SECONDS)
         second = pool.submit(get, url, EXPORT)
         wait_until(lambda: exports._waiting == 2)
         refusal = get(url, EXPORT)
-        assert get(url, PAGE).status_code == 200, "pages go on while exports wait"
-        held.go_on.set()
+        assert get(url, PAGE).status_code == 200, "pages respond while exports wait"
+        held.resume.set()
     assert [len(rows_of(future.result())) for future in (first, second)] == [REPORTS] * 2
     assert refusal.status_code == 503
     assert int(refusal.headers["Retry-After"]) > 0
@@ -189,14 +189,14 @@ def test_exports_beyond_the_queue_are_told_when_to_come_back(url: str, crowded: 
 
 def test_a_client_that_disconnects_frees_its_place(url: str, crowded: FastAPI, held: Held) -> None:
     with_exports(crowded, at_once=1, queue=0)
-    where = urlsplit(url)
-    with socket.create_connection((where.hostname, where.port)) as connection:
-        lines = [f"GET {EXPORT} HTTP/1.1", f"Host: {where.netloc}"]
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        lines = [f"GET {EXPORT} HTTP/1.1", f"Host: {parts.netloc}"]
         lines += [f"{name}: {value}" for name, value in bearer("viewer").items()]
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-        assert held.begun.acquire(timeout=DEADLINE_SECONDS)
+        assert held.started.acquire(timeout=DEADLINE_SECONDS)
         assert get(url, EXPORT).status_code == 503
-    held.go_on.set()
+    held.resume.set()
     assert held.closed.acquire(timeout=DEADLINE_SECONDS), "its query has ended"
     wait_until(lambda: get(url, EXPORT).status_code == 200)
 
@@ -204,25 +204,25 @@ def test_a_client_that_disconnects_frees_its_place(url: str, crowded: FastAPI, h
 def test_a_slow_reader_holds_no_query(url: str, crowded: FastAPI) -> None:
     with_exports(crowded, at_once=1, queue=0)
     readers = [get(url, EXPORT, stream=True) for _ in range(3)]
-    assert [reader.status_code for reader in readers] == [200] * 3, "each was read from no further than its headers"
+    assert [reader.status_code for reader in readers] == [200] * 3, "only the headers of each were read"
     assert len(rows_of(get(url, EXPORT))) == REPORTS
     assert [len(rows_of(reader)) for reader in readers] == [REPORTS] * 3
 
 
-def test_a_reader_that_takes_nothing_is_given_up(url: str, crowded: FastAPI) -> None:
+def test_a_client_that_reads_nothing_is_disconnected(url: str, crowded: FastAPI) -> None:
     with_exports(crowded, most_open=1, stall_seconds=0.3)
-    where = urlsplit(url)
+    parts = urlsplit(url)
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect((where.hostname, where.port))
-        lines = [f"GET {EXPORT} HTTP/1.1", f"Host: {where.netloc}"]
+        connection.connect((parts.hostname, parts.port))
+        lines = [f"GET {EXPORT} HTTP/1.1", f"Host: {parts.netloc}"]
         lines += [f"{name}: {value}" for name, value in bearer("viewer").items()]
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         assert connection.recv(15) == b"HTTP/1.1 200 OK"
         wait_until(lambda: get(url, EXPORT).status_code == 200)
 
 
-def test_a_query_without_enough_memory_is_a_page_that_comes_back(url: str, memory: Callable[[str], None]) -> None:
+def test_a_query_without_enough_memory_is_a_page_that_reloads(url: str, memory: Callable[[str], None]) -> None:
     memory("1MB")
     for path in (f"{PAGE}&q=draft", EXPORT):
         response = get(url, path)
@@ -232,7 +232,7 @@ def test_a_query_without_enough_memory_is_a_page_that_comes_back(url: str, memor
         assert "memory" in response.text
 
 
-def test_a_page_that_finds_no_room_comes_back_by_itself(
+def test_a_page_beyond_the_lane_reloads_itself(
     url: str, memory: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lane = Lane(at_once=1, queue=0, wait_seconds=5, query_seconds=60)
@@ -246,11 +246,11 @@ def test_a_page_that_finds_no_room_comes_back_by_itself(
     assert get(url, f"{PAGE}&q=weekly").status_code == 200
 
 
-def test_an_error_of_our_own_is_a_page_with_the_headers(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_a_page_with_the_headers(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_arguments: object) -> None:
         raise RuntimeError("a secret detail")
 
-    monkeypatch.setattr(NightTables, "page", broken)
+    monkeypatch.setattr(SnapshotTables, "page", broken)
     response = get(url, PAGE)
     assert response.status_code == 500
     assert POLICY in response.headers
@@ -259,7 +259,7 @@ def test_an_error_of_our_own_is_a_page_with_the_headers(url: str, monkeypatch: p
 
 
 def test_a_query_that_takes_too_long_is_interrupted(tmp_path: Path) -> None:
-    file = tmp_path / "cache" / "workspace=acme" / "night=1" / "reports.parquet"
+    file = tmp_path / "cache" / "workspace=acme" / "snapshot=1" / "reports.parquet"
     lane = Lane(at_once=1, queue=0, wait_seconds=1, query_seconds=0.05)
     with pytest.raises(BusyError, match="was stopped"), queries._cursor(file, lane) as cursor:
         cursor.execute("SELECT sum(a.range * b.range) FROM range(1000000) AS a, range(1000000) AS b").fetchall()
@@ -267,7 +267,7 @@ def test_a_query_that_takes_too_long_is_interrupted(tmp_path: Path) -> None:
         assert cursor.execute("SELECT 1").fetchall() == [(1,)], "its turn is free again"
 
 
-def test_who_waits_too_long_for_a_turn_is_refused() -> None:
+def test_a_query_that_waits_too_long_for_its_turn_is_refused() -> None:
     lane = Lane(at_once=1, queue=1, wait_seconds=0.01, query_seconds=60)
     with lane.turn():
         for _ in range(3):

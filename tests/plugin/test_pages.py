@@ -8,6 +8,7 @@ import io
 import json
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,14 @@ from airflow_provider_studio.governance.errors import StorageError
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 from airflow_provider_studio.plugin.airflow_plugin import PREFIX, StudioPlugin
-from airflow_provider_studio.plugin.rendering import HERE
-from airflow_provider_studio.plugin.repository import Library, library
+from airflow_provider_studio.plugin.rendering import HERE, due
+from airflow_provider_studio.plugin.repository import Repository, repository
 from tests.plugin.conftest import bearer
 from tests.plugin.workspace import ACTOR, ODD_NAMES, ODD_WORKSPACE
 
 
-def addresses(app: FastAPI, season: UPath) -> dict[str, str]:
-    """Return an address for each route of the pages, by its path."""
+def urls(app: FastAPI, season: UPath) -> dict[str, str]:
+    """Return a URL for each route of the pages, by its path."""
     plan_id = Audit(season, "acme").headers()[0].plan_id
     values = {
         "{token}": some_report(season),
@@ -39,13 +40,13 @@ def addresses(app: FastAPI, season: UPath) -> dict[str, str]:
         "{run_id:path}": ACTOR["run"],
         "{name:path}": "studio.css",
     }
-    made = {}
+    found = {}
     for route in app.state.pages.routes:
         path = route.path
         for placeholder, value in values.items():
             path = path.replace(placeholder, value)
-        made[route.path] = f"{PREFIX}{path}" + ("" if "{name" in route.path or "dag" in path else "?workspace=acme")
-    return made
+        found[route.path] = f"{PREFIX}{path}" + ("" if "{name" in route.path or "dag" in path else "?workspace=acme")
+    return found
 
 
 def some_report(season: UPath, condition: str = "true", column: str = "token") -> Any:
@@ -59,18 +60,18 @@ def some_report(season: UPath, condition: str = "true", column: str = "token") -
 
 def test_every_route_refuses_the_anonymous_and_lets_a_viewer_read(app: FastAPI, season: UPath) -> None:
     with TestClient(app) as client:
-        for path, address in addresses(app, season).items():
-            refused = client.get(address)
+        for path, url in urls(app, season).items():
+            refused = client.get(url)
             assert refused.status_code == 401, path
             assert "acme" not in refused.text, path
             for role in ("viewer", "admin"):
-                answer = client.get(address, headers=bearer(role))
-                assert answer.status_code == 200, (path, role, answer.text)
+                response = client.get(url, headers=bearer(role))
+                assert response.status_code == 200, (path, role, response.text)
 
 
 def test_a_user_without_a_role_is_refused_everywhere(app: FastAPI, season: UPath) -> None:
     with TestClient(app, headers=bearer("")) as client:
-        assert {client.get(address).status_code for address in addresses(app, season).values()} == {403}
+        assert {client.get(url).status_code for url in urls(app, season).values()} == {403}
 
 
 def test_there_are_only_ways_to_read(app: FastAPI, season: UPath) -> None:
@@ -80,17 +81,15 @@ def test_there_are_only_ways_to_read(app: FastAPI, season: UPath) -> None:
         assert isinstance(route, APIRoute), "nothing is mounted past the check, no /docs, no /openapi.json"
         assert route.methods == {"GET"}
     with TestClient(app, headers=bearer("admin")) as client:
-        for address in addresses(app, season).values():
-            assert {client.request(method, address).status_code for method in ("POST", "PUT", "PATCH", "DELETE")} == {
-                405
-            }
+        for url in urls(app, season).values():
+            assert {client.request(method, url).status_code for method in ("POST", "PUT", "PATCH", "DELETE")} == {405}
 
 
-def test_the_policy_of_every_answer_allows_no_script_but_our_files(
+def test_the_policy_of_every_response_allows_only_scripts_of_the_package(
     viewer: TestClient, app: FastAPI, season: UPath
 ) -> None:
-    for address in [*addresses(app, season).values(), f"{PREFIX}/nowhere"]:
-        headers = viewer.get(address).headers
+    for url in [*urls(app, season).values(), f"{PREFIX}/nowhere"]:
+        headers = viewer.get(url).headers
         policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
         assert policy["default-src"] == "'none'"
         assert policy["script-src"] == policy["style-src"] == policy["img-src"] == "'self'"
@@ -109,28 +108,28 @@ def test_templates_hold_no_script_no_style_and_no_other_host() -> None:
 
 @pytest.mark.parametrize("token", ODD_NAMES)
 def test_a_name_is_text_in_every_page(viewer: TestClient, token: str) -> None:
-    for address in (f"/studio/reports?workspace={ODD_WORKSPACE}", f"/studio/reports/{token}?workspace={ODD_WORKSPACE}"):
-        answer = viewer.get(address)
-        assert answer.status_code == 200
-        assert "<script>document" not in answer.text
-        assert "<img src=x" not in answer.text
-        assert "<b>Bold" not in answer.text
-        assert "javascript:" not in answer.text
+    for url in (f"/studio/reports?workspace={ODD_WORKSPACE}", f"/studio/reports/{token}?workspace={ODD_WORKSPACE}"):
+        response = viewer.get(url)
+        assert response.status_code == 200
+        assert "<script>document" not in response.text
+        assert "<img src=x" not in response.text
+        assert "<b>Bold" not in response.text
+        assert "javascript:" not in response.text
     assert "売上レポート" in viewer.get(f"/studio/reports?workspace={ODD_WORKSPACE}").text
 
 
-def test_an_address_that_is_searched_for_is_text_too(viewer: TestClient) -> None:
-    answer = viewer.get("/studio/reports", params={"workspace": "acme", "q": '"><script>alert(1)</script>'})
-    assert "<script>alert" not in answer.text
-    assert "No Report matches" in answer.text
+def test_a_search_is_text_too(viewer: TestClient) -> None:
+    response = viewer.get("/studio/reports", params={"workspace": "acme", "q": '"><script>alert(1)</script>'})
+    assert "<script>alert" not in response.text
+    assert "No Report matches" in response.text
 
 
 def rows_of(viewer: TestClient, **query: Any) -> list[dict[str, str]]:
-    answer = viewer.get("/studio/reports.csv", params={"workspace": "acme", **query})
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/csv")
-    assert "attachment" in answer.headers["content-disposition"]
-    return list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    response = viewer.get("/studio/reports.csv", params={"workspace": "acme", **query})
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/csv")
+    assert "attachment" in response.headers["content-disposition"]
+    return list(csv.DictReader(io.StringIO(response.text.removeprefix("\ufeff"))))
 
 
 def test_no_cell_of_the_export_is_a_formula(viewer: TestClient) -> None:
@@ -158,7 +157,7 @@ def test_filters_hold_what_the_newest_plan_says(viewer: TestClient, season: UPat
     stale = {row["token"] for row in rows_of(viewer, verdict="stale")}
     assert stale == set(plan.reports)
     viewed = {row["token"] for row in rows_of(viewer, verdict="viewed")}
-    assert viewed == {one.report for one in plan.spared if one.reason.value == "viewed"}
+    assert viewed == {spared.report for spared in plan.spared if spared.reason.value == "viewed"}
 
 
 @pytest.mark.parametrize("column", ["collection", "creator"])
@@ -186,28 +185,28 @@ def test_search_finds_a_part_of_a_name_and_a_whole_token(viewer: TestClient, sea
 def test_pages_have_every_report_once_whatever_the_order(viewer: TestClient, sort: str) -> None:
     tokens: list[str] = []
     for number in (1, 2, 3):
-        answer = viewer.get("/studio/reports", params={"workspace": "acme", "sort": sort, "page": number})
-        tokens += re.findall(r'<th scope="row" class="name"><a href="/studio/reports/(\w+)', answer.text)
+        response = viewer.get("/studio/reports", params={"workspace": "acme", "sort": sort, "page": number})
+        tokens += re.findall(r'<th scope="row" class="name"><a href="/studio/reports/(\w+)', response.text)
     assert len(tokens) == len(set(tokens)) == len(rows_of(viewer))
 
 
 def test_a_page_beyond_the_last_is_the_last(viewer: TestClient) -> None:
-    answer = viewer.get("/studio/reports?workspace=acme&page=999")
-    assert re.search(r"Page (\d+) of \1<", answer.text)
+    response = viewer.get("/studio/reports?workspace=acme&page=999")
+    assert re.search(r"Page (\d+) of \1<", response.text)
 
 
-def test_a_reports_page_tells_its_past_and_why(viewer: TestClient, season: UPath) -> None:
+def test_a_reports_page_shows_its_history_and_its_evidence(viewer: TestClient, season: UPath) -> None:
     plan = Audit(season, "acme").plan(Audit(season, "acme").headers()[0].plan_id)
     action = plan.actions[0]
     text = viewer.get(f"/studio/reports/{action.report}?workspace=acme").text
-    for one in action.evidence:
-        assert one.meaning.split(" (")[0] in text
-    nights = SnapshotStore(season, "acme").all()
-    assert [f"{night.taken_at:%Y-%m-%d}" for night in nights if f"{night.taken_at:%Y-%m-%d}" not in text] == []
+    for fact in action.evidence:
+        assert fact.meaning.split(" (")[0] in text
+    days = [f"{snapshot.taken_at:%Y-%m-%d}" for snapshot in SnapshotStore(season, "acme").all()]
+    assert [day for day in days if day not in text] == []
     assert "Archived since this snapshot" in text
 
 
-def test_a_plans_page_tells_each_fate_and_who_approved(viewer: TestClient, season: UPath) -> None:
+def test_a_plans_page_shows_each_status_and_who_approved(viewer: TestClient, season: UPath) -> None:
     audit = Audit(season, "acme")
     plan = audit.plan(audit.headers()[0].plan_id)
     text = viewer.get(f"/studio/plans/{plan.plan_id}?workspace=acme").text
@@ -215,7 +214,7 @@ def test_a_plans_page_tells_each_fate_and_who_approved(viewer: TestClient, seaso
     assert "studio_undo" in text
     done = sum(state == "done" for state in audit.states(plan.plan_id).values())
     assert text.count('<span class="badge done">') == done > 0
-    assert viewer.get(f"/studio/plans/{plan.plan_id}?workspace=acme&fate=failed").status_code == 200
+    assert viewer.get(f"/studio/plans/{plan.plan_id}?workspace=acme&status=failed").status_code == 200
 
 
 def test_the_overview_counts_as_the_snapshot_does(viewer: TestClient, season: UPath) -> None:
@@ -225,8 +224,16 @@ def test_the_overview_counts_as_the_snapshot_does(viewer: TestClient, season: UP
     newest = re.findall(r'data-value="([^"]*)"', cells[-1])
     assert (int(newest[0]), int(newest[5])) == (summary["reports"], summary["archived"])
     first = re.findall(r'data-value="([^"]*)"', cells[0])
-    assert first[1] == "", "what no two nights prove is not known"
+    assert first[1] == "", "without two snapshots far enough apart the number is unknown"
     assert int(newest[1]) > 0
+
+
+@pytest.mark.parametrize(
+    ("hours", "shown"), [(-2, "overdue by 2 hours"), (-0.5, "overdue by 30 minutes"), (0, "now"), (30, "in 1 day")]
+)
+def test_a_run_that_did_not_start_in_time_is_overdue(hours: float, shown: str) -> None:
+    now = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
+    assert due(now + timedelta(hours=hours), now) == shown
 
 
 def test_the_budget_page_names_connections_and_tasks_and_no_token(viewer: TestClient, season: UPath) -> None:
@@ -234,8 +241,8 @@ def test_the_budget_page_names_connections_and_tasks_and_no_token(viewer: TestCl
     assert "acme · studio_default" in text
     assert "studio_nightly_governance" in text
     assert "<td>apply</td>" in text
-    records = [json.loads(one.read_text()) for one in season.glob("spending/workspace=acme/*/*.json")]
-    recent = sum(one["requests"] for one in records if one["task_id"] == "apply")
+    records = [json.loads(path.read_text()) for path in season.glob("spending/workspace=acme/*/*.json")]
+    recent = sum(record["requests"] for record in records if record["task_id"] == "apply")
     assert f'<td class="num">{recent:,}</td>' in text
     for page in ("", "budget", "plans"):
         assert "emulator-workspace" not in viewer.get(f"/studio/{page}?workspace=acme").text
@@ -261,33 +268,33 @@ def test_a_run_and_a_task_show_what_belongs_to_them(viewer: TestClient, season: 
     assert "No request to Studio is recorded here" in viewer.get(f"/studio/dag-runs/{ACTOR['dag']}/another").text
 
 
-def test_the_switcher_offers_every_workspace_and_links_keep_the_chosen_one(viewer: TestClient) -> None:
+def test_the_switcher_offers_every_workspace_and_links_keep_the_selected_one(viewer: TestClient) -> None:
     text = viewer.get(f"/studio/?workspace={ODD_WORKSPACE}").text
     assert re.findall(r'<option value="([^"]+)"', text) == ["acme", ODD_WORKSPACE]
     assert f"/studio/reports?workspace={ODD_WORKSPACE}" in text
     assert viewer.get("/studio/?workspace=unheard-of").status_code == 404
 
 
-def test_below_a_base_path_every_address_begins_with_it(app: FastAPI) -> None:
+def test_below_a_base_path_every_url_begins_with_it(app: FastAPI) -> None:
     with TestClient(app, headers=bearer("viewer"), root_path="/airflow/prod") as client:
         text = client.get("/airflow/prod/studio/reports?workspace=acme").text
-    addresses = re.findall(r'(?:href|src|action)="([^"#]+)"', text)
-    assert len(addresses) > 20
-    assert [one for one in addresses if not one.startswith(("/airflow/prod/studio/", "/airflow/prod/dags/"))] == []
+    found = re.findall(r'(?:href|src|action)="([^"#]+)"', text)
+    assert len(found) > 20
+    assert [url for url in found if not url.startswith(("/airflow/prod/studio/", "/airflow/prod/dags/"))] == []
 
 
 def with_storage(app: FastAPI, storage: Any, cache: Path, patience: float = 30.0) -> None:
-    made = Library(storage, cache, patience_seconds=patience)
-    app.state.pages.dependency_overrides[library] = lambda: made
+    pages = Repository(storage, cache, patience_seconds=patience)
+    app.state.pages.dependency_overrides[repository] = lambda: pages
 
 
 def test_without_a_snapshot_the_pages_say_how_to_begin(viewer: TestClient, app: FastAPI, tmp_path: Path) -> None:
     with_storage(app, lambda: UPath(tmp_path / "nothing"), tmp_path / "c")
     for path in ("", "reports"):
-        answer = viewer.get(f"/studio/{path}")
-        assert answer.status_code == 200
-        assert "No snapshot yet" in answer.text
-        assert "studio_nightly_governance" in answer.text
+        response = viewer.get(f"/studio/{path}")
+        assert response.status_code == 200
+        assert "No snapshot yet" in response.text
+        assert "studio_nightly_governance" in response.text
     assert "No plan yet" in viewer.get("/studio/plans").text
     assert "No request was recorded" in viewer.get("/studio/budget").text
 
@@ -297,10 +304,10 @@ def test_storage_that_is_gone_gives_a_page_that_says_so(viewer: TestClient, app:
         raise StorageError("Cannot list s3://bucket/studio: no such bucket.")
 
     with_storage(app, gone, tmp_path / "c")
-    answer = viewer.get("/studio/")
-    assert answer.status_code == 503
-    assert "Storage cannot be read" in answer.text
-    assert "no such bucket" in answer.text
+    response = viewer.get("/studio/")
+    assert response.status_code == 503
+    assert "Storage cannot be read" in response.text
+    assert "no such bucket" in response.text
 
 
 def test_storage_that_is_slow_gives_a_page_that_says_so(viewer: TestClient, app: FastAPI, tmp_path: Path) -> None:
@@ -312,9 +319,9 @@ def test_storage_that_is_slow_gives_a_page_that_says_so(viewer: TestClient, app:
         return UPath(tmp_path / "nothing")
 
     with_storage(app, slow, tmp_path / "c", patience=0.05)
-    answer = viewer.get("/studio/")
-    assert answer.status_code == 503
-    assert "has not answered yet" in answer.text
+    response = viewer.get("/studio/")
+    assert response.status_code == 503
+    assert "has not responded yet" in response.text
 
 
 def test_a_plan_that_was_changed_is_not_shown(viewer: TestClient, app: FastAPI, season: UPath, tmp_path: Path) -> None:
@@ -326,17 +333,17 @@ def test_a_plan_that_was_changed_is_not_shown(viewer: TestClient, app: FastAPI, 
     path = copy / "plans" / "workspace=acme" / f"{plan_id}.jsonl"
     path.write_text(path.read_text().replace("archive_report", "delete_schedule", 1))
     with_storage(app, lambda: copy, tmp_path / "c")
-    answer = viewer.get(f"/studio/plans/{plan_id}?workspace=acme")
-    assert answer.status_code == 503
-    assert "was changed" in answer.text
+    response = viewer.get(f"/studio/plans/{plan_id}?workspace=acme")
+    assert response.status_code == 503
+    assert "was changed" in response.text
 
 
-def test_airflow_is_told_where_the_pages_are_relative_to_its_base() -> None:
+def test_airflow_gets_the_urls_of_the_pages_relative_to_its_base() -> None:
     (app,) = StudioPlugin.fastapi_apps
     assert app["url_prefix"] == PREFIX
     views = StudioPlugin.external_views
-    assert {one["destination"] for one in views} == {"nav", "dag", "dag_run", "task_instance"}
-    assert len({one["url_route"] for one in views}) == len(views)
+    assert {view["destination"] for view in views} == {"nav", "dag", "dag_run", "task_instance"}
+    assert len({view["url_route"] for view in views}) == len(views)
     for view in views:
         assert view["href"].startswith("studio/")
         assert (HERE / "static" / view["icon"].rpartition("/")[2]).exists()

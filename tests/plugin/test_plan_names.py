@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages compare plans of one name, and show when what is in its grace is due."""
+"""The pages compare plans of one name, and show when items in their grace are due."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def pages(users: None, governed: Governed, tmp_path: Path) -> Iterator[TestClien
     """A viewer's browser, in front of the pages over a small workspace."""
     from airflow_provider_studio.plugin import access
     from airflow_provider_studio.plugin.app import create_app
-    from airflow_provider_studio.plugin.repository import Library, library
+    from airflow_provider_studio.plugin.repository import Repository, repository
 
-    made = Library(lambda: governed.storage, tmp_path / "page-cache", patience_seconds=30)
+    pages_of_workspace = Repository(lambda: governed.storage, tmp_path / "page-cache", patience_seconds=30)
     app = create_app()
-    app.dependency_overrides[library] = lambda: made
+    app.dependency_overrides[repository] = lambda: pages_of_workspace
     app.dependency_overrides[access._readable_dags] = lambda: {"nightly"}
     with TestClient(app, headers=bearer("viewer")) as client:
         yield client

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A workspace with a past as a season of nights leaves it: snapshots, plans, journals and spending records.
+"""A workspace with the history of a season: snapshots, plans, journals and usage records.
 
-Made by the package's own code against the emulator. A second workspace is written by hand, with the names that break
-pages: scripts, formulas, several scripts, none at all.
+The package's own code makes it against the emulator. A second workspace is written by hand, with names that break
+pages: HTML scripts, formulas, several writing systems, no name.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ ACTOR = {"dag": "studio_nightly_governance", "run": "scheduled__2026-01-01", "ta
 def live_through_a_season(
     emulator: StudioEmulator, storage: UPath, nights_ago: Sequence[int] = NIGHTS_AGO, *, carry_out: bool = True
 ) -> None:
-    """Take snapshots and make plans of past nights, and carry last night's plan out, unless that is left to others."""
+    """Take snapshots and make plans at past times, and apply the newest plan, unless `carry_out` is false."""
     control, present = emulator.control, datetime.now(UTC)
     control.set_rate_limit(enabled=False)
     plan = None
     for days in nights_ago:
-        night = present - timedelta(days=days)
-        control.set_clock(night)
-        with client_at(emulator, storage, night) as client:
-            take_inventory(client, storage, now=lambda night=night: night, progress=lambda _sentence: None)
+        time = present - timedelta(days=days)
+        control.set_clock(time)
+        with client_at(emulator, storage, time) as client:
+            take_inventory(client, storage, now=lambda time=time: time, progress=lambda _sentence: None)
         if days <= 30:
-            plan = make_plan(storage, "acme", POLICY, now=lambda night=night: night + timedelta(minutes=4))
+            plan = make_plan(storage, "acme", POLICY, now=lambda time=time: time + timedelta(minutes=4))
             plan.write(storage)
     if carry_out and plan is not None:
         _apply(emulator, storage, plan, present - timedelta(hours=2))
@@ -66,7 +66,7 @@ def _apply(emulator: StudioEmulator, storage: UPath, plan: Plan, at: datetime) -
 
 
 def client_at(emulator: StudioEmulator, storage: UPath, at: datetime, task: str = "inventory") -> StudioClient:
-    """Return a client that records what it spends as a task of the nightly DAG did at some time."""
+    """Return a client that records its requests as those of a task of the nightly DAG at some time."""
     credentials = Credentials("acme", *emulator.credentials(), emulator.url, TokenKind.WORKSPACE)
     recorder = SpendingRecorder(
         lambda: storage,
@@ -88,7 +88,7 @@ def client_at(emulator: StudioEmulator, storage: UPath, at: datetime, task: str 
 
 
 def write_odd_names(storage: UPath, workspace: str = ODD_WORKSPACE) -> None:
-    """Write one night of Reports with names that break pages."""
+    """Write a snapshot of Reports with names that break pages."""
     with SnapshotStore(storage, workspace).writer(datetime.now(UTC) - timedelta(days=1)) as writer:
         for number, (token, name) in enumerate(ODD_NAMES.items()):
             row = {

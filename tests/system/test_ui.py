@@ -185,7 +185,7 @@ def test_a_plan_shows_evidence_and_status_and_links_to_its_run(page: Page, watch
     save_screenshot(page, "plans-light")
     assert "approved by admin" in frame.locator("tbody tr").first.inner_text()
     frame.get_by_role("link", name=watched.plan_id).click()
-    frame.get_by_role("heading", name="What became of it").wait_for()
+    frame.get_by_role("heading", name="Result").wait_for()
     assert frame.locator(".badge.done").count()
     assert "not viewed since" in frame.locator(".actions").inner_text()
     frame.locator("details.journal summary").first.click()

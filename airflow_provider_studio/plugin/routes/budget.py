@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Budget: of each token the requests, waits and 429s of the last hours, and who spent them."""
+"""Budget: the requests, waits and 429s of each token in the last hours, by DAG and task."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from airflow_provider_studio.plugin.access import ReadableDags
-from airflow_provider_studio.plugin.dependencies import ChosenDep
+from airflow_provider_studio.plugin.dependencies import WorkspaceDep
 from airflow_provider_studio.plugin.rendering import page
 from airflow_provider_studio.plugin.usage import budgets
 
@@ -21,19 +21,19 @@ HOURS = (6, 24, 72, 168)
 @router.get("/budget")
 def budget(
     request: Request,
-    chosen: ChosenDep,
+    workspace: WorkspaceDep,
     readable_dags: ReadableDags,
     hours: Annotated[int, Query(ge=1, le=336)] = 24,
 ) -> HTMLResponse:
-    """Show what was spent."""
+    """Show the requests of the last hours."""
     until = datetime.now(UTC)
     since = until - timedelta(hours=hours)
-    records = chosen.library.records(chosen.workspace, hours) if chosen.name is not None else []
+    records = workspace.repository.records(workspace.name, hours) if workspace.name is not None else []
     context = {
         "section": "budget",
-        "chosen": chosen,
+        "workspace": workspace,
         "hours": hours,
         "hours_offered": HOURS,
         "budgets": budgets(records, readable_dags, since=since, until=until),
     }
-    return page(request, "budget.html", context, workspace=chosen.name)
+    return page(request, "budget.html", context, workspace=workspace.name)

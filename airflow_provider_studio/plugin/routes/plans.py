@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plans and their journals: what was proposed and why, who said yes, and what became of each action."""
+"""Plans and their journals: what was proposed and why, who approved it, and the status of each action."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
 from airflow_provider_studio.governance.plans.audit import ActionState
-from airflow_provider_studio.plugin.dependencies import ChosenDep, WorkspaceContext
+from airflow_provider_studio.plugin.dependencies import WorkspaceContext, WorkspaceDep
 from airflow_provider_studio.plugin.materialize import STALE
-from airflow_provider_studio.plugin.paging import pages_of
+from airflow_provider_studio.plugin.paging import PER_PAGE, pages_of
 from airflow_provider_studio.plugin.plan_index import PlanLine, PlanView
 from airflow_provider_studio.plugin.queries import verdict_counts
 from airflow_provider_studio.plugin.rendering import page
@@ -21,58 +21,56 @@ UNDO_DAG = "studio_undo"
 
 
 @router.get("/plans")
-def plans(request: Request, chosen: ChosenDep) -> HTMLResponse:
+def plans(request: Request, workspace: WorkspaceDep) -> HTMLResponse:
     """Show all plans, newest first."""
-    lines = chosen.plans() if chosen.name is not None else []
-    context = {"section": "plans", "chosen": chosen, "plans": lines, "states": ActionState}
-    return page(request, "plans.html", context, workspace=chosen.name)
+    lines = workspace.plans() if workspace.name is not None else []
+    context = {"section": "plans", "workspace": workspace, "plans": lines, "states": ActionState}
+    return page(request, "plans.html", context, workspace=workspace.name)
 
 
 @router.get("/plans/{plan_id}")
 def plan(
     request: Request,
-    chosen: ChosenDep,
+    workspace: WorkspaceDep,
     plan_id: str,
-    fate: Annotated[str, Query(max_length=40)] = "",
+    status: Annotated[str, Query(max_length=40)] = "",
     number: Annotated[int, Query(alias="page", ge=1)] = 1,
 ) -> HTMLResponse:
-    """Show one plan: each action with its evidence and its fate."""
-    line = line_of(chosen, plan_id)
-    return page(
-        request,
-        "plan.html",
-        {"section": "plans", "chosen": chosen, "undo_dag": UNDO_DAG, **plan_context(chosen, line, fate, number)},
-        workspace=chosen.name,
-    )
+    """Show one plan: each action with its evidence and its status."""
+    line = line_of(workspace, plan_id)
+    context = {"section": "plans", "workspace": workspace, "undo_dag": UNDO_DAG}
+    context |= plan_context(workspace, line, status, number)
+    return page(request, "plan.html", context, workspace=workspace.name)
 
 
-def line_of(chosen: WorkspaceContext, plan_id: str) -> PlanLine:
+def line_of(workspace: WorkspaceContext, plan_id: str) -> PlanLine:
     """Return a plan's line.
 
     :raises HTTPException: there is no such plan.
     """
-    found = next((one for one in chosen.plans() if one.header.plan_id == plan_id), None)
+    found = next((line for line in workspace.plans() if line.header.plan_id == plan_id), None)
     if found is None:
-        raise HTTPException(404, f"Workspace {chosen.workspace!r} has no plan {plan_id!r}.")
+        raise HTTPException(404, f"Workspace {workspace.required_name!r} has no plan {plan_id!r}.")
     return found
 
 
-def plan_context(chosen: WorkspaceContext, line: PlanLine, fate: str = "", number: int = 1) -> dict[str, Any]:
+def plan_context(workspace: WorkspaceContext, line: PlanLine, status: str = "", number: int = 1) -> dict[str, Any]:
     """Return what the plan's template shows."""
     plan_id = line.header.plan_id
-    tables = chosen.library.plan_tables(chosen.workspace, plan_id)
-    view = PlanView(line, tables, chosen.library.events(chosen.workspace, plan_id))
-    shown, total = view.page(fate, number)
+    tables = workspace.repository.plan_tables(workspace.required_name, plan_id)
+    view = PlanView(line, tables, workspace.repository.events(workspace.required_name, plan_id))
+    rows, total = view.page(status, number)
     return {
         "plan": line,
-        "rows": shown,
+        "rows": rows,
         "total": total,
         "number": number,
         "pages": pages_of(total),
-        "fate": fate,
-        "fates": view.fates(),
+        "per_page": PER_PAGE,
+        "status": status,
+        "status_counts": view.status_counts(),
         "events": view.plan_events(),
         "due_dates": view.due_dates(),
-        "spared": [(name, count) for name, count in verdict_counts(tables) if name != STALE],
+        "spared": [(verdict, count) for verdict, count in verdict_counts(tables) if verdict != STALE],
         "states": ActionState,
     }

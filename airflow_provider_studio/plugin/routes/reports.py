@@ -16,11 +16,11 @@ from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.governance.plans.models import ActionKind
 from airflow_provider_studio.governance.text import csv_pieces
 from airflow_provider_studio.plugin.csv_export import Exports
-from airflow_provider_studio.plugin.dependencies import ChosenDep
+from airflow_provider_studio.plugin.dependencies import WorkspaceDep
 from airflow_provider_studio.plugin.materialize import UNVIEWED_DAYS
 from airflow_provider_studio.plugin.paging import PER_PAGE, pages_of
-from airflow_provider_studio.plugin.plan_index import PlanLine, Proposed
-from airflow_provider_studio.plugin.queries import EXPORTED, NightTables, ReportQuery
+from airflow_provider_studio.plugin.plan_index import PlanLine, ProposedAction
+from airflow_provider_studio.plugin.queries import EXPORTED, ReportQuery, SnapshotTables
 from airflow_provider_studio.plugin.rendering import page
 
 router = APIRouter()
@@ -34,11 +34,11 @@ _COLUMNS = (
     ("schedules", "Schedules", True),
     ("verdict", "Verdict", False),
 )
-"""Sort key, heading, and whether the greatest are looked for first."""
+"""Sort key, heading, and whether the first click puts the greatest on top."""
 _Text = Annotated[str, Query(max_length=200)]
 
 
-def _wanted(
+def _report_query(
     *,
     q: _Text = "",
     collection: _Text = "",
@@ -61,49 +61,50 @@ def _wanted(
     )
 
 
-WantedDep = Annotated[ReportQuery, Depends(_wanted)]
+QueryDep = Annotated[ReportQuery, Depends(_report_query)]
 
 
 @router.get("/reports")
 def reports(
     request: Request,
-    chosen: ChosenDep,
-    wanted: WantedDep,
+    workspace: WorkspaceDep,
+    query: QueryDep,
     number: Annotated[int, Query(alias="page", ge=1, le=10**9)] = 1,
 ) -> HTMLResponse:
-    """Show a page of the Reports that match."""
-    night = chosen.night() if chosen.name is not None else None
-    if night is None:
-        return page(request, "empty.html", {"section": "reports", "chosen": chosen, "dags": []}, workspace=chosen.name)
-    rows, total = night.page(wanted, number)
+    """Show a page of the matching Reports."""
+    snapshot = workspace.snapshot() if workspace.name is not None else None
+    if snapshot is None:
+        context = {"section": "reports", "workspace": workspace, "dags": []}
+        return page(request, "empty.html", context, workspace=workspace.name)
+    rows, total = snapshot.page(query, number)
     pages = pages_of(total)
     if number > pages:
-        rows, total = night.page(wanted, pages)
+        rows, total = snapshot.page(query, pages)
     context = {
         "section": "reports",
-        "chosen": chosen,
-        "wanted": wanted,
-        "query": query_of(wanted),
-        "filtered": any(value for name, value in asdict(wanted).items() if name not in {"sort", "descending"}),
+        "workspace": workspace,
+        "query": query,
+        "parameters": url_parameters(query),
+        "filtered": any(value for name, value in asdict(query).items() if name not in {"sort", "descending"}),
         "rows": rows,
         "total": total,
         "number": min(number, pages),
         "pages": pages,
         "per_page": PER_PAGE,
         "columns": _COLUMNS,
-        "choices": night.choices,
-        "verdicts": night.verdicts(),
-        "taken_at": night.nights[-1]["taken_at"],
+        "choices": snapshot.choices,
+        "verdicts": snapshot.verdicts(),
+        "taken_at": snapshot.snapshots[-1]["taken_at"],
         "unviewed_days": UNVIEWED_DAYS,
     }
-    return page(request, "reports.html", context, workspace=chosen.name)
+    return page(request, "reports.html", context, workspace=workspace.name)
 
 
-def query_of(wanted: ReportQuery) -> dict[str, Any]:
-    """Return what the table's links carry along."""
-    given = {"q": wanted.search, "sort": wanted.sort, "desc": "1" if wanted.descending else ""}
+def url_parameters(query: ReportQuery) -> dict[str, Any]:
+    """Return the query as parameters of the table's links."""
+    parameters = {"q": query.search, "sort": query.sort, "desc": "1" if query.descending else ""}
     names = ("collection", "owner", "verdict", "schedule", "state")
-    return given | {name: getattr(wanted, name) for name in names}
+    return parameters | {name: getattr(query, name) for name in names}
 
 
 @functools.cache
@@ -114,70 +115,66 @@ def _exports() -> Exports:
 ExportsDep = Annotated[Exports, Depends(_exports)]
 
 
-def _newest_night(chosen: ChosenDep) -> NightTables:
-    night = chosen.night()
-    if night is None:
+def _newest_snapshot(workspace: WorkspaceDep) -> SnapshotTables:
+    snapshot = workspace.snapshot()
+    if snapshot is None:
         raise HTTPException(404, "There is no snapshot yet.")
-    return night
+    return snapshot
 
 
 @router.get("/reports.csv")
 async def export(
     request: Request,
-    chosen: ChosenDep,
-    night: Annotated[NightTables, Depends(_newest_night)],
-    wanted: WantedDep,
+    workspace: WorkspaceDep,
+    snapshot: Annotated[SnapshotTables, Depends(_newest_snapshot)],
+    query: QueryDep,
     exports: ExportsDep,
 ) -> StreamingResponse:
-    """Return all Reports that match as CSV."""
-    name = export_name(chosen.workspace, night.nights[-1]["taken_at"][:10])
-    plain = "".join(one if (one.isascii() and one.isalnum()) or one in "-_." else "_" for one in name)
-    pieces = csv_pieces(EXPORTED, night.export(wanted))
-    return await exports.response(request, pieces, chosen.library.cache / "exports", plain)
+    """Return all matching Reports as CSV."""
+    name = export_name(workspace.required_name, snapshot.snapshots[-1]["taken_at"][:10])
+    plain = "".join(letter if (letter.isascii() and letter.isalnum()) or letter in "-_." else "_" for letter in name)
+    pieces = csv_pieces(EXPORTED, snapshot.export(query))
+    return await exports.response(request, pieces, workspace.repository.cache / "exports", plain)
 
 
 @router.get("/reports/{token}")
-def report(request: Request, chosen: ChosenDep, token: str) -> HTMLResponse:
-    """Show one Report: what is known, why it is stale or spared, its past, its schedules."""
-    night = chosen.night()
-    if night is None:
-        raise HTTPException(404, "There is no snapshot yet.")
-    found = night.report(token)
-    gone = night.disappeared(token) if found is None else None
+def report(request: Request, workspace: WorkspaceDep, token: str) -> HTMLResponse:
+    """Show one Report: its facts, why it is stale or spared, its history, its schedules."""
+    snapshot = _newest_snapshot(workspace)
+    found = snapshot.report(token)
+    gone = snapshot.disappeared(token) if found is None else None
     if found is None and gone is None:
-        raise HTTPException(404, f"No night of workspace {chosen.workspace!r} knows a Report {token!r}.")
-    plans = chosen.plans()
-    done = _done_to(plans, token)
+        raise HTTPException(404, f"No snapshot of workspace {workspace.required_name!r} has a Report {token!r}.")
+    actions = _actions_on(workspace.plans(), token)
     context = {
         "section": "reports",
-        "chosen": chosen,
+        "workspace": workspace,
         "token": token,
         "report": found,
         "gone": gone,
-        "history": night.history(token),
-        "schedules": night.schedules(token) if found else [],
-        "plan": chosen.judging_plan(),
-        "done_to_it": done,
-        "archived_since": _archived_since(done, night.nights[-1]["taken_at"]),
+        "history": snapshot.history(token),
+        "schedules": snapshot.schedules(token) if found else [],
+        "plan": workspace.judging_plan(),
+        "actions": actions,
+        "archived_since": _archived_since(actions, snapshot.snapshots[-1]["taken_at"]),
         "unviewed_days": UNVIEWED_DAYS,
-        "nights": night.nights,
     }
-    return page(request, "report.html", context, workspace=chosen.name)
+    return page(request, "report.html", context, workspace=workspace.name)
 
 
-def _archived_since(done: list[tuple[PlanLine, Proposed, ActionState]], taken_at: str) -> PlanLine | None:
+def _archived_since(actions: list[tuple[PlanLine, ProposedAction, ActionState]], taken_at: str) -> PlanLine | None:
     """Return the plan that archived a Report after the snapshot that the page shows, if one did."""
     since = datetime.fromisoformat(taken_at)
     archived = (
         plan
-        for plan, action, state in done
+        for plan, action, state in actions
         if action.kind is ActionKind.ARCHIVE_REPORT and state is ActionState.DONE and plan.header.taken_at >= since
     )
     return next(archived, None)
 
 
-def _done_to(plans: list[PlanLine], token: str) -> list[tuple[PlanLine, Proposed, ActionState]]:
-    """Return what plans proposed for a Report, and what became of it, newest first."""
+def _actions_on(plans: list[PlanLine], token: str) -> list[tuple[PlanLine, ProposedAction, ActionState]]:
+    """Return the actions that plans propose for a Report, with their status, newest first."""
     return [
         (plan, action, plan.state_of.get(action.action_id, ActionState.PROPOSED))
         for plan in plans

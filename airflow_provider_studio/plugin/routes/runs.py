@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What belongs on the pages of a DAG, of a run and of a task in Airflow's own UI: the plans they made or carried out,
-and the requests and waits they cost.
+"""The tabs on Airflow's pages of a DAG, a run and a task: the plans they made or applied, their requests and waits.
 
-Each asks for leave to read that DAG, on top of what every page asks.
+Each needs permission to read that DAG, besides the permission that every page needs.
 """
 
 from __future__ import annotations
@@ -18,83 +17,83 @@ from fastapi.responses import HTMLResponse
 from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.hooks.usage import Spent
 from airflow_provider_studio.plugin.access import MAY_READ_RUNS, MAY_READ_TASKS
-from airflow_provider_studio.plugin.airflow_db import made_plans
-from airflow_provider_studio.plugin.dependencies import LibraryDep
+from airflow_provider_studio.plugin.airflow_db import plans_made_by
+from airflow_provider_studio.plugin.dependencies import RepositoryDep
 from airflow_provider_studio.plugin.plan_index import PlanLine
 from airflow_provider_studio.plugin.rendering import page
-from airflow_provider_studio.plugin.repository import Library
+from airflow_provider_studio.plugin.repository import Repository
 from airflow_provider_studio.plugin.usage import of_task
 
 router = APIRouter()
 _HOURS = 336
-"""As long as spending records are kept."""
+"""How long usage records are kept."""
 
 
 @router.get("/dags/{dag_id}", dependencies=[MAY_READ_RUNS])
-def dag(request: Request, library: LibraryDep, dag_id: str) -> HTMLResponse:
-    """Show what a DAG's runs spent, and the plans they carried out."""
-    return _show(request, library, dag_id)
+def dag(request: Request, repository: RepositoryDep, dag_id: str) -> HTMLResponse:
+    """Show the requests of a DAG's runs, and the plans they applied."""
+    return _show(request, repository, dag_id)
 
 
 @router.get("/dag-runs/{dag_id}/{run_id:path}", dependencies=[MAY_READ_RUNS])
-def dag_run(request: Request, library: LibraryDep, dag_id: str, run_id: str) -> HTMLResponse:
-    """Show a run's plan, what became of it, and what its tasks spent."""
-    return _show(request, library, dag_id, run_id)
+def dag_run(request: Request, repository: RepositoryDep, dag_id: str, run_id: str) -> HTMLResponse:
+    """Show a run's plan, its result, and the requests of its tasks."""
+    return _show(request, repository, dag_id, run_id)
 
 
 @router.get("/task-instances/{dag_id}/{task_id}/{run_id:path}", dependencies=[MAY_READ_TASKS])
-def task_instance(request: Request, library: LibraryDep, dag_id: str, task_id: str, run_id: str) -> HTMLResponse:
+def task_instance(request: Request, repository: RepositoryDep, dag_id: str, task_id: str, run_id: str) -> HTMLResponse:
     """Show a task's requests and waits."""
-    return _show(request, library, dag_id, run_id, task_id)
+    return _show(request, repository, dag_id, run_id, task_id)
 
 
 def _show(
-    request: Request, library: Library, dag_id: str, run_id: str | None = None, task_id: str | None = None
+    request: Request, repository: Repository, dag_id: str, run_id: str | None = None, task_id: str | None = None
 ) -> HTMLResponse:
-    spent, plans = [], []
-    for workspace in library.workspaces():
-        spent += of_task(library.records(workspace, _HOURS), dag_id, run_id, task_id)
+    records, plans = [], []
+    for workspace in repository.workspaces():
+        records += of_task(repository.records(workspace, _HOURS), dag_id, run_id, task_id)
         if task_id is None:
-            plans += _wanted_plans(library.plans(workspace), dag_id, run_id)
+            plans += _plans_of(repository.plans(workspace), dag_id, run_id)
     context = {
         "dag_id": dag_id,
         "run_id": run_id,
         "task_id": task_id,
         "plans": plans[:20],
         "states": ActionState,
-        "total": _sum(spent),
-        "by_task": _grouped(spent, lambda one: one.task_id),
-        "by_run": _grouped(spent, lambda one: one.run_id) if run_id is None else [],
-        "tries": _grouped(spent, lambda one: one.try_number) if task_id else [],
-        "endpoints": sum((Counter(one.endpoints) for one in spent), Counter[str]()).most_common(12),
-        "kept_days": timedelta(hours=_HOURS).days,
+        "total": _sum(records),
+        "by_task": _grouped(records, lambda record: record.task_id),
+        "by_run": _grouped(records, lambda record: record.run_id) if run_id is None else [],
+        "tries": _grouped(records, lambda record: record.try_number) if task_id else [],
+        "endpoints": sum((Counter(record.endpoints) for record in records), Counter[str]()).most_common(12),
+        "retention_days": timedelta(hours=_HOURS).days,
     }
     return page(request, "run.html", context)
 
 
-def _carried_out_by(plan: PlanLine, dag_id: str, run_id: str | None) -> bool:
+def _is_changed_by(plan: PlanLine, dag_id: str, run_id: str | None) -> bool:
     return any(dag == dag_id and run_id in {None, run} for dag, run in plan.actors)
 
 
-def _wanted_plans(plans: Sequence[PlanLine], dag_id: str, run_id: str | None) -> list[PlanLine]:
-    """Return the plans that a run made, decided on, carried out or took back."""
-    made = made_plans(dag_id, run_id) if run_id is not None else set()
-    return [one for one in plans if one.header.plan_id in made or _carried_out_by(one, dag_id, run_id)]
+def _plans_of(plans: Sequence[PlanLine], dag_id: str, run_id: str | None) -> list[PlanLine]:
+    """Return the plans that a run made, decided on, applied or undid."""
+    made = plans_made_by(dag_id, run_id) if run_id is not None else set()
+    return [plan for plan in plans if plan.header.plan_id in made or _is_changed_by(plan, dag_id, run_id)]
 
 
-def _sum(spent: Sequence[Spent]) -> dict[str, Any]:
+def _sum(records: Sequence[Spent]) -> dict[str, Any]:
     return {
-        "requests": sum(one.requests for one in spent),
-        "rate_limited": sum(one.rate_limited for one in spent),
-        "seconds_waited": sum(one.seconds_waited for one in spent),
-        "begun": min((one.begun for one in spent), default=None),
-        "ended": max((one.ended for one in spent), default=None),
-        "connections": sorted({f"{one.workspace} · {one.connection}" for one in spent}),
+        "requests": sum(record.requests for record in records),
+        "rate_limited": sum(record.rate_limited for record in records),
+        "seconds_waited": sum(record.seconds_waited for record in records),
+        "begun": min((record.begun for record in records), default=None),
+        "ended": max((record.ended for record in records), default=None),
+        "connections": sorted({f"{record.workspace} · {record.connection}" for record in records}),
     }
 
 
-def _grouped(spent: Sequence[Spent], key: Any) -> list[tuple[Any, dict[str, Any]]]:
+def _grouped(records: Sequence[Spent], key: Any) -> list[tuple[Any, dict[str, Any]]]:
     groups: dict[Any, list[Spent]] = {}
-    for one in spent:
-        groups.setdefault(key(one), []).append(one)
-    return [(name, _sum(ones)) for name, ones in groups.items()]
+    for record in records:
+        groups.setdefault(key(record), []).append(record)
+    return [(name, _sum(group)) for name, group in groups.items()]

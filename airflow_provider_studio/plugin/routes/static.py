@@ -18,7 +18,7 @@ _FILES = {
 
 @router.get("/static/{name:path}")
 def static(name: str) -> FileResponse:
-    """Return one of the package's own files; the names are known beforehand, so no path can lead elsewhere."""
+    """Return one of the package's own files; the names are a fixed set, so no path leads elsewhere."""
     if name not in _FILES:
         raise HTTPException(404, f"There is no file {name!r}.")
     return FileResponse(_FILES[name], headers={"Cache-Control": "private, max-age=3600"})

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Draws the numbers of a table on the page with uPlot. The table is what a screen reader reads.
+// Draws the numbers of a table on the page with uPlot. Screen readers read the table.
 (() => {
   "use strict";
   const charts = [];
@@ -27,7 +27,7 @@
     return [Math.max(0, low - room), high + room];
   };
 
-  // Bars stand on their begin; the first and the last shall be whole.
+  // A bar is centered on its start. Widen the range so that the first and the last bar are complete.
   const across = (times) => {
     const width = times.length > 1 ? times[1] - times[0] : 1;
     return [times[0] - width / 2, times.at(-1) + width / 2];

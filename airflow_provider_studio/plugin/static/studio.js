@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Airflow's sandbox lets an embedded page neither leave its frame nor open a window. Links that lead out are followed by
-// the parent page, which is of the same origin. Everything here only eases what works without it.
+// Airflow's sandbox does not let an embedded page leave its frame or open a window, so the parent page, which has the same
+// origin, follows the links that lead outside. The pages also work without this script.
 (() => {
   "use strict";
 
@@ -23,7 +23,7 @@
     try {
       follow(link);
       event.preventDefault();
-    } catch { /* another origin embeds us: let the browser try */ }
+    } catch { /* the parent has another origin: let the browser try */ }
   });
 
   for (const field of document.querySelectorAll("[data-submit]")) {
@@ -32,12 +32,12 @@
   for (const field of document.querySelectorAll("input[list]")) {
     field.addEventListener("change", () => field.form.requestSubmit());
   }
-  for (const button of document.querySelectorAll("[data-unneeded]")) button.hidden = true;
+  for (const button of document.querySelectorAll("[data-without-script]")) button.hidden = true;
 
   const waiting = document.querySelector("[data-reload]");
   if (waiting) setTimeout(() => location.reload(), Number(waiting.dataset.reload) * 1000);
 
-  // Fields that say nothing only lengthen the address.
+  // Leave empty fields out of the URL.
   document.addEventListener("submit", (event) => {
     for (const field of event.target.elements) if (field.name && field.value === "") field.disabled = true;
   });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Airflow tells an embedded page nothing of its theme: it stands in localStorage, and as a class of the parent's <html>.
+// Airflow does not pass its theme to an embedded page. It is in localStorage, and a class of the parent's <html>.
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -9,23 +9,23 @@
     try {
       return window.parent === window ? null : window.parent.document.documentElement;
     } catch {
-      return null; // another origin embeds us
+      return null; // the parent has another origin
     }
   };
 
-  const chosen = () => {
+  const selectedTheme = () => {
     const classes = parentRoot()?.classList;
     if (classes?.contains("dark")) return "dark";
     if (classes?.contains("light")) return "light";
     let stored = null;
     try {
       stored = localStorage.getItem("theme");
-    } catch { /* not allowed to look */ }
+    } catch { /* access is denied */ }
     return stored === "dark" || stored === "light" ? stored : dark.matches ? "dark" : "light";
   };
 
   const apply = () => {
-    const theme = chosen();
+    const theme = selectedTheme();
     if (root.dataset.theme === theme) return;
     root.dataset.theme = theme;
     document.dispatchEvent(new Event("studio:theme"));

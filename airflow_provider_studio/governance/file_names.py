@@ -17,7 +17,7 @@ from airflow_provider_studio.governance.storage import file_stamp, from_file_sta
 
 SUMMARY = "summary.json"
 """Written last: a night's folder without it is no snapshot."""
-NIGHTS = "history.json"
+HISTORY = "history.json"
 """Names the nights that a night's history was made from."""
 REPORTS_CSV = "reports.csv"
 _TAKEN_AT = "taken_at="
@@ -82,12 +82,12 @@ def id_of_plan_file(name: str) -> str | None:
     return name.removesuffix(_PLAN_ENDING) if name.endswith(_PLAN_ENDING) else None
 
 
-def started_plan_file(plan_id: str) -> str:
+def one_off_plan_file(plan_id: str) -> str:
     """Return the name of the file that says that a task made a plan of what a person named."""
     return f"{plan_id}{_EVENT_ENDING}"
 
 
-def id_of_started_plan_file(name: str) -> str | None:
+def id_of_one_off_plan_file(name: str) -> str | None:
     """Return what stands for the id in the name of such a file, or None for another file."""
     return name.removesuffix(_EVENT_ENDING) if name.endswith(_EVENT_ENDING) else None
 
@@ -161,7 +161,7 @@ def is_event(rest: str, event: str, *, may_be_stamped: bool) -> bool:
 
 # The progress of an inventory
 
-WALK, COLLECTIONS = "walk.json", "collections.json"
+CHECKPOINT, COLLECTIONS = "checkpoint.json", "collections.json"
 _PAGE_KINDS = frozenset({"reports", "datasets", "missing"})
 _UNREADABLE, _SCHEDULES = "unreadable", "schedules"
 
@@ -196,12 +196,12 @@ def parsed_page_file(name: str) -> PageName | None:
     return PageName(_from_name(collection), kind, int(number), int(rows), end == "last")
 
 
-def task_walk(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
+def task_inventory_name(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
     """Return the name of the inventory of one task."""
     return f"{dag_id}/{run_id}/{task_id}/{map_index}"
 
 
-def shared_walk(dag_id: str, run_id: str, inventory: str) -> str:
+def shared_inventory_name(dag_id: str, run_id: str, inventory: str) -> str:
     """Return the name of an inventory that the tasks of a DAG run share."""
     return f"{dag_id}/{run_id}/parts/{inventory}"
 
@@ -267,12 +267,12 @@ def usage_file(ended: datetime, unique: str) -> str:
 
 # What a task keeps for its next try
 
-LAUNCH, KILLED = "launch.json", "killed.json"
+RUN_RECORD, KILLED = "run.json", "killed.json"
 
 
 # What the API server keeps of nights and plans
 
-CHOICES, SNAPSHOT_NUMBERS, DUE_DATES = "choices.json", "snapshots.json", "due.json"
+CHOICES, SNAPSHOT_TOTALS, DUE_DATES = "choices.json", "snapshots.json", "due.json"
 PREPARED_SNAPSHOTS, PREPARED_PLANS = "snapshot=*", "plan=*"
 """Patterns for the folders of prepared nights and plans."""
 

@@ -42,12 +42,12 @@ class Area(StrEnum):
     SNAPSHOTS = "snapshots"
     PLANS = "plans"
     JOURNALS = "journals"
-    WALKS = "walks"
-    SPENDING = "spending"
+    CHECKPOINTS = "checkpoints"
+    USAGE = "usage"
     CLAIMS = "claims"
 
 
-SHOWN = (Area.SNAPSHOTS, Area.PLANS, Area.JOURNALS, Area.SPENDING)
+SHOWN = (Area.SNAPSHOTS, Area.PLANS, Area.JOURNALS, Area.USAGE)
 """What the pages show something of."""
 
 
@@ -96,9 +96,9 @@ def snapshot_reference(workspace: str, taken_at: datetime) -> str:
     return f"{Area.SNAPSHOTS.value}/{workspace_name(workspace)}/{file_names.snapshot_name(taken_at)}"
 
 
-def walk_folder(storage: UPath, workspace: str, walk: str) -> UPath:
+def checkpoint_folder(storage: UPath, workspace: str, walk: str) -> UPath:
     """Return where the progress of an inventory is kept, by the inventory's name."""
-    return workspace_folder(storage, Area.WALKS, workspace) / _digest(walk)
+    return workspace_folder(storage, Area.CHECKPOINTS, workspace) / _digest(walk)
 
 
 def cross_check_storage(storage: UPath) -> UPath:
@@ -169,9 +169,9 @@ def is_plan_of(path: UPath, workspace: str, plan_id: str) -> bool:
     return (path.parent.name, path.name) == (workspace_name(workspace), file_names.plan_file(plan_id))
 
 
-def started_plans_folder(storage: UPath, workspace: str, request: str) -> UPath:
+def one_off_plans_folder(storage: UPath, workspace: str, request: str) -> UPath:
     """Return where it is kept which plans a task made of what a person named, by the text of that request."""
-    return plans_folder(storage, workspace) / "begun" / _digest(request)
+    return plans_folder(storage, workspace) / "one_off" / _digest(request)
 
 
 def journals_folder(storage: UPath, workspace: str) -> UPath:
@@ -229,14 +229,14 @@ def _is_linked(path: UPath, storage: UPath) -> bool:
 # Usage, claims and what a task remembers
 
 
-def spending_folder(storage: UPath, workspace: str) -> UPath:
+def usage_folder(storage: UPath, workspace: str) -> UPath:
     """Return the folder of a workspace's usage records; below it is one for each day."""
-    return workspace_folder(storage, Area.SPENDING, workspace)
+    return workspace_folder(storage, Area.USAGE, workspace)
 
 
-def spending_day(storage: UPath, workspace: str, day: date) -> UPath:
+def usage_day_folder(storage: UPath, workspace: str, day: date) -> UPath:
     """Return the folder of a day's usage records."""
-    return spending_folder(storage, workspace) / file_names.day_name(day)
+    return usage_folder(storage, workspace) / file_names.day_name(day)
 
 
 def claims_folder(storage: UPath, workspace: str) -> UPath:
@@ -244,12 +244,12 @@ def claims_folder(storage: UPath, workspace: str) -> UPath:
     return workspace_folder(storage, Area.CLAIMS, workspace)
 
 
-def launch_folder(storage: UPath, names: Sequence[str]) -> UPath:
+def run_record_folder(storage: UPath, names: Sequence[str]) -> UPath:
     """Return where a task keeps what its next try must know.
 
     :param names: of the DAG, the run, the task and its map index.
     """
-    return storage / "launches" / "/".join(quote(name, safe="") for name in names)
+    return storage / "run_records" / "/".join(quote(name, safe="") for name in names)
 
 
 # What the API server keeps on its own disk

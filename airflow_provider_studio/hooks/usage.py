@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A record of who spent a token's budget: one small JSON object a minute and task, under `{storage}/spending`.
+"""A record of who spent a token's budget: one small JSON object a minute and task, under `{storage}/usage`.
 
 It names the connection, the DAG and the task, and counts requests, waits and 429s by endpoint; the token stands in it
 as a hash. It costs no request, never more than a few milliseconds a minute, and a record that cannot be written is
@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_studio.governance.file_names import day_name, is_day, usage_file
-from airflow_provider_studio.governance.layout import spending_day, spending_folder
+from airflow_provider_studio.governance.layout import usage_day_folder, usage_folder
 from airflow_provider_studio.governance.storage import explained, utcnow, write_whole
 
 if TYPE_CHECKING:
@@ -165,12 +165,12 @@ class SpendingRecorder:
 
     def _write(self, spent: Spent) -> None:
         storage, ended = self._storage(), datetime.fromisoformat(spent.ended).astimezone(UTC)
-        today = spending_day(storage, self._workspace, ended)
+        today = usage_day_folder(storage, self._workspace, ended)
         first_of_the_day = not today.exists()
         name = usage_file(ended, uuid.uuid4().hex[:8])
         write_whole(today / name, json.dumps(asdict(spent), separators=(",", ":")).encode())
         if first_of_the_day:
-            remove_old(spending_folder(storage, self._workspace), ended.date() - KEPT)
+            remove_old(usage_folder(storage, self._workspace), ended.date() - KEPT)
 
 
 def remove_old(folder: UPath, before: date) -> None:

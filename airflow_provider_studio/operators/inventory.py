@@ -143,10 +143,10 @@ class StudioInventoryOperator(StudioInventoryBase):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Walk the workspace."""
-        from airflow_provider_studio.governance.file_names import task_walk
+        from airflow_provider_studio.governance.file_names import task_inventory_name
 
         storage, ti = settings.storage(self.storage_path), context["ti"]
-        walk = task_walk(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+        walk = task_inventory_name(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
         inventory = self.inventory(storage, walk, self.source_named(self.source, storage))
         inventory.begin()
         inventory.read()

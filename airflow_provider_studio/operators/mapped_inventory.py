@@ -37,11 +37,11 @@ class _Part(StudioInventoryBase):
 
     def shared(self, context: Context) -> Inventory:
         """Return the inventory that the tasks of this DAG run share."""
-        from airflow_provider_studio.governance.file_names import shared_walk
+        from airflow_provider_studio.governance.file_names import shared_inventory_name
 
         ti = context["ti"]
         return self.inventory(
-            settings.storage(self.storage_path), shared_walk(ti.dag_id, ti.run_id, self.inventory_name), None
+            settings.storage(self.storage_path), shared_inventory_name(ti.dag_id, ti.run_id, self.inventory_name), None
         )
 
 

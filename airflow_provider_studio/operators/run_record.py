@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioConfigurationError
-from airflow_provider_studio.governance.file_names import KILLED, LAUNCH, claims_day_name
-from airflow_provider_studio.governance.layout import claims_folder, launch_folder
+from airflow_provider_studio.governance.file_names import KILLED, RUN_RECORD, claims_day_name
+from airflow_provider_studio.governance.layout import claims_folder, run_record_folder
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -43,8 +43,8 @@ class TaskRecord:
         names = (ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index))
         self._owner = "/".join(names)
         self._clears = int(getattr(context.get("dag_run"), "clear_number", 0) or 0)
-        folder = launch_folder(settings.storage(), names)
-        self._file, self._kill = folder / LAUNCH, folder / KILLED
+        folder = run_record_folder(settings.storage(), names)
+        self._file, self._kill = folder / RUN_RECORD, folder / KILLED
         self._claims = claims_folder(settings.storage(), workspace)
 
     def read(self) -> dict[str, Any] | None:

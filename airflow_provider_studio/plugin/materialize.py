@@ -27,7 +27,7 @@ from airflow_provider_studio.governance.file_names import (
     DUE_DATES,
     PREPARED_PLANS,
     PREPARED_SNAPSHOTS,
-    SNAPSHOT_NUMBERS,
+    SNAPSHOT_TOTALS,
     rows_file,
     table_file,
 )
@@ -82,7 +82,7 @@ def prepare_snapshot(storage: UPath, workspace: str, cache: Path) -> Path:
                 *_earlier_numbers(snapshots[:-1], _known_numbers(target)),
                 _newest_numbers(connection, snapshots),
             ]
-            (folder / SNAPSHOT_NUMBERS).write_text(json.dumps(numbers), encoding="utf-8")
+            (folder / SNAPSHOT_TOTALS).write_text(json.dumps(numbers), encoding="utf-8")
         _prune(target, PREPARED_SNAPSHOTS, _MOST_SNAPSHOTS)
     return target
 
@@ -170,7 +170,7 @@ def _choices(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 def _known_numbers(target: Path) -> dict[str, dict[str, Any]]:
     """Return the numbers of snapshots that an earlier preparation wrote, by time: they do not change."""
-    earlier = sorted(target.parent.glob(f"{PREPARED_SNAPSHOTS}/{SNAPSHOT_NUMBERS}"))
+    earlier = sorted(target.parent.glob(f"{PREPARED_SNAPSHOTS}/{SNAPSHOT_TOTALS}"))
     if not earlier:
         return {}
     return {numbers["taken_at"]: numbers for numbers in json.loads(earlier[-1].read_text(encoding="utf-8"))}

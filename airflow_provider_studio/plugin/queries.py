@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio.governance import sql
-from airflow_provider_studio.governance.file_names import CHOICES, SNAPSHOT_NUMBERS, table_file
+from airflow_provider_studio.governance.file_names import CHOICES, SNAPSHOT_TOTALS, table_file
 from airflow_provider_studio.governance.snapshots.schema import IS_REPORT
 from airflow_provider_studio.plugin.materialize import STALE, prepare_judged
 from airflow_provider_studio.plugin.paging import PER_PAGE
@@ -194,7 +194,7 @@ class SnapshotTables:
     @functools.cached_property
     def snapshots(self) -> list[dict[str, Any]]:
         """Each snapshot in numbers, oldest first."""
-        return list(json.loads((self.folder / SNAPSHOT_NUMBERS).read_text(encoding="utf-8")))
+        return list(json.loads((self.folder / SNAPSHOT_TOTALS).read_text(encoding="utf-8")))
 
     def _of(self, table: str, condition: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         return _read(self.folder / table_file(table), f"SELECT * FROM {sql.PARQUET} WHERE {condition}", values)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from upath import UPath
 
 from airflow_provider_studio.governance.file_names import is_record
-from airflow_provider_studio.governance.layout import spending_day, spending_folder
+from airflow_provider_studio.governance.layout import usage_day_folder, usage_folder
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.hooks.usage import Spent
 
@@ -76,10 +76,10 @@ class UsageReader:
         :raises StorageError: the storage cannot be read.
         """
         paths: list[UPath] = []
-        with explained("read the usage records in", spending_folder(storage, workspace)):
+        with explained("read the usage records in", usage_folder(storage, workspace)):
             day, last = since.astimezone(UTC).date(), datetime.now(UTC).date()
             while day <= last:
-                folder = spending_day(storage, workspace, day)
+                folder = usage_day_folder(storage, workspace, day)
                 if folder.exists():
                     paths += [path for path in folder.iterdir() if is_record(path.name)]
                 day += timedelta(days=1)

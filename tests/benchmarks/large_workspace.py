@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 from upath import UPath
 
-from airflow_provider_studio.governance.layout import spending_day
+from airflow_provider_studio.governance.layout import usage_day_folder
 from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.journal import Event, Journal
 from airflow_provider_studio.governance.plans.plan import Plan
@@ -108,6 +108,6 @@ def _spend(storage: UPath) -> None:
             WORKSPACE, "studio_default", "0123456789ab", at.isoformat(), at.isoformat(), "nightly", "r1", task
         )
         spent.requests, spent.seconds_waited, spent.endpoints = 200, 12.0, {"GET reports": 200}
-        folder = Path(spending_day(storage, WORKSPACE, at).path)
+        folder = Path(usage_day_folder(storage, WORKSPACE, at).path)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{file_stamp(at)}.json").write_text(json.dumps(asdict(spent)))

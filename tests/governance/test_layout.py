@@ -86,7 +86,7 @@ def test_a_plan_is_named_by_its_path_in_full_or_below_the_storage_root(storage: 
         f"{PLACE}\n",
         f"{PLACE}?version=1",
         f"plans/workspace=acme/{PLAN_ID}.md",
-        f"plans/workspace=acme/begun/{PLAN_ID}.jsonl",
+        f"plans/workspace=acme/one_off/{PLAN_ID}.jsonl",
         "/etc/passwd",
         "",
         "None",

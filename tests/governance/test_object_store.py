@@ -166,8 +166,8 @@ def test_a_tasks_record_is_kept_and_old_claims_are_forgotten(storage: UPath) -> 
     assert record("one").read() == {"run": "0123456789ab"}
 
 
-def test_old_records_of_spending_are_removed(storage: UPath) -> None:
-    folder = storage / "spending" / "workspace=acme"
+def test_old_usage_records_are_removed(storage: UPath) -> None:
+    folder = storage / "usage" / "workspace=acme"
     for day in ("2026-01-01", "2026-06-01"):
         (folder / f"date={day}" / "a.json").write_bytes(b"{}")
     remove_old(folder, date(2026, 3, 1))

@@ -81,7 +81,7 @@ def test_a_pages_file_name_says_what_it_was_made_of(collection: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["reports.0a.x.1.last.json", "reports.0a.1.-1.last.json", "schedules.0a.json", "walk.json", ""]
+    "name", ["reports.0a.x.1.last.json", "reports.0a.1.-1.last.json", "schedules.0a.json", "checkpoint.json", ""]
 )
 def test_another_files_name_is_no_page(name: str) -> None:
     assert file_names.parsed_page_file(name) is None
@@ -113,8 +113,8 @@ def test_workspaces_are_listed_by_the_areas_that_know_them(storage: UPath) -> No
     assert workspaces_in(storage, *Area) == ["acme", "other"]
 
 
-_FOLDERS = {area.value for area in Area} | {"launches", "cross_checks", "begun", "page-cache"}
-_SPELLED = re.compile(r"^(taken_at|workspace|plan|night|date)=$|^[\w.*-]*\.(jsonl|parquet|md|json)$|^[\w*-]+\.csv$")
+_FOLDERS = {area.value for area in Area} | {"run_records", "cross_checks", "one_off", "page-cache"}
+_SPELLED = re.compile(r"^(taken_at|workspace|plan|snapshot|date)=$|^[\w.*-]*\.(jsonl|parquet|md|json)$|^[\w*-]+\.csv$")
 
 
 def _modules() -> Iterator[str]:

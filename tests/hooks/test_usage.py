@@ -53,7 +53,7 @@ def recorder_of(storage: UPath, later: Later, now: datetime = NOON, task: str = 
 
 
 def records(storage: UPath) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted(storage.glob("spending/workspace=acme/*/*.json"))]
+    return [json.loads(path.read_text()) for path in sorted(storage.glob("usage/workspace=acme/*/*.json"))]
 
 
 def test_a_record_counts_requests_waits_and_429s_by_endpoint(storage: UPath) -> None:
@@ -104,7 +104,7 @@ def test_old_days_are_removed_with_the_first_record_of_a_day(storage: UPath) -> 
         recorder = recorder_of(storage, Later(), NOON - timedelta(days=days))
         recorder.note(Sent("GET", "reports", 200, 0.0))
         recorder.flush()
-    days_left = sorted(path.name for path in (storage / "spending" / "workspace=acme").iterdir())
+    days_left = sorted(path.name for path in (storage / "usage" / "workspace=acme").iterdir())
     assert days_left == ["date=2026-04-28", "date=2026-05-01"]
 
 
@@ -146,7 +146,7 @@ def test_the_reader_finds_the_last_hours_and_reads_a_record_once(storage: UPath)
     reader = SpendingReader()
     since = now - timedelta(hours=24)
     assert len(reader.records(storage, "acme", since)) == 2
-    for path in storage.glob("spending/workspace=acme/*/*.json"):
+    for path in storage.glob("usage/workspace=acme/*/*.json"):
         path.write_text("{}")
     assert len(reader.records(storage, "acme", since)) == 2
 
@@ -155,7 +155,7 @@ def test_a_record_that_is_damaged_or_of_a_later_version_hurts_nobody(storage: UP
     recorder = recorder_of(storage, Later(), datetime.now(UTC))
     recorder.note(Sent("GET", "reports", 200, 0.0))
     recorder.flush()
-    (path,) = storage.glob("spending/workspace=acme/*/*.json")
+    (path,) = storage.glob("usage/workspace=acme/*/*.json")
     later_version = {**json.loads(path.read_text()), "a_new_key": 1}
     (path.parent / "b.json").write_text(json.dumps(later_version))
     (path.parent / "c.json").write_text('{"half": ')

@@ -44,7 +44,7 @@ def test_a_record_that_is_unreadable_is_not_taken_for_none(text: str) -> None:
     record = task.next_try()
     record.write({"run": "0a1b2c3d4e5f"})
     record._file.write_text(text)
-    with pytest.raises(StudioConfigurationError, match=r"launch\.json is unreadable.*then remove it"):
+    with pytest.raises(StudioConfigurationError, match=r"run\.json is unreadable.*then remove it"):
         task.next_try().read()
 
 

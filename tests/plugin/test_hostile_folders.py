@@ -54,7 +54,7 @@ def test_a_folder_that_cannot_be_a_workspace_is_not_shown_and_runs_nothing(
 ) -> None:
     storage = UPath(tmp_path / "storage")
     write_odd_names(storage, "acme")
-    for kind in ("snapshots", "plans", "journals", "spending"):
+    for kind in ("snapshots", "plans", "journals", "usage"):
         (tmp_path / "storage" / kind).mkdir(exist_ok=True)
         shutil.copytree(
             tmp_path / "storage" / "snapshots" / "workspace=acme", tmp_path / "storage" / kind / f"workspace={name}"

@@ -241,7 +241,7 @@ def test_the_budget_page_names_connections_and_tasks_and_no_token(viewer: TestCl
     assert "acme · studio_default" in text
     assert "studio_nightly_governance" in text
     assert "<td>apply</td>" in text
-    records = [json.loads(path.read_text()) for path in season.glob("spending/workspace=acme/*/*.json")]
+    records = [json.loads(path.read_text()) for path in season.glob("usage/workspace=acme/*/*.json")]
     recent = sum(record["requests"] for record in records if record["task_id"] == "apply")
     assert f'<td class="num">{recent:,}</td>' in text
     for page in ("", "budget", "plans"):

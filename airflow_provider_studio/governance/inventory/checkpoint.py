@@ -17,7 +17,7 @@ from upath import UPath
 
 from airflow_provider_studio.client.pagination import PageSizes
 from airflow_provider_studio.governance import file_names
-from airflow_provider_studio.governance.file_names import COLLECTIONS, WALK, PageName
+from airflow_provider_studio.governance.file_names import CHECKPOINT, COLLECTIONS, PageName
 from airflow_provider_studio.governance.snapshots.schema import TIMES, CollectionRow, ReportRow, Row, ScheduleRow
 from airflow_provider_studio.governance.storage import explained, write_whole
 
@@ -41,24 +41,24 @@ class Progress:
 
     def begin(self, options: Mapping[str, Any], now: datetime) -> datetime:
         """Go on with what was begun with the same options, or begin anew. Returns when it was begun."""
-        begun = self._read(WALK) if WALK in self._names else None
+        begun = self._read(CHECKPOINT) if CHECKPOINT in self._names else None
         if begun is not None and begun["options"] == dict(options):
             began_at = datetime.fromisoformat(begun["begun_at"])
             if timedelta(0) <= now - began_at <= RESUMED_WITHIN:
                 return began_at
         self.discard()
-        self._write(WALK, {"options": dict(options), "begun_at": now.isoformat()})
+        self._write(CHECKPOINT, {"options": dict(options), "begun_at": now.isoformat()})
         return now
 
     @property
     def begun_at(self) -> datetime | None:
         """When it was begun, if it was."""
-        return datetime.fromisoformat(self._read(WALK)["begun_at"]) if WALK in self._names else None
+        return datetime.fromisoformat(self._read(CHECKPOINT)["begun_at"]) if CHECKPOINT in self._names else None
 
     def discard(self) -> None:
         """Forget everything."""
         with explained("empty", self.folder):
-            for name in sorted(self._names, key=lambda name: name != WALK):
+            for name in sorted(self._names, key=lambda name: name != CHECKPOINT):
                 (self.folder / name).unlink(missing_ok=True)
             if self.folder.exists() and not any(self.folder.iterdir()):
                 self.folder.rmdir()

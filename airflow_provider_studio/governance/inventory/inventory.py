@@ -23,7 +23,7 @@ from airflow_provider_studio.governance.inventory.crawler import RestCrawler, ro
 from airflow_provider_studio.governance.inventory.loss_limit import ALWAYS_ALLOWED, worst_loss
 from airflow_provider_studio.governance.inventory.progress_log import Estimate
 from airflow_provider_studio.governance.inventory.summary import InventorySummary
-from airflow_provider_studio.governance.layout import walk_folder
+from airflow_provider_studio.governance.layout import checkpoint_folder
 from airflow_provider_studio.governance.snapshots import rolling_history
 from airflow_provider_studio.governance.snapshots.schema import (
     DATASET,
@@ -114,7 +114,7 @@ class Inventory:
         self._now = now
         self._tell = progress
         self._spent_before = client.spending.requests
-        self._folder = walk_folder(storage, client.workspace, walk)
+        self._folder = checkpoint_folder(storage, client.workspace, walk)
         self._progress = Progress(self._folder, spent=lambda: client.spending.requests)
 
     def begin(self) -> int:

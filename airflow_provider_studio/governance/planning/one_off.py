@@ -19,8 +19,8 @@ from airflow_provider_studio.client.errors import StudioAPIError, StudioNotFound
 from airflow_provider_studio.client.identifiers import report_token
 from airflow_provider_studio.client.models import Report, Schedule
 from airflow_provider_studio.governance.errors import PlanError, is_refusal
-from airflow_provider_studio.governance.file_names import id_of_started_plan_file, started_plan_file
-from airflow_provider_studio.governance.layout import is_plan_id, plan_path, started_plans_folder
+from airflow_provider_studio.governance.file_names import id_of_one_off_plan_file, one_off_plan_file
+from airflow_provider_studio.governance.layout import is_plan_id, one_off_plans_folder, plan_path
 from airflow_provider_studio.governance.plans.journal import Event, Journal
 from airflow_provider_studio.governance.plans.models import (
     Action,
@@ -64,14 +64,14 @@ def plan_named(
         raise PlanError("reports is empty; name the Reports by their tokens or addresses.")
     task = {name: actor.get(name) for name in ("dag", "run", "task", "map_index")}
     asked = json.dumps([task, kind.value, tokens, None if schedules is None else list(schedules)])
-    begun = started_plans_folder(storage, client.workspace, asked)
+    begun = one_off_plans_folder(storage, client.workspace, asked)
     unfinished = _unfinished(storage, client.workspace, begun)
     if unfinished is not None:
         return unfinished
     plan = _OneOffPlanBuilder(client, kind, schedules, name=_name_of(actor)).plan(tokens, now())
     plan.write(storage)
     write_once(
-        begun / started_plan_file(plan.plan_id), json.dumps({"plan_id": plan.plan_id, "actor": dict(actor)}).encode()
+        begun / one_off_plan_file(plan.plan_id), json.dumps({"plan_id": plan.plan_id, "actor": dict(actor)}).encode()
     )
     return plan
 
@@ -80,7 +80,7 @@ def _unfinished(storage: UPath, workspace: str, begun: UPath) -> Plan | None:
     """Return the plan of an earlier try that is not settled."""
     with explained("list", begun):
         names = [one.name for one in begun.iterdir()] if begun.exists() else []
-    for plan_id in map(id_of_started_plan_file, sorted(names)):
+    for plan_id in map(id_of_one_off_plan_file, sorted(names)):
         if plan_id is None or not is_plan_id(plan_id):
             continue
         plan = Plan.read(plan_path(storage, workspace, plan_id), workspace=workspace)

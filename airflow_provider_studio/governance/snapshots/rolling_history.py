@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from upath import UPath
 
 from airflow_provider_studio.governance import sql
-from airflow_provider_studio.governance.file_names import NIGHTS, table_file
+from airflow_provider_studio.governance.file_names import HISTORY, table_file
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore, open_history, view
 from airflow_provider_studio.governance.storage import explained, file_stamp, write_whole
 
@@ -108,7 +108,7 @@ def remembered_view(
 
 
 def _nights_in(night: Snapshot) -> set[str]:
-    path = night.folder / NIGHTS
+    path = night.folder / HISTORY
     with explained("read", path):
         if not path.exists():
             return set()
@@ -136,7 +136,7 @@ def _remember(nights: Sequence[Snapshot]) -> None:
             _write(connection, kind, _file(night, kind))
     if before is not None:
         known |= _nights_in(before)
-    write_whole(night.folder / NIGHTS, json.dumps({"version": _VERSION, "snapshots": sorted(known)}).encode())
+    write_whole(night.folder / HISTORY, json.dumps({"version": _VERSION, "snapshots": sorted(known)}).encode())
 
 
 def _write(connection: duckdb.DuckDBPyConnection, table: str, path: UPath) -> None:

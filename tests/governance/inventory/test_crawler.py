@@ -145,7 +145,7 @@ def test_a_walk_that_is_killed_anywhere_goes_on_and_ends_the_same(
     assert kills > 3
     assert (table(summary.path, "reports"), table(summary.path, "schedules")) == rows
     assert governed.control.requests_spent() == undisturbed.requests_spent
-    assert list((governed.storage / "walks").rglob("*.json")) == []
+    assert list((governed.storage / "checkpoints").rglob("*.json")) == []
 
 
 def test_what_was_begun_long_ago_is_begun_anew(governed: Governed) -> None:

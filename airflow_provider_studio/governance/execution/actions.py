@@ -25,7 +25,6 @@ from airflow_provider_studio.client.errors import (
 from airflow_provider_studio.client.models import Report, Schedule, ScheduleInput, Subscription
 from airflow_provider_studio.client.schedule_values import is_same_json
 from airflow_provider_studio.governance.errors import NoEffectError
-from airflow_provider_studio.governance.execution.moving import move
 from airflow_provider_studio.governance.execution.recheck import Live
 from airflow_provider_studio.governance.execution.subscriptions import options_of
 from airflow_provider_studio.governance.plans.journal import Event, Journal, scrubbed
@@ -35,6 +34,7 @@ log = logging.getLogger(__name__)
 
 ANOTHER_APPLY = "another_apply"
 """Why an action is left alone, unjournaled: another apply of this plan is at it."""
+_NO_EFFECT = (StudioAuthenticationError, StudioForbiddenError, StudioNotFoundError)
 
 
 @dataclass(frozen=True)
@@ -215,6 +215,34 @@ class Acts:
                 raise
             log.warning("The filters of Report %s cannot be read: %s", live.token, error)
             return None
+
+
+def move(client: StudioClient, report: str, *, archive: bool) -> tuple[Report, int | None]:
+    """Archive a Report, or take it out; return it as Studio tells it afterwards, and the HTTP status.
+
+    An answer that was lost, and an error that may have come after the effect, are held against the live Report.
+
+    :raises StudioError: it is not where it was to be, or nobody can tell.
+    """
+    send = client.archive_report if archive else client.unarchive_report
+    try:
+        answer = send(report)
+        status = client.last_status
+        if answer.archived is None:
+            answer = client.get_report(report)
+    except _NO_EFFECT:
+        raise
+    except StudioError as error:
+        answer = client.get_report(report)
+        if answer.archived is not archive:
+            raise
+        status = error.status if isinstance(error, StudioAPIError) else None
+    if answer.archived is not archive:
+        raise NoEffectError(
+            f"Report {report} was to be {'archived' if archive else 'unarchived'}, but Studio says archived="
+            f"{answer.archived}. Look at it in Studio."
+        )
+    return answer, status
 
 
 def _restorable(backup: Mapping[str, Any]) -> tuple[Any, list[str]]:

@@ -22,10 +22,10 @@ from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioAPIError, StudioError
 from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.governance.errors import JournalError, StorageError
+from airflow_provider_studio.governance.execution.actions import move
 from airflow_provider_studio.governance.execution.concurrency import run_concurrently
 from airflow_provider_studio.governance.execution.failures import Failures
 from airflow_provider_studio.governance.execution.guard_rails import GuardRails
-from airflow_provider_studio.governance.execution.moving import move
 from airflow_provider_studio.governance.execution.schedule_restore import (
     Restored,
     Restoring,

@@ -22,7 +22,7 @@ from airflow_provider_studio.governance.plans.models import (
     Spared,
     SpareReason,
 )
-from airflow_provider_studio.governance.plans.policy_text import SPARED
+from airflow_provider_studio.governance.plans.policy import SPARED
 from airflow_provider_studio.governance.text import counted, duration, markdown
 
 _MOST_PROTECTIONS = 20

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_studio.client.errors import StudioError
+from airflow_provider_studio.client.identifiers import report_token
+from airflow_provider_studio.governance.file_names import table_file
 
 if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
@@ -84,8 +86,6 @@ def _of_report_run(client: StudioClient, done: Mapping[str, Any], _report: str |
 
 
 def _of_export(client: StudioClient, done: Mapping[str, Any] | list[Mapping[str, Any]], report: str | None) -> Lineage:
-    from airflow_provider_studio.client.identifiers import report_token
-
     files = done if isinstance(done, list) else [done]
     token = report_token(str(report), client.workspace)
     return Lineage([_dataset(client.workspace, f"reports/{token}")], [_file(one) for one in files])
@@ -95,7 +95,6 @@ def _of_inventory(client: StudioClient, done: Mapping[str, Any], storage_path: s
     from airflow.providers.common.compat.openlineage.facet import SchemaDatasetFacet, SchemaDatasetFacetFields
 
     from airflow_provider_studio import settings
-    from airflow_provider_studio.governance.file_names import table_file
     from airflow_provider_studio.governance.snapshots.schema import TABLES
 
     outputs = []

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_studio.client.errors import StudioConfigurationError
+
 if TYPE_CHECKING:
     from upath import UPath
 
@@ -26,8 +28,6 @@ def storage(path: str | None = None) -> UPath:
         directory.
     """
     from airflow.sdk import ObjectStoragePath
-
-    from airflow_provider_studio.client.errors import StudioConfigurationError
 
     root = _absolute(path or conf.get(_SECTION, "storage_path", fallback=None) or f"file://{_home()}")
     try:
@@ -47,7 +47,6 @@ def storage(path: str | None = None) -> UPath:
 
 def _absolute(root: str) -> str:
     """Return a storage root that is the same from every working directory, with `~` for the user's home."""
-    from airflow_provider_studio.client.errors import StudioConfigurationError
 
     scheme, found, folder = root.rpartition("://")
     if found and scheme not in {"file", "local"}:

@@ -11,24 +11,17 @@ from typing import Any
 
 import pytest
 
+import airflow_provider_studio
+
 DAGS = Path(__file__).parents[1] / "dags"
 HEAVY = {"requests", "urllib3.connectionpool", "duckdb", "fastapi", "redis", "tenacity"}
+PACKAGE = Path(airflow_provider_studio.__file__).parent
 MODULES = [
-    f"airflow_provider_studio.{name}"
-    for name in (
-        "operators.reports",
-        "operators.plans",
-        "operators.one_off",
-        "operators.inventory",
-        "sensors.reports",
-        "notifications",
-        "links",
-    )
-] + [
-    "airflow_provider_studio.hooks.studio",
-    "airflow_provider_studio.assets",
-    "airflow_provider_studio.plugin.airflow_plugin",
-]
+    f"airflow_provider_studio.{path.relative_to(PACKAGE).with_suffix('').as_posix().replace('/', '.')}"
+    for folder in ("operators", "sensors", "triggers", "hooks", ".")
+    for path in sorted((PACKAGE / folder).glob("[!_]*.py"))
+    if path.name != "testing.py"
+] + ["airflow_provider_studio.plugin.airflow_plugin"]
 
 
 @pytest.fixture(scope="module")

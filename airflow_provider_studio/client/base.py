@@ -23,8 +23,8 @@ from airflow_provider_studio.client.transport import RetryPolicy, Sent, Spending
 ResourceT = TypeVar("ResourceT", bound=models.Resource)
 
 
-class Endpoints:
-    """The base of `StudioClient`, which see for the parameters."""
+class StudioClientBase:
+    """The connection of a `StudioClient`, which documents the parameters."""
 
     def __init__(
         self,

@@ -12,11 +12,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioNotFoundError
 from airflow_provider_studio.client.models import Report, ReportRun
+
+if TYPE_CHECKING:
+    from airflow_provider_studio.client.client import StudioClient
 
 _RUN_PATH = re.compile(r"/runs/([A-Za-z0-9][A-Za-z0-9_.-]*)/?")
 _SAME_RUN = timedelta(seconds=10)

@@ -12,9 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import (
     StudioConfigurationError,
     StudioConnectionError,
@@ -27,6 +26,9 @@ from airflow_provider_studio.client.errors import (
     StudioServerError,
 )
 from airflow_provider_studio.client.models import ReportRun, RunState
+
+if TYPE_CHECKING:
+    from airflow_provider_studio.client.client import StudioClient
 
 TRANSIENT = (StudioConnectionError, StudioServerError, StudioNotFoundError, StudioRateLimitedError)
 """What a look may meet while all is well. Not found: a run is not always visible right after it was started."""

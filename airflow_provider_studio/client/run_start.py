@@ -13,9 +13,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import (
     StudioConfigurationError,
     StudioConnectionError,
@@ -27,6 +26,9 @@ from airflow_provider_studio.client.errors import (
 from airflow_provider_studio.client.models import Report, ReportRun
 from airflow_provider_studio.client.run_marker import Listing, linked_run, read_marker
 from airflow_provider_studio.client.start_record import Launch, LaunchRecord
+
+if TYPE_CHECKING:
+    from airflow_provider_studio.client.client import StudioClient
 
 log = logging.getLogger(__name__)
 

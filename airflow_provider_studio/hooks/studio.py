@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_studio import settings
+from airflow_provider_studio.client.auth import DEFAULT_HOST, Credentials, TokenKind, is_loopback
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioError
+from airflow_provider_studio.client.ratelimit import Budget
 from airflow_provider_studio.get_provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, FIELD_BEHAVIOUR, HOOK_NAME
 from airflow_provider_studio.hooks.metrics import count
 from airflow_provider_studio.telemetry import note_spending, spending_fields
@@ -24,10 +26,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
     from upath import UPath
 
-    from airflow_provider_studio.client.auth import Credentials
     from airflow_provider_studio.client.client import StudioClient
     from airflow_provider_studio.client.discovery import DiscoveryClient
-    from airflow_provider_studio.client.ratelimit import Budget
     from airflow_provider_studio.client.transport import Sent
     from airflow_provider_studio.hooks.usage import SpendingRecorder
 
@@ -214,8 +214,6 @@ class StudioHook(BaseHook):
 
     @staticmethod
     def _credentials(connection: Connection) -> Credentials:
-        from airflow_provider_studio.client.auth import Credentials, TokenKind
-
         kind = connection.extra_dejson.get("token_kind") or None
         if kind is not None and kind not in list(TokenKind):
             raise StudioConfigurationError(f"token_kind is {kind!r}; it must be one of {', '.join(TokenKind)}.")
@@ -229,8 +227,6 @@ class StudioHook(BaseHook):
 
     @staticmethod
     def _budget(extra: dict[str, Any]) -> Budget:
-        from airflow_provider_studio.client.ratelimit import Budget
-
         requests, seconds = _number(extra, "rate_limit_requests"), _number(extra, "rate_limit_seconds")
         if requests is not None and not requests.is_integer():
             raise StudioConfigurationError(f"rate_limit_requests is {requests}; it must be a whole number.")
@@ -254,7 +250,6 @@ def _number(extra: dict[str, Any], name: str) -> float | None:
 
 def _address(host: str | None, port: int | None) -> str:
     """Return scheme, host and port; without a scheme it is https, or http for this machine."""
-    from airflow_provider_studio.client.auth import DEFAULT_HOST, is_loopback
 
     address = (host or DEFAULT_HOST).rstrip("/")
     if "://" not in address:

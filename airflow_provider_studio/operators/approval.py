@@ -11,6 +11,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException, SkipMixin
 from airflow.providers.standard.operators.hitl import HITLOperator
 
 from airflow_provider_studio import settings
+from airflow_provider_studio.client.errors import StudioError
+from airflow_provider_studio.governance.text import counted
 from airflow_provider_studio.operators.base import actor_of
 
 if TYPE_CHECKING:
@@ -69,7 +71,6 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
     def execute(self, context: Context) -> Any:
         """Ask."""
         from airflow_provider_studio.governance.planning.previous_plans import previous_plan
-        from airflow_provider_studio.governance.text import counted
 
         plan = self._plan()
         numbers = plan.summary()
@@ -86,7 +87,6 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
 
         :raises AirflowFailException: there is none, or it was replaced.
         """
-        from airflow_provider_studio.client.errors import StudioError
         from airflow_provider_studio.governance.plans.approval import referenced_plan
 
         workspace = str(self.plan.get("workspace")) if isinstance(self.plan, Mapping) else ""

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio import settings
+from airflow_provider_studio.governance.errors import GovernanceError, RefusedError, StoppedError
+from airflow_provider_studio.governance.layout import plan_path
+from airflow_provider_studio.governance.text import counted
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.operators.stop_switch import stop_reason
 from airflow_provider_studio.telemetry import log_group
@@ -100,9 +103,7 @@ class StudioActingOperator(StudioOperator):
         :raises GovernanceError: an action failed, or the work was stopped. What Studio refused before, as the plan
             says, is no failure.
         """
-        from airflow_provider_studio.governance.errors import GovernanceError, RefusedError, StoppedError
         from airflow_provider_studio.governance.execution.apply import apply_plan
-        from airflow_provider_studio.governance.text import counted
 
         with log_group(self.log, f"Plan {plan.plan_id}: {counted(len(plan.actions), 'action')}, one by one"):
             summary = apply_plan(
@@ -139,6 +140,4 @@ class StudioActingOperator(StudioOperator):
         )
 
     def _path(self, plan: Plan) -> Any:
-        from airflow_provider_studio.governance.layout import plan_path
-
         return plan_path(settings.storage(self.storage_path), plan.workspace, plan.plan_id)

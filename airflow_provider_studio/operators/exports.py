@@ -19,6 +19,7 @@ from airflow_provider_studio.client.errors import (
     StudioResponseError,
     StudioRunTimeoutError,
 )
+from airflow_provider_studio.governance.storage import write_stream
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -107,8 +108,6 @@ def _write(named: str, download: Open) -> File:
 
 
 def _write_once(named: str, download: Open) -> File:
-    from airflow_provider_studio.governance.storage import write_stream
-
     digest, size = hashlib.sha256(), 0
 
     def measured(chunks: Iterator[bytes]) -> Iterator[bytes]:

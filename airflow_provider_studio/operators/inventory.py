@@ -11,6 +11,8 @@ from airflow.providers.common.compat.sdk import AssetAlias
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.assets import create_asset
+from airflow_provider_studio.governance.file_names import REPORTS_CSV, task_inventory_name
+from airflow_provider_studio.governance.layout import cross_check_storage
 from airflow_provider_studio.hooks.discovery import SourceName, checked_source, source_of
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.telemetry import log_folded
@@ -143,8 +145,6 @@ class StudioInventoryOperator(StudioInventoryBase):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Walk the workspace."""
-        from airflow_provider_studio.governance.file_names import task_inventory_name
-
         storage, ti = settings.storage(self.storage_path), context["ti"]
         walk = task_inventory_name(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
         inventory = self.inventory(storage, walk, self.source_named(self.source, storage))
@@ -158,7 +158,6 @@ class StudioInventoryOperator(StudioInventoryBase):
         return told
 
     def _write_csv(self, storage: UPath, told: dict[str, Any]) -> str:
-        from airflow_provider_studio.governance.file_names import REPORTS_CSV
         from airflow_provider_studio.governance.snapshots.csv_export import write_csv
         from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 
@@ -170,7 +169,6 @@ class StudioInventoryOperator(StudioInventoryBase):
     def _cross_check(self, storage: UPath, walk: str, told: dict[str, Any]) -> dict[str, Any]:
         """Take the other inventory apart from the nights, without schedules, and hold the two against each other."""
         from airflow_provider_studio.governance.inventory.cross_check import compare
-        from airflow_provider_studio.governance.layout import cross_check_storage
         from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 
         apart = cross_check_storage(storage)

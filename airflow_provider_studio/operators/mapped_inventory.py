@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.governance.file_names import shared_inventory_name
 from airflow_provider_studio.operators.inventory import INVENTORY, StudioInventoryBase
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ class _Part(StudioInventoryBase):
 
     def shared(self, context: Context) -> Inventory:
         """Return the inventory that the tasks of this DAG run share."""
-        from airflow_provider_studio.governance.file_names import shared_inventory_name
-
         ti = context["ti"]
         return self.inventory(
             settings.storage(self.storage_path), shared_inventory_name(ti.dag_id, ti.run_id, self.inventory_name), None

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_studio import settings
+from airflow_provider_studio.governance.errors import RefusedError
+from airflow_provider_studio.governance.text import counted
 from airflow_provider_studio.operators.base import actor_of
 from airflow_provider_studio.operators.execution import StudioActingOperator
 from airflow_provider_studio.operators.selection import ALL, named, named_or_all
@@ -34,10 +36,8 @@ class _StudioDirectOperator(StudioActingOperator):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Make the plan, and carry it out."""
-        from airflow_provider_studio.governance.errors import RefusedError
         from airflow_provider_studio.governance.planning.one_off import plan_named
         from airflow_provider_studio.governance.plans.models import ActionKind, SpareReason
-        from airflow_provider_studio.governance.text import counted
 
         rails, actor = self.guard_rails(), actor_of(context)
         plan = plan_named(

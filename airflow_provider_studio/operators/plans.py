@@ -9,6 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_studio import settings
+from airflow_provider_studio.governance.errors import GovernanceError
+from airflow_provider_studio.governance.text import counted
 from airflow_provider_studio.operators.base import StudioOperator, actor_of
 from airflow_provider_studio.operators.execution import StudioActingOperator
 from airflow_provider_studio.operators.selection import ALL, named_or_all
@@ -190,7 +192,6 @@ class StudioUndoPlanOperator(StudioOperator):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Undo the plan."""
-        from airflow_provider_studio.governance.errors import GovernanceError
         from airflow_provider_studio.governance.execution.undo import undo_plan
 
         summary = undo_plan(
@@ -204,7 +205,6 @@ class StudioUndoPlanOperator(StudioOperator):
         if summary.failures:
             context["ti"].xcom_push(key="return_value", value=summary.to_dict())
             stopped = f", and it stopped: {summary.stopped}" if summary.stopped else ""
-            from airflow_provider_studio.governance.text import counted
 
             raise GovernanceError(
                 f"{counted(len(summary.failures), 'action')} could not be undone{stopped}. First: {summary.failures[0]}"

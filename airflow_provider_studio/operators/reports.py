@@ -13,6 +13,8 @@ from airflow.providers.common.compat.sdk import AssetAlias, conf
 
 from airflow_provider_studio.assets import create_asset
 from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.identifiers import report_token
+from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.operators.exports import checked_exports, export_run
@@ -114,8 +116,6 @@ class StudioRunReportOperator(StudioOperator):
         return self._finish(context, described(report.token, run))
 
     def _launched(self, context: Context) -> tuple[Report, ReportRun]:
-        from airflow_provider_studio.client.identifiers import report_token
-        from airflow_provider_studio.client.ratelimit import Priority
         from airflow_provider_studio.client.run_start import NoRecord, check_parameters, launch
 
         parameters = self._parameters()
@@ -169,8 +169,6 @@ class StudioRunReportOperator(StudioOperator):
 
     @property
     def _watcher(self) -> Any:
-        from airflow_provider_studio.client.ratelimit import Priority
-
         return self.hook.client.with_priority(Priority.POLL)
 
     def _policy(self) -> PollPolicy:
@@ -260,8 +258,6 @@ class StudioExportReportRunOperator(StudioOperator):
 
     def run_with_studio(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:  # noqa: ARG002
         """Export the results."""
-        from airflow_provider_studio.client.identifiers import report_token
-
         exports = checked_exports({self.format: self.path})
         told = self.run if isinstance(self.run, Mapping) else {"run": self.run}
         report = self.report or told.get("report")
@@ -308,9 +304,6 @@ class StudioUpdateReportOperator(StudioOperator):
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Update the Report."""
-        from airflow_provider_studio.client.identifiers import report_token
-        from airflow_provider_studio.client.ratelimit import Priority
-
         client = self.hook.client.with_priority(Priority.ACT)
         token = report_token(self.report, client.workspace)
         updated = client.update_report(token, name=self.name, description=self.description, collection=self.collection)

@@ -19,6 +19,7 @@ from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.governance.file_names import KILLED, RUN_RECORD, claims_day_name
 from airflow_provider_studio.governance.layout import claims_folder, run_record_folder
+from airflow_provider_studio.governance.storage import utcnow, write_once, write_whole
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -69,8 +70,6 @@ class TaskRecord:
 
     def write(self, values: dict[str, Any]) -> None:
         """Write durably before returning."""
-        from airflow_provider_studio.governance.storage import write_whole
-
         if self._store is not None:
             self._store.set(_KEY, values)
         else:
@@ -83,8 +82,6 @@ class TaskRecord:
         A task that is cleared while it runs keeps its `max_tries`; that it was told to end, and that its DAG run was
         cleared since, is all that tells it from a retry.
         """
-        from airflow_provider_studio.governance.storage import write_whole
-
         try:
             write_whole(self._kill, json.dumps({"clears": self._clears}).encode())
         except Exception:  # a kill must not fail
@@ -104,8 +101,6 @@ class TaskRecord:
 
     def claim(self, run: str) -> bool:
         """Take a run for this task; False if another task has it. Claims are forgotten after a week."""
-        from airflow_provider_studio.governance.storage import utcnow, write_once
-
         today = self._claims / claims_day_name(utcnow())
         if not today.exists():
             self._forget(before=claims_day_name(utcnow() - _CLAIMS_KEPT))

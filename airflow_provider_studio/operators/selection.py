@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from airflow_provider_studio.client.errors import StudioConfigurationError
+
 ALL = "all"
 
 
@@ -18,8 +20,6 @@ def named(parameter: str, value: Any) -> list[str]:
     names = [one for one in re.split(r"[,\s]+", value) if one] if isinstance(value, str) else value
     if isinstance(names, Sequence) and names and all(isinstance(one, str) and one for one in names):
         return list(names)
-
-    from airflow_provider_studio.client.errors import StudioConfigurationError
 
     raise StudioConfigurationError(
         f"{parameter} is {value!r}; it must name something, as a list of texts. If a template or an XCom made it, what "

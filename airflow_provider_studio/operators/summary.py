@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_studio.governance.text import markdown
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
@@ -62,7 +64,6 @@ def night_in_markdown(
     applied: Mapping[str, Any] | None,
 ) -> str:
     """Return a night's numbers as tables, then the plan itself."""
-    from airflow_provider_studio.governance.text import markdown
 
     steps = {"inventory": inventory, "plan": plan, "applied": applied}
     workspace = next((str(step["workspace"]) for step in steps.values() if step and step.get("workspace")), None)

@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_studio.client.errors import StudioError, StudioRunError, StudioRunTimeoutError
+from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.hooks.studio import StudioHook
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ class StudioSensor(BaseSensorOperator):
     @cached_property
     def client(self) -> StudioClient:
         """The client of the connection, whose looks go after others' changes."""
-        from airflow_provider_studio.client.ratelimit import Priority
-
         return self.hook.client.with_priority(Priority.POLL)
 
     def execute(self, context: Context) -> Any:

@@ -12,8 +12,10 @@ from airflow_provider_studio.client.errors import (
     StudioResponseError,
     StudioRunTimeoutError,
 )
+from airflow_provider_studio.client.identifiers import report_token
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.sensors.base import StudioSensor
+from airflow_provider_studio.triggers.events import TriggerError, run_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -42,7 +44,6 @@ class StudioReportRunSensor(StudioSensor):
 
     def look(self, context: Context) -> bool:
         """Look at the run."""
-        from airflow_provider_studio.client.identifiers import report_token
         from airflow_provider_studio.client.run_polling import raise_unless_good
 
         report = report_token(self.report, self.client.workspace)
@@ -56,7 +57,6 @@ class StudioReportRunSensor(StudioSensor):
 
     def trigger(self, context: Context, deadline: str) -> BaseTrigger:  # noqa: ARG002
         """Return what waits for the run."""
-        from airflow_provider_studio.client.identifiers import report_token
         from airflow_provider_studio.triggers.reports import StudioReportRunTrigger
 
         return StudioReportRunTrigger(
@@ -76,7 +76,6 @@ class StudioReportRunSensor(StudioSensor):
 
     def after(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002
         """Return if the run is good."""
-        from airflow_provider_studio.triggers.events import run_of
 
         run_of(event, self.timeout)
 
@@ -99,8 +98,6 @@ class StudioReportFreshnessSensor(StudioSensor):
 
     def look(self, context: Context) -> bool:
         """Look at the Report."""
-        from airflow_provider_studio.client.identifiers import report_token
-
         wanted = self._wanted(context)
         report = self.client.get_report(report_token(self.report, self.client.workspace))
         self.show_link(StudioReportLink, context, report.web_url)
@@ -126,7 +123,6 @@ class StudioReportFreshnessSensor(StudioSensor):
 
     def trigger(self, context: Context, deadline: str) -> BaseTrigger:
         """Return what waits for the Report."""
-        from airflow_provider_studio.client.identifiers import report_token
         from airflow_provider_studio.triggers.reports import StudioReportFreshnessTrigger
 
         return StudioReportFreshnessTrigger(
@@ -139,7 +135,6 @@ class StudioReportFreshnessSensor(StudioSensor):
 
     def after(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002
         """Return if the Report is fresh."""
-        from airflow_provider_studio.triggers.events import TriggerError
 
         match (event or {}).get("event"):
             case "fresh":

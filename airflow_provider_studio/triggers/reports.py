@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
 from airflow_provider_studio.client.errors import StudioError
+from airflow_provider_studio.client.identifiers import report_token
 from airflow_provider_studio.triggers.events import described, failure
 
 if TYPE_CHECKING:
@@ -243,7 +244,6 @@ async def _looks(
     :param until: when to look for the last time; too many failed looks in a row fail this as well. Without it this goes
         on whatever happens: nobody would start a watcher again that an outage had ended.
     """
-    from airflow_provider_studio.client.identifiers import report_token
     from airflow_provider_studio.client.run_polling import TRANSIENT, PollPolicy
     from airflow_provider_studio.triggers.run_poller import Workspace
 

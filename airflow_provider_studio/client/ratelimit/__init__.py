@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The permit that every process sharing a token draws from before it sends.
+"""The rate limiter that all processes with the same token share.
 
-A ledger of send slots: reserve the earliest slot at which the log of sends stays legal, sleep until it, stamp it anew
-at the moment of sending. What the server says corrects the ledger for everyone.
+It is a ledger of send slots: a caller reserves the earliest slot at which the log of sends stays legal, sleeps until
+then, and stamps the slot again when it sends. The server's responses correct the ledger for all callers.
+
+`budget` is light. Every other name loads its module when it is used, so that an operator can import `Priority`.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from airflow_provider_studio.client.ratelimit.budget import Budget, Priority, RateLimitFeedback
-from airflow_provider_studio.client.ratelimit.limiter import Permit, RateLimiter
-from airflow_provider_studio.client.ratelimit.stores import SlotStore
-from airflow_provider_studio.client.ratelimit.urls import store_from_url
+
+if TYPE_CHECKING:
+    from airflow_provider_studio.client.ratelimit.limiter import Permit, RateLimiter
+    from airflow_provider_studio.client.ratelimit.stores import SlotStore
+    from airflow_provider_studio.client.ratelimit.urls import store_from_url
 
 __all__ = [
     "Budget",
@@ -19,3 +28,11 @@ __all__ = [
     "SlotStore",
     "store_from_url",
 ]
+
+_MODULES = {"Permit": "limiter", "RateLimiter": "limiter", "SlotStore": "stores", "store_from_url": "urls"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors for missing packages that name the extra which installs them."""
+"""Name the extra that installs a missing package."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class MissingExtraError(ImportError):
-    """A package of an extra is missing. The message names both, and the command that installs them."""
+    """A package of an extra is missing. The message names the package, the extra and the command that installs it."""
 
 
 @contextmanager
@@ -16,8 +16,8 @@ def needs_extra(extra: str, what: str) -> Iterator[None]:
     """Import packages of an extra within this context.
 
     :param extra: the extra, such as `emulator`.
-    :param what: what needs the packages, for the message.
-    :raises MissingExtraError: a package other than this one is missing.
+    :param what: what needs it, as the beginning of the message.
+    :raises MissingExtraError: a package of the extra is missing.
     """
     try:
         yield

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The provider's metadata as Airflow reads it at every start: one plain dict, the only source, importing nothing."""
+"""The provider's metadata, which Airflow reads at every start: one dict, in a module that imports nothing."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ HOOK_NAME = "ThoughtSpot Analyst Studio"
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "token_kind": {
         "label": "Token kind",
-        "description": "What the token stands for; found out with one request where it is left out.",
+        "description": "The kind of the token; read with one request if it is omitted.",
         "schema": {"type": ["string", "null"], "enum": ["workspace", "member", "personal", None], "default": None},
     },
     "timeout_seconds": {
         "label": "Timeout in seconds",
-        "description": "How long to wait for an answer; 30 by default.",
+        "description": "How long to wait for a response; 30 by default.",
         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": None},
     },
     "rate_limit_requests": {
         "label": "Rate limit: requests",
-        "description": "How many requests this token may send in the seconds below; 40 by default.",
+        "description": "The number of requests that this token may send in the seconds below; 40 by default.",
         "schema": {"type": ["integer", "null"], "minimum": 1, "default": None},
     },
     "rate_limit_seconds": {
         "label": "Rate limit: seconds",
-        "description": "In how many seconds; 10 by default.",
+        "description": "The seconds of the rate limit; 10 by default.",
         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": None},
     },
     "discovery_token": {
         "label": "Discovery API: token",
-        "description": "Of a signature token for the Discovery API (Enterprise plan), if there is one.",
+        "description": "The token of a signature token for the Discovery API (Enterprise plan), if there is one.",
         "schema": {"type": ["string", "null"], "default": None},
     },
     "discovery_access_key": {
         "label": "Discovery API: access key",
-        "description": "Its access key.",
+        "description": "The access key of the signature token.",
         "schema": {"type": ["string", "null"], "format": "password", "default": None},
     },
     "discovery_access_secret": {
         "label": "Discovery API: access secret",
-        "description": "Its access secret, which Studio showed once.",
+        "description": "The access secret of the signature token, which Studio showed once.",
         "schema": {"type": ["string", "null"], "format": "password", "default": None},
     },
 }
@@ -115,16 +115,16 @@ def get_provider_info() -> dict[str, Any]:
                 "description": "Settings of the ThoughtSpot Analyst Studio provider.",
                 "options": {
                     "storage_path": {
-                        "description": "Where snapshots, plans and journals are kept: any path that Airflow's object "
-                        "storage opens. The default is the folder studio under Airflow's home; a fleet needs a place "
-                        "that all its hosts share.",
+                        "description": "The root of snapshots, plans and journals: any path that Airflow's object "
+                        "storage opens. The default is the folder studio under Airflow's home; several hosts need a "
+                        "root that they share.",
                         "type": "string",
                         "version_added": "0.1.0",
                         "example": "s3://bucket/studio",
                         "default": None,
                     },
                     "rate_limit_url": {
-                        "description": "Where the ledger of each token's budget is kept. The default is a SQLite file "
+                        "description": "The store of the ledger of each token's budget. The default is a SQLite file "
                         "under Airflow's home, which all processes of a host share; several hosts need a Redis.",
                         "type": "string",
                         "version_added": "0.1.0",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Links from a task in Airflow's UI to its Report and Report run in Studio.
 
-A link is an XCom row, written the moment the address is known, so that a running task has it already.
+A link is an XCom, pushed as soon as the URL is known, so that a running task already has it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ log = logging.getLogger(__name__)
 
 
 class _StudioLink(BaseOperatorLink):
-    """Reads the address that the operator left; never raises and needs no connection."""
+    """Reads the URL that the operator pushed; never raises and needs no connection."""
 
     @classmethod
     def persist(cls, context: Context, url: str | None) -> None:
-        """Leave the address for the UI."""
+        """Push the URL for the UI."""
         if url:
             context["ti"].xcom_push(key=f"_link_{cls.__name__}", value=url)
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
-        """Return the address, or nothing."""
+        """Return the URL, or an empty text."""
         try:
             return XCom.get_value(key=self.xcom_key, ti_key=ti_key) or ""
         except Exception:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tell people of a plan before it happens, through whatever Airflow can notify with already: SMTP, Slack, others.
+"""Notify people about a plan before it is applied, through any of Airflow's notifiers: SMTP, Slack, others.
 
-A notifier of ours sends nothing itself. It reads the plan, and calls the notifiers it was given with one more name in
+A notifier of this module sends nothing itself. It reads the plan, and calls the other notifiers with one more name in
 their templates.
 """
 
@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 
     from airflow_provider_studio.governance.plans.plan import Plan
 
+__all__ = ["StudioOwnersNotifier", "StudioPlanNotifier"]
+
 _FILLED = ("subject", "html_content")
-"""What an e-mail notifier leaves to a template of its own where it is not given; ours then say it."""
+"""Fields of an e-mail notifier that are filled if they are not set."""
 
 
 class _StudioNotifier(BaseNotifier):
-    """Calls other notifiers with what a plan says.
+    """Calls other notifiers with the content of a plan.
 
     :param notifiers: Airflow's notifiers.
     :param plan: what `StudioPlanOperator` returned, the path of a plan, or a template of either; by default what the
-        task that this notifier hangs on returned.
-    :param storage_path: what a relative path of a plan is relative to: by default the `storage_path` of the task that
-        this notifier hangs on, else `[studio] storage_path`.
+        notifier's own task returned.
+    :param storage_path: the storage root for a relative path of a plan: by default the `storage_path` of the
+        notifier's own task, else `[studio] storage_path`.
     """
 
     template_fields: Sequence[str] = ("plan", "storage_path")
@@ -59,29 +61,31 @@ class _StudioNotifier(BaseNotifier):
 
         plan = self.plan or context["ti"].xcom_pull(task_ids=context["ti"].task_id)
         if not plan:
-            raise ValueError(f"{type(self).__name__}: there is no plan; give plan=… or hang it on the task that plans.")
+            raise ValueError(
+                f"{type(self).__name__}: there is no plan; give plan=… or use it as a callback of the task that plans."
+            )
         storage_path = self.storage_path or getattr(context.get("task"), "storage_path", None)
         path = settings.in_storage(plan if isinstance(plan, str) else plan["path"], storage_path)
-        read = Plan.read(path, workspace=Plan.read_header(path).workspace)
-        if not isinstance(plan, str) and plan.get("sha256", read.sha256) != read.sha256:
-            raise ValueError(f"{path} is not the plan that was made: its hash is {read.sha256}, not {plan['sha256']}.")
-        return read
+        found = Plan.read(path, workspace=Plan.read_header(path).workspace)
+        if not isinstance(plan, str) and plan.get("sha256", found.sha256) != found.sha256:
+            raise ValueError(f"{path} is not the plan that was made: its hash is {found.sha256}, not {plan['sha256']}.")
+        return found
 
     def _send(self, context: Context, notice: Any) -> None:
-        """Call each notifier, a fresh copy of it: what it renders stays in it."""
+        """Call a copy of each notifier, because a notifier keeps its rendered templates."""
         for notifier in self.notifiers:
-            one = copy.copy(notifier)
+            sender = copy.copy(notifier)
             for field, source in zip(_FILLED, ("subject", "html"), strict=True):
-                if field in one.template_fields and getattr(one, field, "") is None:
-                    setattr(one, field, f"{{{{ {self.name}.{source} }}}}")
-            one({**context, self.name: notice})
+                if field in sender.template_fields and getattr(sender, field, "") is None:
+                    setattr(sender, field, f"{{{{ {self.name}.{source} }}}}")
+            sender({**context, self.name: notice})
 
 
 class StudioPlanNotifier(_StudioNotifier):
-    """Tell whoever watches the workspace what a plan would do.
+    """Notify the team about what a plan would do.
 
-    The notifiers' templates know `studio_plan.subject`, `studio_plan.text` and `studio_plan.html`; an `SmtpNotifier`
-    without a subject and content gets them by itself.
+    The notifiers' templates can use `studio_plan.subject`, `studio_plan.text` and `studio_plan.html`; an `SmtpNotifier`
+    without a subject and content gets them.
 
     For `on_success_callback` of the task that plans, or for `notifiers=` of `StudioApprovePlanOperator` with
     `plan="{{ ti.xcom_pull(task_ids='plan')['path'] }}"`.
@@ -95,14 +99,14 @@ class StudioPlanNotifier(_StudioNotifier):
         if plan.actions:
             self._send(context, plan_notice(plan))
         else:
-            self.log.info("Plan %s has no action; nobody is told", plan.plan_id)
+            self.log.info("Plan %s has no action; no notice is sent", plan.plan_id)
 
 
 class StudioOwnersNotifier(_StudioNotifier):
-    """Tell each owner which of their Reports are due now, or after their grace, before it happens.
+    """Notify each owner about their Reports that the plan would archive, now or after the grace period.
 
-    The notifiers' templates know `studio_owner.owner` (the user name), `.email`, `.subject`, `.text`, `.html` and
-    `.reports`. An owner without a known e-mail address is told nothing, and named in the log.
+    The notifiers' templates can use `studio_owner.owner` (the user name), `.email`, `.subject`, `.text`, `.html` and
+    `.reports`. An owner without a known e-mail address gets no notice, and is named in the log.
 
     For `on_success_callback` of the task that plans, such as
     `StudioOwnersNotifier(SmtpNotifier(to="{{ studio_owner.email }}"))`.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenLineage of what tasks did, for Airflow's official provider where it is installed; nothing anywhere else.
+"""The lineage of tasks, for Airflow's OpenLineage provider where it is installed.
 
 A Report run reads the tables of its queries and writes the Report; an export reads the Report and writes files; an
-inventory reads the workspace and writes its snapshot. The datasets of Studio are named as their Airflow assets
-(`studio://<workspace>` and `reports/<token>` or `inventory`). Tables are found in the SQL as it was run, by
-OpenLineage's own parser; a query that it cannot read adds none.
+inventory reads the workspace and writes its snapshot. The datasets of Studio have the names of their Airflow assets
+(`studio://<workspace>` and `reports/<token>` or `inventory`). OpenLineage's parser finds the tables in the SQL that was
+run; a query that it cannot parse adds none.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PORTS_TOLD = {"mysql", "postgres", "redshift", "sqlserver", "trino", "presto", "oracle"}
+_WITH_PORT = {"mysql", "postgres", "redshift", "sqlserver", "trino", "presto", "oracle"}
 _DIALECTS = {"postgresql": "postgres", "sql_server": "mssql", "sqlserver": "mssql"}
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """What OpenLineage's provider takes from an operator: it copies these four into a class of its own."""
+    """The lineage of one task; OpenLineage's provider copies these four fields into a class of its own."""
 
     inputs: list[Any] = field(default_factory=list)
     outputs: list[Any] = field(default_factory=list)
@@ -40,43 +40,43 @@ class Lineage:
 
 
 def lineage_of(
-    kind: str, client: StudioClient, done: Any, report: str | None = None, *, storage_path: str | None = None
+    kind: str, client: StudioClient, result: Any, report: str | None = None, *, storage_path: str | None = None
 ) -> Lineage:
-    """Return what a task did.
+    """Return the lineage of a task.
 
     :param kind: `report_run`, `export` or `inventory`.
-    :param done: what the operator returned.
-    :param report: the Report that an export is of: its token, address or asset.
-    :param storage_path: the operator's own storage root, where it has one.
+    :param result: what the operator returned.
+    :param report: the exported Report: its token, URL or asset.
+    :param storage_path: the operator's storage root, if it is not that of the settings.
     """
     if kind == "inventory":
-        return _of_inventory(client, done, storage_path)
+        return _of_inventory(client, result, storage_path)
     make = {"report_run": _of_report_run, "export": _of_export}[kind]
-    return make(client, done, report)
+    return make(client, result, report)
 
 
-def _of_report_run(client: StudioClient, done: Mapping[str, Any], _report: str | None) -> Lineage:
-    """Two requests and one for each data source."""
+def _of_report_run(client: StudioClient, result: Mapping[str, Any], _report: str | None) -> Lineage:
+    """Return the lineage of a Report run; sends two requests and one for each data source."""
     from airflow.providers.common.compat.openlineage.facet import ExternalQueryRunFacet, SQLJobFacet
 
-    queries = _queries(client, done["report"], done["run"])
+    queries = _queries(client, result["report"], result["run"])
     sources: dict[str, DataSource | None] = {}
     tables, texts = {}, []
     for query in queries:
-        told = query.model_extra or {}
-        text, token = told.get("rendered_source") or told.get("raw_source"), told.get("data_source_token")
+        extra = query.model_extra or {}
+        text, token = extra.get("rendered_source") or extra.get("raw_source"), extra.get("data_source_token")
         if not text:
             continue
         texts.append(str(text))
         if token:
             if token not in sources:
                 sources[token] = _data_source(client, token)
-            tables.update({(one.namespace, one.name): one for one in _tables(str(text), sources[token])})
-    address = done.get("url") or ""
-    run = ExternalQueryRunFacet(externalQueryId=done["run"], source=f"studio://{client.workspace}")
-    report = _dataset(client.workspace, f"reports/{done['report']}")
-    files = [_file(one) for one in done.get("exports") or []]
-    log.debug("Lineage of Report run %s: %d tables, %d files", address, len(tables), len(files))
+            tables.update({(table.namespace, table.name): table for table in _tables(str(text), sources[token])})
+    url = result.get("url") or ""
+    run = ExternalQueryRunFacet(externalQueryId=result["run"], source=f"studio://{client.workspace}")
+    report = _dataset(client.workspace, f"reports/{result['report']}")
+    files = [_file(file) for file in result.get("exports") or []]
+    log.debug("Lineage of Report run %s: %d tables, %d files", url, len(tables), len(files))
     return Lineage(
         inputs=list(tables.values()),
         outputs=[report, *files],
@@ -85,33 +85,35 @@ def _of_report_run(client: StudioClient, done: Mapping[str, Any], _report: str |
     )
 
 
-def _of_export(client: StudioClient, done: Mapping[str, Any] | list[Mapping[str, Any]], report: str | None) -> Lineage:
-    files = done if isinstance(done, list) else [done]
+def _of_export(
+    client: StudioClient, result: Mapping[str, Any] | list[Mapping[str, Any]], report: str | None
+) -> Lineage:
+    files = result if isinstance(result, list) else [result]
     token = report_token(str(report), client.workspace)
-    return Lineage([_dataset(client.workspace, f"reports/{token}")], [_file(one) for one in files])
+    return Lineage([_dataset(client.workspace, f"reports/{token}")], [_file(file) for file in files])
 
 
-def _of_inventory(client: StudioClient, done: Mapping[str, Any], storage_path: str | None) -> Lineage:
+def _of_inventory(client: StudioClient, result: Mapping[str, Any], storage_path: str | None) -> Lineage:
     from airflow.providers.common.compat.openlineage.facet import SchemaDatasetFacet, SchemaDatasetFacetFields
 
     from airflow_provider_studio import settings
     from airflow_provider_studio.governance.snapshots.schema import TABLES
 
     outputs = []
-    folder = str(settings.in_storage(done["snapshot"], storage_path))
+    folder = str(settings.in_storage(result["snapshot"], storage_path))
     for name, columns in TABLES.items():
         fields = [
             SchemaDatasetFacetFields(name=column.name, type=column.kind, description=column.description)
             for column in columns.values()
         ]
         outputs.append(_file({"path": f"{folder}/{table_file(name)}"}, schema=SchemaDatasetFacet(fields=fields)))
-    if done.get("csv"):
-        outputs.append(_file({"path": done["csv"]}))
+    if result.get("csv"):
+        outputs.append(_file({"path": result["csv"]}))
     return Lineage(inputs=[_dataset(client.workspace, "inventory")], outputs=outputs)
 
 
 def _queries(client: StudioClient, report: str, run: str) -> list[QueryRun]:
-    """Lineage is worth a request and no failure."""
+    """Return the queries of a run; a failure only leaves the tables out of the lineage."""
     try:
         return list(client.list_query_runs(report, run))
     except StudioError as error:
@@ -152,7 +154,7 @@ def namespace_of(source: DataSource) -> str:
         return vendor
     if vendor == "snowflake":
         return f"snowflake://{host.removesuffix('.snowflakecomputing.com')}"
-    port = f":{source.port}" if source.port and vendor in _PORTS_TOLD else ""
+    port = f":{source.port}" if source.port and vendor in _WITH_PORT else ""
     return f"{vendor}://{host}{port}"
 
 
@@ -162,14 +164,14 @@ def _dataset(workspace: str, name: str) -> Any:
     return Dataset(namespace=f"studio://{workspace}", name=name)
 
 
-def _file(written: Mapping[str, Any], **facets: Any) -> Any:
-    """A file as a dataset: `s3://bucket` and its key, or `file` and its path."""
+def _file(file: Mapping[str, Any], **facets: Any) -> Any:
+    """Return a file as a dataset: `s3://bucket` and its key, or `file` and its path."""
     from airflow.providers.common.compat.openlineage.facet import OutputDataset, OutputStatisticsOutputDatasetFacet
 
-    parts = urlsplit(str(written["path"]))
+    parts = urlsplit(str(file["path"]))
     is_local = parts.scheme in {"", "file"}
     namespace = "file" if is_local else f"{parts.scheme}://{parts.netloc}"
-    size = written.get("bytes")
+    size = file.get("bytes")
     statistics: dict[str, Any] = {}
     if size is not None:
         statistics["outputStatistics"] = OutputStatisticsOutputDatasetFacet(size=size)

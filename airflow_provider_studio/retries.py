@@ -16,16 +16,18 @@ else:
     except ImportError:  # before Airflow 3.3
         RetryDecision, RetryPolicy = None, object
 
+__all__ = ["StudioRetryPolicy"]
+
 _AFTER_429 = timedelta(seconds=30)
 _LONGEST_AFTER_429_SECONDS = 600.0
 _AT_ONCE = timedelta(seconds=1)
 
 
 class StudioRetryPolicy(RetryPolicy):
-    """Retries what may come right: soon, later, or as Studio asked; fails at once what cannot.
+    """Decides by the error whether and when a task is retried.
 
     * Bad input, a refused token, a cancelled run: fail.
-    * 429 to the end: retry after what `Retry-After` asked for, at most 10 minutes, or 30 s.
+    * 429 after all attempts: retry after the seconds of `Retry-After`, at most 10 minutes; after 30 s without it.
     * A run that was not over in time: retry at once, which waits for the same run again.
     * Anything else: the task's own `retries` and `retry_delay`.
 
@@ -37,8 +39,8 @@ class StudioRetryPolicy(RetryPolicy):
             from airflow import __version__
 
             raise errors.StudioConfigurationError(
-                f"retry_policy needs Airflow 3.3 or later, and this is {__version__}; leave it out, and errors that no "
-                "retry can mend still fail a task at once."
+                f"retry_policy needs Airflow 3.3 or later, and this is {__version__}; leave it out; "
+                "non-retryable errors still fail a task at once."
             )
 
     def evaluate(
@@ -48,25 +50,25 @@ class StudioRetryPolicy(RetryPolicy):
         max_tries: int,  # noqa: ARG002
         context: Context | None = None,  # noqa: ARG002
     ) -> RetryDecision:
-        """Decide by what went wrong."""
+        """Decide by the error."""
         if not isinstance(exception, errors.StudioError):
             return RetryDecision.default()
-        kind = getattr(exception, "kind", type(exception).__name__)  # in a trigger, where it had another type
+        kind = getattr(exception, "kind", type(exception).__name__)  # the class of an error in a trigger
         if not exception.retry_helps:
-            return RetryDecision.fail(f"{kind}: no retry can mend it")
+            return RetryDecision.fail(f"{kind}: no retry helps")
         if kind == errors.StudioRateLimitedError.__name__:
-            asked = getattr(exception, "retry_after_seconds", None)
-            delay = timedelta(seconds=min(asked, _LONGEST_AFTER_429_SECONDS)) if asked else _AFTER_429
-            return RetryDecision.retry(delay, f"{kind}: the token's budget is spent by others")
+            seconds = getattr(exception, "retry_after_seconds", None)
+            delay = timedelta(seconds=min(seconds, _LONGEST_AFTER_429_SECONDS)) if seconds else _AFTER_429
+            return RetryDecision.retry(delay, f"{kind}: other clients use the token's budget")
         if isinstance(exception, errors.StudioRunTimeoutError):
-            return RetryDecision.retry(_AT_ONCE, f"{kind}: the run goes on; waiting for it again")
+            return RetryDecision.retry(_AT_ONCE, f"{kind}: the run continues; waiting for it again")
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:
-        """Return nothing: it has no settings."""
+        """Return an empty mapping: there are no settings."""
         return {}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> StudioRetryPolicy:  # noqa: ARG003
-        """Return the policy again."""
+        """Return the policy."""
         return cls()

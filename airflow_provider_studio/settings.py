@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of Airflow's `[studio]` section, with defaults that need no configuration."""
+"""The options of Airflow's `[studio]` section, each with a default."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ def _home() -> Path:
 def storage(path: str | None = None) -> UPath:
     """Return the storage root: `path` if given, else `[studio] storage_path`, else a folder under Airflow's home.
 
-    :raises StudioConfigurationError: nothing that is installed opens such a storage, or it depends on the working
-        directory.
+    :raises StudioConfigurationError: no installed package opens such a storage, or the path is relative.
     """
     from airflow.sdk import ObjectStoragePath
 
     root = _absolute(path or conf.get(_SECTION, "storage_path", fallback=None) or f"file://{_home()}")
     try:
-        # Airflow's class passes every call of a UPath on to one.
+        # Airflow's class delegates every method of a UPath.
         opened = cast("UPath", ObjectStoragePath(root))
         files = opened.fs
     except (ImportError, ValueError) as error:
@@ -39,14 +38,14 @@ def storage(path: str | None = None) -> UPath:
             f"Storage at {root} cannot be opened: {error}. Install the Airflow provider of that storage on every host, "
             "such as apache-airflow-providers-amazon[s3fs] for s3, or set [studio] storage_path to another."
         ) from None
-    # Other hosts write there too: a listing that fsspec remembers, for as long as the process lives, hides their work.
+    # Other hosts write there too: fsspec caches listings for the life of the process, which would hide their files.
     files.dircache.use_listings_cache = False
     files.invalidate_cache()
     return opened
 
 
 def _absolute(root: str) -> str:
-    """Return a storage root that is the same from every working directory, with `~` for the user's home."""
+    """Return the storage root as an absolute path, with `~` expanded."""
 
     scheme, found, folder = root.rpartition("://")
     if found and scheme not in {"file", "local"}:
@@ -54,31 +53,31 @@ def _absolute(root: str) -> str:
     absolute = Path(folder).expanduser()
     if not absolute.is_absolute():
         raise StudioConfigurationError(
-            f"The storage is {root!r}, which each process would look for in its own working directory. Set [studio] "
+            f"The storage is {root!r}, which is relative to the working directory of each process. Set [studio] "
             f"storage_path to an absolute path, such as {_home()}, or to a URL such as s3://bucket/studio."
         )
     return f"{scheme}{found}{absolute}"
 
 
 def in_storage(path: str, storage_path: str | None = None) -> UPath:
-    """Return a path that is absolute or has a scheme as it is, and any other as one under the storage root.
+    """Return an absolute path or a URL as it is, and resolve a relative path against the storage root.
 
-    :param storage_path: the storage root of a task that has one of its own.
+    :param storage_path: the storage root of the task, if it is not that of the settings.
     """
     return storage(path) if path.startswith("/") or "://" in path else storage(storage_path) / path
 
 
 def rate_limit_file() -> Path:
-    """Return the ledger's SQLite file under Airflow's home: the default, and the stand-in for a Redis that is down."""
+    """Return the ledger's SQLite file under Airflow's home: the default, and the fallback while Redis is down."""
     return _home() / "ratelimit.db"
 
 
 def page_cache() -> Path:
-    """Return the folder under Airflow's home where the API server keeps what it made of the tables in storage."""
+    """Return the folder under Airflow's home where the API server caches the tables of its pages."""
     return _home() / "page-cache"
 
 
 def rate_limit_url() -> str:
     """Return `[studio] rate_limit_url`, or the SQLite file under Airflow's home."""
-    # What a command prints (rate_limit_url_cmd) ends with a newline.
+    # The output of a command (rate_limit_url_cmd) ends with a newline.
     return (conf.get(_SECTION, "rate_limit_url", fallback=None) or "").strip() or f"sqlite:///{rate_limit_file()}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a task shows of itself while it works: a span in Airflow's traces, fields beside its log lines, log groups.
+"""Telemetry of a task: a span in Airflow's traces, fields beside its log lines, log groups.
 
-Traces go through the OpenTelemetry API, as Airflow's own do: without an exporter they cost next to nothing. Neither a
-span nor a field ever holds a name or token of the workspace's content, nor a secret.
+Traces use the OpenTelemetry API, like Airflow's own: without an exporter they cost almost nothing. Spans and fields
+hold neither a name or token of the workspace's content, nor a secret.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SCOPE = "airflow_provider_studio"
 
 @contextmanager
 def span(name: str) -> Iterator[Any]:
-    """Open a span under the task's own; an error that leaves it is recorded on it."""
+    """Open a span under that of the task; it records an error that is raised in it."""
     from opentelemetry import trace
 
     with trace.get_tracer(_SCOPE).start_as_current_span(name) as opened:
@@ -27,11 +27,11 @@ def span(name: str) -> Iterator[Any]:
 
 
 def note_send(sent: Sent) -> None:
-    """Add an event for one send to the present span."""
+    """Add an event for one send to the current span."""
     from opentelemetry import trace
 
-    present = trace.get_current_span()
-    if present.is_recording():
+    current = trace.get_current_span()
+    if current.is_recording():
         attributes: dict[str, str | int | float] = {
             "http.request.method": sent.method,
             "studio.endpoint": sent.endpoint,
@@ -39,11 +39,11 @@ def note_send(sent: Sent) -> None:
         }
         if sent.status is not None:
             attributes["http.response.status_code"] = sent.status
-        present.add_event("studio.request", attributes)
+        current.add_event("studio.request", attributes)
 
 
 def spending_fields(spent: Spending) -> dict[str, int | float]:
-    """Return what was spent of the budget as log fields; a span carries the same under `studio.…`."""
+    """Return the requests used as log fields; a span carries the same under `studio.…`."""
     return {
         "requests": spent.requests,
         "throttle_wait_seconds": round(spent.seconds_waited, 3),
@@ -52,17 +52,17 @@ def spending_fields(spent: Spending) -> dict[str, int | float]:
 
 
 def note_spending(spent: Spending) -> None:
-    """Set on the present span what was spent of the budget."""
+    """Set the requests used on the current span."""
     from opentelemetry import trace
 
-    present = trace.get_current_span()
+    current = trace.get_current_span()
     for name, value in spending_fields(spent).items():
-        present.set_attribute(f"studio.{name}", value)
+        current.set_attribute(f"studio.{name}", value)
 
 
 @contextmanager
 def log_group(log: Any, title: str) -> Iterator[None]:
-    """Fold the lines that are logged within into one that opens on a click, in Airflow's UI."""
+    """Fold the lines that are logged within the context into a group, in Airflow's UI."""
     log.info("::group::%s", title)
     try:
         yield
@@ -71,7 +71,7 @@ def log_group(log: Any, title: str) -> Iterator[None]:
 
 
 def log_folded(log: Any, title: str, lines: Iterable[str]) -> None:
-    """Log lines, folded under their title."""
+    """Log lines in a group with a title."""
     with log_group(log, title):
         for line in lines:
             log.info("%s", line)

@@ -17,7 +17,7 @@ import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG, Param, task
 
-from airflow_provider_studio.operators.inventory import StudioInventoryOperator
+from airflow_provider_studio import StudioInventoryOperator
 
 with DAG(
     dag_id="studio_discovery_cross_check",

@@ -20,10 +20,14 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, Param, task
 
-from airflow_provider_studio.operators.approval import StudioApprovePlanOperator
-from airflow_provider_studio.operators.inventory import StudioInventoryOperator
-from airflow_provider_studio.operators.plans import StudioApplyPlanOperator, StudioPlanOperator
-from airflow_provider_studio.operators.reports import StudioExportReportRunOperator, StudioRunReportOperator
+from airflow_provider_studio import (
+    StudioApplyPlanOperator,
+    StudioApprovePlanOperator,
+    StudioExportReportRunOperator,
+    StudioInventoryOperator,
+    StudioPlanOperator,
+    StudioRunReportOperator,
+)
 
 POLICY = {
     "unviewed_days": Param(90, type="integer", minimum=1, description="Stale: no views or edits for this many days."),

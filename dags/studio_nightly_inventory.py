@@ -15,8 +15,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, Param
 
-from airflow_provider_studio.operators.inventory import StudioInventoryOperator
-from airflow_provider_studio.operators.summary import StudioNightSummaryOperator
+from airflow_provider_studio import StudioInventoryOperator, StudioNightSummaryOperator
 
 with DAG(
     dag_id="studio_nightly_inventory",

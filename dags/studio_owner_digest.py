@@ -18,7 +18,7 @@ import pendulum
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import DAG, Param, task
 
-from airflow_provider_studio.notifications import StudioOwnersNotifier
+from airflow_provider_studio import StudioOwnersNotifier
 
 with DAG(
     dag_id="studio_owner_digest",

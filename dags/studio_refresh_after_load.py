@@ -20,7 +20,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, Asset, Param, task
 
-from airflow_provider_studio.operators.reports import StudioRunReportOperator
+from airflow_provider_studio import StudioRunReportOperator
 
 LOADED = Asset("snowflake://my-account/sales/public/orders")
 REPORTS = ["0a1b2c3d4e5f"]

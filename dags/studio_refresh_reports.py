@@ -15,7 +15,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, Param, get_current_context, task
 
-from airflow_provider_studio.operators.reports import StudioRunReportOperator
+from airflow_provider_studio import StudioRunReportOperator
 
 with DAG(
     dag_id="studio_refresh_reports",

@@ -14,8 +14,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 
-from airflow_provider_studio.operators.reports import StudioExportReportRunOperator
-from airflow_provider_studio.triggers.reports import StudioReportRanTrigger
+from airflow_provider_studio import StudioExportReportRunOperator, StudioReportRanTrigger
 
 REPORT = "studio://acme/reports/0a1b2c3d4e5f"
 

@@ -17,9 +17,12 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, Param, task
 
-from airflow_provider_studio.operators.approval import StudioApprovePlanOperator
-from airflow_provider_studio.operators.inventory import StudioInventoryOperator
-from airflow_provider_studio.operators.plans import StudioApplyPlanOperator, StudioPlanOperator
+from airflow_provider_studio import (
+    StudioApplyPlanOperator,
+    StudioApprovePlanOperator,
+    StudioInventoryOperator,
+    StudioPlanOperator,
+)
 
 
 def policy(context: dict[str, Any], jinja_env: Any) -> dict[str, Any]:  # noqa: ARG001  Airflow's own signature

@@ -15,7 +15,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, Param
 
-from airflow_provider_studio.operators.plans import StudioUndoPlanOperator
+from airflow_provider_studio import StudioUndoPlanOperator
 
 
 def only(context: dict[str, Any], jinja_env: Any) -> list[str] | str:  # noqa: ARG001  Airflow's own signature

@@ -18,6 +18,8 @@ from airflow_provider_studio.client.base import StudioClientBase
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.pagination import Page, PageSizes, embedded, pages, rows_of
 
+__all__ = ["StudioClient"]
+
 CollectionFilter = Literal["custom", "all"]
 ListingKind = Literal["reports", "datasets"]
 _LONGEST_REPORT_NAME = 64

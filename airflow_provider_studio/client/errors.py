@@ -6,6 +6,25 @@ No message ever holds a secret or a query string.
 
 from __future__ import annotations
 
+__all__ = [
+    "StudioAPIError",
+    "StudioAuthenticationError",
+    "StudioBadRequestError",
+    "StudioCapabilityError",
+    "StudioConfigurationError",
+    "StudioConnectionError",
+    "StudioError",
+    "StudioForbiddenError",
+    "StudioNotFoundError",
+    "StudioRateLimitedError",
+    "StudioResponseError",
+    "StudioRunCancelledError",
+    "StudioRunError",
+    "StudioRunFailedError",
+    "StudioRunTimeoutError",
+    "StudioServerError",
+]
+
 
 class StudioError(Exception):
     """Anything that this provider raises on purpose."""

@@ -14,10 +14,33 @@ from urllib.parse import urlsplit
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from airflow_provider_studio.client.errors import StudioResponseError
-from airflow_provider_studio.client.schedule_values import Cron as Cron  # noqa: PLC0414  a re-export
-from airflow_provider_studio.client.schedule_values import Frequency as Frequency  # noqa: PLC0414  a re-export
-from airflow_provider_studio.client.schedule_values import ScheduleInput as ScheduleInput  # noqa: PLC0414  a re-export
-from airflow_provider_studio.client.schedule_values import UnfaithfulError, cron_of, values_of
+from airflow_provider_studio.client.schedule_values import (
+    Cron,
+    Frequency,
+    ScheduleInput,
+    UnfaithfulError,
+    cron_of,
+    values_of,
+)
+
+__all__ = [
+    "Collection",
+    "Cron",
+    "DataSource",
+    "Frequency",
+    "Member",
+    "Query",
+    "QueryRun",
+    "Report",
+    "ReportFilter",
+    "ReportRun",
+    "Resource",
+    "RunState",
+    "Schedule",
+    "ScheduleInput",
+    "Subscription",
+    "Verification",
+]
 
 Identifier = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
 """Numeric ids were JSON numbers until 2024 and decimal strings in 2026; both become text."""

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wait for a Report run, and say why it did not end well.
+"""Wait for a Report run, and report why it failed.
 
-The first look comes some time before the run should be over, since runs differ; later ones at intervals that grow with
-the time it has run, so that what is learned late is late by a share of the runtime. A look that fails does not fail the
-wait until several in a row have.
+The first poll is shortly before the expected end of the run. The intervals then grow with the time that the run has
+taken, so the end is noticed late by at most a share of the runtime. Several consecutive failed polls fail the wait.
 """
 
 from __future__ import annotations
@@ -31,19 +30,19 @@ if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
 
 TRANSIENT = (StudioConnectionError, StudioServerError, StudioNotFoundError, StudioRateLimitedError)
-"""What a look may meet while all is well. Not found: a run is not always visible right after it was started."""
+"""Errors that a poll tolerates. Not found: a run is not always visible right after its start."""
 
 
 @dataclass(frozen=True)
 class PollPolicy:
-    """When to look at a run.
+    """When to poll a run.
 
-    :param first_share: the first look comes after this share of the Report's expected runtime.
-    :param shortest_seconds: no two looks are closer.
-    :param share: later looks are this share of the time that the run has taken so far apart.
-    :param longest_seconds: no two looks are further apart, the first one aside.
-    :param jitter: each interval is longer by a random share up to this one, so that many waiters spread.
-    :param failed_looks: so many looks in a row may fail before the wait does.
+    :param first_share: the first poll is after this share of the Report's expected runtime.
+    :param shortest_seconds: the shortest interval.
+    :param share: later intervals are this share of the time that the run has taken so far.
+    :param longest_seconds: the longest interval after the first poll.
+    :param jitter: each interval is longer by a random share up to this one, so that many waiters do not poll together.
+    :param failed_looks: this many consecutive failed polls fail the wait.
     """
 
     first_share: float = 0.86
@@ -64,37 +63,42 @@ class PollPolicy:
             )
 
     @classmethod
-    def of(cls, given: PollPolicy | Mapping[str, Any] | None) -> PollPolicy:
-        """Return a policy from what a user gave.
+    def of(cls, values: PollPolicy | Mapping[str, Any] | None) -> PollPolicy:
+        """Return a policy from a user's value.
 
-        :raises StudioConfigurationError: names the field, its value and the mend.
+        :raises StudioConfigurationError: names the field, its value and how to fix it.
         """
-        if isinstance(given, PollPolicy):
-            return given
-        known = [one.name for one in fields(cls)]
-        unknown = next((name for name in given or () if name not in known), None)
+        if isinstance(values, PollPolicy):
+            return values
+        known = [field.name for field in fields(cls)]
+        unknown = next((name for name in values or () if name not in known), None)
         if unknown is not None:
             raise StudioConfigurationError(f"poll_policy has no {unknown!r}; it has {', '.join(known)}.")
-        return cls(**(given or {}))
+        return cls(**(values or {}))
+
+    @classmethod
+    def fixed(cls, seconds: float) -> PollPolicy:
+        """Return a policy with the same time between any two polls."""
+        return cls(first_share=0.0, shortest_seconds=seconds, share=0.0, longest_seconds=seconds, jitter=0.0)
 
     @classmethod
     def restored(cls, written: Mapping[str, Any]) -> PollPolicy:
-        """Return a policy that was written down, perhaps by another version: unknown fields are skipped."""
-        return cls(**{one.name: written[one.name] for one in fields(cls) if one.name in written})
+        """Return a serialized policy, perhaps of another version: unknown fields are skipped."""
+        return cls(**{field.name: written[field.name] for field in fields(cls) if field.name in written})
 
     def intervals(
         self, expected_seconds: float | None, elapsed_seconds: float = 0.0, chance: Random | None = None
     ) -> Iterator[float]:
-        """Yield the seconds to wait before each look.
+        """Yield the seconds to wait before each poll.
 
         :param expected_seconds: the Report's expected runtime, where it is known.
         :param elapsed_seconds: how long the run has taken already.
         """
-        drawn = chance or Random()  # noqa: S311  it spreads waiters, and keeps no secret
+        random = chance or Random()  # noqa: S311  it spreads waiters, and protects no secret
         due = (expected_seconds or 0.0) * self.first_share - elapsed_seconds
         interval = max(self.shortest_seconds, due)
         while True:
-            interval *= 1 + self.jitter * drawn.random()
+            interval *= 1 + self.jitter * random.random()
             yield interval
             elapsed_seconds += interval
             interval = min(max(self.shortest_seconds, self.share * elapsed_seconds), self.longest_seconds)
@@ -112,15 +116,15 @@ def wait_for_run(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> ReportRun:
-    """Wait until a run is over, and return it, good or not.
+    """Wait until a run is over, and return it, successful or not.
 
     :param expected_seconds: the Report's `expected_runtime`.
     :param elapsed_seconds: how long the run has taken already, where an earlier try started it.
-    :raises StudioRunTimeoutError: it was not over in time; it goes on in Studio, which has no way to cancel it.
+    :raises StudioRunTimeoutError: it was not over in time; it continues in Studio, because the API cannot cancel it.
     """
     policy = policy or PollPolicy()
     deadline = monotonic() + timeout_seconds
-    failed_looks = 0
+    failed_polls = 0
     for interval in policy.intervals(expected_seconds, elapsed_seconds):
         if run.run_state.is_over:
             return run
@@ -131,26 +135,26 @@ def wait_for_run(
         try:
             run = client.get_report_run(report, run.token)
         except TRANSIENT:
-            failed_looks += 1
-            if failed_looks >= policy.failed_looks:
+            failed_polls += 1
+            if failed_polls >= policy.failed_looks:
                 raise
         else:
-            failed_looks = 0
+            failed_polls = 0
     raise AssertionError("unreachable: the intervals do not end")
 
 
 def timed_out(report: str, run: str, state: str | None, seconds: float) -> str:
-    """Say that a run was not over in time."""
+    """Return the message of a run that was not over in time."""
     return (
         f"Report run {run} of Report {report} was still {state} after {seconds:.0f} s. "
-        "It goes on in Studio. Give it more time, or look at the Report's queries."
+        "The run continues in Studio. Increase the timeout, or check the Report's queries."
     )
 
 
 def raise_unless_good(client: StudioClient, report: str, run: ReportRun, *, detail: bool = True) -> None:
     """Return if a run that is over has results.
 
-    :param detail: whether to ask a failed run's queries why; one request.
+    :param detail: whether to read the reason from a failed run's queries; one request.
     :raises StudioRunCancelledError: someone cancelled it.
     :raises StudioRunFailedError: it failed; names the query, the error code and the message.
     """
@@ -163,10 +167,10 @@ def raise_unless_good(client: StudioClient, report: str, run: ReportRun, *, deta
 
 
 def reason_of(client: StudioClient, report: str, run: ReportRun) -> str:
-    """Return why a run failed, which only its query runs know."""
+    """Return why a run failed, from its query runs."""
     try:
         failed = [query for query in client.list_query_runs(report, run.token) if query.state == RunState.FAILED]
     except StudioError as error:
         return f"Its queries could not be read: {error}"
-    named = [f"{one.query_name or one.token}: {one.error_code}: {one.error_message}" for one in failed]
-    return " ".join(named) or "No query of it failed; look at its notebook in Studio."
+    reasons = [f"{query.query_name or query.token}: {query.error_code}: {query.error_message}" for query in failed]
+    return " ".join(reasons) or "No query of it failed; check its notebook in Studio."

@@ -5,6 +5,22 @@ from __future__ import annotations
 
 from airflow_provider_studio.client.errors import StudioAPIError, StudioError, StudioResponseError
 
+__all__ = [
+    "ApprovalError",
+    "GovernanceError",
+    "GuardRailError",
+    "InventoryError",
+    "JournalError",
+    "NoEffectError",
+    "PlanError",
+    "PlanTamperedError",
+    "PolicyError",
+    "RefusedError",
+    "StoppedError",
+    "StorageError",
+    "WrongWorkspaceError",
+]
+
 
 class GovernanceError(StudioError):
     """Anything that stops a step of governance."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from airflow_provider_studio.client.transport import Sent
     from airflow_provider_studio.hooks.usage import SpendingRecorder
 
+__all__ = ["StudioHook"]
+
 
 class StudioHook(BaseHook):
     """Opens a Studio workspace.

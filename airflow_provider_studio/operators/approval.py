@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask a person before a plan is carried out, in Airflow's own "Required Actions"."""
+"""Request a person's approval of a plan in Airflow's "Required Actions"."""
 
 from __future__ import annotations
 
@@ -16,33 +16,39 @@ from airflow_provider_studio.governance.text import counted
 from airflow_provider_studio.operators.base import actor_of
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.notifier import BaseNotifier
     from airflow.providers.common.compat.sdk import Context
+    from airflow.sdk.execution_time.hitl import HITLUser
 
     from airflow_provider_studio.governance.plans.plan import Plan
+
+__all__ = ["StudioApprovePlanOperator"]
 
 APPROVE_ALL = "Approve all"
 APPROVE_SCHEDULES = "Approve schedules only"
 REJECT = "Reject"
 DECISIONS = {APPROVE_ALL: "all", APPROVE_SCHEDULES: "schedules", REJECT: "reject"}
 _SHOWN = "shown_plan"
-"""The XCom with the hash of the plan that the screen shows; a deferral keeps it, a retry does not."""
+"""The XCom with the hash of the plan that the page shows; it survives a deferral, not a retry."""
 
 
 class StudioApprovePlanOperator(HITLOperator, SkipMixin):
-    """Show a plan in Airflow's UI and wait for an answer: approve all, approve schedules only, or reject.
+    """Show a plan in Airflow's UI and wait for a decision: approve all, approve schedules only, or reject.
 
-    No answer within `response_timeout` is a rejection. A rejection skips what comes directly after; a trigger rule of
-    `none_failed` lets a task run all the same. Who answered stands in the plan's journal, with the plan's hash.
+    No decision within `response_timeout` is a rejection. A rejection skips the tasks directly downstream; a task with
+    the trigger rule `none_failed` still runs. The plan's journal records the decision, the person, and the plan's hash.
 
-    The screen shows the plan's file, once it is proven to be the one that was made. A plan that changes before the
-    answer is not approved.
+    The page shows the plan's file after its hash is verified. If the plan changes before the decision, nothing is
+    approved.
 
     Returns `decision` (`all`, `schedules`), `approver`, `plan_id`, `sha256`, for `StudioApplyPlanOperator(approval=…)`.
 
     :param plan: what `StudioPlanOperator` returned.
     :param subject: the headline; the plan in one line by default.
     :param response_timeout: how long to wait.
-    :param storage_path: another place than `[studio] storage_path`, where the plan's journal is.
+    :param notifiers: notifiers that are called when the task starts to wait, such as `StudioPlanNotifier`.
+    :param assigned_users: the users who may decide; by default everyone with access to the DAG's required actions.
+    :param storage_path: a storage root other than `[studio] storage_path`, where the plan's journal is.
     """
 
     inherits_from_skipmixin = True
@@ -55,6 +61,8 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
         plan: Mapping[str, Any],
         subject: str = "",
         response_timeout: timedelta = timedelta(hours=20),
+        notifiers: Sequence[BaseNotifier] | BaseNotifier | None = None,
+        assigned_users: HITLUser | list[HITLUser] | None = None,
         storage_path: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -63,13 +71,15 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
             options=list(DECISIONS),
             defaults=REJECT,
             response_timeout=response_timeout,
+            notifiers=notifiers,
+            assigned_users=assigned_users,
             **kwargs,
         )
         self.plan = plan
         self.storage_path = storage_path
 
     def execute(self, context: Context) -> Any:
-        """Ask."""
+        """Show the plan, and wait for the decision."""
         from airflow_provider_studio.governance.planning.previous_plans import previous_plan
 
         plan = self._plan()
@@ -83,9 +93,9 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
         return super().execute(context)
 
     def _plan(self) -> Plan:
-        """Read the plan that the task was given, and prove that it is that one.
+        """Read the plan, and verify its hash.
 
-        :raises AirflowFailException: there is none, or it was replaced.
+        :raises AirflowFailException: the plan is missing, or was replaced.
         """
         from airflow_provider_studio.governance.plans.approval import referenced_plan
 
@@ -98,32 +108,32 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Write the answer into the journal, and skip what follows a rejection."""
-        answer = super().execute_complete(context=context, event=event)
+        """Write the decision into the journal, and skip the downstream tasks after a rejection."""
+        response = super().execute_complete(context=context, event=event)
         plan = self._plan()
         shown = context["ti"].xcom_pull(
             task_ids=self.task_id, key=_SHOWN, map_indexes=getattr(context["ti"], "map_index", -1)
         )
         if shown != plan.sha256:
             raise AirflowFailException(
-                f"The answer is to a plan with the hash {shown}, but plan {plan.plan_id} has {plan.sha256}: the plan "
-                "changed between question and answer. Nothing is approved. Clear this task to ask again."
+                f"The decision is about a plan with the hash {shown}, but plan {plan.plan_id} has {plan.sha256}: the "
+                "plan changed before the decision. Nothing is approved. Clear this task to ask again."
             )
-        chosen = answer["chosen_options"]
-        if len(chosen) != 1:
+        options = response["chosen_options"]
+        if len(options) != 1:
             raise AirflowFailException(
-                f"The answer is {chosen!r}; it must be exactly one of {list(DECISIONS)}. Nothing is approved. Clear "
+                f"The decision is {options!r}; it must be exactly one of {list(DECISIONS)}. Nothing is approved. Clear "
                 "this task to ask again."
             )
-        decision = DECISIONS[chosen[0]]
-        user = answer["responded_by_user"] or {}
+        decision = DECISIONS[options[0]]
+        user = response["responded_by_user"] or {}
         approver = user.get("name") or user.get("id") or "nobody in time"
         self._journal(context, plan, decision, approver)
         if decision == "reject":
-            self.log.info("Rejected by %s: what follows is skipped", approver)
-            following = [one for one in context["task"].get_direct_relatives(upstream=False) if not one.is_teardown]
-            if following:
-                self.skip(ti=context["ti"], tasks=following)
+            self.log.info("Rejected by %s: the tasks directly downstream are skipped", approver)
+            downstream = [task for task in context["task"].get_direct_relatives(upstream=False) if not task.is_teardown]
+            if downstream:
+                self.skip(ti=context["ti"], tasks=downstream)
         return {"decision": decision, "approver": approver, "plan_id": plan.plan_id, "sha256": plan.sha256}
 
     def _journal(self, context: Context, plan: Plan, decision: str, approver: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all operators share: the hook, the spending in the log, and failing at once where no retry helps."""
+"""The base of all operators: the hook, the log of requests used, and immediate failure where no retry helps."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Result = TypeVar("Result")
 
 
 class StudioOperator(BaseOperator):
-    """Runs with a Studio connection.
+    """An operator with a Studio connection.
 
     :param studio_conn_id: the Airflow connection.
     """
 
     lineage: ClassVar[str | None] = None
-    """What kind of work it is to OpenLineage; see `lineage.lineage_of`."""
+    """The kind of work for OpenLineage; see `openlineage.lineage_of`."""
 
     template_fields: Sequence[str] = ("studio_conn_id",)
     storage_path: str | None = None
-    """Another place than `[studio] storage_path`, for operators that have one."""
+    """A storage root other than `[studio] storage_path`, for operators that have the parameter."""
     ui_color = "#e8f1fb"
 
     def __init__(self, *, studio_conn_id: str = StudioHook.default_conn_name, **kwargs: Any) -> None:
@@ -45,28 +45,28 @@ class StudioOperator(BaseOperator):
         return StudioHook(self.studio_conn_id, storage_path=self.storage_path)
 
     def execute(self, context: Context) -> Any:
-        """Run; an error that no retry can mend fails the task at once."""
-        return self.failing_at_once(lambda: self.run_with_studio(context))
+        """Run the operator; a non-retryable error fails the task at once."""
+        return self.fail_fast(lambda: self.run_with_studio(context))
 
-    def failing_at_once(self, work: Callable[[], Result]) -> Result:
-        """Do the work; an error that no retry can mend fails the task at once. Log what it spent."""
+    def fail_fast(self, work: Callable[[], Result]) -> Result:
+        """Do the work and log the requests used; a non-retryable error fails the task at once."""
         try:
             with span(f"studio.{type(self).__name__}"):
-                return self._work_and_spend(work)
+                return self._run_and_log_usage(work)
         except StudioError as error:
             if error.retry_helps:
                 raise
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
-    def _work_and_spend(self, work: Callable[[], Result]) -> Result:
+    def _run_and_log_usage(self, work: Callable[[], Result]) -> Result:
         try:
-            self._done = done = work()
+            self._done = result = work()
         finally:
             self.hook.log_spending()
-        return done
+        return result
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
-        """Return what the task read and wrote; OpenLineage's provider asks, where it is installed."""
+        """Return what the task read and wrote, for OpenLineage's provider where it is installed."""
         from airflow_provider_studio.openlineage import lineage_of
 
         if self.lineage is None or not self._done:
@@ -80,7 +80,7 @@ class StudioOperator(BaseOperator):
 
 
 def actor_of(context: Context) -> dict[str, str]:
-    """Return who acts, for the journal."""
+    """Return the task that acts, for the journal."""
     ti = context["ti"]
     actor = {"dag": ti.dag_id, "run": ti.run_id, "task": ti.task_id, "try": str(ti.try_number)}
     mapped = getattr(ti, "map_index", -1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every operator that changes a workspace shares: guard rails, the stop switch, one journaled path."""
+"""The base of all operators that change a workspace: guard rails, the stop switch, one journaled path."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from airflow_provider_studio import settings
 from airflow_provider_studio.governance.errors import GovernanceError, RefusedError, StoppedError
 from airflow_provider_studio.governance.layout import plan_path
 from airflow_provider_studio.governance.text import counted
+from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.operators.stop_switch import stop_reason
 from airflow_provider_studio.telemetry import log_group
@@ -17,6 +18,7 @@ from airflow_provider_studio.telemetry import log_group
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_studio.governance.execution.apply import ApplySummary
     from airflow_provider_studio.governance.execution.guard_rails import GuardRails
     from airflow_provider_studio.governance.plans.plan import Plan
 
@@ -31,19 +33,20 @@ GUARD_RAILS = (
 
 
 class StudioActingOperator(StudioOperator):
-    """Carries a plan out, and nothing else can.
+    """Carries out a plan. All changes to a workspace go through this class.
 
-    :param max_actions: how many actions a plan may have at most.
-    :param max_share: which share of the workspace's Reports it may touch at most; 0.05 is 5 %.
+    :param max_actions: the largest number of actions that a plan may have.
+    :param max_share: the largest share of the workspace's Reports that a plan may touch; 0.05 is 5 %.
     :param max_collection_share: the same within each Collection, of its Reports that are not archived.
-    :param max_failures_in_a_row: after this many failures of the service in a row nothing more is tried. What Studio
-        refuses of one Report leaves the others alone.
-    :param max_refused_at_first: if Studio refuses this many Reports before anything is done, nothing more is tried.
+    :param max_failures_in_a_row: the work stops after this many consecutive failures of the service. If Studio refuses
+        a change of one Report, the other Reports are still worked on.
+    :param max_refused_at_first: the work stops if Studio refuses this many Reports before any action succeeds.
     :param max_age_days: an older plan is refused.
     :param stop_variable: an Airflow Variable that is read before each action; while it is set (to anything but `false`,
-        `no`, `off` or `0`), nothing is done. Where it cannot be read, nothing is done either.
-    :param concurrency: how many Reports are worked on at once, within the token's budget.
-    :param storage_path: another place than `[studio] storage_path`.
+        `no`, `off` or `0`), or cannot be read, nothing is changed.
+    :param concurrency: how many Reports are worked on in parallel, within the token's budget.
+    :param storage_path: a storage root other than `[studio] storage_path`.
+    :param studio_conn_id: the Airflow connection.
     """
 
     template_fields: Sequence[str] = (
@@ -66,9 +69,10 @@ class StudioActingOperator(StudioOperator):
         stop_variable: str = "studio_stop",
         concurrency: int | str = 4,
         storage_path: str | None = None,
+        studio_conn_id: str = StudioHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(studio_conn_id=studio_conn_id, **kwargs)
         self.max_actions = max_actions
         self.max_share = max_share
         self.max_collection_share = max_collection_share
@@ -97,11 +101,11 @@ class StudioActingOperator(StudioOperator):
         actor: Mapping[str, str],
         kinds: frozenset[Any],
     ) -> dict[str, Any]:
-        """Carry a plan out, or go on with it.
+        """Carry out a plan, or resume it.
 
-        :param kinds: the kinds of its actions that may be done.
-        :raises GovernanceError: an action failed, or the work was stopped. What Studio refused before, as the plan
-            says, is no failure.
+        :param kinds: the kinds of actions that are permitted.
+        :raises GovernanceError: an action failed, or the work was stopped. A refusal that the plan expects is no
+            failure.
         """
         from airflow_provider_studio.governance.execution.apply import apply_plan
 
@@ -116,28 +120,30 @@ class StudioActingOperator(StudioOperator):
                 stop=lambda: stop_reason(self.stop_variable),
                 concurrency=int(self.concurrency),
             )
-        result = {**summary.to_dict(), "path": str(self._path(plan))}
+        path = plan_path(settings.storage(self.storage_path), plan.workspace, plan.plan_id)
+        result = {**summary.to_dict(), "path": str(path)}
         self.log.info("Plan %s: %s", plan.plan_id, result)
         for refusal in summary.refused_again:
             self.log.warning("Studio refused it again, as the plan expects: %s", refusal)
-        if not summary.failures and summary.stopped is None:
-            return result
-        context["ti"].xcom_push(key="return_value", value=result)
-        if not summary.failures:
-            raise StoppedError(
-                f"Plan {plan.plan_id} was stopped: {summary.stopped}. What was done is in the journal; once nothing "
-                "stops it, clear this task and it goes on."
-            )
-        failed = (
-            f"{counted(len(summary.failures), 'action')} of plan {plan.plan_id} failed"
-            f"{f', and it stopped: {summary.stopped}' if summary.stopped else ''}."
-        )
-        if summary.retry_helps:
-            raise GovernanceError(f"{failed} A retry tries them again. First: {summary.failures[0]}")
-        raise RefusedError(
-            f"{failed} No retry helps: give the token the rights that it lacks, or protect these Reports in the "
-            f"policy. First: {summary.failures[0]}"
-        )
+        if summary.failures or summary.stopped is not None:
+            context["ti"].xcom_push(key="return_value", value=result)
+            raise _failure_of(plan, summary)
+        return result
 
-    def _path(self, plan: Plan) -> Any:
-        return plan_path(settings.storage(self.storage_path), plan.workspace, plan.plan_id)
+
+def _failure_of(plan: Plan, summary: ApplySummary) -> GovernanceError:
+    if not summary.failures:
+        return StoppedError(
+            f"Plan {plan.plan_id} was stopped: {summary.stopped}. The journal records what was done. To resume, remove "
+            "the reason for the stop and clear this task."
+        )
+    failed = (
+        f"{counted(len(summary.failures), 'action')} of plan {plan.plan_id} failed"
+        f"{f', and it stopped: {summary.stopped}' if summary.stopped else ''}."
+    )
+    if summary.retry_helps:
+        return GovernanceError(f"{failed} A retry tries them again. First: {summary.failures[0]}")
+    return RefusedError(
+        f"{failed} No retry helps: give the token the rights that it lacks, or protect these Reports in the "
+        f"policy. First: {summary.failures[0]}"
+    )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write what a Report run found to files, in constant memory; each file appears whole or not at all."""
+"""Write the results of a Report run to files, in constant memory and atomically."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORMATS = ("csv", "json", "pdf")
-_ENDINGS = {"application/zip": ".zip", "text/csv": ".csv", "application/json": ".json", "application/pdf": ".pdf"}
+_EXTENSIONS = {"application/zip": ".zip", "text/csv": ".csv", "application/json": ".json", "application/pdf": ".pdf"}
 _PDF_SECONDS = 600.0
 _PDF_FIRST_INTERVAL_SECONDS = 2.0
 _PDF_LONGEST_INTERVAL_SECONDS = 15.0
@@ -40,12 +40,12 @@ File = dict[str, Any]
 Open = Callable[[], AbstractContextManager[tuple[str, Iterator[bytes]]]]
 
 
-def checked_exports(given: str | Mapping[str, str] | None) -> dict[str, str]:
-    """Return `{format: path}` from what a user gave: a path alone is that of the CSV.
+def checked_exports(export: str | Mapping[str, str] | None) -> dict[str, str]:
+    """Return `{format: path}` from a user's value: a path alone is that of the CSV.
 
     :raises StudioConfigurationError: an unknown format, or an empty path.
     """
-    exports = {"csv": given} if isinstance(given, str) else dict(given or {})
+    exports = {"csv": export} if isinstance(export, str) else dict(export or {})
     for name, path in exports.items():
         if name not in FORMATS:
             raise StudioConfigurationError(f"export has no format {name!r}; it has {', '.join(FORMATS)}.")
@@ -64,10 +64,10 @@ def export_run(
 ) -> list[File]:
     """Write a run's results; return `{"path", "bytes", "sha256", "content_type"}` for each file.
 
-    :param exports: `csv` and `pdf` name a file; `json` names a folder, which gets one file for each query. The run's
-        own JSON would tell of its first query alone.
-    :raises StudioResponseError: a web page came instead of results.
-    :raises StudioConnectionError: the download broke off each time.
+    :param exports: `csv` and `pdf` name a file; `json` names a folder, which gets one file for each query, because
+        the run's own JSON holds only its first query.
+    :raises StudioResponseError: the response is a web page, not results.
+    :raises StudioConnectionError: every download was interrupted.
     """
     files: list[File] = []
     if "csv" in exports:
@@ -90,24 +90,24 @@ def _wait_for_pdf(client: StudioClient, report: str, run: str, sleep: Callable[[
         if waited >= _PDF_SECONDS:
             raise StudioRunTimeoutError(
                 f"The PDF of Report run {run} of Report {report} was not made within {_PDF_SECONDS:.0f} s. "
-                "Ask for less, or retry: Studio goes on making it."
+                "Retry later, because Studio continues to make it, or export less."
             )
         sleep(interval)
         waited += interval
         interval = min(interval * 1.5, _PDF_LONGEST_INTERVAL_SECONDS)
 
 
-def _write(named: str, download: Open) -> File:
-    """Download into a file; one that breaks off begins again, for nothing of it was kept."""
+def _write(target: str, download: Open) -> File:
+    """Download into a file; restart a download that is interrupted."""
     for attempt in range(1, _DOWNLOADS):
         try:
-            return _write_once(named, download)
+            return _write_once(target, download)
         except StudioConnectionError as error:
-            log.warning("Download %d of %d broke off: %s", attempt, _DOWNLOADS, error)
-    return _write_once(named, download)
+            log.warning("Download %d of %d was interrupted: %s", attempt, _DOWNLOADS, error)
+    return _write_once(target, download)
 
 
-def _write_once(named: str, download: Open) -> File:
+def _write_once(target: str, download: Open) -> File:
     digest, size = hashlib.sha256(), 0
 
     def measured(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -120,15 +120,17 @@ def _write_once(named: str, download: Open) -> File:
     with download() as (content_type, chunks):
         if content_type == "text/html":
             raise StudioResponseError(
-                f"A web page came instead of the results for {named}; is there a proxy that asks for a login?"
+                f"The response for {target} is a web page, not results; check for a proxy that asks for a login."
             )
-        path = _with_ending(settings.in_storage(named), _ENDINGS.get(content_type, ""))
+        path = _with_extension(settings.in_storage(target), _EXTENSIONS.get(content_type, ""))
         write_stream(path, measured(chunks))
     return {"path": str(path), "bytes": size, "sha256": digest.hexdigest(), "content_type": content_type}
 
 
-def _with_ending(path: UPath, ending: str) -> UPath:
-    """A path with the ending of what Studio answered: a zip must not pass for a CSV."""
-    if ending in {"", path.suffix}:
+def _with_extension(path: UPath, extension: str) -> UPath:
+    """Return a path with the extension of Studio's response: a zip must not be named like a CSV."""
+    if extension in {"", path.suffix}:
         return path
-    return path.with_suffix(ending) if path.suffix in _ENDINGS.values() else path.with_name(f"{path.name}{ending}")
+    if path.suffix in _EXTENSIONS.values():
+        return path.with_suffix(extension)
+    return path.with_name(f"{path.name}{extension}")

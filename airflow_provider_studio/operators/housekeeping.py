@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keep the storage from growing for ever."""
+"""Remove old snapshots from the storage."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio import settings
+from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.operators.base import StudioOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["StudioSnapshotRetentionOperator"]
+
 
 class StudioSnapshotRetentionOperator(StudioOperator):
-    """Thin old snapshots out: every one for a while, then one a week, then one a month, then none.
+    """Thin out old snapshots: keep all of them for a while, then one per week, then one per month, then none.
 
-    Never drops the newest snapshot, nor one that a plan or journal refers to. What dropped snapshots told of views and
-    runs stays in the facts. Returns which were dropped. Sends no request.
+    Never drops the newest snapshot, nor one that a plan or journal refers to. The facts keep the views and runs that
+    dropped snapshots recorded. Returns the dropped snapshots. Sends no request.
 
-    :param every_snapshot_days: how long every snapshot is kept; not less than the longest window of a policy.
+    :param every_snapshot_days: how long every snapshot is kept; at least the longest window of a policy.
     :param weekly_days: how long the first of each week is kept.
     :param monthly_days: how long the first of each month is kept.
-    :param dry_run_only: only say which would be dropped.
-    :param storage_path: another place than `[studio] storage_path`.
+    :param dry_run_only: report which snapshots would be dropped, and drop none.
+    :param storage_path: a storage root other than `[studio] storage_path`.
+    :param studio_conn_id: the Airflow connection.
     """
 
     template_fields: Sequence[str] = (*StudioOperator.template_fields, "storage_path")
@@ -36,9 +40,10 @@ class StudioSnapshotRetentionOperator(StudioOperator):
         monthly_days: int = 3650,
         dry_run_only: bool = False,
         storage_path: str | None = None,
+        studio_conn_id: str = StudioHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(studio_conn_id=studio_conn_id, **kwargs)
         self.every_snapshot_days = every_snapshot_days
         self.weekly_days = weekly_days
         self.monthly_days = monthly_days
@@ -46,7 +51,7 @@ class StudioSnapshotRetentionOperator(StudioOperator):
         self.storage_path = storage_path
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
-        """Drop what is due."""
+        """Drop the snapshots that are due."""
         from airflow_provider_studio.governance.snapshots.retention import Retention, retain
 
         retention = Retention(self.every_snapshot_days, self.weekly_days, self.monthly_days)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For those who know already what they want: archive, unarchive, delete schedules, each under a one-off plan.
+"""Archive, unarchive or delete schedules of Reports that a DAG names, each under a one-off plan.
 
-The same backup, journal, guard rails, stop switch and undo as a night's plan: there is no second way to destroy
-anything.
+A one-off plan has the same backup, journal, guard rails, stop switch and undo as a nightly plan.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_studio import settings
 from airflow_provider_studio.governance.errors import RefusedError
 from airflow_provider_studio.governance.text import counted
+from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.operators.base import actor_of
 from airflow_provider_studio.operators.execution import StudioActingOperator
 from airflow_provider_studio.operators.selection import ALL, named, named_or_all
@@ -20,18 +20,47 @@ from airflow_provider_studio.operators.selection import ALL, named, named_or_all
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["StudioArchiveReportsOperator", "StudioDeleteSchedulesOperator", "StudioUnarchiveReportsOperator"]
 
-class _StudioDirectOperator(StudioActingOperator):
-    """Does one kind of thing to the Reports that it is given.
 
-    :param reports: tokens, or addresses of their pages.
+class _StudioOneOffOperator(StudioActingOperator):
+    """Does one kind of action to the Reports that are named. `StudioApplyPlanOperator` documents the other parameters.
+
+    :param reports: tokens of Reports, or URLs of their pages.
     """
 
     template_fields: Sequence[str] = (*StudioActingOperator.template_fields, "reports")
     kind: ClassVar[str]
 
-    def __init__(self, *, reports: Sequence[str] | str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        reports: Sequence[str] | str,
+        max_actions: int | str = 100,
+        max_share: float | str = 0.05,
+        max_collection_share: float | str = 1.0,
+        max_failures_in_a_row: int | str = 5,
+        max_refused_at_first: int | str = 20,
+        max_age_days: float | str = 7.0,
+        stop_variable: str = "studio_stop",
+        concurrency: int | str = 4,
+        storage_path: str | None = None,
+        studio_conn_id: str = StudioHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            max_actions=max_actions,
+            max_share=max_share,
+            max_collection_share=max_collection_share,
+            max_failures_in_a_row=max_failures_in_a_row,
+            max_refused_at_first=max_refused_at_first,
+            max_age_days=max_age_days,
+            stop_variable=stop_variable,
+            concurrency=concurrency,
+            storage_path=storage_path,
+            studio_conn_id=studio_conn_id,
+            **kwargs,
+        )
         self.reports = reports
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
@@ -45,15 +74,17 @@ class _StudioDirectOperator(StudioActingOperator):
             settings.storage(self.storage_path),
             named("reports", self.reports),
             kind=ActionKind(self.kind),
-            schedules=self.chosen_schedules(),
+            schedules=self.selected_schedules(),
             actor=actor,
         )
-        left = {one.report: one.detail for one in plan.spared}
-        for report, detail in left.items():
+        left_alone = {spared.report: spared.detail for spared in plan.spared}
+        for report, detail in left_alone.items():
             self.log.info("Report %s is left alone: %s", report, detail)
-        done = self.carry_out(context, plan, rails=rails, actor=actor, kinds=frozenset(ActionKind))
-        result = {**done, "left_alone": left}
-        refused = [f"Report {one.report}: {one.detail}" for one in plan.spared if one.reason is SpareReason.REFUSED]
+        summary = self.carry_out(context, plan, rails=rails, actor=actor, kinds=frozenset(ActionKind))
+        result = {**summary, "left_alone": left_alone}
+        refused = [
+            f"Report {spared.report}: {spared.detail}" for spared in plan.spared if spared.reason is SpareReason.REFUSED
+        ]
         if refused:
             context["ti"].xcom_push(key="return_value", value=result)
             raise RefusedError(
@@ -62,53 +93,82 @@ class _StudioDirectOperator(StudioActingOperator):
             )
         return result
 
-    def chosen_schedules(self) -> list[str] | None:
-        """Return the schedules to delete; None for all that the Reports have."""
+    def selected_schedules(self) -> list[str] | None:
+        """Return the schedules to delete; None for all schedules of the Reports."""
         return None
 
 
-class StudioArchiveReportsOperator(_StudioDirectOperator):
-    """Archive Reports, and delete their schedules first, which would otherwise go on firing for all that is known.
+class StudioArchiveReportsOperator(_StudioOneOffOperator):
+    """Archive Reports. Their schedules are deleted first, because they may continue to run.
 
-    Returns what came of it: `plan_id` (for an undo), `archived`, `schedules_deleted`, `skipped`, and `left_alone`: why
-    a Report was not touched, such as that it is archived already. Fails, after all else is done, if Studio refuses a
-    Report. Parameters as of `StudioApplyPlanOperator`, and
+    Returns the result: `plan_id` (for an undo), `archived`, `schedules_deleted`, `skipped`, and `left_alone`: why a
+    Report was not touched, such as that it is archived already. If Studio refuses a Report, the task fails after all
+    other actions are done. `StudioApplyPlanOperator` documents the other parameters.
 
-    :param reports: tokens, or addresses of their pages.
+    :param reports: tokens of Reports, or URLs of their pages.
     """
 
     kind = "archive_report"
 
 
-class StudioUnarchiveReportsOperator(_StudioDirectOperator):
-    """Take Reports out of the archive. The schedules that an archiving deleted come back with `StudioUndoPlanOperator`.
+class StudioUnarchiveReportsOperator(_StudioOneOffOperator):
+    """Unarchive Reports. To restore the schedules that were deleted with them, use `StudioUndoPlanOperator`.
 
-    Returns what came of it: `plan_id`, `unarchived`, `left_alone`. Parameters as of `StudioApplyPlanOperator`, and
+    Returns the result: `plan_id`, `unarchived`, `left_alone`. `StudioApplyPlanOperator` documents the other parameters.
 
-    :param reports: tokens, or addresses of their pages.
+    :param reports: tokens of Reports, or URLs of their pages.
     """
 
     kind = "unarchive_report"
 
 
-class StudioDeleteSchedulesOperator(_StudioDirectOperator):
-    """Delete schedules of Reports; the API has no way back, the journal has (`StudioUndoPlanOperator`).
+class StudioDeleteSchedulesOperator(_StudioOneOffOperator):
+    """Delete schedules of Reports. The API cannot restore them; `StudioUndoPlanOperator` can, from the journal.
 
-    Returns what came of it: `plan_id`, `schedules_deleted`, `left_alone`. Parameters as of `StudioApplyPlanOperator`,
-    and
+    Returns the result: `plan_id`, `schedules_deleted`, `left_alone`. `StudioApplyPlanOperator` documents the other
+    parameters.
 
-    :param reports: tokens, or addresses of their pages.
-    :param schedules: tokens of the schedules to delete; `"all"`, the default, for all of these Reports'. An empty value
-        is an error.
+    :param reports: tokens of Reports, or URLs of their pages.
+    :param schedules: tokens of the schedules to delete; `"all"`, the default, for all schedules of these Reports. An
+        empty value is an error.
     """
 
     kind = "delete_schedule"
-    template_fields: Sequence[str] = (*_StudioDirectOperator.template_fields, "schedules")
+    template_fields: Sequence[str] = (*_StudioOneOffOperator.template_fields, "schedules")
 
-    def __init__(self, *, schedules: Sequence[str] | str = ALL, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        reports: Sequence[str] | str,
+        schedules: Sequence[str] | str = ALL,
+        max_actions: int | str = 100,
+        max_share: float | str = 0.05,
+        max_collection_share: float | str = 1.0,
+        max_failures_in_a_row: int | str = 5,
+        max_refused_at_first: int | str = 20,
+        max_age_days: float | str = 7.0,
+        stop_variable: str = "studio_stop",
+        concurrency: int | str = 4,
+        storage_path: str | None = None,
+        studio_conn_id: str = StudioHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            reports=reports,
+            max_actions=max_actions,
+            max_share=max_share,
+            max_collection_share=max_collection_share,
+            max_failures_in_a_row=max_failures_in_a_row,
+            max_refused_at_first=max_refused_at_first,
+            max_age_days=max_age_days,
+            stop_variable=stop_variable,
+            concurrency=concurrency,
+            storage_path=storage_path,
+            studio_conn_id=studio_conn_id,
+            **kwargs,
+        )
         self.schedules = schedules
 
-    def chosen_schedules(self) -> list[str] | None:
-        """Return the schedules to delete; None for all that the Reports have."""
+    def selected_schedules(self) -> list[str] | None:
+        """Return the schedules to delete; None for all schedules of the Reports."""
         return named_or_all("schedules", self.schedules)

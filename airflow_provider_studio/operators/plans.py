@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plan, apply and undo: what a policy says is stale, done and taken back under a journal."""
+"""Make a plan from a policy, apply it, and undo it, all recorded in a journal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_studio import settings
 from airflow_provider_studio.governance.errors import GovernanceError
 from airflow_provider_studio.governance.text import counted
+from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.operators.base import StudioOperator, actor_of
 from airflow_provider_studio.operators.execution import StudioActingOperator
 from airflow_provider_studio.operators.selection import ALL, named_or_all
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
     from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 
+__all__ = ["APPROVAL_NOT_REQUIRED", "StudioApplyPlanOperator", "StudioPlanOperator", "StudioUndoPlanOperator"]
+
 APPROVAL_NOT_REQUIRED = "not_required"
-"""What a DAG writes as `approval` of `StudioApplyPlanOperator` where nobody is asked."""
-_CHOICES = 'approval=approve.output (of a StudioApprovePlanOperator), or approval="not_required" where nobody is asked'
+"""The `approval` of a `StudioApplyPlanOperator` whose DAG requires none."""
+_CHOICES = 'approval=approve.output (of a StudioApprovePlanOperator), or approval="not_required" to require none'
 
 
 class StudioPlanOperator(StudioOperator):
@@ -31,14 +34,16 @@ class StudioPlanOperator(StudioOperator):
 
     Returns the plan in numbers (`plan_id`, `sha256`, `stale`, `reports_to_archive`, `schedules_to_delete`, `due_later`,
     `next_due_on`, `runs_saved_a_week`, `hours_saved_a_week`, `spared`), its `path`, and its `markdown` for an approval.
-    Asks Studio for the workspace's members where it needs to know an owner, and for what each stale dataset feeds.
+    Reads the workspace's members from Studio if the policy depends on owners, and the Reports that each stale dataset
+    feeds.
 
-    :param policy: a StalenessPolicy or its fields; checked when the DAG is parsed, unless it is templated.
+    :param policy: a StalenessPolicy or a mapping of its fields; checked when the DAG is parsed, unless it is templated.
     :param snapshot: the snapshot as the inventory's summary names it; the newest by default.
-    :param plan_name: what the plans of this task have in common; `<dag_id>.<task_id>` by default, with the map index of
-        a mapped task. A plan is compared with, and continues the grace of, the plans of the same name. Set it before
-        you rename the DAG or the task, or else every wait starts again.
-    :param storage_path: another place than `[studio] storage_path`.
+    :param plan_name: the name that the plans of this task share; `<dag_id>.<task_id>` by default, with the map index of
+        a mapped task. A plan is compared with, and continues the grace of, the previous plans of the same name. Set it
+        before you rename the DAG or the task; otherwise every waiting period starts again.
+    :param storage_path: a storage root other than `[studio] storage_path`.
+    :param studio_conn_id: the Airflow connection.
     """
 
     template_fields: Sequence[str] = (
@@ -57,9 +62,10 @@ class StudioPlanOperator(StudioOperator):
         snapshot: str | None = None,
         plan_name: str | None = None,
         storage_path: str | None = None,
+        studio_conn_id: str = StudioHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(studio_conn_id=studio_conn_id, **kwargs)
         self.policy = policy
         self.snapshot = snapshot
         self.plan_name = plan_name
@@ -95,19 +101,32 @@ def _default_name(context: Context) -> str:
 
 
 class StudioApplyPlanOperator(StudioActingOperator):
-    """Carry a plan out: delete stale Reports' schedules, archive the Reports. A retry goes on where a try ended.
+    """Carry out a plan: delete stale Reports' schedules, archive the Reports. A retry resumes where the last try ended.
 
-    Returns what came of it: `archived`, `schedules_deleted`, `skipped` by reason, `already_done`, `warnings`,
-    `refused_again`. Fails if any action did, apart from those that Studio refuses as the plan expects; at once, and
-    without touching anything, if the plan is larger or older than the guard rails allow; and at once where the stop
-    switch ends it.
+    Returns the result: `archived`, `schedules_deleted`, `skipped` by reason, `already_done`, `warnings`,
+    `refused_again`. Fails if an action fails, except for refusals that the plan expects. Fails without a retry, before
+    the first change, if the plan is larger or older than the guard rails permit. Fails without a retry if the stop
+    switch is set.
 
     :param plan: what `StudioPlanOperator` returned, or the path of a plan in `storage_path`. There is no default:
-        nothing is ever done that no plan names.
-    :param approval: required: what `StudioApprovePlanOperator` returned, or `"not_required"` where the DAG asks nobody.
-        A value that is missing or empty approves nothing. The journal must hold the same answer, to the plan with the
-        same hash, and no later one. A template may choose between the two: it returns the former as JSON (`tojson`).
-    :param approver: who approved the plan, for the journal, where nobody was asked in Airflow.
+        only the actions in a plan are carried out.
+    :param approval: required: what `StudioApprovePlanOperator` returned, or `"not_required"` if the DAG requires no
+        approval. A missing or empty value approves nothing. The journal must hold the same decision, for the plan with
+        the same hash, and no later one. A template may choose between the two: it returns the former as JSON
+        (`tojson`).
+    :param approver: who approved the plan outside of Airflow, for the journal.
+    :param max_actions: the largest number of actions that the plan may have.
+    :param max_share: the largest share of the workspace's Reports that the plan may touch; 0.05 is 5 %.
+    :param max_collection_share: the same within each Collection, of its Reports that are not archived.
+    :param max_failures_in_a_row: the work stops after this many consecutive failures of the service. If Studio refuses
+        a change of one Report, the other Reports are still worked on.
+    :param max_refused_at_first: the work stops if Studio refuses this many Reports before any action succeeds.
+    :param max_age_days: an older plan is refused.
+    :param stop_variable: an Airflow Variable that is read before each action; while it is set (to anything but `false`,
+        `no`, `off` or `0`), or cannot be read, nothing is changed.
+    :param concurrency: how many Reports are worked on in parallel, within the token's budget.
+    :param storage_path: a storage root other than `[studio] storage_path`.
+    :param studio_conn_id: the Airflow connection.
     """
 
     template_fields: Sequence[str] = (*StudioActingOperator.template_fields, "plan", "approval", "approver")
@@ -119,9 +138,31 @@ class StudioApplyPlanOperator(StudioActingOperator):
         plan: str | Mapping[str, Any],
         approval: Mapping[str, Any] | str | None = None,
         approver: str | None = None,
+        max_actions: int | str = 100,
+        max_share: float | str = 0.05,
+        max_collection_share: float | str = 1.0,
+        max_failures_in_a_row: int | str = 5,
+        max_refused_at_first: int | str = 20,
+        max_age_days: float | str = 7.0,
+        stop_variable: str = "studio_stop",
+        concurrency: int | str = 4,
+        storage_path: str | None = None,
+        studio_conn_id: str = StudioHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            max_actions=max_actions,
+            max_share=max_share,
+            max_collection_share=max_collection_share,
+            max_failures_in_a_row=max_failures_in_a_row,
+            max_refused_at_first=max_refused_at_first,
+            max_age_days=max_age_days,
+            stop_variable=stop_variable,
+            concurrency=concurrency,
+            storage_path=storage_path,
+            studio_conn_id=studio_conn_id,
+            **kwargs,
+        )
         if approval is None:
             raise TypeError(f"StudioApplyPlanOperator needs approval, and approval is None. Give it {_CHOICES}.")
         if not approval or (isinstance(approval, str) and approval != APPROVAL_NOT_REQUIRED and "{" not in approval):
@@ -129,8 +170,8 @@ class StudioApplyPlanOperator(StudioActingOperator):
         self.plan = plan
         self.approval = approval
         self.approver = approver
-        # Only the DAG's own text may say that nobody is asked: an XCom, which people can edit, may not.
-        self._may_need_nobody = isinstance(approval, str) and (
+        # Only the DAG's own text may waive the approval: an XCom, which people can edit, may not.
+        self._may_waive_approval = isinstance(approval, str) and (
             APPROVAL_NOT_REQUIRED in approval or "xcom" not in approval
         )
 
@@ -140,7 +181,7 @@ class StudioApplyPlanOperator(StudioActingOperator):
 
         rails, storage = self.guard_rails(), settings.storage(self.storage_path)
         plan = referenced_plan(self.plan, storage, self.hook.client.workspace)
-        required = not (self._may_need_nobody and self.approval == APPROVAL_NOT_REQUIRED)
+        required = not (self._may_waive_approval and self.approval == APPROVAL_NOT_REQUIRED)
         permission = permission_for(plan, _parsed(self.approval), storage, required=required)
         approver = permission.approver or self.approver
         actor = actor_of(context) | ({"approver": str(approver)} if approver else {})
@@ -148,7 +189,7 @@ class StudioApplyPlanOperator(StudioActingOperator):
 
 
 def _parsed(approval: Any) -> Any:
-    """Return what a template made JSON of, and anything else as it is."""
+    """Decode an approval that a template rendered as JSON; return any other value as it is."""
     if isinstance(approval, str) and approval.startswith("{"):
         with suppress(ValueError):
             return json.loads(approval)
@@ -156,15 +197,16 @@ def _parsed(approval: Any) -> Any:
 
 
 class StudioUndoPlanOperator(StudioOperator):
-    """Take a plan back from its journal: unarchive Reports, recreate schedules with their subscriptions.
+    """Undo a plan from its journal: unarchive Reports, recreate schedules with their subscriptions.
 
-    Returns what came of it: `unarchived`, `schedules_recreated` (new token by old), `subscribers_to_add`. Fails if
-    anything could not be restored, with the reason.
+    Returns the result: `unarchived`, `schedules_recreated` (new token by old), `subscribers_to_add`. Fails if
+    an action could not be undone, with the reason.
 
     :param plan_id: the plan's id.
     :param only: action ids or Report tokens to undo; `"all"`, the default, for everything. An empty value is an error.
-    :param concurrency: how many Reports are worked on at once, within the token's budget.
-    :param storage_path: another place than `[studio] storage_path`.
+    :param concurrency: how many Reports are worked on in parallel, within the token's budget.
+    :param storage_path: a storage root other than `[studio] storage_path`.
+    :param studio_conn_id: the Airflow connection.
     """
 
     template_fields: Sequence[str] = (
@@ -182,9 +224,10 @@ class StudioUndoPlanOperator(StudioOperator):
         only: Sequence[str] | str = ALL,
         concurrency: int | str = 4,
         storage_path: str | None = None,
+        studio_conn_id: str = StudioHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(studio_conn_id=studio_conn_id, **kwargs)
         self.plan_id = plan_id
         self.only = only
         self.concurrency = concurrency

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run Reports, export what they found, and update them."""
+"""Run Reports, export their results, and update them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from airflow_provider_studio.assets import create_asset
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.identifiers import report_token
 from airflow_provider_studio.client.ratelimit import Priority
+from airflow_provider_studio.durations import seconds_of
+from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.operators.exports import checked_exports, export_run
@@ -24,36 +26,44 @@ from airflow_provider_studio.triggers.events import RunEvent, described, run_of
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_studio.client.client import StudioClient
     from airflow_provider_studio.client.models import Report, ReportRun
     from airflow_provider_studio.client.run_polling import PollPolicy
 
+__all__ = ["StudioExportReportRunOperator", "StudioRunReportOperator", "StudioUpdateReportOperator"]
+
 REPORTS = AssetAlias("studio_reports")
-"""Gets an event for `studio://<workspace>/reports/<token>` with each good run."""
+"""Gets an event for `studio://<workspace>/reports/<token>` with each successful run."""
 
 
 class StudioRunReportOperator(StudioOperator):
     """Run a Report once, and wait until the run is over.
 
-    A retry never starts a second run while the first is alive or good: it waits for that one, also after a lost answer
-    or a killed worker. A task that a person clears starts a new run.
+    A retry never starts a second run while the first is alive or successful: it waits for the first, also after a lost
+    response or a killed worker. A task that a person clears starts a new run.
 
     Returns `{"report", "run", "state", "created_at", "completed_at", "url", "exports"}`, times in ISO 8601. A failed
-    run fails the task with the query, the error code and the message; a cancelled one without a retry. A good one makes
-    an event of the asset `studio://<workspace>/reports/<token>`, with run, state, times and address as its extra.
+    run fails the task with the query, the error code and the message; a cancelled run fails it without a retry. A
+    successful run emits an event of the asset `studio://<workspace>/reports/<token>`, with run, state, times and URL as
+    its extra.
 
-    :param report: the Report's token, the address of its page, or its `studio://` asset.
+    :param report: the Report's token, the URL of its page, or its `studio://` asset.
     :param parameters: values for the Report's form, which are checked against it before anything is started; a mapping,
         or a template that renders to a JSON object.
-    :param wait: whether to wait; without, the task ends when the run has been started.
-    :param deferrable: whether a waiting task gives its worker free; by default `[operators] default_deferrable`.
-    :param durable: whether retries go on with the run that an earlier try started.
-    :param timeout: how long to wait at most, as seconds or a timedelta; the run itself goes on in Studio. The task's
-        `execution_timeout` holds as well, deferred or not.
-    :param poll_policy: when to look; a mapping with fields of `client.watching.PollPolicy`.
-    :param check_parameters: whether to check them; one request.
-    :param failure_detail: whether to ask a failed run's queries why it failed; one request.
+    :param wait_for_completion: whether to wait; if not, the task ends when the run has been started.
+    :param poll_interval: the time between two polls, as seconds or a timedelta; by default it is adapted to the
+        Report's usual runtime.
+    :param poll_policy: instead of `poll_interval`, how the time between two polls is adapted; a mapping with fields of
+        `client.run_polling.PollPolicy`.
+    :param timeout: how long to wait at most, as seconds or a timedelta; the run itself continues in Studio. The task's
+        `execution_timeout` applies as well, deferred or not.
+    :param deferrable: whether to wait in the triggerer; by default `[operators] default_deferrable`.
+    :param durable: whether a retry resumes the run that an earlier try started.
+    :param check_parameters: whether to check `parameters`; one request.
+    :param failure_detail: whether to read from a failed run's queries why it failed; one request.
     :param export: where to write the results: a path for the CSV, or a mapping from `csv`, `json`, `pdf` to paths, as
         `StudioExportReportRunOperator` takes them.
+    :param studio_conn_id: the Airflow connection.
     """
 
     lineage = "report_run"
@@ -66,45 +76,52 @@ class StudioRunReportOperator(StudioOperator):
         *,
         report: str,
         parameters: Mapping[str, Any] | str | None = None,
-        wait: bool = True,
+        wait_for_completion: bool = True,
+        poll_interval: float | timedelta | None = None,
+        poll_policy: PollPolicy | Mapping[str, Any] | None = None,
+        timeout: float | timedelta = 3600.0,
         deferrable: bool | None = None,
         durable: bool = True,
-        timeout: float | timedelta = 3600.0,
-        poll_policy: PollPolicy | Mapping[str, Any] | None = None,
         check_parameters: bool = True,
         failure_detail: bool = True,
         export: str | Mapping[str, str] | None = None,
+        studio_conn_id: str = StudioHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         kwargs["outlets"] = _with_events(kwargs.get("outlets"))
-        super().__init__(**kwargs)
+        super().__init__(studio_conn_id=studio_conn_id, **kwargs)
         self.report = report
         self.parameters = parameters
-        self.wait = wait
+        self.wait_for_completion = wait_for_completion
+        self.poll_interval = None if poll_interval is None else seconds_of("poll_interval", poll_interval)
+        self.poll_policy = poll_policy
+        self.timeout = timeout
         self.deferrable = conf.getboolean("operators", "default_deferrable") if deferrable is None else deferrable
         self.durable = durable
-        self.timeout = timeout
-        self.poll_policy = poll_policy
         self.check_parameters = check_parameters
         self.failure_detail = failure_detail
         self.export = export
         self._record: TaskRecord | None = None
         self._run: str | None = None
+        if poll_interval is not None and poll_policy is not None:
+            raise StudioConfigurationError(
+                f"poll_interval is {poll_interval!r} and poll_policy is {poll_policy!r}; give one of them."
+            )
 
     def run_with_studio(self, context: Context) -> RunEvent:
-        """Start the run, or find the one of an earlier try; then wait."""
+        """Start the run, or find that of an earlier try; then wait."""
         from airflow_provider_studio.client.run_polling import raise_unless_good, wait_for_run
 
         deadline, policy, _ = self._deadline(context), self._policy(), checked_exports(self.export)
-        report, run = self._launched(context)
-        if not self.wait:
+        report, run = self._start(context)
+        if not self.wait_for_completion:
             return described(report.token, run)
         began = min(run.created_at or datetime.now(UTC), datetime.now(UTC))
         if self.deferrable and not run.run_state.is_over:
             self._defer(report, run, began, deadline, policy)
-        watcher = self._watcher
+        client = self._poll_client
         run = wait_for_run(
-            watcher,
+            client,
             report.token,
             run,
             expected_seconds=report.expected_runtime,
@@ -112,10 +129,10 @@ class StudioRunReportOperator(StudioOperator):
             timeout_seconds=(deadline - datetime.now(UTC)).total_seconds(),
             policy=policy,
         )
-        raise_unless_good(watcher, report.token, run, detail=self.failure_detail)
+        raise_unless_good(client, report.token, run, detail=self.failure_detail)
         return self._finish(context, described(report.token, run))
 
-    def _launched(self, context: Context) -> tuple[Report, ReportRun]:
+    def _start(self, context: Context) -> tuple[Report, ReportRun]:
         from airflow_provider_studio.client.run_start import NoRecord, check_parameters, launch
 
         parameters = self._parameters()
@@ -149,41 +166,43 @@ class StudioRunReportOperator(StudioOperator):
         self.defer(trigger=trigger, method_name="execute_complete")
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> RunEvent:
-        """Go on after the trigger's event."""
-        return self.failing_at_once(lambda: self._after(context, event))
+        """Finish after the trigger's event."""
+        return self.fail_fast(lambda: self._after(context, event))
 
     def _after(self, context: Context, event: dict[str, Any]) -> RunEvent:
-        return self._finish(context, run_of(event, self._seconds()))
+        return self._finish(context, run_of(event, seconds_of("timeout", self.timeout)))
 
-    def _finish(self, context: Context, told: RunEvent) -> RunEvent:
-        """Export a good run's results and tell the world of it."""
+    def _finish(self, context: Context, result: RunEvent) -> RunEvent:
+        """Export a successful run's results, and emit the asset's event."""
         exports = checked_exports(self.export)
         if exports:
-            told["exports"] = export_run(self._watcher, told["report"], told["run"], exports)
-            for file in told["exports"]:
+            result["exports"] = export_run(self._poll_client, result["report"], result["run"], exports)
+            for file in result["exports"]:
                 self.log.info("Wrote %d bytes to %s", file["bytes"], file["path"])
-        asset = create_asset(workspace=self.hook.client.workspace, report=told["report"])
-        extra: dict[str, Any] = {name: value for name, value in told.items() if name not in {"report", "exports"}}
+        asset = create_asset(workspace=self.hook.client.workspace, report=result["report"])
+        extra: dict[str, Any] = {name: value for name, value in result.items() if name not in {"report", "exports"}}
         context["outlet_events"][REPORTS].add(asset, extra=extra)
-        return told
+        return result
 
     @property
-    def _watcher(self) -> Any:
+    def _poll_client(self) -> StudioClient:
         return self.hook.client.with_priority(Priority.POLL)
 
     def _policy(self) -> PollPolicy:
         from airflow_provider_studio.client.run_polling import PollPolicy
 
+        if self.poll_interval is not None:
+            return PollPolicy.fixed(self.poll_interval)
         return PollPolicy.of(self.poll_policy)
 
     def _parameters(self) -> dict[str, Any]:
-        """The parameters as the API takes them.
+        """Return the parameters as JSON values.
 
-        :raises StudioConfigurationError: no JSON object.
+        :raises StudioConfigurationError: they are no JSON object.
         """
-        given = self.parameters or {}
+        values = self.parameters or {}
         try:
-            parameters = json.loads(given if isinstance(given, str) else json.dumps(given))
+            parameters = json.loads(values if isinstance(values, str) else json.dumps(values))
         except (TypeError, ValueError) as error:
             raise StudioConfigurationError(f"parameters: {error}; give values that JSON can hold.") from None
         if not isinstance(parameters, dict):
@@ -192,49 +211,40 @@ class StudioRunReportOperator(StudioOperator):
             )
         return parameters
 
-    def _seconds(self) -> float:
-        given = self.timeout
-        try:
-            seconds = given.total_seconds() if isinstance(given, timedelta) else float(given)
-        except (TypeError, ValueError):
-            seconds = 0.0
-        if not 0 < seconds < timedelta.max.total_seconds():
-            raise StudioConfigurationError(f"timeout is {given!r}; it must be seconds above 0, or a timedelta.")
-        return seconds
-
     def _deadline(self, context: Context) -> datetime:
-        """When this try gives up: whatever comes first, `timeout` from now or `execution_timeout` from its start."""
+        """Return the end of this try: `timeout` from now or `execution_timeout` from its start, whichever is first."""
         now = datetime.now(UTC)
-        ends = [now + timedelta(seconds=self._seconds())]
+        ends = [now + timedelta(seconds=seconds_of("timeout", self.timeout))]
         if self.execution_timeout is not None:
             ends.append((context["ti"].start_date or now) + self.execution_timeout)
         return min(ends)
 
     def on_kill(self) -> None:
-        """Say what a kill cannot do: the API has no way to cancel a run."""
+        """Log that the run continues, because the API cannot cancel it; note the kill for the next try."""
         if self._run is not None:
-            self.log.warning("Report run %s goes on in Studio: its API has no way to cancel it", self._run)
+            self.log.warning("Report run %s continues in Studio: its API cannot cancel a run", self._run)
         if self._record is not None:
             self._record.note_kill()
 
 
 def _with_events(outlets: Any) -> list[Any]:
-    """A task's outlets, and the alias that its Report's events go to."""
-    given = list(outlets) if isinstance(outlets, list | tuple) else [outlets] if outlets else []
-    return given if REPORTS in given else [*given, REPORTS]
+    """Return a task's outlets with the alias of its Report's events."""
+    listed = list(outlets) if isinstance(outlets, list | tuple) else [outlets] if outlets else []
+    return listed if REPORTS in listed else [*listed, REPORTS]
 
 
 class StudioExportReportRunOperator(StudioOperator):
-    """Write the results of a Report run to files, streamed; each appears whole or not at all.
+    """Write the results of a Report run to files, streamed and atomically.
 
-    Returns `{"path", "bytes", "sha256", "content_type"}`; for `json`, a list of such, one for each query.
+    Returns `{"path", "bytes", "sha256", "content_type"}`; for `json`, a list of these, one for each query.
 
     :param run: the run's token, or what `StudioRunReportOperator` returned.
     :param path: where to write, as Airflow's object storage names it, or relative to the storage root. The file gets
-        the ending of what Studio answers: a CSV `.csv`, or `.zip` where it is an archive with one CSV a query. For
-        `json` it is a folder. A retry replaces the files.
-    :param report: the Report's token, the address of its page, or its asset; not needed where `run` tells it.
+        the extension of Studio's response: `.csv`, or `.zip` for an archive with one CSV per query. For `json` it is a
+        folder. A retry replaces the files.
+    :param report: the Report's token, the URL of its page, or its asset; not needed if `run` names it.
     :param format: `csv`, `json` or `pdf`.
+    :param studio_conn_id: the Airflow connection.
     """
 
     lineage = "export"
@@ -247,10 +257,11 @@ class StudioExportReportRunOperator(StudioOperator):
         run: str | Mapping[str, Any],
         path: str,
         report: str | None = None,
-        format: str = "csv",  # noqa: A002  what everybody calls it
+        format: str = "csv",  # noqa: A002  the usual name
+        studio_conn_id: str = StudioHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(studio_conn_id=studio_conn_id, **kwargs)
         self.report = report
         self.run = run
         self.path = path
@@ -259,29 +270,31 @@ class StudioExportReportRunOperator(StudioOperator):
     def run_with_studio(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:  # noqa: ARG002
         """Export the results."""
         exports = checked_exports({self.format: self.path})
-        told = self.run if isinstance(self.run, Mapping) else {"run": self.run}
-        report = self.report or told.get("report")
-        if report is None or not told.get("run"):
+        run = self.run if isinstance(self.run, Mapping) else {"run": self.run}
+        report = self.report or run.get("report")
+        if report is None or not run.get("run"):
             raise StudioConfigurationError(
                 f"run is {self.run!r}; give what StudioRunReportOperator returned, or the run's token and its report."
             )
         client = self.hook.client
-        files = export_run(client, report_token(report, client.workspace), told["run"], exports)
+        files = export_run(client, report_token(report, client.workspace), run["run"], exports)
         for file in files:
             self.log.info("Wrote %d bytes to %s", file["bytes"], file["path"])
         return files if self.format == "json" else files[0]
 
 
 class StudioUpdateReportOperator(StudioOperator):
-    """Change a Report's name, its description, or the Collection it is in. What is not given stays as it is.
+    """Change a Report's name, its description, or its Collection. Omitted values stay unchanged.
 
     Returns `{"report", "name", "description", "collection"}`.
 
-    A Member token may change what its member may edit; anything else fails with what to ask for.
+    A Member token may change what its member may edit; any other change fails with the permission that is missing.
 
-    :param report: the Report's token, the address of its page, or its asset.
-    :param name: 1 to 64 characters.
-    :param collection: the Collection's token.
+    :param report: the Report's token, the URL of its page, or its asset.
+    :param name: the new name, 1 to 64 characters.
+    :param description: the new description.
+    :param collection: the token of the Collection to move the Report to.
+    :param studio_conn_id: the Airflow connection.
     """
 
     template_fields: Sequence[str] = (*StudioOperator.template_fields, "report", "name", "description", "collection")
@@ -294,9 +307,10 @@ class StudioUpdateReportOperator(StudioOperator):
         name: str | None = None,
         description: str | None = None,
         collection: str | None = None,
+        studio_conn_id: str = StudioHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(studio_conn_id=studio_conn_id, **kwargs)
         self.report = report
         self.name = name
         self.description = description

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which things a parameter names. Only the word `all` means all: a value that is missing or empty never does."""
+"""Parameters that name Reports, schedules or actions. Only the word `all` means all: an empty value is an error."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ def named(parameter: str, value: Any) -> list[str]:
 
     :raises StudioConfigurationError: it names nothing.
     """
-    names = [one for one in re.split(r"[,\s]+", value) if one] if isinstance(value, str) else value
-    if isinstance(names, Sequence) and names and all(isinstance(one, str) and one for one in names):
+    names = [name for name in re.split(r"[,\s]+", value) if name] if isinstance(value, str) else value
+    if isinstance(names, Sequence) and names and all(isinstance(name, str) and name for name in names):
         return list(names)
-
     raise StudioConfigurationError(
-        f"{parameter} is {value!r}; it must name something, as a list of texts. If a template or an XCom made it, what "
-        "it reads may be missing. Nothing was touched."
+        f"{parameter} is {value!r}; it must name something, as a list of texts. If it comes from a template or an "
+        "XCom, check that their source exists. Nothing was touched."
     )
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the Airflow Variable that stops everything. Not being able to read it stops everything too.
+"""Read the Airflow Variable that stops all changes. If it cannot be read, all changes stop as well.
 
-Airflow takes a Variable for one that does not exist if a secrets backend, or its own API server, failed to answer. So
-where it says that there is none, each of them is asked once more, and an error counts as one.
+Airflow reports a Variable as missing if a secrets backend, or its own API server, failed to respond. So a missing
+Variable is read again from each of them, and an error of any of them is an error here.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ _OFF = {"", "0", "false", "no", "off"}
 
 
 def stop_reason(name: Any) -> str | None:
-    """Return why nothing may be done, or None where the Variable is not set or off.
+    """Return why nothing may be changed, or None where the Variable is not set or off.
 
-    :raises Exception: nobody knows whether it is set.
+    :raises Exception: it is unknown whether the Variable is set.
     """
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"stop_variable is {name!r}; it must name an Airflow Variable, which need not exist")
@@ -30,10 +30,10 @@ def stop_reason(name: Any) -> str | None:
 
 
 def _check_missing(name: str) -> None:
-    """Make sure that no backend has the Variable, as opposed to being unable to answer."""
+    """Raise unless every backend responds that it does not have the Variable."""
     try:
         from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
-    except ImportError:  # Airflow has moved it; what it said of the Variable is all that can be known
+    except ImportError:  # Airflow has moved it; then its first response is all that is known
         return
     for backend in ensure_secrets_backend_loaded():
         if type(backend).__name__ == "ExecutionAPISecretsBackend":
@@ -52,4 +52,4 @@ def _check_missing_in_airflow(name: str) -> None:
     except AirflowRuntimeError as error:
         response = error.error
     if isinstance(response, ErrorResponse) and response.error is not ErrorType.VARIABLE_NOT_FOUND:
-        raise RuntimeError(f"Airflow's API server answered {response.error.value} to the question for {name}")
+        raise RuntimeError(f"Airflow's API server answered {response.error.value} to the request for {name}")

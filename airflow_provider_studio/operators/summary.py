@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One page about a night, from what its tasks returned; sends no request."""
+"""One page about a nightly DAG run, from the results of its tasks. Sends no request."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from airflow_provider_studio.governance.text import markdown
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["StudioNightSummaryOperator"]
+
 _NUMBERS = {
     "inventory": ("reports", "archived", "schedules", "requests_spent"),
     "plan": ("stale", "reports_to_archive", "schedules_to_delete"),
@@ -22,10 +24,10 @@ _TITLES = {"inventory": "Inventory", "plan": "Plan", "applied": "Done"}
 
 
 class StudioNightSummaryOperator(BaseOperator):
-    """Put a night on one page of Markdown, for a mail, a chat or the DAG run.
+    """Summarize a nightly DAG run on one page of Markdown, for a mail, a chat or the DAG run.
 
-    Returns the page, pushes it as the XCom `markdown` as well, and logs it. A task that did not run or returned nothing
-    is said to be missing, so that the page can be made with the trigger rule `all_done`.
+    Returns the page, also pushes it as the XCom `markdown`, and logs it. The page names a task that did not run or
+    returned nothing, so it can be written with the trigger rule `all_done`.
 
     :param inventory: what `StudioInventoryOperator` returned.
     :param plan: what `StudioPlanOperator` returned.
@@ -63,8 +65,7 @@ def night_in_markdown(
     plan: Mapping[str, Any] | None,
     applied: Mapping[str, Any] | None,
 ) -> str:
-    """Return a night's numbers as tables, then the plan itself."""
-
+    """Return the numbers of a nightly run as tables, then the plan."""
     steps = {"inventory": inventory, "plan": plan, "applied": applied}
     workspace = next((str(step["workspace"]) for step in steps.values() if step and step.get("workspace")), None)
     lines = [f"# The night of workspace `{workspace}`" if workspace else "# The night", ""]
@@ -83,7 +84,7 @@ def night_in_markdown(
 
 
 def _counted(reasons: Any) -> list[tuple[str, int]]:
-    """Return how many there are of each reason; steps tell counts, or what each reason holds for."""
+    """Return the count of each reason; the steps report either counts or lists."""
     if not isinstance(reasons, Mapping):
         return []
-    return [(str(reason), one if isinstance(one, int) else len(one)) for reason, one in reasons.items()]
+    return [(str(reason), found if isinstance(found, int) else len(found)) for reason, found in reasons.items()]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all sensors share: the ways to wait, looks that fail, and failing at once where waiting longer is no use."""
+"""The base of all sensors: modes, tolerance of failed pokes, and immediate failure where waiting does not help."""
 
 from __future__ import annotations
 
@@ -29,30 +29,31 @@ if TYPE_CHECKING:
     from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 
 Result = TypeVar("Result")
-_FAILED_LOOKS = "studio_failed_looks"
+_FAILED_POKES = "studio_failed_looks"
+"""The key in Airflow's store of the task; the name is stored in running Airflows."""
 
 
 class StudioSensor(BaseSensorOperator):
-    """Waits with a Studio connection, holding its worker (`mode="poke"`), coming back (`reschedule`), or deferred.
+    """A sensor with a Studio connection, in poke, reschedule or deferrable mode.
 
-    Looks may fail for what can pass (no connection, 5xx, 429, 404); five in a row fail the try, and its retry counts
-    anew. Before Airflow 3.3 nobody remembers the looks of a task that comes back, so there the first fails the try.
-    What no retry can mend, and `timeout`, fail the task at once; with `soft_fail` they skip it.
+    A poke may fail with an error that can pass (no connection, 5xx, 429, 404). Five consecutive failed pokes fail the
+    try; a retry counts from zero. Before Airflow 3.3 reschedule mode cannot count them, so the first fails the try.
+    A non-retryable error, and `timeout`, fail the task at once; with `soft_fail` they skip it.
 
+    :param deferrable: whether to wait in the triggerer; by default `[operators] default_deferrable`.
     :param studio_conn_id: the Airflow connection.
-    :param deferrable: whether to give the worker free; by default `[operators] default_deferrable`.
     """
 
     template_fields: Sequence[str] = ("studio_conn_id",)
     ui_color = "#e8f1fb"
 
     def __init__(
-        self, *, studio_conn_id: str = StudioHook.default_conn_name, deferrable: bool | None = None, **kwargs: Any
+        self, *, deferrable: bool | None = None, studio_conn_id: str = StudioHook.default_conn_name, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.studio_conn_id = studio_conn_id
         self.deferrable = conf.getboolean("operators", "default_deferrable") if deferrable is None else deferrable
-        self._failed_in_a_row = 0
+        self._consecutive_failures = 0
         self._linked = False
 
     @cached_property
@@ -62,11 +63,11 @@ class StudioSensor(BaseSensorOperator):
 
     @cached_property
     def client(self) -> StudioClient:
-        """The client of the connection, whose looks go after others' changes."""
+        """The client of the connection; its requests have a lower priority than changes."""
         return self.hook.client.with_priority(Priority.POLL)
 
     def execute(self, context: Context) -> Any:
-        """Look, and wait where need be; deferred, if it is so set."""
+        """Poke, and wait if needed."""
         try:
             return self._wait(context)
         finally:
@@ -75,7 +76,7 @@ class StudioSensor(BaseSensorOperator):
     def _wait(self, context: Context) -> Any:
         if not self.deferrable:
             return super().execute(context)
-        if not self._first_look(context):
+        if not self._first_poke(context):
             deadline = datetime.now(UTC) + timedelta(seconds=self.timeout)
             if self.execution_timeout is not None:
                 started = context["ti"].start_date or datetime.now(UTC)
@@ -83,8 +84,8 @@ class StudioSensor(BaseSensorOperator):
             self.defer(trigger=self.trigger(context, deadline.isoformat()), method_name="execute_complete")
         return None
 
-    def _first_look(self, context: Context) -> bool:
-        """Look before a deferral, where Airflow's own loop, which knows `soft_fail` and `never_fail`, does not run."""
+    def _first_poke(self, context: Context) -> bool:
+        """Poke before a deferral, where Airflow's own loop does not apply `soft_fail` and `never_fail`."""
         try:
             return self.poke(context)
         except AirflowFailException as error:
@@ -93,45 +94,45 @@ class StudioSensor(BaseSensorOperator):
             raise
 
     def poke(self, context: Context) -> bool:
-        """Look once; what cannot come right any more fails the task at once, and what may is forgiven for a while."""
+        """Check once; a non-retryable error fails the task at once, other errors are tolerated for a while."""
         from airflow_provider_studio.client.run_polling import TRANSIENT, PollPolicy
 
-        failed = self._failed_looks(context)
+        failures = self._failed_pokes(context)
         try:
-            found = self._failing(lambda: self.look(context))
+            is_met = self._fail_fast(lambda: self.check(context))
         except TRANSIENT as error:
             most = PollPolicy().failed_looks
-            self.log.warning("Look %d of %d failed: %s", failed + 1, most, error)
-            if failed + 1 >= most or not self._note_failed_looks(context, failed + 1):
+            self.log.warning("Poke %d of %d failed: %s", failures + 1, most, error)
+            if failures + 1 >= most or not self._store_failed_pokes(context, failures + 1):
                 raise
             return False
-        if failed:
-            self._note_failed_looks(context, 0)
-        return found
+        if failures:
+            self._store_failed_pokes(context, 0)
+        return is_met
 
-    def _failed_looks(self, context: Context) -> int:
-        """How many looks of this try failed, one after the other, up to now."""
+    def _failed_pokes(self, context: Context) -> int:
+        """Return the number of consecutive failed pokes of this try."""
         if not self.reschedule:
-            return self._failed_in_a_row
+            return self._consecutive_failures
         store: Any = context.get("task_state_store")
-        noted = store.get(_FAILED_LOOKS) if store is not None else None
-        return int(noted["looks"]) if noted and noted["try"] == context["ti"].try_number else 0
+        stored = store.get(_FAILED_POKES) if store is not None else None
+        return int(stored["looks"]) if stored and stored["try"] == context["ti"].try_number else 0
 
-    def _note_failed_looks(self, context: Context, looks: int) -> bool:
-        """Remember it for the next look; False where a task that comes back has nowhere to (before Airflow 3.3)."""
-        self._failed_in_a_row = looks
+    def _store_failed_pokes(self, context: Context, failures: int) -> bool:
+        """Store the number for the next poke; False in reschedule mode before Airflow 3.3, which has no store."""
+        self._consecutive_failures = failures
         if not self.reschedule:
             return True
         store: Any = context.get("task_state_store")
         if store is None:
             return False
-        store.set(_FAILED_LOOKS, {"try": context["ti"].try_number, "looks": looks})
+        store.set(_FAILED_POKES, {"try": context["ti"].try_number, "looks": failures})
         return True
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
-        """Go on after the trigger's event."""
+        """Finish after the trigger's event."""
         try:
-            self._failing(lambda: self.after(context, event))
+            self._fail_fast(lambda: self.check_event(context, event))
         except StudioRunTimeoutError as error:
             if self.soft_fail:
                 raise AirflowSkipException(str(error)) from None
@@ -139,7 +140,7 @@ class StudioSensor(BaseSensorOperator):
         finally:
             self.hook.log_spending()
 
-    def _failing(self, work: Callable[[], Result]) -> Result:
+    def _fail_fast(self, work: Callable[[], Result]) -> Result:
         try:
             return work()
         except StudioRunTimeoutError:
@@ -150,19 +151,19 @@ class StudioSensor(BaseSensorOperator):
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
     def show_link(self, link: type[StudioReportLink | StudioReportRunLink], context: Context, url: str | None) -> None:
-        """Leave an address for the UI at the first look: each time asks Airflow."""
+        """Push a URL for the UI at the first poke only, because each push is a request to Airflow."""
         if not self._linked:
             link.persist(context, url)
             self._linked = True
 
     @abstractmethod
-    def look(self, context: Context) -> bool:
-        """Return whether what is waited for has come."""
+    def check(self, context: Context) -> bool:
+        """Return whether the condition is met."""
 
     @abstractmethod
     def trigger(self, context: Context, deadline: str) -> BaseTrigger:
-        """Return what waits while the task is deferred."""
+        """Return the trigger that waits while the task is deferred."""
 
     @abstractmethod
-    def after(self, context: Context, event: dict[str, Any]) -> None:
-        """Return if an event says that what was waited for has come."""
+    def check_event(self, context: Context, event: dict[str, Any]) -> None:
+        """Return if an event reports that the condition is met, and raise otherwise."""

@@ -13,6 +13,8 @@ from airflow_provider_studio.client.errors import (
     StudioRunTimeoutError,
 )
 from airflow_provider_studio.client.identifiers import report_token
+from airflow_provider_studio.durations import seconds_of
+from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.sensors.base import StudioSensor
 from airflow_provider_studio.triggers.events import TriggerError, run_of
@@ -21,20 +23,34 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
+__all__ = ["StudioReportFreshnessSensor", "StudioReportRunSensor"]
+
+_FRESHNESS = "give max_age (a timedelta, or seconds) or newer_than (a time), and not both"
+
 
 class StudioReportRunSensor(StudioSensor):
     """Wait until a Report run has results; a run that ended otherwise fails the task at once, with the reason.
 
-    :param report: the Report's token, the address of its page, or its asset.
-    :param run: the run's token, or what `StudioRunReportOperator(wait=False)` returned.
+    :param report: the Report's token, the URL of its page, or its asset.
+    :param run: the run's token, or what `StudioRunReportOperator(wait_for_completion=False)` returned.
+    :param deferrable: whether to wait in the triggerer; by default `[operators] default_deferrable`.
+    :param studio_conn_id: the Airflow connection.
     """
 
     template_fields: Sequence[str] = (*StudioSensor.template_fields, "report", "run")
     template_fields_renderers: ClassVar[dict[str, str]] = {"run": "json"}
     operator_extra_links = (StudioReportRunLink(),)
 
-    def __init__(self, *, report: str, run: str | Mapping[str, Any], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        report: str,
+        run: str | Mapping[str, Any],
+        deferrable: bool | None = None,
+        studio_conn_id: str = StudioHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(deferrable=deferrable, studio_conn_id=studio_conn_id, **kwargs)
         self.report = report
         self.run = run
 
@@ -42,8 +58,8 @@ class StudioReportRunSensor(StudioSensor):
     def _run_token(self) -> str:
         return self.run["run"] if isinstance(self.run, Mapping) else self.run
 
-    def look(self, context: Context) -> bool:
-        """Look at the run."""
+    def check(self, context: Context) -> bool:
+        """Return whether the run has results."""
         from airflow_provider_studio.client.run_polling import raise_unless_good
 
         report = report_token(self.report, self.client.workspace)
@@ -56,7 +72,7 @@ class StudioReportRunSensor(StudioSensor):
         return True
 
     def trigger(self, context: Context, deadline: str) -> BaseTrigger:  # noqa: ARG002
-        """Return what waits for the run."""
+        """Return the trigger that waits for the run."""
         from airflow_provider_studio.triggers.reports import StudioReportRunTrigger
 
         return StudioReportRunTrigger(
@@ -68,74 +84,99 @@ class StudioReportRunSensor(StudioSensor):
         )
 
     def _poll_policy(self) -> dict[str, float]:
-        """Looks that are never further apart than `poke_interval`."""
+        """Return a policy whose intervals never exceed `poke_interval`."""
         from airflow_provider_studio.client.run_polling import PollPolicy
 
         longest = max(self.poke_interval, 0.1)
         return {"shortest_seconds": min(PollPolicy().shortest_seconds, longest), "longest_seconds": longest}
 
-    def after(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002
-        """Return if the run is good."""
-
+    def check_event(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002
+        """Return if the run is successful."""
         run_of(event, self.timeout)
 
 
 class StudioReportFreshnessSensor(StudioSensor):
-    """Wait until a Report has a good run that ended recently enough, whoever started it.
+    """Wait until a Report has a successful run that ended recently enough, however it was started.
 
-    :param report: the Report's token, the address of its page, or its asset.
-    :param newer_than: a timedelta, counted back from the task's first start; or a time with a zone, as a datetime or in
-        ISO 8601, such as `{{ data_interval_end }}`.
+    Give exactly one of `max_age` and `newer_than`.
+
+    :param report: the Report's token, the URL of its page, or its asset.
+    :param max_age: how old the run may be when the task first starts, as a timedelta or seconds.
+    :param newer_than: the run must have ended after this time: a datetime with a zone, or ISO 8601 with a zone, such as
+        `{{ data_interval_end }}`.
+    :param deferrable: whether to wait in the triggerer; by default `[operators] default_deferrable`.
+    :param studio_conn_id: the Airflow connection.
+    :raises StudioConfigurationError: neither `max_age` nor `newer_than`, both, or a value that is unusable.
     """
 
-    template_fields: Sequence[str] = (*StudioSensor.template_fields, "report", "newer_than")
+    template_fields: Sequence[str] = (*StudioSensor.template_fields, "report", "max_age", "newer_than")
     operator_extra_links = (StudioReportLink(),)
 
-    def __init__(self, *, report: str, newer_than: timedelta | datetime | str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        report: str,
+        max_age: timedelta | float | str | None = None,
+        newer_than: datetime | str | None = None,
+        deferrable: bool | None = None,
+        studio_conn_id: str = StudioHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(deferrable=deferrable, studio_conn_id=studio_conn_id, **kwargs)
         self.report = report
+        self.max_age = max_age
         self.newer_than = newer_than
+        if (max_age is None) == (newer_than is None):
+            raise StudioConfigurationError(f"max_age is {max_age!r} and newer_than is {newer_than!r}; {_FRESHNESS}.")
+        if isinstance(newer_than, timedelta):
+            raise StudioConfigurationError(f"newer_than is {newer_than!r}; {_FRESHNESS}.")
+        if isinstance(max_age, timedelta | float | int):
+            seconds_of("max_age", max_age, allow_zero=True)
 
-    def look(self, context: Context) -> bool:
-        """Look at the Report."""
-        wanted = self._wanted(context)
+    def check(self, context: Context) -> bool:
+        """Return whether the Report is fresh."""
+        threshold = self._threshold(context)
         report = self.client.get_report(report_token(self.report, self.client.workspace))
         self.show_link(StudioReportLink, context, report.web_url)
         at = report.last_successfully_run_at
-        self.log.info("Report %s last ran well at %s; wanted: after %s", report.token, at, wanted)
-        return at is not None and at > wanted
+        self.log.info("Report %s was last run successfully at %s; required: after %s", report.token, at, threshold)
+        return at is not None and at > threshold
 
-    def _wanted(self, context: Context) -> datetime:
-        given = self.newer_than
-        if isinstance(given, timedelta):
+    def _threshold(self, context: Context) -> datetime:
+        """Return the time after which a run counts as fresh."""
+        if self.max_age is not None:
             ti = context["ti"]
             first = ti.get_first_reschedule_date(context) if self.reschedule else None
-            return (first or ti.start_date or datetime.now(UTC)) - given
+            age = timedelta(seconds=seconds_of("max_age", self.max_age, allow_zero=True))
+            try:
+                return (first or ti.start_date or datetime.now(UTC)) - age
+            except OverflowError:  # before year 1: any successful run is fresh
+                return datetime.min.replace(tzinfo=UTC)
+        value = self.newer_than
         try:
-            time = datetime.fromisoformat(given) if isinstance(given, str) else given
+            time = datetime.fromisoformat(value) if isinstance(value, str) else value
         except ValueError:
             time = None
         if time is None or time.tzinfo is None:
             raise StudioConfigurationError(
-                f"newer_than is {given!r}; give a timedelta, or a time with a zone such as 2026-01-31T06:00:00+00:00."
+                f"newer_than is {value!r}; give a time with a zone such as 2026-01-31T06:00:00+00:00."
             )
         return time
 
     def trigger(self, context: Context, deadline: str) -> BaseTrigger:
-        """Return what waits for the Report."""
+        """Return the trigger that waits for the Report."""
         from airflow_provider_studio.triggers.reports import StudioReportFreshnessTrigger
 
         return StudioReportFreshnessTrigger(
             studio_conn_id=self.studio_conn_id,
             report=report_token(self.report, self.client.workspace),
-            newer_than=self._wanted(context).isoformat(),
+            newer_than=self._threshold(context).isoformat(),
             interval_seconds=self.poke_interval,
             deadline=deadline,
         )
 
-    def after(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002
+    def check_event(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002
         """Return if the Report is fresh."""
-
         match (event or {}).get("event"):
             case "fresh":
                 return
@@ -144,4 +185,4 @@ class StudioReportFreshnessSensor(StudioSensor):
             case "error":
                 raise TriggerError(event)
             case other:
-                raise StudioResponseError(f"The trigger fired an event that nobody knows: {other!r}.")
+                raise StudioResponseError(f"The trigger fired an unknown event: {other!r}.")

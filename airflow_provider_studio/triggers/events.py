@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The events of the triggers, in plain JSON, and the errors that they stand for."""
+"""The events of the triggers, in plain JSON, and the errors that they represent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RunEvent(TypedDict):
-    """What is told of a run in events and XComs; times in ISO 8601."""
+    """A run in events and XComs; times in ISO 8601."""
 
     report: str
     run: str
@@ -25,7 +25,7 @@ class RunEvent(TypedDict):
 
 
 def described(report: str, run: ReportRun) -> RunEvent:
-    """Return what is told of a run."""
+    """Return a run as it is in events and XComs."""
     return RunEvent(
         report=report,
         run=run.token,
@@ -53,40 +53,40 @@ def failure(error: errors.StudioError) -> dict[str, Any]:
 
 
 def run_of(event: dict[str, Any] | None, seconds: float) -> RunEvent:
-    """Return what an event tells of a good run.
+    """Return the successful run that an event reports.
 
-    :param seconds: how long was waited at most, for the words of a timeout.
-    :raises StudioRunFailedError: it failed; with the reason that the trigger found.
-    :raises StudioRunCancelledError: someone cancelled it.
-    :raises StudioRunTimeoutError: it was not over in time.
-    :raises StudioError: the trigger could not look, or the event is none that we know.
+    :param seconds: the timeout of the wait, for the message of a timeout.
+    :raises StudioRunFailedError: the run failed; with the reason that the trigger found.
+    :raises StudioRunCancelledError: someone cancelled the run.
+    :raises StudioRunTimeoutError: the run was not over in time.
+    :raises StudioError: the trigger could not poll, or the event is unknown.
     """
     event = event or {}
-    what = event.get("event")
-    if what == "error":
+    kind = event.get("event")
+    if kind == "error":
         raise TriggerError(event)
-    if what not in {"timeout", "over"}:
-        raise errors.StudioResponseError(f"The trigger fired an event that nobody knows: {what!r}.")
+    if kind not in {"timeout", "over"}:
+        raise errors.StudioResponseError(f"The trigger fired an unknown event: {kind!r}.")
     missing = [key for key in ("report", "run", "state") if key not in event]
     if missing:  # another version's triggerer fired it
         raise errors.StudioResponseError(f"The trigger fired an event without {', '.join(missing)}.")
-    if what == "timeout":
+    if kind == "timeout":
         from airflow_provider_studio.client.run_polling import timed_out
 
         raise errors.StudioRunTimeoutError(timed_out(event["report"], event["run"], event["state"], seconds))
     name = f"Report run {event['run']} of Report {event['report']}"
     if event["state"] in {"succeeded", "completed"}:
-        told = {key: event.get(key) for key in RunEvent.__annotations__}
-        return cast("RunEvent", {**told, "exports": event.get("exports") or []})
+        run = {key: event.get(key) for key in RunEvent.__annotations__}
+        return cast("RunEvent", {**run, "exports": event.get("exports") or []})
     if event["state"] == "cancelled":
         raise errors.StudioRunCancelledError(f"{name} was cancelled in Studio.")
     raise errors.StudioRunFailedError(f"{name} ended as {event['state']}. {event.get('reason') or ''}")
 
 
 class TriggerError(errors.StudioError):
-    """What went wrong in a trigger, with the words and the kind that it had there.
+    """An error that was raised in a trigger, with its message and its class name there.
 
-    :param event: what `failure` made.
+    :param event: an event of `failure`.
     """
 
     def __init__(self, event: dict[str, Any]) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Triggers that wait for Report runs, for a fresh Report, and for whatever run comes next."""
+"""Triggers that wait for a Report run, for a fresh Report, or for the next run."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
     from airflow_provider_studio.client.models import Report
 
+__all__ = ["StudioReportFreshnessTrigger", "StudioReportRanTrigger", "StudioReportRunTrigger"]
+
 _PATH = "airflow_provider_studio.triggers.reports"
-_GOES_ON = "Report run %s goes on in Studio: its API has no way to cancel it"
+_CONTINUES = "Report run %s continues in Studio: its API cannot cancel a run"
 
 
 class StudioReportRunTrigger(BaseTrigger):
     """Waits until a Report run is over.
 
-    Fires one event: `{"event": "over", …}` with what `described` tells and the `reason` of a failure,
+    Fires one event: `{"event": "over", …}` with the fields of `RunEvent` and the `reason` of a failure,
     `{"event": "timeout", "report", "run", "state"}`, or
     `{"event": "error", "kind", "message", "retry_helps", "retry_after_seconds"}`.
 
@@ -35,10 +37,10 @@ class StudioReportRunTrigger(BaseTrigger):
     :param report: the Report's token.
     :param run: the run's token.
     :param deadline: when to give up, ISO 8601 with a zone.
-    :param began: when the run began, ISO 8601 with a zone, so that another triggerer goes on where one died.
+    :param began: when the run began, ISO 8601 with a zone, so that another triggerer can resume the wait.
     :param expected_seconds: the Report's expected runtime, where it is known.
-    :param poll_policy: when to look; see `client.watching.PollPolicy`.
-    :param failure_detail: whether to ask a failed run's queries why.
+    :param poll_policy: when to poll; see `client.run_polling.PollPolicy`.
+    :param failure_detail: whether to read the reason from a failed run's queries.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class StudioReportRunTrigger(BaseTrigger):
         return f"{_PATH}.{type(self).__name__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, then say how the run ended."""
+        """Wait, then report how the run ended."""
         try:
             event = await self._wait()
         except StudioError as error:
@@ -92,25 +94,25 @@ class StudioReportRunTrigger(BaseTrigger):
 
         workspace = Workspace.of(self.studio_conn_id)
         policy = PollPolicy.restored(self.poll_policy or {})
-        lookout, failed_looks, state = workspace.lookout(self.report), 0, None
+        poller, failed_polls, state = workspace.poller(self.report), 0, None
         deadline = datetime.fromisoformat(self.deadline)
         for interval in policy.intervals(self.expected_seconds, self._elapsed_seconds()):
             left = (deadline - datetime.now(UTC)).total_seconds()
             if left <= 0:
                 return {"event": "timeout", "report": self.report, "run": self.run_token, "state": state}
             try:
-                run = await lookout.look(self.run_token, min(interval, left))
+                run = await poller.poll(self.run_token, min(interval, left))
             except TRANSIENT as error:
-                failed_looks += 1
-                self.log.warning("Look %d of %d failed: %s", failed_looks, policy.failed_looks, error)
-                if failed_looks >= policy.failed_looks:
+                failed_polls += 1
+                self.log.warning("Poll %d of %d failed: %s", failed_polls, policy.failed_looks, error)
+                if failed_polls >= policy.failed_looks:
                     raise
                 continue
-            failed_looks, state = 0, run.state
+            failed_polls, state = 0, run.state
             if run.run_state.is_over:
                 event: dict[str, Any] = {"event": "over", **described(self.report, run)}
                 if run.run_state == "failed" and self.failure_detail:
-                    event["reason"] = await workspace.ask(partial(reason_of, report=self.report, run=run))
+                    event["reason"] = await workspace.request(partial(reason_of, report=self.report, run=run))
                 return event
         raise AssertionError("unreachable: the intervals do not end")
 
@@ -120,18 +122,18 @@ class StudioReportRunTrigger(BaseTrigger):
         return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(self.began)).total_seconds())
 
     async def on_kill(self) -> None:
-        """Say what a kill cannot do."""
-        self.log.warning(_GOES_ON, self.run_token)
+        """Log that the run continues, because the API cannot cancel it."""
+        self.log.warning(_CONTINUES, self.run_token)
 
 
 class StudioReportFreshnessTrigger(BaseTrigger):
-    """Waits until a Report has a good run that ended after some time.
+    """Waits until a Report has a successful run that ended after a given time.
 
     Fires `{"event": "fresh", "last_successfully_run_at", "run"}`, `{"event": "timeout"}`, or an error as
     `StudioReportRunTrigger` does.
 
-    :param newer_than: ISO 8601 with a zone.
-    :param interval_seconds: the time between two looks.
+    :param newer_than: the given time, ISO 8601 with a zone.
+    :param interval_seconds: the time between two polls.
     :param deadline: when to give up, ISO 8601 with a zone.
     """
 
@@ -158,11 +160,11 @@ class StudioReportFreshnessTrigger(BaseTrigger):
         return f"{_PATH}.{type(self).__name__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look until the Report is fresh."""
+        """Poll until the Report is fresh."""
         newer_than, deadline = datetime.fromisoformat(self.newer_than), datetime.fromisoformat(self.deadline)
         event: dict[str, Any] = {"event": "timeout"}
         try:
-            async for report in _looks(self, until=deadline):
+            async for report in _polls(self, until=deadline):
                 at = report.last_successfully_run_at
                 if at is not None and at > newer_than:
                     run = report.last_successful_run_token
@@ -174,14 +176,14 @@ class StudioReportFreshnessTrigger(BaseTrigger):
 
 
 class StudioReportRanTrigger(BaseEventTrigger):
-    """Fires each time that a Report has a new good run, for an `AssetWatcher` that schedules DAGs by it.
+    """Fires for each new successful run of a Report, for an `AssetWatcher` that schedules DAGs.
 
-    The event: `{"report", "run", "last_successfully_run_at"}`. The run that was the newest when watching began fires
-    nothing; on Airflow 3.3 and later what was seen last is remembered over restarts.
+    The event: `{"report", "run", "last_successfully_run_at"}`. The newest run at the start of the watcher fires no
+    event. On Airflow 3.3 and later the last run is stored, so that a restart of the triggerer misses none.
 
+    :param report: the Report's token, the URL of its page, or its asset.
     :param studio_conn_id: the Airflow connection.
-    :param report: the Report's token, the address of its page, or its asset.
-    :param interval_seconds: the time between two looks, each of which costs a request of the token's budget.
+    :param interval_seconds: the time between two polls; each sends one request.
     """
 
     def __init__(self, *, report: str, studio_conn_id: str = "studio_default", interval_seconds: float = 60.0) -> None:
@@ -196,32 +198,32 @@ class StudioReportRanTrigger(BaseEventTrigger):
         return f"{_PATH}.{type(self).__name__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look for ever."""
-        seen, seen_at = await self._remembered(), None
-        async for report in _looks(self):
+        """Poll without an end."""
+        last, last_at = await self._stored_run(), None
+        async for report in _polls(self):
             newest, at = report.last_successful_run_token, report.last_successfully_run_at
             if newest is None:
                 if "last_successful_run_token" in report.model_fields_set:
-                    seen = seen or ""  # it never had a good run; where the key is absent, that is unknown
+                    last = last or ""  # it never had a successful run; where the key is absent, that is unknown
                 continue
-            if newest == seen or (at is not None and seen_at is not None and at < seen_at):
-                seen_at = _later(at, seen_at)  # an older run than the last one comes from a response that lags
+            if newest == last or (at is not None and last_at is not None and at < last_at):
+                last_at = _latest(at, last_at)  # an older run than the last one comes from a response that lags
                 continue
-            first_look, seen, seen_at = seen is None, newest, _later(at, seen_at)
-            await self._remember(newest)
-            if not first_look:
+            is_first, last, last_at = last is None, newest, _latest(at, last_at)
+            await self._store_run(newest)
+            if not is_first:
                 event = {"report": report.token, "run": newest, "last_successfully_run_at": at and at.isoformat()}
                 yield TriggerEvent(event)
 
-    async def _remembered(self) -> str | None:
-        found = await self._memory("aget", "seen")
-        return None if found is None else str(found)
+    async def _stored_run(self) -> str | None:
+        run = await self._call_store("aget", "seen")
+        return None if run is None else str(run)
 
-    async def _remember(self, run: str) -> None:
-        await self._memory("aset", "seen", run)
+    async def _store_run(self, run: str) -> None:
+        await self._call_store("aset", "seen", run)
 
-    async def _memory(self, method: str, *arguments: str) -> Any:
-        """Use the asset's store: none before Airflow 3.3, nor where several assets share this trigger."""
+    async def _call_store(self, method: str, *arguments: str) -> Any:
+        """Call the asset's store. It does not exist before Airflow 3.3, nor if several assets share this trigger."""
         store = getattr(self, "asset_state_store", None)
         if store is None:
             return None
@@ -230,38 +232,38 @@ class StudioReportRanTrigger(BaseEventTrigger):
         return None
 
 
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((time for time in (one, other) if time is not None), default=None)
+def _latest(*times: datetime | None) -> datetime | None:
+    return max((time for time in times if time is not None), default=None)
 
 
-async def _looks(
+async def _polls(
     trigger: StudioReportFreshnessTrigger | StudioReportRanTrigger,
     *,
     until: datetime | None = None,
 ) -> AsyncIterator[Report]:
-    """Yield a trigger's Report as it is now, and after each interval.
+    """Yield a trigger's Report now, and after each interval.
 
-    :param until: when to look for the last time; too many failed looks in a row fail this as well. Without it this goes
-        on whatever happens: nobody would start a watcher again that an outage had ended.
+    :param until: the time of the last poll; too many consecutive failed polls raise earlier. Without it no error ends
+        the iteration, because nothing restarts a watcher that an outage has ended.
     """
     from airflow_provider_studio.client.run_polling import TRANSIENT, PollPolicy
     from airflow_provider_studio.triggers.run_poller import Workspace
 
-    workspace, failed_looks, most = Workspace.of(trigger.studio_conn_id), 0, PollPolicy().failed_looks
+    workspace, failed_polls, most = Workspace.of(trigger.studio_conn_id), 0, PollPolicy().failed_looks
 
-    def look(client: StudioClient) -> Report:
+    def read(client: StudioClient) -> Report:
         return client.get_report(report_token(trigger.report, client.workspace))
 
     while True:
         try:
-            report = await workspace.ask(look)
+            report = await workspace.request(read)
         except StudioError as error:
-            failed_looks += 1
-            trigger.log.warning("Look %d in a row failed: %s", failed_looks, error)
-            if until is not None and (failed_looks >= most or not isinstance(error, TRANSIENT)):
+            failed_polls += 1
+            trigger.log.warning("Consecutive failed poll %d: %s", failed_polls, error)
+            if until is not None and (failed_polls >= most or not isinstance(error, TRANSIENT)):
                 raise
         else:
-            failed_looks = 0
+            failed_polls = 0
             yield report
         pause = trigger.interval_seconds
         if until is not None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks at Report runs for all triggers of a process.
+"""Polls Report runs for all triggers of a process.
 
-Those that wait for runs of one Report share a look: one page of its runs tells of twenty. Looks are sent from a
-connection's own threads, so that waiting for its permits holds up neither the event loop nor anybody else's threads.
+Triggers that wait for runs of one Report share a poll, because one page lists twenty runs. Requests are sent from the
+threads of their connection, so waiting for a permit blocks neither the event loop nor other threads.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
     from airflow_provider_studio.client.models import ReportRun
 
-Answer = TypeVar("Answer")
-_LOOKS_AT_ONCE = 4
+Result = TypeVar("Result")
+_CONCURRENT_REQUESTS = 4
 
 
 class Workspace:
-    """One connection as all triggers of an event loop share it."""
+    """One connection, shared by all triggers of an event loop."""
 
     _shared: ClassVar[weakref.WeakValueDictionary[tuple[int, str], Workspace]] = weakref.WeakValueDictionary()
 
@@ -35,52 +35,52 @@ class Workspace:
         self.conn_id = conn_id
         self._opening = asyncio.Lock()
         self._client: StudioClient | None = None
-        self._threads = ThreadPoolExecutor(_LOOKS_AT_ONCE, thread_name_prefix=f"studio-look-{conn_id}")
-        self._lookouts: dict[str, RunPoller] = {}
+        self._threads = ThreadPoolExecutor(_CONCURRENT_REQUESTS, thread_name_prefix=f"studio-poll-{conn_id}")
+        self._pollers: dict[str, RunPoller] = {}
 
     @classmethod
     def of(cls, conn_id: str) -> Workspace:
-        """Return the one of this event loop."""
+        """Return the connection's workspace in this event loop."""
         key = (id(asyncio.get_running_loop()), conn_id)
-        found = cls._shared.get(key)
-        if found is None:
-            found = cls._shared[key] = cls(conn_id)
-        return found
+        workspace = cls._shared.get(key)
+        if workspace is None:
+            workspace = cls._shared[key] = cls(conn_id)
+        return workspace
 
-    async def ask(self, question: Callable[[StudioClient], Answer]) -> Answer:
-        """Send requests from a thread. A refused token is looked up again, once: somebody may have replaced it."""
-        client = await self._opened(None)
+    async def request(self, call: Callable[[StudioClient], Result]) -> Result:
+        """Send requests from a thread. If the token is refused, read the connection again, once: it may be new."""
+        client = await self._open(None)
         try:
-            return await self._asked(question, client)
+            return await self._in_thread(call, client)
         except StudioAuthenticationError:
-            return await self._asked(question, await self._opened(client))
+            return await self._in_thread(call, await self._open(client))
 
-    async def _asked(self, question: Callable[[StudioClient], Answer], client: StudioClient) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, question, client)
+    async def _in_thread(self, call: Callable[[StudioClient], Result], client: StudioClient) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, client)
 
-    async def _opened(self, refused: StudioClient | None) -> StudioClient:
+    async def _open(self, refused: StudioClient | None) -> StudioClient:
         async with self._opening:
             if self._client is None or self._client is refused:
                 client = await StudioHook(self.conn_id).aget_client()
                 self._client = client.with_priority(Priority.POLL)
             return self._client
 
-    def lookout(self, report: str) -> RunPoller:
-        """Return who looks at one Report's runs."""
-        return self._lookouts.setdefault(report, RunPoller(self, report))
+    def poller(self, report: str) -> RunPoller:
+        """Return the poller of one Report's runs."""
+        return self._pollers.setdefault(report, RunPoller(self, report))
 
 
 @dataclass(eq=False)
 class _Subscription:
-    """One trigger's wish: to hear of a run at this time of the loop, or sooner if it is over."""
+    """A subscription to one run's state at a time of the loop, or at its completion if that is earlier."""
 
     run: str
     due: float
-    answer: asyncio.Future[ReportRun] = field(repr=False)
+    result: asyncio.Future[ReportRun] = field(repr=False)
 
 
 class RunPoller:
-    """Looks at the runs of one Report.
+    """Polls the runs of one Report.
 
     :param workspace: the connection.
     :param report: the Report's token.
@@ -89,73 +89,75 @@ class RunPoller:
     def __init__(self, workspace: Workspace, report: str) -> None:
         self._workspace = workspace
         self._report = report
-        self._waits: set[_Subscription] = set()
-        self._sooner = asyncio.Event()
-        self._looking: asyncio.Task[None] | None = None
+        self._subscriptions: set[_Subscription] = set()
+        self._changed = asyncio.Event()
+        self._polling: asyncio.Task[None] | None = None
 
-    async def look(self, run: str, after_seconds: float) -> ReportRun:
-        """Return a run as it is after so many seconds; sooner, if another's look shows that it is over.
+    async def poll(self, run: str, after_seconds: float) -> ReportRun:
+        """Return a run's state after `after_seconds`; earlier, if the poll of another trigger shows that it is over.
 
-        :raises StudioError: the look failed.
+        :raises StudioError: the poll failed.
         """
         loop = asyncio.get_running_loop()
-        wait = _Subscription(run, loop.time() + after_seconds, loop.create_future())
-        self._waits.add(wait)
-        self._sooner.set()
-        if self._looking is None or self._looking.done():
-            self._looking = loop.create_task(self._look_while_awaited())
+        subscription = _Subscription(run, loop.time() + after_seconds, loop.create_future())
+        self._subscriptions.add(subscription)
+        self._changed.set()
+        if self._polling is None or self._polling.done():
+            self._polling = loop.create_task(self._poll_while_subscribed())
         try:
-            return await wait.answer
+            return await subscription.result
         finally:
-            self._waits.discard(wait)
-            self._sooner.set()  # what is awaited now may be due later, or nobody may wait any more
+            self._subscriptions.discard(subscription)
+            self._changed.set()  # the next subscription may be due later, or there may be none
 
-    async def _look_while_awaited(self) -> None:
+    async def _poll_while_subscribed(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._waits:
-            self._sooner.clear()
-            seconds = min(wait.due for wait in self._waits) - loop.time()
+        while self._subscriptions:
+            self._changed.clear()
+            seconds = min(subscription.due for subscription in self._subscriptions) - loop.time()
             if seconds > 0:
                 try:
-                    await asyncio.wait_for(self._sooner.wait(), seconds)
+                    await asyncio.wait_for(self._changed.wait(), seconds)
                 except TimeoutError:
                     pass
                 else:
                     continue
             now = loop.time()
-            await self._look_at([wait for wait in self._waits if wait.due <= now])
-            # Those who were told have not woken yet; looking for them again would never let them.
-            self._waits = {wait for wait in self._waits if not wait.answer.done()}
+            await self._poll([subscription for subscription in self._subscriptions if subscription.due <= now])
+            # Triggers with a result have not run yet; polling for them again would never let them run.
+            self._subscriptions = {pending for pending in self._subscriptions if not pending.result.done()}
 
-    async def _look_at(self, due: list[_Subscription]) -> None:
-        """One request for all, and one more for each run that is not among the newest."""
-        seen: dict[str, ReportRun] = {}
-        if len(self._waits) > 1:
+    async def _poll(self, due: list[_Subscription]) -> None:
+        """Send one request for all, and one more for each run that is not among the newest."""
+        listed: dict[str, ReportRun] = {}
+        if len(self._subscriptions) > 1:
             try:
-                newest = await self._workspace.ask(lambda client: client.newest_report_runs(self._report))
-            except Exception as error:  # noqa: BLE001  it is the waiters' to judge
-                _tell(due, error)
+                newest = await self._workspace.request(lambda client: client.newest_report_runs(self._report))
+            except Exception as error:  # noqa: BLE001  the subscribers handle it
+                _fail(due, error)
                 return
-            seen = {run.token: run for run in newest}
-        for wait in list(self._waits):
-            run = seen.get(wait.run)
-            if run is not None and not wait.answer.done() and (wait in due or run.is_seen_over):
-                wait.answer.set_result(run)
-        for wait in due:
-            if wait.run not in seen and not wait.answer.done():
-                await self._look_alone(wait)
+            listed = {run.token: run for run in newest}
+        for subscription in list(self._subscriptions):
+            run = listed.get(subscription.run)
+            if run is None or subscription.result.done():
+                continue
+            if subscription in due or run.is_seen_over:
+                subscription.result.set_result(run)
+        for subscription in due:
+            if subscription.run not in listed and not subscription.result.done():
+                await self._poll_alone(subscription)
 
-    async def _look_alone(self, wait: _Subscription) -> None:
+    async def _poll_alone(self, subscription: _Subscription) -> None:
         try:
-            run = await self._workspace.ask(lambda client: client.get_report_run(self._report, wait.run))
-        except Exception as error:  # noqa: BLE001  it is the waiter's to judge
-            _tell([wait], error)
+            run = await self._workspace.request(lambda client: client.get_report_run(self._report, subscription.run))
+        except Exception as error:  # noqa: BLE001  the subscriber handles it
+            _fail([subscription], error)
         else:
-            if not wait.answer.done():
-                wait.answer.set_result(run)
+            if not subscription.result.done():
+                subscription.result.set_result(run)
 
 
-def _tell(waits: list[_Subscription], error: Exception) -> None:
-    for wait in waits:
-        if not wait.answer.done():
-            wait.answer.set_exception(error)
+def _fail(subscriptions: list[_Subscription], error: Exception) -> None:
+    for subscription in subscriptions:
+        if not subscription.result.done():
+            subscription.result.set_exception(error)

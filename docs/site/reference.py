@@ -34,25 +34,24 @@ from airflow_provider_studio.governance.snapshots import rolling_history, schema
 
 PACKAGE = airflow_provider_studio.__name__
 DOCS = Path(__file__).parents[1]
-# What users import; the rest of the package is its own affair.
+# The modules with public names; each lists them in its `__all__`, and nothing else is documented.
 GROUPS = {
-    "Operators": ("operators.",),
-    "Sensors": ("sensors.",),
-    "Triggers": ("triggers.reports", "triggers.events"),
-    "Hook, links, assets": (
-        "hooks.",
-        "links",
-        "assets",
-        "retries",
-        "notifications",
-        "settings",
-        "openlineage",
-        "telemetry",
-        "extras",
+    "Operators": (
+        "operators.reports",
+        "operators.inventory",
+        "operators.mapped_inventory",
+        "operators.plans",
+        "operators.approval",
+        "operators.one_off",
+        "operators.housekeeping",
+        "operators.summary",
     ),
-    "Client": ("client.",),
-    "Governance": ("governance.",),
-    "Tests and emulator": ("testing", "emulator.control_client", "emulator.server"),
+    "Sensors": ("sensors.reports",),
+    "Triggers": ("triggers.reports",),
+    "Hook, assets, notifiers": ("hooks.studio", "assets", "notifications", "retries"),
+    "Client": ("client.client", "client.models", "client.errors"),
+    "Governance": ("governance.plans.policy", "governance.execution.guard_rails", "governance.errors"),
+    "Tests and emulator": ("testing", "emulator"),
 }
 
 
@@ -89,11 +88,17 @@ def _pages() -> dict[str, tuple[str, str]]:
         "reference/xcoms.md": ("XComs and events", _xcoms()),
         "reference/errors.md": ("Errors", _errors()),
     }
-    for title, prefixes in GROUPS.items():
-        modules = [name for name in _module_names() if name.startswith(prefixes)]
-        text = "\n\n".join(f"::: {PACKAGE}.{name}" for name in modules)
+    for title, modules in GROUPS.items():
+        text = "\n\n".join(f"::: {path}" for module in modules for path in _public(module))
         pages[f"reference/{title.split(',')[0].split()[0].lower()}.md"] = (title, f"# {title}\n\n{text}\n")
     return pages
+
+
+def _public(module: str) -> Iterator[str]:
+    """Yield the paths of a module's public names. A package re-exports them, so it is the place where they are."""
+    loaded = importlib.import_module(f"{PACKAGE}.{module}")
+    for name in loaded.__all__:
+        yield f"{getattr(getattr(loaded, name), '__module__', loaded.__name__)}.{name}"
 
 
 def _module_names() -> list[str]:

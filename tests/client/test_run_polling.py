@@ -151,7 +151,7 @@ def test_a_reason_that_cannot_be_read_does_not_hide_the_failure(
 
 
 def test_a_run_that_is_not_over_in_time(run_and_wait: Wait, time: Time) -> None:
-    with pytest.raises(StudioRunTimeoutError, match=r"still enqueued after 20 s\. It goes on in Studio"):
+    with pytest.raises(StudioRunTimeoutError, match=r"still enqueued after 20 s\. The run continues in Studio"):
         run_and_wait(seconds=600.0, timeout_seconds=20.0)
     assert time.now == 20.0
 

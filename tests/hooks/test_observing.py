@@ -113,10 +113,10 @@ def test_an_inventory_folds_what_it_could_not_read_and_says_how_much() -> None:
     unread = {"unreadable_collections": ["0a1b2c3d4e5f", "1b2c3d4e5f60"], "unreadable_datasets": ["2c3d4e5f6071"]}
     inventory = StudioInventoryOperator(task_id="inventory", outlets=[])
     with capture_logs() as lines:
-        inventory.told({}, InventorySummary(**told))  # type: ignore[typeddict-item, arg-type]
-        inventory.told({}, InventorySummary(**told, **unread))  # type: ignore[typeddict-item, arg-type]
+        inventory.publish({}, InventorySummary(**told))  # type: ignore[typeddict-item, arg-type]
+        inventory.publish({}, InventorySummary(**told, **unread))  # type: ignore[typeddict-item, arg-type]
     assert said(lines) == [
-        "::group::3 could not be read; what they hold is unknown",
+        "::group::3 could not be read; their content is unknown",
         "Collection 0a1b2c3d4e5f",
         "Collection 1b2c3d4e5f60",
         "the datasets of Collection 2c3d4e5f6071",

@@ -147,7 +147,7 @@ def test_without_waiting_the_task_ends_at_once_and_the_sensor_waits(run: RunDag,
     report = emulator.control.add_report(next_runtime_seconds=0.3, next_outcome="succeeded")
 
     def tasks() -> None:
-        started = StudioRunReportOperator(task_id="run", report=report, wait=False)
+        started = StudioRunReportOperator(task_id="run", report=report, wait_for_completion=False)
         StudioReportRunSensor(task_id="sensor", report=report, run=started.output, poke_interval=0.1)
 
     ran = run(tasks)
@@ -186,7 +186,9 @@ def test_a_run_that_does_not_end_well_fails_the_task(
     report = emulator.control.add_report(next_runtime_seconds=0.1, next_outcome=outcome, expected_runtime=0.1)
 
     def tasks() -> None:
-        started = StudioRunReportOperator(task_id="run", report=report, wait=waiting == "operator", poll_policy=QUICK)
+        started = StudioRunReportOperator(
+            task_id="run", report=report, wait_for_completion=waiting == "operator", poll_policy=QUICK
+        )
         if waiting == "sensor":
             StudioReportRunSensor(task_id="sensor", report=report, run=started.output, poke_interval=0.1)
 

@@ -113,7 +113,7 @@ def test_a_task_that_is_cleared_while_it_runs_forgets_its_run(store: str) -> Non
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_a_task_that_was_told_to_end_but_not_cleared_goes_on_with_its_run(store: str) -> None:
+def test_a_task_that_was_killed_but_not_cleared_resumes_its_run(store: str) -> None:
     task = Task(store)
     running = task.next_try()
     running.write({"run": "0a1b2c3d4e5f"})
@@ -123,15 +123,15 @@ def test_a_task_that_was_told_to_end_but_not_cleared_goes_on_with_its_run(store:
     assert task.next_try().read() == {"run": "0a1b2c3d4e5f"}
 
 
-def test_a_kill_that_cannot_be_noted_is_a_warning(
+def test_a_kill_that_cannot_be_recorded_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", "file:///proc/studio")
     Task().next_try().note_kill()
-    assert "Could not note the kill" in caplog.text
+    assert "Could not record the kill" in caplog.text
 
 
-def test_a_clear_is_told_from_a_retry_by_the_tries_that_are_allowed() -> None:
+def test_a_clear_differs_from_a_retry_in_the_tries_that_are_allowed() -> None:
     first, second = (Task().context_of(max_tries=2, try_number=number) for number in (2, 3))
     assert epoch_of(first) == epoch_of(second)
     assert epoch_of(Task().context_of(max_tries=2)) != epoch_of(Task().context_of(max_tries=5))

@@ -150,7 +150,7 @@ def test_timeout_is_the_triggers_own_deadline_and_not_airflows_which_would_skip_
 def test_timeout_in_the_trigger_is_told_apart_from_a_failure(task: Task, report: StudioTestReport) -> None:
     report.next_run("succeeded", 600)
     trigger = deferred(task, report=report.token, timeout=0.5).trigger
-    with pytest.raises(StudioRunTimeoutError, match="It goes on in Studio"):
+    with pytest.raises(StudioRunTimeoutError, match="The run continues in Studio"):
         task.next_try(report=report.token)._after(task.context, fired(task.clock, trigger)[0])
 
 
@@ -287,6 +287,10 @@ def test_an_export_takes_what_the_run_returned(task: Task, report: StudioTestRep
     [
         ({"timeout": "soon"}, "timeout is 'soon'; it must be seconds above 0"),
         ({"timeout": -1}, "timeout is -1"),
+        ({"poll_interval": 0}, "poll_interval is 0; it must be seconds above 0, or a timedelta"),
+        ({"poll_interval": timedelta(0)}, "poll_interval is datetime.timedelta"),
+        ({"poll_interval": "often"}, "poll_interval is 'often'"),
+        ({"poll_interval": 5, "poll_policy": {"share": 0.1}}, "poll_interval is 5 and poll_policy is {'share': 0.1}"),
         ({"parameters": {"day": datetime(2026, 1, 1, tzinfo=UTC)}}, "parameters: .* give values that JSON can hold"),
         ({"parameters": "{day"}, "parameters: "),
         ({"parameters": "[1]"}, "parameters is a list; give a mapping"),
@@ -322,7 +326,7 @@ def test_a_kill_says_that_the_run_goes_on(
     assert "goes on" not in capsys.readouterr().out, "nothing was started"
     told = operator.run_with_studio(task.context)
     operator.on_kill()
-    assert f"Report run {told['run']} goes on in Studio" in capsys.readouterr().out
+    assert f"Report run {told['run']} continues in Studio" in capsys.readouterr().out
 
 
 def test_default_args_reach_what_is_switched(task: Task) -> None:

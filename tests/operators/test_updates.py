@@ -20,7 +20,7 @@ member = pytest.mark.studio(token="member")
 def update(**changes: Any) -> Any:
     context: Any = {"ti": SimpleNamespace(xcom_push=dict)}
     operator = StudioUpdateReportOperator(task_id="update", **changes)
-    return operator.failing_at_once(lambda: operator.run_with_studio(context))
+    return operator.fail_fast(lambda: operator.run_with_studio(context))
 
 
 def test_a_report_is_renamed_described_and_moved(studio_workspace: StudioTestWorkspace, studio_connection: str) -> None:

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_provider_studio.client.errors import StudioServerError
+from airflow_provider_studio.client.errors import StudioConfigurationError, StudioServerError
 from airflow_provider_studio.sensors.base import StudioSensor
 from airflow_provider_studio.sensors.reports import StudioReportFreshnessSensor, StudioReportRunSensor
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
@@ -105,15 +105,24 @@ def test_a_report_becomes_fresh(
     assert task.xcoms["_link_StudioReportLink"].endswith(report.token)
 
 
-@pytest.mark.parametrize("newer_than", [timedelta(hours=1), datetime(2020, 1, 1, tzinfo=UTC), "2020-01-01T00:00:00Z"])
-def test_fresh_is_newer_than_a_duration_or_a_time(task: Task, report: StudioTestReport, newer_than: Any) -> None:
-    sensor = StudioReportFreshnessSensor(report=report.token, newer_than=newer_than, **options("poke"))
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"max_age": timedelta(hours=1)},
+        {"max_age": 3600},
+        {"max_age": "3600"},
+        {"newer_than": datetime(2020, 1, 1, tzinfo=UTC)},
+        {"newer_than": "2020-01-01T00:00:00Z"},
+    ],
+)
+def test_fresh_is_younger_than_an_age_or_newer_than_a_time(task: Task, report: StudioTestReport, how: Any) -> None:
+    sensor = StudioReportFreshnessSensor(report=report.token, **how, **options("poke"))
     assert not sensor.poke(task.context), "it never ran"
     started(report, 0.0)
     assert sensor.poke(task.context)
     task.clock.sleep(2 * 3600)
     task.start = task.clock.now()
-    still_fresh = not isinstance(newer_than, timedelta)
+    still_fresh = "newer_than" in how
     assert sensor.poke(task.context) == still_fresh, "an hour is counted from the task's start"
 
 
@@ -137,7 +146,7 @@ def test_what_never_comes_times_out(
     with pytest.raises(error):
         task.end(StudioReportRunSensor(report=report.token, run=started(report, 600), **options(mode, **more)))
     with pytest.raises(error):
-        task.end(StudioReportFreshnessSensor(report=report.token, newer_than=timedelta(0), **options(mode, **more)))
+        task.end(StudioReportFreshnessSensor(report=report.token, max_age=0, **options(mode, **more)))
 
 
 def test_execution_timeout_holds_while_deferred(task: Task, report: StudioTestReport) -> None:
@@ -146,6 +155,30 @@ def test_execution_timeout_holds_while_deferred(task: Task, report: StudioTestRe
     )
     with pytest.raises(AirflowSensorTimeout):
         task.end(sensor)
+
+
+def test_no_age_is_too_large(task: Task, report: StudioTestReport) -> None:
+    started(report, 0.0)
+    sensor = StudioReportFreshnessSensor(report=report.token, max_age=timedelta(days=999_999_998), **options("poke"))
+    assert sensor.poke(task.context)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({}, "max_age is None and newer_than is None; give max_age .* or newer_than"),
+        ({"max_age": 60, "newer_than": "2026-01-01T00:00:00Z"}, "and not both"),
+        ({"newer_than": timedelta(hours=1)}, "newer_than is datetime.timedelta.*; give max_age"),
+        ({"max_age": -1}, "max_age is -1; it must be seconds of at least 0, or a timedelta"),
+        ({"max_age": timedelta(days=-1)}, "it must be seconds of at least 0"),
+        ({"max_age": float("nan")}, "max_age is nan"),
+        ({"max_age": float("inf")}, "max_age is inf"),
+        ({"max_age": True}, "max_age is True"),
+    ],
+)
+def test_a_freshness_that_is_none_is_refused_when_the_dag_is_parsed(how: Any, words: str) -> None:
+    with pytest.raises(StudioConfigurationError, match=words):
+        StudioReportFreshnessSensor(report="0a1b2c3d4e5f", **how, **options("poke"))
 
 
 @pytest.mark.parametrize("newer_than", ["yesterday", "2026-01-01T00:00:00", datetime(2026, 1, 1)])  # noqa: DTZ001

@@ -34,7 +34,7 @@ MATRIX = {
     **{f"{mode}_worker": "after the start, before its answer: the whole worker" for mode in INSTANTS},
 }
 # Before Airflow 3.3 a trigger is not notified when its task is stopped, so only Airflow logs it.
-STOP_MESSAGE = "goes on in Studio" if hasattr(BaseTrigger, "on_kill") else "trigger completed"
+STOP_MESSAGE = "continues in Studio" if hasattr(BaseTrigger, "on_kill") else "trigger completed"
 UNREAD = "Nobody opens this"
 
 
@@ -208,7 +208,7 @@ def test_sensors_wait_in_each_mode_and_fail_with_the_reason(reports: SmallWorksp
     for mode in MODES:
         assert "Query 1: " in reports.airflow.task_log("sensors", run_id, f"bad_{mode}")
     log = reports.airflow.task_log("sensors", run_id, "good_reschedule")
-    assert "Look 2 of 5 failed" in log, "failed polls are counted across reschedules"
+    assert "Poke 2 of 5 failed" in log, "failed polls are counted across reschedules"
 
 
 def test_the_triggerer_is_killed_and_another_continues(reports: SmallWorkspace) -> None:

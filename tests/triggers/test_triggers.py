@@ -82,7 +82,7 @@ def test_the_deadline_is_absolute(clock: HandClock, report: StudioTestReport) ->
     began = clock.now()
     (event,) = fired(clock, watching(clock, report.token, run, deadline=in_seconds(clock, 1.0)))
     assert (clock.now() - began).total_seconds() == pytest.approx(1.0)
-    with pytest.raises(StudioRunTimeoutError, match=r"still enqueued after 1 s\. It goes on in Studio"):
+    with pytest.raises(StudioRunTimeoutError, match=r"still enqueued after 1 s\. The run continues in Studio"):
         run_of(event, 1.0)
     (again,) = fired(clock, watching(clock, report.token, run, deadline=in_seconds(clock, -5)))
     assert again["event"] == "timeout", "a triggerer that comes back late says so at once"
@@ -116,7 +116,7 @@ def test_a_refused_token_is_told_as_something_that_no_retry_mends(
 
 @pytest.mark.parametrize("event", [None, {}, {"event": "party"}])
 def test_an_unknown_event_raises(event: dict[str, Any] | None) -> None:
-    with pytest.raises(StudioResponseError, match="nobody knows"):
+    with pytest.raises(StudioResponseError, match="an unknown event"):
         run_of(event, 30)
 
 
@@ -190,7 +190,7 @@ def test_a_kill_says_that_the_run_goes_on(
     clock: HandClock, report: StudioTestReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock.run(watching(clock, report.token, "0123456789ab").on_kill())
-    assert "Report run 0123456789ab goes on in Studio" in capsys.readouterr().out
+    assert "Report run 0123456789ab continues in Studio" in capsys.readouterr().out
 
 
 def test_a_report_becomes_fresh(
@@ -368,9 +368,9 @@ def test_another_triggerer_does_not_wait_for_the_expected_runtime_again(
     assert clock.monotonic() < 1.0
 
 
-def test_lookouts_are_shared_within_a_loop_and_not_between_loops(clock: HandClock, studio_connection: str) -> None:
+def test_pollers_are_shared_within_a_loop_and_not_between_loops(clock: HandClock, studio_connection: str) -> None:
     async def same() -> bool:
         first = Workspace.of(studio_connection)
-        return first is Workspace.of(studio_connection) and first.lookout("a") is first.lookout("a")
+        return first is Workspace.of(studio_connection) and first.poller("a") is first.poller("a")
 
     assert clock.run(same())

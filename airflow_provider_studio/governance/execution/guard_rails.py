@@ -12,6 +12,8 @@ from airflow_provider_studio.governance.errors import GuardRailError
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.storage import CLOCKS_DIFFER_BY
 
+__all__ = ["GuardRails"]
+
 _MEND = "Look at the plan; if it is right, raise the limit for this run. Nothing was touched."
 _WHOLE = ("max_actions", "max_failures_in_a_row", "max_refused_at_first")
 

@@ -16,6 +16,8 @@ from airflow_provider_studio.governance.plans.patterns import matches
 from airflow_provider_studio.governance.plans.protections import Protections, ReportTexts
 from airflow_provider_studio.governance.text import counted
 
+__all__ = ["StalenessPolicy"]
+
 
 def _not_blank(text: str) -> str:
     if not text.strip():

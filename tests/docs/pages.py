@@ -13,15 +13,15 @@ PAGES = sorted(
     key=lambda path: str(path.relative_to(ROOT)),
 )
 _BLOCK = re.compile(r"^```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_NAMED = re.compile(r"# (?P<name>\S+\.(?:py|sh))\n")
+_FILE_NAME = re.compile(r"# (?P<name>\S+\.(?:py|sh))\n")
 
 
 @dataclass(frozen=True)
 class Block:
     """One block of code.
 
-    :param line: where its text begins in the page.
-    :param name: the file that its first line names, or nothing.
+    :param line: the line of the page at which its text begins.
+    :param name: the file that its first line names, or an empty text.
     """
 
     page: Path
@@ -37,7 +37,7 @@ def blocks(page: Path, *languages: str) -> list[Block]:
     found = []
     for match in _BLOCK.finditer(text):
         if match["language"] in languages:
-            named = _NAMED.match(match["text"])
+            file_name = _FILE_NAME.match(match["text"])
             line = text.count("\n", 0, match.start("text")) + 1
-            found.append(Block(page, line, match["language"], named["name"] if named else "", match["text"]))
+            found.append(Block(page, line, match["language"], file_name["name"] if file_name else "", match["text"]))
     return found

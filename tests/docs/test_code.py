@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every block of code in the documentation runs or parses, and every message in it is one that the code raises."""
+"""Every block of code in the documentation runs or parses, and every quoted message is in the code."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from airflow_provider_studio.emulator import StudioEmulator
 from tests.connections import connection_of
 from tests.docs.pages import PAGES, ROOT, Block, blocks
 
-RUN_ELSEWHERE = {"testing.md", "tutorial.md"}
-"""Pages whose Python is run whole by a test of their own; here it is compiled."""
+RUN_ELSEWHERE = {"pandas.md", "testing.md", "tutorial.md"}
+"""Pages whose Python another test runs completely; here it is compiled."""
 
 
 def ids(page: Path) -> str:
@@ -43,7 +43,7 @@ def connected(emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 @pytest.mark.parametrize("page", with_blocks("python"), ids=ids)
 def test_python_runs(page: Path, connected: Path) -> None:
-    """Blocks of a page run one after the other, each with what those before it named, within a DAG."""
+    """Blocks of a page run in sequence, each with the names that the earlier ones defined, within a DAG."""
     names: dict[str, Any] = {"__name__": "a_page"}
     with DAG(f"page_{page.stem}"):
         for block in blocks(page, "python"):
@@ -53,17 +53,17 @@ def test_python_runs(page: Path, connected: Path) -> None:
 
 
 def tree_of(block: Block) -> ast.Module:
-    """Parse a block; one that leaves something to the reader cannot keep what it asserts of it."""
+    """Parse a block; if it omits code (`...  #`), remove its assertions about that code."""
     tree = ast.parse(block.text)
     if "...  #" in block.text:
         for node in ast.walk(tree):
             if isinstance(node, ast.With):
-                node.body = [one for one in node.body if not isinstance(one, ast.Assert)]
+                node.body = [statement for statement in node.body if not isinstance(statement, ast.Assert)]
     return tree
 
 
-def test_every_dag_of_a_page_is_named_once() -> None:
-    """Whoever copies two of them into one folder has two DAGs."""
+def test_every_dag_of_a_page_has_a_different_name() -> None:
+    """Two of them can be copied into one folder."""
     code = [block.text for page in PAGES for block in blocks(page, "python")]
     named = [name for text in code for name in re.findall(r'DAG\(\s*"(\w+)"', text)]
     assert sorted(set(named)) == sorted(named)
@@ -91,11 +91,16 @@ def test_json_parses(page: Path) -> None:
         json.loads(block.text)
 
 
-def test_no_block_is_of_a_language_that_nobody_checks() -> None:
+def test_every_block_is_of_a_language_that_is_checked() -> None:
     known = {"", "python", "shell", "bash", "sh", "json", "toml", "ini"}
     pages = [page.read_text(encoding="utf-8") for page in PAGES]
     used = {language for page in pages for language in re.findall(r"^```(\w+)", page, re.MULTILINE)}
     assert used <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_no_block_is_indented_where_these_tests_do_not_find_it(page: Path) -> None:
+    assert re.findall(r"^[ \t]+```.*", page.read_text(encoding="utf-8"), re.MULTILINE) == []
 
 
 def messages() -> list[str]:
@@ -106,7 +111,7 @@ def messages() -> list[str]:
 
 
 def texts() -> Iterator[str]:
-    """Yield every text of the package as a template: `…` stands where a value is put in."""
+    """Yield every text of the package as a template: `…` stands for an inserted value."""
     for path in (ROOT / "airflow_provider_studio").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
@@ -117,16 +122,16 @@ def texts() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def of_the_code() -> list[str]:
+def code_texts() -> list[str]:
     return list(texts())
 
 
 @pytest.mark.parametrize("message", messages())
-def test_a_message_of_the_troubleshooting_page_is_one_of_the_code(message: str, of_the_code: list[str]) -> None:
+def test_a_message_of_the_troubleshooting_page_is_in_the_code(message: str, code_texts: list[str]) -> None:
     fixed = [re.escape(part.strip()) for part in message.split("…") if part.strip()]
-    assert fixed, f"{message!r} is nothing but placeholders"
+    assert fixed, f"{message!r} has only placeholders"
     pattern = re.compile(".*?".join(fixed), re.DOTALL)
-    assert any(pattern.search(text) for text in of_the_code), f"no code says {message!r}"
+    assert any(pattern.search(text) for text in code_texts), f"the code has no message {message!r}"
 
 
 def test_the_page_explains_more_than_a_few_messages() -> None:

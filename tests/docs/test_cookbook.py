@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each recipe of the policy cookbook with a condition selects the Reports that the page says, and no others."""
+"""Each recipe of the policy cookbook with a condition selects exactly the Reports that the page describes."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ SCHEDULED = {"schedules_count": 1, "last_run_by_schedule": True}
 
 
 def on(days_ago: float) -> dict[str, dict[str, Any]]:
-    """What a night so long ago saw of each Report, by what it is here for."""
-    lately = ago(days_ago + 0.1)
-    ran = {"runs_count": int(900 - days_ago), "last_run_at": lately}
-    good, bad = {**ran, "last_successfully_run_at": lately}, {**ran, "last_run_failed": True}
+    """The rows of a snapshot of this many days ago, by the purpose of each Report."""
+    recently = ago(days_ago + 0.1)
+    ran = {"runs_count": int(900 - days_ago), "last_run_at": recently}
+    good, bad = {**ran, "last_successfully_run_at": recently}, {**ran, "last_run_failed": True}
     reports = {
         "unread_and_idle": {},
         "unread_and_scheduled": {**SCHEDULED, **good},
@@ -57,7 +57,7 @@ def on(days_ago: float) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> UPath:
-    """A season of nights."""
+    """Snapshots of 200 days."""
     storage = UPath(tmp_path_factory.mktemp("cookbook"))
     for days in NIGHTS:
         failed = {"report": "only_fails", "last_run_failed": True, "last_run_at": ago(days + 0.1)}
@@ -68,10 +68,10 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> UPath:
 
 @pytest.fixture(scope="module")
 def recipes() -> dict[str, dict[str, Any]]:
-    """The page's policies, by the names that it gives them."""
+    """The page's policies, by the names of their variables."""
     names: dict[str, Any] = {}
     for block in blocks(PAGE, "python"):
-        if "task_id" not in block.text:  # operators check theirs themselves
+        if "task_id" not in block.text:  # operators check their own policies
             exec(block.text, names)
     return {name: value for name, value in names.items() if isinstance(value, dict) and not name.startswith("__")}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links and pictures of the sources lead somewhere, as a reader of the repository follows them."""
+"""Links and pictures of the sources work for a reader of the repository."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SOURCES = sorted(
 def tokens(page: Path) -> list[Token]:
     """Return a page's Markdown as a flat list of tokens."""
     parsed = MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
-    return [one for token in parsed for one in (token, *(token.children or ()))]
+    return [flat for token in parsed for flat in (token, *(token.children or ()))]
 
 
 def targets(page: Path) -> list[str]:
-    """Return where the links and pictures of a page lead."""
+    """Return the targets of a page's links and pictures."""
     found = (token.attrGet("href") or token.attrGet("src") for token in tokens(page))
     return [str(target) for target in found if target]
 
@@ -50,7 +50,7 @@ def anchors(page: Path) -> frozenset[str]:
 
 @cache
 def tracked() -> frozenset[Path]:
-    """Return the files that a clone has; outside a clone (an unpacked sdist) those that are there."""
+    """Return the files of a clone; outside a clone (an unpacked sdist) all existing files."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -69,7 +69,7 @@ def problem(page: Path, target: str) -> str | None:
     if parts.scheme:
         return None if parts.scheme in {"https", "mailto"} else f"{target} is neither https nor mailto"
     path = (page.parent / unquote(parts.path)).resolve() if parts.path else page
-    if not (path in tracked() or any(path in one.parents for one in tracked())):
+    if not (path in tracked() or any(path in file.parents for file in tracked())):
         return f"{target} leads to no file of the repository"
     if parts.fragment and path.suffix == ".md" and parts.fragment not in anchors(path):
         return f"{target} names a heading that {path.name} does not have"
@@ -77,7 +77,7 @@ def problem(page: Path, target: str) -> str | None:
 
 
 @pytest.mark.parametrize("page", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_link_of_a_source_leads_somewhere(page: Path) -> None:
+def test_every_link_of_a_source_works(page: Path) -> None:
     assert [wrong for target in targets(page) if (wrong := problem(page, target))] == []
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The site builds without a warning, fetches nothing from elsewhere, and holds every page."""
+"""The site builds without a warning, loads nothing from other hosts, and has every page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FETCHED = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)=[
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build it, strictly."""
+    """Build it with --strict."""
     folder = tmp_path_factory.mktemp("site")
     argv = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", "docs/site/mkdocs.yml"]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
@@ -30,7 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_every_page_is_built_and_has_its_place(site: Path) -> None:
+def test_every_page_is_built_and_is_in_the_navigation(site: Path) -> None:
     pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
     assert {name.replace(".md", ".html") for name in pages} <= {
         str(path.relative_to(site)) for path in site.rglob("*.html")
@@ -40,7 +40,7 @@ def test_every_page_is_built_and_has_its_place(site: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
+def test_nothing_is_loaded_from_other_hosts(site: Path) -> None:
     fetched = {
         (path.name, match["url"])
         for path in site.rglob("*.html")
@@ -66,6 +66,6 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
         ("tests", ["StudioTestWorkspace", "EmulatorControl"]),
     ],
 )
-def test_the_reference_is_written_from_the_code(site: Path, page: str, names: list[str]) -> None:
+def test_the_reference_is_generated_from_the_code(site: Path, page: str, names: list[str]) -> None:
     text = (site / "reference" / f"{page}.html").read_text(encoding="utf-8")
     assert [name for name in names if name not in text] == []

@@ -17,7 +17,7 @@ TUTORIAL = ROOT / "docs" / "tutorial.md"
 
 
 def script(port: int) -> str:
-    """Return the page's commands and files in their order; the installation is this environment."""
+    """Return the page's commands and files in order; this environment replaces the installation."""
     lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
     for block in blocks(TUTORIAL, "shell", "python"):
         if "pip install" in block.text:
@@ -56,5 +56,5 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     assert ".intent.json" in ran.stdout
     journal = {path.name for path in tmp_path.glob("airflow/studio/journals/*/*/*")}
     done = {name for name in journal if name.startswith("archive_report") and name.endswith(".done.json")}
-    assert len(done) >= 3, "it archived something"
-    assert {name.replace(".done.", ".undone.") for name in done} <= journal, "and took all of it back"
+    assert len(done) >= 3, "it archived Reports"
+    assert {name.replace(".done.", ".undone.") for name in done} <= journal, "and undid all of it"

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# `make demo` and `make test` do everything from a clean clone; `make help` lists the rest.
+# `make demo` and `make test` work from a clean clone; `make help` lists all targets.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := .ci/requirements-dev.lock
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' $(LOCK))
 PYTEST := $(BIN)/python -m pytest
-# Four processes for two processors: some wait for an Airflow. A group of tests shares one, and stays in one process.
+# Four processes on two processors, because some wait for an Airflow. Tests of a group share an Airflow and a process.
 SPREAD := -n 4 --dist loadgroup
 ARGS ?=
 VERSION ?=
@@ -17,7 +17,7 @@ VERSION ?=
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.installed ## Make the environment in .venv from the committed lock
+setup: $(VENV)/.installed ## Create the environment in .venv from the committed lock
 
 $(VENV)/.installed: $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -31,16 +31,16 @@ $(VENV)/.installed: $(LOCK) pyproject.toml
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
-demo: setup ## Watch a governed night: emulator, real Airflow, nightly DAG (ARGS=--once ends by itself, ARGS=--approve asks you)
+demo: setup ## Run a governed night: emulator, real Airflow, nightly DAG (ARGS=--once exits afterwards, ARGS=--approve waits for you)
 	@exec $(BIN)/python -m tests.demo $(ARGS)
 
-test: lint types ## Lint, types, and all tests but the slowest, some of them in a real Airflow (6 to 8 minutes)
+test: lint types ## Lint, types, and all tests except the slowest, some in a real Airflow (6 to 8 minutes)
 	$(PYTEST) -m "not slow" $(SPREAD) $(ARGS)
 
-test-all: lint types ## What `make test` does and the slowest tests, every example of a property, coverage (10 minutes)
+test-all: lint types ## Everything in `make test`, the slowest tests, every example of a property, coverage (10 minutes)
 	$(PYTEST) $(SPREAD) --hypothesis-profile=full --cov --cov-report=term $(ARGS)
 
-lint: setup ## Style, formatting, spelling, arrows between the modules, declared dependencies, workflows
+lint: setup ## Check style, formatting, spelling, imports between modules, declared dependencies, workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
@@ -48,28 +48,28 @@ lint: setup ## Style, formatting, spelling, arrows between the modules, declared
 	$(BIN)/deptry airflow_provider_studio
 	$(BIN)/zizmor --offline --quiet .github
 
-types: setup ## mypy --strict on the package
+types: setup ## Run mypy --strict on the package
 	$(BIN)/mypy
 
-unit: setup ## Tests with real HTTP against the emulator, without the slowest
+unit: setup ## Run the tests that need no Airflow process, without the slowest
 	$(PYTEST) -m "not system and not slow" -n auto --dist worksteal $(ARGS)
 
-system: setup ## Tests that run the nightly DAG in a real Airflow, without the slowest
+system: setup ## Run the tests in a real Airflow, without the slowest
 	$(PYTEST) -m "system and not slow" $(SPREAD) $(ARGS)
 
-screenshots: setup ## Make the documentation's pictures of the UI anew (needs chromium)
+screenshots: setup ## Take the documentation's screenshots of the UI again (needs chromium)
 	STUDIO_SCREENSHOTS=docs/images $(PYTEST) -m system tests/system/test_ui.py $(ARGS)
 
-docs: setup ## The documentation as a site in dist/site, without a warning and without the network
+docs: setup ## Build the documentation as a site in dist/site, offline; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
 
-serve-docs: setup ## The documentation on localhost, built anew as you write
+serve-docs: setup ## Serve the documentation on localhost and rebuild it on changes
 	$(BIN)/mkdocs serve --config-file docs/site/mkdocs.yml
 
-matrix: setup ## The wheel under each Airflow, Python and age of dependencies (long; ARGS="--airflow 3.1")
+matrix: setup ## Test the wheel with each Airflow, Python and age of dependencies (long; ARGS="--airflow 3.1")
 	$(BIN)/python -m tests.compatibility $(ARGS)
 
-fleet: setup ## One governed night with Celery, Redis and PostgreSQL (needs redis-server and postgresql)
+fleet: setup ## Run a governed night with Celery, Redis and PostgreSQL (needs redis-server and postgresql)
 	$(BIN)/python -m tests.compatibility.fleet
 
 dist: setup ## Build wheel and sdist, check them, install them cleanly; licences and a bill of materials
@@ -78,10 +78,10 @@ dist: setup ## Build wheel and sdist, check them, install them cleanly; licences
 release: setup ## Write version and changelog for a release: make release VERSION=0.2.0
 	@$(BIN)/python .ci/release.py "$(VERSION)"
 
-benchmark: setup ## How long the provider takes to import and the DAGs to parse (others: tests/benchmarks)
+benchmark: setup ## Measure how long the provider takes to import and the DAGs to parse (others: tests/benchmarks)
 	$(BIN)/python -m tests.benchmarks.importing $(ARGS)
 
-mutants: setup ## Break what can destroy or send twice, change by change; list what no test notices (an hour or more)
+mutants: setup ## Change critical code, one mutation at a time; list the mutations that no test detects (an hour or more)
 	@mkdir -p mutants
 	@echo "mutmut runs; its progress is in mutants/progress.log"
 	@$(BIN)/mutmut run $(ARGS) > mutants/progress.log 2>&1 || { tail -c 3000 mutants/progress.log; exit 1; }
@@ -92,9 +92,9 @@ format: setup ## Format and sort imports
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## Write the lock of the development environment anew (needs uv)
+lock: ## Update the lock of the development environment (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --group dev \
 	  --no-emit-index-url --custom-compile-command "make lock" --output-file $(LOCK) pyproject.toml
 
-clean: ## Remove the environment and every cache
+clean: ## Remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* .import_linter_cache dist mutants

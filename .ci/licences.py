@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fail where a package comes under a licence that this Apache-2.0 project should not make its users depend on.
+"""Fail if a package has a license that this Apache-2.0 project should not make its users depend on.
 
 Reads the CSV that pip-licenses writes.
 """
@@ -12,16 +12,16 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-# Permissive, or (MPL) weak in a way that an import does not touch.
+# Permissive, or copyleft per file (MPL), which an import does not trigger.
 ALLOWED = re.compile(
     r"Apache|MIT|BSD|ISC|PSF|Python Software Foundation|Mozilla Public License|MPL-2\.0|Unlicense|Zope|ZPL|HPND|CC0"
 )
 CHECKED_BY_HAND = {"text-unidecode": "Airflow depends on it; its users may choose the Artistic License"}
-"""Packages that the pattern refuses, and why they may stay."""
+"""Packages that the pattern rejects, and why they are accepted."""
 
 
 def main(table: Path) -> int:
-    """Print how many packages there are of each licence, and those that are refused."""
+    """Print the number of packages per license, and the rejected packages."""
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     refused = [

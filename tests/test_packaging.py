@@ -16,6 +16,8 @@ from types import ModuleType
 import pytest
 import yaml
 
+from tests.compatibility.cells import SUBSET
+
 ROOT = Path(__file__).parents[1]
 TODAY = date(2026, 11, 25)
 
@@ -133,6 +135,13 @@ def test_workflows_run_make_targets_and_pin_every_action() -> None:
     assert {"test-all", "docs", "dist", "matrix"} <= called <= targets
     assert actions
     assert [action for action in actions if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
+
+
+@pytest.mark.parametrize("test", SUBSET)
+def test_every_test_of_the_matrix_exists(test: str) -> None:
+    path, _, name = test.partition("::")
+    assert (ROOT / path).is_file()
+    assert not name or f"def {name}(" in (ROOT / path).read_text(encoding="utf-8")
 
 
 def test_every_make_target_says_what_it_does() -> None:

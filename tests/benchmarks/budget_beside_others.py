@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our limiter beside retries alone, a limit for each process, pyrate-limiter and limits, all at the same time.
+"""Our limiter compared with retries only, a limit for each process, pyrate-limiter and limits, all at the same time.
 
 `python -m tests.benchmarks.budget_beside_others [seconds [processes …]]`: about two and a half minutes. Each variant
-has a server of its own that enforces 40 requests in 10 seconds; all processes of a variant share its token.
+has a separate server that enforces 40 requests in 10 seconds; all processes of a variant share its token.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from airflow_provider_studio.client.ratelimit import Budget
-from tests.benchmarks.fleet import Deaf, NoLimit, Variant, measure, stores, table
+from tests.benchmarks.fleet import FixedLimiter, NoLimit, Variant, measure, stores, table
 from tests.benchmarks.other_limiters import LimitsMovingWindow, PyrateLimiter
 
 A_MINUTE = Budget(limit=180, interval_seconds=60.0, margin_seconds=0.0)
@@ -26,7 +26,7 @@ def main(seconds: float, process_counts: list[int]) -> None:
             for count in process_counts
             for variant in (
                 Variant(f"retries only, {count}", count, "memory://", limiter=NoLimit),
-                Variant(f"180/min each, {count}", count, "memory://", A_MINUTE, Deaf),
+                Variant(f"180/min each, {count}", count, "memory://", A_MINUTE, FixedLimiter),
                 Variant(f"pyrate SQLite, {count}", count, url("sqlite", f"pyrate{count}"), limiter=PyrateLimiter),
                 Variant(f"pyrate Redis, {count}", count, url("redis", ""), limiter=PyrateLimiter),
                 Variant(f"limits Redis, {count}", count, url("redis", ""), limiter=LimitsMovingWindow),

@@ -2,8 +2,8 @@
 """How much of a token's budget 1, 2, 8 and 32 processes use together, and what a permit costs.
 
 `python -m tests.benchmarks.budget_used [seconds]`: about two and a half minutes. Goals: used >= 0.97, no 429, Jain >=
-0.95, less than 0.5 ms of CPU a permit with SQLite and 0.6 with Redis. The clocks of every other Redis process are an
-hour off, as if it stood on another host.
+0.95, less than 0.5 ms of CPU per permit with SQLite and 0.6 with Redis. The clock of every second Redis process is off
+by an hour, as on another host.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the emulator costs: its start and memory, requests a second on one core, a simulated year.
+"""The cost of the emulator: its start and memory, requests per second on one core, a simulated year.
 
     python -m tests.benchmarks.emulator
 
-Requests a second are the server's own: two clients ask it, and its CPU time is what is divided by. The goals: 100,000
-Reports up within 5 s and in 500 MiB, more than 1,000 requests a second, a year of 5,000 Reports in 30 s.
+Requests per second are the requests of two clients divided by the server's CPU time. The goals: 100,000 Reports within
+5 s and 500 MiB, more than 1,000 requests per second, a year of 5,000 Reports in 30 s.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import psutil
 from airflow_provider_studio.emulator import EmulatorControl
 
 HEADERS = {"Authorization": "Basic " + b64encode(b"emulator-workspace:emulator-secret").decode()}
-ASKED = 1500
+REQUESTS = 1500
 CLIENTS = 2
 
 
 class Served:
-    """An emulator in a process of its own, on one core."""
+    """An emulator in a separate process, on one core."""
 
     def __init__(self, reports: int, *options: str) -> None:
         argv = [sys.executable, "-m", "airflow_provider_studio.emulator", "--port", "0", "--no-rate-limit"]
@@ -51,17 +51,17 @@ class Served:
 
     @property
     def mib(self) -> float:
-        """Resident memory."""
+        """The resident memory."""
         return float(self.process.memory_info().rss) / 2**20
 
     def cpu(self) -> float:
-        """CPU seconds so far."""
+        """Return the CPU seconds so far."""
         times = self.process.cpu_times()
         return float(times.user + times.system)
 
 
 def ask(address: str, paths: list[str]) -> None:
-    """Ask for each path once, on one connection."""
+    """Request each path once, on one connection."""
     connection = http.client.HTTPConnection(address)
     for path in paths:
         connection.request("GET", path, headers=HEADERS)
@@ -79,7 +79,7 @@ def get(address: str, path: str) -> Any:
 
 
 def rate(served: Served, paths: list[str]) -> float:
-    """Requests a second of the server's CPU time."""
+    """Return the requests per second of the server's CPU time."""
     clients = [multiprocessing.Process(target=ask, args=(served.address, paths)) for _ in range(CLIENTS)]
     before = served.cpu()
     for client in clients:
@@ -90,7 +90,7 @@ def rate(served: Served, paths: list[str]) -> float:
 
 
 def walk(served: Served) -> list[str]:
-    """The paths of an inventory: every page of a few Collections, and the schedules of what has some."""
+    """Return the paths of an inventory: every page of a few Collections, and the schedules of scheduled Reports."""
     paths = []
     for collection in get(served.address, "/api/acme/spaces?filter=custom")["_embedded"]["spaces"]:
         for page in range(1, 100):
@@ -100,7 +100,7 @@ def walk(served: Served) -> list[str]:
             paths += [f"/api/acme/reports/{row['token']}/schedules" for row in rows if row["schedules_count"]]
             if not rows:
                 break
-        if len(paths) > ASKED:
+        if len(paths) > REQUESTS:
             break
     return paths
 
@@ -115,9 +115,9 @@ def main() -> None:
             pages = [path for path in paths if "page=" in path]
             report_path = next(path.removesuffix("/schedules") for path in paths if path.endswith("/schedules"))
             for name, requested in (
-                ("one Report", [report_path] * ASKED),
-                ("its schedules", [f"{report_path}/schedules"] * ASKED),
-                ("pages of 30 Reports", (pages * ASKED)[:ASKED]),
+                ("one Report", [report_path] * REQUESTS),
+                ("its schedules", [f"{report_path}/schedules"] * REQUESTS),
+                ("pages of 30 Reports", (pages * REQUESTS)[:REQUESTS]),
                 ("an inventory", paths),
             ):
                 print(f"  {name:22s} {rate(served, requested):7,.0f} requests a second of one core")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many processes that share a token against an emulator in strict mode: what the limiter's benchmarks measure.
+"""Many processes that share a token, with an emulator that enforces the limit: the base of the limiter's benchmarks.
 
-A worker takes a permit, waits up to 200 ms as a network would, and sends; the emulator counts what arrives. All
-variants of a benchmark run at the same time, so that they can be compared whatever else the machine is doing.
+A worker takes a permit, waits up to 200 ms to simulate the network, and sends; the emulator counts the requests. All
+variants of a benchmark run at the same time, so that other load on the machine affects them equally.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ CONTEXT.set_forkserver_preload(["tests.benchmarks.fleet"])
 
 
 def network_delay() -> None:
-    """Wait as long as a request may take to arrive."""
+    """Wait as long as a request can take on the network."""
     time.sleep(random.random() * NETWORK_JITTER_SECONDS)
 
 
 class MeasuredLimiter(RateLimiter):
-    """Measures the CPU that permits cost, and delays each send as a network does."""
+    """Measures the CPU time of permits, and simulates the network's delay."""
 
     cpu_seconds = 0.0
     longest_wait = 0.0
@@ -53,7 +53,7 @@ class MeasuredLimiter(RateLimiter):
 
     @classmethod
     def of(cls, store: str, key: str, budget: Budget) -> MeasuredLimiter:
-        """Return a limiter on the store that a URL names; another library's limiter reads the URL itself."""
+        """Return a limiter with the store of a URL; the limiters of other libraries read the URL themselves."""
         return cls(store_from_url(store, local=Path("/nonexistent")), key, budget)
 
     def acquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:
@@ -67,29 +67,29 @@ class MeasuredLimiter(RateLimiter):
         return permit
 
     def observe(self, feedback: RateLimitFeedback) -> None:
-        """Hear what the server said."""
+        """Process the server's feedback."""
         before = time.process_time()
         super().observe(feedback)
         self.cpu_seconds += time.process_time() - before
 
 
 class NoLimit(MeasuredLimiter):
-    """Never waits: what retries alone make of a limit."""
+    """Never waits: retries are the only reaction to the limit."""
 
     def acquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:
-        """Send at once."""
+        """Permit immediately."""
         network_delay()
         return Permit(0.0)
 
     def observe(self, feedback: RateLimitFeedback) -> None:
-        """Hear nothing."""
+        """Ignore the feedback."""
 
 
-class Deaf(MeasuredLimiter):
-    """Keeps to its budget, whatever the server says: what most clients do."""
+class FixedLimiter(MeasuredLimiter):
+    """Uses a fixed budget without the server's feedback, like most clients."""
 
     def observe(self, feedback: RateLimitFeedback) -> None:
-        """Hear nothing."""
+        """Ignore the feedback."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,10 @@ class Variant:
     """One row of a table.
 
     :param store: a store's URL.
-    :param limiter: how permits are asked for.
-    :param budget: what the limiter allows.
-    :param outside_per_second: requests of somebody else with the same token.
-    :param clock_off_by: how far the wall clock of every other process is off, as if it stood on another host.
+    :param limiter: the class of the limiter.
+    :param budget: the budget that the limiter allows.
+    :param outside_per_second: requests of another client with the same token.
+    :param clock_off_by: the offset of the wall clock of every second process, as on another host.
     """
 
     name: str
@@ -114,7 +114,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Worked:
-    """What one worker did."""
+    """The result of one worker."""
 
     requests: int
     throttled: int
@@ -125,7 +125,7 @@ class Worked:
 
 
 def work(variant: Variant, number: int, url: str, seconds: float, results: Any) -> None:
-    """Send for so long, and tell what came of it."""
+    """Send for this many seconds, and put the result into a queue."""
     logging.disable(logging.WARNING)
     if number % 2 and variant.clock_off_by:
         real = time.time
@@ -146,8 +146,8 @@ def work(variant: Variant, number: int, url: str, seconds: float, results: Any) 
     )
 
 
-def spend_outside(variant: Variant, url: str, seconds: float) -> None:
-    """Send as a colleague's script does: at its own pace, with the same token, asking nobody."""
+def send_outside(variant: Variant, url: str, seconds: float) -> None:
+    """Send like a colleague's script: at a fixed rate with the same token, without a limiter."""
     import requests
 
     session = requests.Session()
@@ -161,9 +161,9 @@ def spend_outside(variant: Variant, url: str, seconds: float) -> None:
 
 @dataclass
 class Measured:
-    """One row's figures.
+    """The measurements of one row.
 
-    :param used: the share of the allowed requests that were sent: the interval over the mean time that 40 took.
+    :param used: the share of the allowed requests that were sent: the interval divided by the mean time of 40 requests.
     """
 
     variant: Variant
@@ -199,9 +199,9 @@ def measure(
     seconds: float,
     meddle: Callable[[dict[str, list[Any]], Start, float], None] | None = None,
 ) -> list[Measured]:
-    """Run all variants at the same time and return a row for each. Outsiders have been there for a while.
+    """Run all variants at the same time and return a row for each. Outside clients start earlier.
 
-    :param meddle: is given the processes by variant, what starts one more, and the time until which to meddle.
+    :param meddle: called with the processes by variant, a function that starts another one, and the end time.
     """
     by_name = {variant.name: variant for variant in variants}
     with ExitStack() as running:
@@ -223,7 +223,7 @@ def measure(
 
         outside = [variant for variant in variants if variant.outside_per_second]
         others = [
-            CONTEXT.Process(target=spend_outside, args=(variant, emulators[variant.name].url, seconds + BEFORE_SECONDS))
+            CONTEXT.Process(target=send_outside, args=(variant, emulators[variant.name].url, seconds + BEFORE_SECONDS))
             for variant in outside
         ]
         for process in others:
@@ -242,7 +242,7 @@ def measure(
 
 
 def _collected(results: Any, group: list[Any], seconds: float) -> list[Worked]:
-    """Return what the workers told; one that was killed told nothing."""
+    """Return the results of the workers; a killed worker has none."""
     worked = []
     deadline = time.monotonic() + seconds + 120
     while len(worked) < len(group) and time.monotonic() < deadline:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long facts and a plan take over a year of nights, from what nights remember and from all their rows.
+"""The duration of facts and of a plan with a year of snapshots, from rolling history and from all rows.
 
-`python -m tests.benchmarks.history --reports 100000 --nights 365` makes the nights first (several minutes, about 2 GB).
-Each measurement is a process of its own, so that its peak of memory is its own.
+`python -m tests.benchmarks.history --reports 100000 --nights 365` first writes the snapshots (several minutes, about
+2 GB). Each measurement runs in a separate process, to measure its peak of memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from airflow_provider_studio.governance.snapshots.store import (
 )
 
 NEWEST = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
-_MADE = {
+_REPORT = {
     "name": "'Report ' || n",
     "type": "'Report'",
     "collection": "'c' || n % 500",
@@ -71,15 +71,15 @@ def _table(
 
 
 def make_nights(store: SnapshotStore, reports: int, nights: int) -> float:
-    """Write the nights; returns the seconds that one night took to remember, on average."""
+    """Write the snapshots; return the average seconds to update the rolling history for one of them."""
     remembering = 0.0
     for night in range(nights):
         taken_at = NEWEST - timedelta(days=nights - 1 - night)
         folder = Path(str(store.folder_of(taken_at)))
-        if (folder / "history.json").exists():  # an earlier try made it
+        if (folder / "history.json").exists():  # written by an earlier try
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        _table(folder / "reports.parquet", kinds_of("reports"), _MADE, f"range({reports}) AS r(n)", night, taken_at)
+        _table(folder / "reports.parquet", kinds_of("reports"), _REPORT, f"range({reports}) AS r(n)", night, taken_at)
         every_tenth = f"range(0, {reports}, 10) AS r(n)"
         _table(folder / "schedules.parquet", kinds_of("schedules"), _SCHEDULE, every_tenth, night, taken_at)
         (folder / "summary.json").write_text('{"collection_filter": "custom"}')
@@ -107,12 +107,12 @@ module.is_remembered = lambda nights: False
 
 
 def measured(storage: str, code: str) -> tuple[str, float, float]:
-    """Run code in a process; returns what it found, the seconds, and its peak of memory in MiB."""
+    """Run code in a process; return its result, the seconds, and its peak of memory in MiB."""
     whole = (
         "import time\nfrom upath import UPath\n"
         "from airflow_provider_studio.governance.snapshots.store import SnapshotStore\n"
         f"store = SnapshotStore(UPath({storage!r}), 'acme')\nbegan = time.monotonic()\n{code}\n"
-        # Not ru_maxrss, which a process inherits from the one that started it.
+        # Not ru_maxrss, which a process inherits from its parent.
         "seconds = time.monotonic() - began\nwith open('/proc/self/status') as status:\n"
         "    peak = next(int(line.split()[1]) for line in status if line.startswith('VmHWM'))\n"
         "print(seconds, peak / 1024)"

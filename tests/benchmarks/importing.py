@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long it takes to import the provider's operators and to parse `dags/`, beside Airflow alone and another provider.
+"""The time to import the provider's operators and to parse `dags/`, compared with Airflow and another provider.
 
-`python -m tests.benchmarks.importing`; `--beside dbt` takes the dbt Cloud provider, where this environment has it.
-Each figure is the median of fresh interpreters, all kinds by turns, so that their ratios hold whatever else the machine
-does.
+`python -m tests.benchmarks.importing`; `--beside dbt` compares with the dbt Cloud provider, if it is installed. Each
+number is the median of new interpreters; the kinds alternate, so that other load on the machine affects them equally.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ print(time.perf_counter() - began)
 
 
 def parse(*paths: Path) -> str:
-    """Return a program that runs DAG files as Airflow does: each as a module of its own."""
+    """Return a program that runs DAG files like Airflow: each as a separate module."""
     return "import runpy\n" + "".join(f"runpy.run_path({str(path)!r})\n" for path in paths)
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an inventory costs in requests, seconds and memory: first night, later nights, Discovery, a kill, a naive loop.
+"""The requests, seconds and memory of an inventory: first night, later nights, Discovery, a kill, a naive loop.
 
 `python -m tests.benchmarks.inventory --reports 1000 10000` counts requests against emulators without a limit;
-`--true-limit 1000` walks at the true limit, beside the loop that asks for the schedules of every Report, at the same
-time; `--kill 2000` kills a walk at 80 % and lets another go on. Each walk is a process of its own, so that its peak of
-memory is its own. The naive loop at other sizes is counted, not run: its requests follow from the workspace.
+`--true-limit 1000` runs inventories with the service's limit, and at the same time a loop that requests the schedules
+of every Report; `--kill 2000` kills an inventory at 80 % and resumes it. Each inventory runs in a separate process, to
+measure its peak of memory. The requests of the naive loop at other sizes are computed from the workspace.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from airflow_provider_studio.client.ratelimit.stores import MemoryStore
 from airflow_provider_studio.emulator import StudioEmulator
 
 LATER_NIGHTS = 3
-_WALK = """
+_PROGRAM = """
 import json, sys, time
 from datetime import datetime
 from upath import UPath
@@ -57,7 +57,7 @@ with StudioClient(credentials, limiter=limiter) as client:
         client, UPath(storage), source=source, now=lambda: datetime.fromisoformat(now), progress=lambda _: None
     )
 seconds = time.monotonic() - began
-# Not ru_maxrss, which a process inherits from the one that started it.
+# Not ru_maxrss, which a process inherits from its parent.
 with open("/proc/self/status") as status:
     memory = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 print(json.dumps({**summary.to_dict(), "wall_seconds": seconds, "mib": memory}))
@@ -67,21 +67,21 @@ print(json.dumps({**summary.to_dict(), "wall_seconds": seconds, "mib": memory}))
 def command(
     emulator: StudioEmulator, storage: str, *, limited: bool = False, signature: Sequence[str] | None = None
 ) -> list[str]:
-    """Return what walks, at the emulator's time."""
+    """Return the command that takes an inventory at the emulator's time."""
     now = emulator.control.clock().isoformat()
     arguments = [emulator.url, *emulator.credentials(), storage, now, limited, signature]
-    return [sys.executable, "-c", _WALK, json.dumps(arguments)]
+    return [sys.executable, "-c", _PROGRAM, json.dumps(arguments)]
 
 
-def walked(emulator: StudioEmulator, storage: str, **options: Any) -> dict[str, Any]:
-    """Walk in a process of its own; returns its summary, with the requests that the emulator counted."""
+def inventoried(emulator: StudioEmulator, storage: str, **options: Any) -> dict[str, Any]:
+    """Take an inventory in a separate process; return its summary, with the requests that the emulator counted."""
     emulator.control.clear_requests()
     ran = subprocess.run(command(emulator, storage, **options), check=True, capture_output=True, text=True)
     return {**json.loads(ran.stdout), "counted": emulator.control.requests_spent()}
 
 
 def floor_and_naive(emulator: StudioEmulator) -> tuple[int, int]:
-    """Return the fewest requests that can tell everything, and those of the loop."""
+    """Return the minimum number of requests for a complete inventory, and that of the loop."""
     state = emulator.control.state()
     shared = {token for token, collection in state["collections"].items() if collection["personal_of"] is None}
     reports = [report for report in state["reports"].values() if report["collection"] in shared]
@@ -89,13 +89,13 @@ def floor_and_naive(emulator: StudioEmulator) -> tuple[int, int]:
     lists = math.ceil(len(shared) / 30)
     pages = sum(max(1, math.ceil(counts[place, kind] / 30)) for place in shared for kind in (False, True))
     scheduled = sum(bool(report["schedules"]) for report in reports)
-    # To an empty page, as every client does that knows no counters; datasets are not looked at; then each Report.
+    # Up to an empty page, because listings have no counters; without datasets; then one request per Report.
     naive = lists + sum(math.ceil(counts[place, False] / 30) + 1 for place in shared)
     return lists + pages + scheduled, naive + sum(report["type"] != "DatasetReport" for report in reports)
 
 
 def minted(emulator: StudioEmulator) -> list[str]:
-    """Mint a signature token."""
+    """Create a signature token."""
     expires_at = (emulator.control.clock() + timedelta(days=30)).isoformat()
     scope = {"authentication_for": "batch-api", "authorization_type": "read-only"}
     body = {"signature_token": {"name": "airflow", "expires_at": expires_at, "auth_scope": scope}}
@@ -105,10 +105,10 @@ def minted(emulator: StudioEmulator) -> list[str]:
 
 
 def count(reports: int) -> None:
-    """Count the requests of each kind of night at one size of workspace, and print a line each."""
+    """Count the requests of each kind of night for a workspace of one size, and print a line for each."""
     with StudioEmulator("acme", reports=reports, seed=7) as emulator, tempfile.TemporaryDirectory() as storage:
         floor, naive = floor_and_naive(emulator)
-        first = walked(emulator, storage)
+        first = inventoried(emulator, storage)
         found = first["reports"] + first["datasets"]
         print(f"{found:>8,} rows, {first['collections']:,} Collections, {first['scheduled_reports']:,} scheduled")
         line("naive loop (counted)", naive, found)
@@ -116,62 +116,62 @@ def count(reports: int) -> None:
         line("first night", first["counted"], found, first, f"{first['counted'] / floor:.3f} x floor")
         for night in range(1, LATER_NIGHTS + 1):
             emulator.control.advance(timedelta(days=1))
-            later = walked(emulator, storage)
+            later = inventoried(emulator, storage)
             line(f"night {night + 1}", later["counted"], found, later, f"{later['schedules_read']} schedules read")
         signature = minted(emulator)
         emulator.control.advance(timedelta(days=1))
-        fresh = walked(emulator, f"{storage}/fresh", signature=signature)
+        fresh = inventoried(emulator, f"{storage}/fresh", signature=signature)
         line("Discovery API, first night", fresh["counted"], found, fresh)
-        later = walked(emulator, storage, signature=signature)
+        later = inventoried(emulator, storage, signature=signature)
         line("Discovery API, a later night", later["counted"], found, later)
 
 
-def line(name: str, spent: int, found: int, walk: dict[str, Any] | None = None, note: str = "") -> None:
+def line(name: str, used: int, rows: int, result: dict[str, Any] | None = None, note: str = "") -> None:
     """Print one line of the table."""
-    cost = "" if walk is None else f"{walk['wall_seconds']:>8.1f} s{walk['mib']:>6.0f} MiB"
-    print(f"  {name:<30}{spent:>9,}{spent / found:>8.4f} a row{cost:>20}  {note}", flush=True)
+    cost = "" if result is None else f"{result['wall_seconds']:>8.1f} s{result['mib']:>6.0f} MiB"
+    print(f"  {name:<30}{used:>9,}{used / rows:>8.4f} per row{cost:>20}  {note}", flush=True)
 
 
 def kill(reports: int) -> None:
-    """Kill a walk at 80 % of its requests, let another go on, and print what each spent."""
+    """Kill an inventory at 80 % of its requests, resume it, and print the requests of both."""
     with StudioEmulator("acme", reports=reports, seed=7) as emulator, tempfile.TemporaryDirectory() as storage:
         emulator.control.set_speed(0)
-        whole = walked(emulator, f"{storage}/whole")
+        whole = inventoried(emulator, f"{storage}/whole")
         emulator.control.clear_requests()
         victim = subprocess.Popen(command(emulator, f"{storage}/killed"), stdout=subprocess.DEVNULL)
         while emulator.control.requests_spent() < 0.8 * whole["counted"]:
             time.sleep(0.01)
         victim.send_signal(signal.SIGKILL)
         victim.wait()
-        spent = emulator.control.requests_spent()
-        resumed = walked(emulator, f"{storage}/killed")
+        used = emulator.control.requests_spent()
+        resumed = inventoried(emulator, f"{storage}/killed")
         files = [sorted(Path(storage).glob(f"{name}/snapshots/*/*/reports.parquet")) for name in ("whole", "killed")]
         import duckdb
 
         rows = [duckdb.sql(f"FROM read_parquet('{paths[0]}', hive_partitioning=false)").fetchall() for paths in files]
-    more = spent + resumed["counted"] - whole["counted"]
+    more = used + resumed["counted"] - whole["counted"]
     print(
-        f"undisturbed {whole['counted']:,} requests; killed after {spent:,}, the next try spent "
-        f"{resumed['counted']:,}, {more} more in all; the same rows: {rows[0] == rows[1]}"
+        f"without a kill {whole['counted']:,} requests; killed after {used:,}, the next try used "
+        f"{resumed['counted']:,}, {more} more in total; the same rows: {rows[0] == rows[1]}"
     )
 
 
 def loop(client: StudioClient) -> None:
-    """Walk as a script does: for each Collection, for each Report, ask for its schedules."""
+    """Request the schedules of each Report of each Collection, like a simple script."""
     for collection in client.list_collections():
         for report in client.list_collection_reports(collection.token):
             client._get(f"/api/{client.workspace}/reports/{report.token}/schedules")
 
 
 def at_true_limit(reports: int, name: str) -> tuple[int, int, float]:
-    """Walk (two nights) or loop at the true limit; returns requests, 429s and seconds."""
+    """Take an inventory or loop with the service's limit; return requests, 429s and seconds."""
     with (
         StudioEmulator("acme", reports=reports, seed=7, rate_limit=True) as emulator,
         tempfile.TemporaryDirectory() as storage,
     ):
         if name == "later night":
             emulator.control.set_rate_limit(enabled=False)
-            walked(emulator, storage)
+            inventoried(emulator, storage)
             emulator.control.advance(timedelta(days=1))
             emulator.control.set_rate_limit(enabled=True)
         emulator.control.clear_requests()
@@ -181,20 +181,20 @@ def at_true_limit(reports: int, name: str) -> tuple[int, int, float]:
             with StudioClient(credentials, limiter=RateLimiter(MemoryStore(), credentials.budget_key)) as client:
                 loop(client)
         else:
-            walked(emulator, storage, limited=True)
+            inventoried(emulator, storage, limited=True)
         seconds = time.monotonic() - began
-        spent = emulator.control.requests_summary(after=10**9)
-        return spent["total"], spent["by_status"].get("429", 0), seconds
+        sent = emulator.control.requests_summary(after=10**9)
+        return sent["total"], sent["by_status"].get("429", 0), seconds
 
 
 def true_limit(reports: int, names: Sequence[str]) -> None:
-    """Print what each walk takes at 40 requests in 10 seconds, all at the same time, each with a token of its own."""
+    """Print the duration of each inventory at 40 requests in 10 seconds; all run at once, with separate tokens."""
     with ThreadPoolExecutor() as pool:
         running = {name: pool.submit(at_true_limit, reports, name) for name in names}
         print(f"{'at 40 requests in 10 s':<24}{'requests':>10}{'429':>5}{'seconds':>9}{'of the budget':>16}")
         for name, future in running.items():
-            spent, refused, seconds = future.result()
-            print(f"{name:<24}{spent:>10,}{refused:>5}{seconds:>9.1f}{seconds / (spent / 4):>15.3f}x")
+            used, refused, seconds = future.result()
+            print(f"{name:<24}{used:>10,}{refused:>5}{seconds:>9.1f}{seconds / (used / 4):>15.3f}x")
 
 
 def main() -> None:

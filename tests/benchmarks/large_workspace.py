@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A large workspace's storage, written straight by DuckDB: many Reports, a season of nights, a plan, its journal, and a
-day of spending records."""
+"""The storage of a large workspace, written directly with DuckDB: many Reports, a season of snapshots, a plan with its
+journal, and the usage records of one day."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _SCHEDULE = {
 
 
 def write_workspace(storage: UPath, *, reports: int, nights: int) -> Plan:
-    """Write a workspace whose nights are a little more than a day apart, so that 90 of them prove 90 days."""
+    """Write a workspace with snapshots a little more than a day apart, so that 90 of them cover 90 days."""
     newest = datetime.now(UTC) - timedelta(hours=8)
     store = SnapshotStore(storage, WORKSPACE)
     with duckdb.connect() as connection:
@@ -82,7 +82,7 @@ def write_workspace(storage: UPath, *, reports: int, nights: int) -> Plan:
     plan = make_plan(storage, WORKSPACE, StalenessPolicy(unviewed_days=90))
     plan.write(storage)
     _carry_out(storage, plan)
-    _spend(storage)
+    _write_usage(storage)
     return plan
 
 
@@ -98,8 +98,8 @@ def _carry_out(storage: UPath, plan: Plan) -> None:
         journal.write(action, Event.DONE)
 
 
-def _spend(storage: UPath) -> None:
-    """Write a record a minute of one day."""
+def _write_usage(storage: UPath) -> None:
+    """Write one usage record per minute of one day."""
     now = datetime.now(UTC)
     for minute in range(24 * 60):
         at = now - timedelta(minutes=minute)

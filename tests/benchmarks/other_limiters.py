@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other libraries' limiters behind our interface, so that all are measured by the same workers and the same server.
+"""Limiters of other libraries with our interface, so that the same workers and server measure all of them.
 
-Each gets the configuration that its documentation recommends for several processes. None of them has a
-way to use what the server says of the budget, so `observe` does nothing.
+Each has the configuration that its documentation recommends for several processes. None of them can use the server's
+feedback, so `observe` does nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class OtherLimiter(NoLimit):
         return Permit(waited)
 
     def observe(self, feedback: RateLimitFeedback) -> None:
-        """Ignore it: no library has a way to use it."""
+        """Ignore the feedback, which no library can use."""
 
 
 class PyrateLimiter(OtherLimiter):
@@ -45,7 +45,7 @@ class PyrateLimiter(OtherLimiter):
 
     @classmethod
     def of(cls, store: str, key: str, budget: Budget) -> MeasuredLimiter:
-        """Return a limiter with the margin in its interval, since it has no other place for one."""
+        """Return a limiter with the margin in its interval, because it has no setting for one."""
         from pyrate_limiter import Limiter, Rate, RedisBucket, SQLiteBucket
         from redis import Redis
 
@@ -64,7 +64,7 @@ class LimitsMovingWindow(OtherLimiter):
 
     @classmethod
     def of(cls, store: str, key: str, budget: Budget) -> MeasuredLimiter:
-        """Return a limiter; the margin takes a whole second, the least that its interval can grow by."""
+        """Return a limiter; the margin is a whole second, the smallest increase of its interval."""
         from limits import RateLimitItemPerSecond
         from limits.storage import RedisStorage
         from limits.strategies import MovingWindowRateLimiter

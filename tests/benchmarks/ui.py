@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages over a large workspace, beside Airflow's own `/api/v2/version`, in one run against one API server.
+"""The pages with a large workspace, compared with Airflow's `/api/v2/version`, in one run with one API server.
 
-`python -m tests.benchmarks.ui` (about 6 minutes at 100,000 Reports and 90 nights). Each round asks every page once and
-the version as often, so that a ratio holds whatever else the machine is doing. Afterwards several people use the pages
-at the same time, a quarter of them export all Reports over and over, and one more client requests the version.
+`python -m tests.benchmarks.ui` (about 6 minutes at 100,000 Reports and 90 nights). Each round requests every page once
+and the version as often, so that other load on the machine does not change the ratio. Afterwards several people use the
+pages at the same time, a quarter of them export all Reports repeatedly, and another client requests the version.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MIB = 2**20
 
 
 class Server:
-    """An API server alone, with our pages, on a storage."""
+    """An API server with our pages and a storage."""
 
     def __init__(self, keeper: ProcessKeeper, home: Path, storage: UPath) -> None:
         (port,) = free_ports(1)
@@ -76,7 +76,7 @@ class Server:
         raise RuntimeError("the API server did not start")
 
     def preparers(self) -> list[psutil.Process]:
-        """Return the processes that make tables."""
+        """Return the processes that materialize tables."""
         children = self._process.children(recursive=True)
         return [
             process
@@ -85,13 +85,13 @@ class Server:
         ]
 
     def memory(self) -> float:
-        """Return the API server's own memory in MiB, without those that make tables."""
+        """Return the API server's memory in MiB, without the processes that materialize tables."""
         processes = [self._process, *self._process.children(recursive=True)]
-        making = {process.pid for process in self.preparers()}
-        return sum(process.memory_info().rss for process in processes if process.pid not in making) / MIB
+        preparers = {process.pid for process in self.preparers()}
+        return sum(process.memory_info().rss for process in processes if process.pid not in preparers) / MIB
 
     def timed(self, path: str) -> float:
-        """Return the milliseconds of one answer, read whole."""
+        """Return the milliseconds of one complete response."""
         begun = time.perf_counter()
         response = self.session.get(f"{self.url}{path}", timeout=120)
         taken = 1000 * (time.perf_counter() - begun)
@@ -100,7 +100,7 @@ class Server:
 
 
 class Peak(threading.Thread):
-    """Watches the memory of the processes that make tables."""
+    """Measures the peak of memory of the processes that materialize tables."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(daemon=True)
@@ -119,7 +119,7 @@ class Peak(threading.Thread):
 
 
 def ready(server: Server, paths: list[str]) -> float:
-    """Wait until every page answers with its tables; returns the seconds."""
+    """Wait until every page has its tables; return the seconds."""
     begun = time.monotonic()
     for path in paths:
         while server.session.get(f"{server.url}{path}", timeout=120).status_code == 503:
@@ -129,7 +129,7 @@ def ready(server: Server, paths: list[str]) -> float:
 
 @dataclass
 class Measured:
-    """What the requests of one kind got: milliseconds of those that succeeded, and how many ended how."""
+    """The requests of one kind: the milliseconds of successful ones, and counts by outcome."""
 
     milliseconds: list[float] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -140,9 +140,9 @@ class Measured:
 
 
 def use(server: Server, paths: Iterator[str], until: float, rows: int | None = None) -> Measured:
-    """Request one path after the other until a time, as one person does, who waits when asked to.
+    """Request paths in sequence until a time, like one person, and wait as `Retry-After` requires.
 
-    :param rows: how many lines a CSV has below its header; what has fewer is `truncated`.
+    :param rows: the number of rows of a complete CSV; one with fewer rows is `truncated`.
     """
     measured = Measured()
     with requests.Session() as session:
@@ -167,13 +167,13 @@ def use(server: Server, paths: Iterator[str], until: float, rows: int | None = N
 
 
 def together(server: Server, users: int, seconds: float, pages: list[str], export: str, rows: int) -> None:
-    """Let several people use the pages at the same time, and print what each kind of request got."""
+    """Simulate several people at the same time, and print the result of each kind of request."""
     exporting = users // 4
     until = time.monotonic() + seconds
     with ThreadPoolExecutor(users + 1) as pool:
         version = pool.submit(use, server, cycle([VERSION]), until)
         exports = [pool.submit(use, server, cycle([export]), until, rows) for _ in range(exporting)]
-        # Each person begins with another page.
+        # Each person starts with another page.
         others = [
             pool.submit(use, server, cycle(pages[at % len(pages) :] + pages[: at % len(pages)]), until)
             for at in range(users - exporting)
@@ -250,7 +250,7 @@ def main() -> None:
         for users in arguments.together:
             together(server, users, arguments.seconds, list(pages.values()), csv, arguments.reports)
             most = max(most, server.memory())
-        print(f"tables made in {seconds:.0f} s, by processes of at most {peak.mib:.0f} MiB")
+        print(f"tables materialized in {seconds:.0f} s, by processes of at most {peak.mib:.0f} MiB")
         print(f"API server: {before:.0f} MiB before, at most {most:.0f} MiB, grew by {most - before:.0f} MiB")
 
 

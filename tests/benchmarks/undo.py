@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Apply a plan of 500 actions and take it back: requests, time, and whether every field is as before.
+"""Apply a plan of 500 actions and undo it: requests, time, and whether every field is as before.
 
-Run as `python -m tests.benchmarks.undo`. Without a rate limit, so the time is that of our own work and the emulator's;
-the last column is what the requests take at the true limit.
+Run `python -m tests.benchmarks.undo`. There is no rate limit, so the time is that of our code and the emulator; the
+last column is the duration of the requests at the service's limit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airflow_provider_studio.emulator import StudioEmulator
 from tests.governance.conftest import NOW, Governed
 
 REPORTS, SCHEDULES = 350, 150
-REQUESTS_A_SECOND = 4.0
+REQUESTS_PER_SECOND = 4.0
 
 
 def main() -> None:
@@ -31,7 +31,9 @@ def main() -> None:
         governed.nights(100, 0)
         before = governed.state()
         plan = governed.plan()
-        print(f"| {len(plan.actions)} actions | requests | seconds | failures | at {REQUESTS_A_SECOND:g} requests/s |")
+        print(
+            f"| {len(plan.actions)} actions | requests | seconds | failures | at {REQUESTS_PER_SECOND:g} requests/s |"
+        )
         print("|---|---:|---:|---:|---:|")
         _measure("apply", lambda: governed.apply(plan, concurrency=4))
         undone = _measure("undo", lambda: governed.undo(plan, concurrency=4))
@@ -47,7 +49,7 @@ def _measure(name: str, work: Callable[[], Any]) -> Any:
     summary = work()
     seconds = time.perf_counter() - began
     requests, failures = summary.requests_spent, len(summary.failures)
-    minutes = requests / REQUESTS_A_SECOND / 60
+    minutes = requests / REQUESTS_PER_SECOND / 60
     print(f"| {name} | {requests:,} | {seconds:.1f} | {failures} | {minutes:.1f} minutes |")
     return summary
 

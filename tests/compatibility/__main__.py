@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make matrix`: the built wheel under every Airflow, Python and age of dependencies that it claims to support.
+"""`make matrix`: test the built wheel with every Airflow, Python and age of dependencies that it supports.
 
-Each cell is an environment of its own in a scratch folder: the wheel, one Airflow, and our direct dependencies as old
-or as new as they resolve from wheels. There it is asked for its metadata, and runs a governed night with Airflow's own
-`dag.test()` against the emulator. Prints one table; a Python that this machine lacks is said to be lacking.
+Each cell is a separate environment in a temporary folder: the wheel, one Airflow, and the oldest or newest versions of
+our direct dependencies that have wheels. Tests check the metadata there, and run a governed night with Airflow's
+`dag.test()` against the emulator. Prints one table; it names missing Pythons.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ AGES = ("lowest", "newest")
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.compatibility", description=__doc__)
-    parser.add_argument("--airflow", nargs="+", default=AIRFLOWS, help="3.2 for its newest, or 3.2.1")
+    parser.add_argument("--airflow", nargs="+", default=AIRFLOWS, help="3.2 for its newest release, or 3.2.1")
     parser.add_argument("--python", nargs="+", default=PYTHONS)
     parser.add_argument("--dependencies", nargs="+", default=AGES, choices=AGES)
-    parser.add_argument("--keep", type=Path, help="a folder for the environments, which are kept there")
+    parser.add_argument("--keep", type=Path, help="a folder for the environments, which are not deleted")
     return parser.parse_args()
 
 
@@ -48,7 +48,7 @@ def main() -> int:
             cell = Cell(folder / f"airflow{airflow}-python{python}-{age}", airflow, interpreter, age, wheel)
             outcome = cell.run()
             failed += not outcome.passed
-            print(f"| {outcome.airflow} | {python} | {age} | {outcome.words} | {outcome.seconds:.0f} |", flush=True)
+            print(f"| {outcome.airflow} | {python} | {age} | {outcome.summary} | {outcome.seconds:.0f} |", flush=True)
             if arguments.keep is None:
                 cell.remove()
     return 1 if failed else 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One cell of the matrix: an environment, its installation, and what the tests in it say."""
+"""One cell of the matrix: an environment, its installation, and the results of its tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COPIED = ("tests", "dags", "docs", "pyproject.toml")
 SUBSET = (
     "tests/test_provider_info.py",
     "tests/client/test_tls.py",
-    "tests/governance/planning/test_where.py",
+    "tests/governance/planning/test_sql_condition.py",
     "tests/governance/test_sql.py",
     "tests/hooks/test_studio_hook.py",
     "tests/plugin/test_hostile_folders.py",
@@ -31,33 +31,33 @@ SUBSET = (
     "tests/operators/test_operators.py::test_a_report_is_run_awaited_exported_and_linked",
 )
 AIRFLOW_BREAKS_WITH = {"3.2": ("fastapi<0.137", "svcs<26.2")}
-"""What Airflow's newest of a line cannot take, though it allows it; the constraints that belong to it hold older ones.
+"""Packages that break the newest Airflow of a line although it allows them; its official constraints exclude them.
 
-From 0.137 on FastAPI keeps routes where cadwyn does not find them, so the task API does not start; Airflow 3.3 forbids
-those itself. From 26.2 on svcs takes the registry away from an app whose lifespan ends, and in `dag.test()` it ends at
-once, since Airflow lets go of it; 3.3 holds it.
+Since 0.137 FastAPI stores routes where cadwyn does not find them, so the task API does not start; Airflow 3.3 excludes
+these versions. Since 26.2 svcs deletes the registry of an app whose lifespan ends, and in `dag.test()` it ends
+immediately, because Airflow keeps no reference to it; 3.3 does.
 """
 UNSUPPORTED = {("3.1", "3.14")}
-"""Airflow 3.1 excludes Python 3.14 (as `!=3.14`, which installers take for 3.14.0 alone) and fails on it."""
-_MOST_SECONDS = 900
+"""Airflow 3.1 excludes Python 3.14 (as `!=3.14`, which installers read as 3.14.0 only) and fails on it."""
+_TIMEOUT_SECONDS = 900
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a cell.
+    """The result of a cell.
 
     :param airflow: the exact version that was installed.
-    :param words: what the tests said, or the first line of what went wrong.
+    :param summary: the last line of the tests' output, or of the error.
     """
 
     airflow: str
     passed: bool
-    words: str
+    summary: str
     seconds: float
 
 
 class CellError(RuntimeError):
-    """A step of a cell failed; its last words are in the text."""
+    """A step of a cell failed; the message has the end of its output."""
 
 
 def find_python(version: str) -> Path | None:
@@ -79,11 +79,11 @@ def build_wheel(folder: Path) -> Path:
 
 
 class Cell:
-    """One Airflow, one Python, dependencies of one age.
+    """One Airflow, one Python, and dependencies of one age.
 
-    :param folder: its own; emptied first.
-    :param airflow: `3.2` for the newest of that line, or an exact version.
-    :param age: `lowest` or `newest`, of our direct dependencies.
+    :param folder: its folder; emptied first.
+    :param airflow: `3.2` for the newest release of that line, or an exact version.
+    :param age: `lowest` or `newest` direct dependencies.
     """
 
     def __init__(self, folder: Path, airflow: str, interpreter: Path, age: str, wheel: Path) -> None:
@@ -93,18 +93,18 @@ class Cell:
         self._python = folder / "venv" / "bin" / "python"
 
     def run(self) -> Outcome:
-        """Install, test, and say what came of it; nothing raises."""
+        """Install and test; return the result without raising."""
         began, version = time.monotonic(), self._airflow
         try:
             self._install()
             version = self._call([self._python, "-m", "airflow", "version"]).strip().splitlines()[-1]
-            words, passed = self._test()
+            summary, passed = self._test()
         except CellError as error:
-            words, passed = str(error), False
-        return Outcome(version, passed, words, time.monotonic() - began)
+            summary, passed = str(error), False
+        return Outcome(version, passed, summary, time.monotonic() - began)
 
     def call_inside(self, packages: tuple[str, ...], *arguments: str) -> str:
-        """Install, with more packages, and run Python there; returns what it printed.
+        """Install with more packages, and run Python in the environment; return its output.
 
         :raises CellError: it failed.
         """
@@ -113,7 +113,7 @@ class Cell:
         return self._call([self._python, *arguments])
 
     def remove(self) -> None:
-        """Delete everything of it."""
+        """Delete its folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _install(self, packages: tuple[str, ...] = ()) -> None:
@@ -136,7 +136,7 @@ class Cell:
         self._call([*install, "--no-deps", self._wheel])
 
     def _exact_airflow(self) -> str:
-        """The newest of a line, whatever the age of what it is installed with."""
+        """Return the newest Airflow of the line, independent of the age of the other dependencies."""
         requirement = self.folder / "line.txt"
         requirement.write_text(f"apache-airflow=={self._airflow}\n", encoding="utf-8")
         resolve = [
@@ -155,15 +155,15 @@ class Cell:
     def _test(self) -> tuple[str, bool]:
         self._copy()
         argv = [self._python, "-m", "pytest", "-q", "--no-header", "-W", "ignore", *SUBSET]
-        said = self._call(argv, check=False)
-        (self.folder / "pytest.log").write_text(said, encoding="utf-8")
-        failures = re.findall(r"^(?:FAILED|ERROR) \S*::(\S+)", said, re.MULTILINE)
-        last = said.strip().splitlines()[-1] if said.strip() else "no output"
-        words = re.sub(r"(, \d+ warnings?)? in .*", "", last)
-        return (f"{words}: {', '.join(failures)}" if failures else words), not failures and "passed" in words
+        output = self._call(argv, check=False)
+        (self.folder / "pytest.log").write_text(output, encoding="utf-8")
+        failures = re.findall(r"^(?:FAILED|ERROR) \S*::(\S+)", output, re.MULTILINE)
+        last = output.strip().splitlines()[-1] if output.strip() else "no output"
+        summary = re.sub(r"(, \d+ warnings?)? in .*", "", last)
+        return (f"{summary}: {', '.join(failures)}" if failures else summary), not failures and "passed" in summary
 
     def _copy(self) -> None:
-        """Put copies of the tests beside the environment, so that the installed wheel is what they import."""
+        """Copy the tests next to the environment, so that they import the installed wheel."""
         for name in COPIED:
             source = ROOT / name
             copy = shutil.copytree if source.is_dir() else shutil.copy
@@ -181,9 +181,9 @@ class Cell:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_MOST_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
         )
         if check and done.returncode:
-            lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()] or ["no words"]
+            lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()] or ["no output"]
             raise CellError(f"{' '.join(map(str, argv[:3]))} failed: {lines[-1].strip()}".replace("|", "/"))
         return done.stdout

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One governed night on a fleet: Celery workers, Redis as broker and budget, PostgreSQL as metadata database.
+"""One governed night with Celery workers, Redis as broker and budget store, and PostgreSQL as metadata database.
 
-`python -m tests.compatibility.fleet` (`make fleet`). Every component of Airflow is started apart, since
-`airflow standalone` forces the LocalExecutor. Needs `redis-server` and PostgreSQL's server programs, which Debian
-installs as redis-server and postgresql; PostgreSQL runs as a user without rights in a folder of its own.
+`python -m tests.compatibility.fleet` (`make fleet`) starts every component of Airflow separately, because
+`airflow standalone` requires the LocalExecutor. It needs `redis-server` and PostgreSQL's server programs (Debian:
+redis-server and postgresql). PostgreSQL runs as an unprivileged user in a temporary folder.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ COMPONENTS = (
     ("triggerer",),
     ("celery", "worker", "--concurrency", "2"),
 )
-# Celery 5.7 took away what Airflow's Celery provider imports. Without a floor a resolver takes one that is too old for
-# Airflow, for the sake of the newest client of Redis.
+# Celery 5.7 removed names that Airflow's Celery provider imports. Without a lower bound, a resolver selects a version
+# that is too old for Airflow, to use the newest Redis client.
 FLEET = (
     "apache-airflow-providers-celery>=3.15",
     "celery<5.7",
@@ -54,7 +54,7 @@ FLEET = (
 
 
 class FleetAirflow(LiveAirflow):
-    """Airflow's components, each a process of its own, as on hosts of their own."""
+    """Airflow's components, each in a separate process, as on separate hosts."""
 
     def start(self) -> None:
         """Migrate the database, then start everything."""
@@ -77,7 +77,7 @@ class FleetAirflow(LiveAirflow):
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """Run a PostgreSQL of our own; yields its SQLAlchemy address."""
+    """Run a temporary PostgreSQL; yield its SQLAlchemy URL."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not programs:
         raise SystemExit("There is no PostgreSQL server here (Debian: apt-get install postgresql).")
@@ -100,7 +100,7 @@ def postgres() -> Iterator[str]:
 
 
 def night(folder: Path) -> dict[str, Any]:
-    """Run one night without approval and return what is known of it."""
+    """Run one night without approval and return its result."""
     storage = UPath(folder / "studio")
     with (
         StudioEmulator("acme", reports=200, seed=11) as emulator,
@@ -109,7 +109,7 @@ def night(folder: Path) -> dict[str, Any]:
         ProcessKeeper() as keeper,
     ):
         token, secret = emulator.credentials()
-        budget = f"{redis.url.removesuffix('0')}1"  # another database number than the broker's
+        budget = f"{redis.url.removesuffix('0')}1"  # not the broker's database
         airflow = FleetAirflow(
             keeper,
             folder / "airflow",
@@ -134,15 +134,15 @@ def night(folder: Path) -> dict[str, Any]:
         state = airflow.wait_for_run(NIGHTLY, run, timeout_seconds=300)
         applied = airflow.xcom(NIGHTLY, run, "apply") or {}
         worker = (airflow.home / "celery.log").read_text(encoding="utf-8", errors="replace")
-        spent = emulator.control.requests_summary()
+        sent = emulator.control.requests_summary()
         return {
             "state": state,
             "seconds": round(time.monotonic() - began),
             "tasks": airflow.task_states(NIGHTLY, run),
             "archived": applied.get("archived"),
             "schedules_deleted": applied.get("schedules_deleted"),
-            "requests": sum(spent["by_status"].values()),
-            "answered_429": spent["by_status"].get("429", 0),
+            "requests": sum(sent["by_status"].values()),
+            "responses_429": sent["by_status"].get("429", 0),
             "workloads_received_by_the_celery_worker": worker.count("received"),
             "database": database.partition("+")[0],
             "budgets_in_redis": Redis.from_url(budget).dbsize(),
@@ -150,7 +150,7 @@ def night(folder: Path) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Make an environment with Celery, and run the night in it."""
+    """Create an environment with Celery, and run the night in it."""
     if "--inside" in sys.argv:
         with tempfile.TemporaryDirectory(prefix="studio-fleet-night-") as name:
             result = night(Path(name))

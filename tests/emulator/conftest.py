@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An emulator at a fixed time, and raw requests to it."""
+"""Fixtures: an emulator at a fixed time, and raw requests to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Caller:
         return list(self("GET", path).json()["_embedded"][key])
 
     def newest_run(self, report: str) -> str:
-        """The token of a Report's newest run."""
+        """Return the token of a Report's newest run."""
         return str(self.rows(f"/reports/{report}/runs", "report_runs")[0]["token"])
 
 
@@ -47,7 +47,7 @@ def emulator() -> Iterator[StudioEmulator]:
 
 @pytest.fixture
 def budget_clock(emulator: StudioEmulator) -> Seconds:
-    """The clock by which the emulator counts requests, moved by hand."""
+    """A manual clock for the emulator's rate limit."""
     clock = Seconds()
     emulator._state.limits = Limits(clock)
     return clock
@@ -89,7 +89,7 @@ def filled() -> Iterator[tuple[Sample, bytes]]:
 
 @pytest.fixture
 def sample(filled: tuple[Sample, bytes]) -> Sample:
-    """One of everything, as it was before any test."""
+    """One entity of each kind, in its initial state."""
     sample, saved = filled
     sample.emulator.control.restore(saved)
     return sample

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Generated requests to every endpoint of a description, and a description that our own tables make."""
+"""Generated requests to every endpoint of an API description, and a description that is built from our tables."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ REFUSALS = ("400", "401", "403", "404", "406")
 
 
 def bare(path: str) -> str:
-    """A path without the names of what is in it."""
+    """Return a path without the names of its parameters."""
     return re.sub(r"\{[^}]*\}", "{}", path)
 
 
 def of_dataset(path: str) -> str:
-    """A path with the name of a dataset's run where it is below a dataset."""
+    """Return a path in which a run of a dataset has its own parameter name."""
     return path.replace("{run}", "{dataset_run}") if "{dataset}" in path else path
 
 
 def _schema(shape: str) -> dict[str, Any]:
-    """A shape as JSON schema."""
+    """Return a shape as JSON schema."""
     keys = keys_of(shape)
     required = [name for name, key in keys.items() if not key.optional]
     return {"type": "object", "required": required, "properties": {name: _typed(key) for name, key in keys.items()}}
@@ -40,7 +40,7 @@ def _typed(key: Key) -> dict[str, Any]:
 
 
 def description(sample: Sample, row: Row) -> dict[str, Any]:
-    """One endpoint as OpenAPI: its path takes the sample's tokens, or one that is nobody's."""
+    """Return one endpoint as OpenAPI; its path takes the sample's tokens or an unknown one."""
     path = of_dataset(row.path)
     parameters = [_parameter(sample, name) for name in re.findall(r"\{(\w+)\}", path)]
     parameters.append({"name": "page", "in": "query", "schema": {"type": "string"}})
@@ -70,7 +70,7 @@ def _responses(row: Row) -> dict[str, Any]:
 
 
 def _like(value: Any) -> dict[str, Any]:
-    """A schema of bodies like this one: its keys, all of them optional, with any text, number or nothing at all."""
+    """Return a schema of similar bodies: the same keys, all optional, with a text, a number or null."""
     if isinstance(value, dict):
         return {"type": ["object", "null"], "properties": {name: _like(item) for name, item in value.items()}}
     if isinstance(value, list):
@@ -79,7 +79,7 @@ def _like(value: Any) -> dict[str, Any]:
 
 
 def drive(description: dict[str, Any], sample: Sample, examples: int) -> int:
-    """Send generated requests to every endpoint of a description; return to how many."""
+    """Send generated requests to every endpoint of a description; return the number of endpoints."""
     driven = 0
     for operation in schemathesis.openapi.from_dict(description).get_all_operations():
 

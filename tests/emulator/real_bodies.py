@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real and documented bodies held against the emulator's live answer for the same resource.
+"""Compare real and documented bodies with the emulator's response for the same resource.
 
 `python -m tests.emulator.real_bodies` prints every difference in keys, links, forms and types, with its reason; a test
-allows no other. `real_keys` says what a body has; the bodies themselves are not part of this project.
+fails on differences without a reason. `real_keys` has the keys of each body; the bodies are not part of this project.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Body = dict[str, Any]
 
 
 def _one(path: str, key: str = "", kind: str = "workspace") -> Callable[[Sample], Body]:
-    """What a path answers, or the first of what it lists."""
+    """Return the response to a path, or the first row of its listing."""
 
     def ask(sample: Sample) -> Body:
         body = sample.ask("GET", path, kind=kind).json()
@@ -53,10 +53,10 @@ def _discovery(name: str) -> Callable[[Sample], Body]:
 class Real:
     """One body.
 
-    :param file: where it is.
-    :param key: under which key it lists what is held against ours; empty where it is one itself.
-    :param ours: asks the emulator for the same.
-    :param links: whether its links and forms are all there; some were left out when it was published.
+    :param file: its path.
+    :param key: the key of its rows; empty if it is a single resource.
+    :param ours: requests the same resource from the emulator.
+    :param links: whether its links and forms are complete; some were omitted when it was published.
     """
 
     file: str
@@ -65,7 +65,7 @@ class Real:
     links: bool = False
 
     def theirs(self) -> list[Body]:
-        """The body, or what it lists."""
+        """Return the body, or its rows."""
         body = json.loads((FIXTURES / self.file).read_text(encoding="utf-8"))
         return list(body.get("_embedded", body)[self.key]) if self.key else [body]
 
@@ -93,24 +93,24 @@ REAL = (
 )
 
 _SINCE_2021 = "came after 2021; newer bodies and the description have it"
-_CHOSEN = "whoever wrote this body chose some keys; fuller ones have it"
-_TEXT = "a decimal string lately, a number in older bodies: the switch ids_as_text"
+_PARTIAL = "the author of this body selected some keys; fuller bodies have it"
+_TEXT = "a decimal string in new bodies, a number in older ones: the quirk ids_as_text"
 REASONS = (
     (r"datahub/(reports|spaces|queries)_list.*", r"extra .*", _SINCE_2021),
     (r"datahub/account.*", r"extra .*", "of the description, which knows accounts of workspaces as well as persons'"),
     (r"odd_collector/.*", r"extra ssl_trusted_cert", "of the description, which is newer"),
-    (r"mode_docs/report_schedule.*", r"extra .*", "the documentation's example is of 2020; live answers have it"),
+    (r"mode_docs/report_schedule.*", r"extra .*", "the documentation's example is of 2020; live responses have it"),
     (r"mode_docs/discovery_reports.*", r"extra last_(run|viewed)_at", "documented in words, not in the example"),
     (r"mode_docs/discovery_report_stats.*", r"(missing total_views_count|extra view_count)", "clients read view_count"),
-    (r"mode_sdk_synthetic/.*", r"extra .*", _CHOSEN),
+    (r"mode_sdk_synthetic/.*", r"extra .*", _PARTIAL),
     (r"mode_sdk_synthetic/.*", r"type (id|account_id|data_source_id)\b.*", _TEXT),
 )
-"""Which body, which difference, and why it may be."""
+"""Patterns of bodies and differences, with the reason why they are allowed."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference, and the reason that it may be; None where there is none."""
+    """One difference; its reason is None if it is not allowed."""
 
     file: str
     what: str
@@ -118,7 +118,7 @@ class Difference:
 
 
 def differences(real: Real, sample: Sample) -> Iterator[Difference]:
-    """Yield how the emulator's answer differs from a real body."""
+    """Yield the differences between the emulator's response and a real body."""
     theirs, ours = keys_of_real(real.file), parts([real.ours(sample)], real)
     found = [f"missing {name}" for name in theirs.keys() - ours.keys()]
     found += [f"extra {name}" for name in ours.keys() - theirs.keys()]
@@ -139,7 +139,7 @@ _TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "n
 
 
 def parts(bodies: list[Body], real: Real) -> dict[str, set[str]]:
-    """The types of every key, counter, link and form that any of the bodies has."""
+    """Return the types of every key, counter, link and form in the bodies."""
     found: dict[str, set[str]] = {}
     for body in bodies:
         for name, value in body.items():

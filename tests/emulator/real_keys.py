@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keys and types of bodies that the real service sent, or that its documentation and clients show.
+"""The keys and types of bodies that the real service sent, or that its documentation or clients contain.
 
-The bodies themselves are not ours to publish; where they are at hand, `tests/emulator/test_real_bodies.py` compares.
+The bodies themselves may not be published; if they are available, `tests/emulator/test_real_bodies.py` compares them.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def keys_of_real(file: str) -> dict[str, set[str]]:
 
 
 def row_like_real(file: str) -> dict[str, Any]:
-    """Return a row with a real one's keys, and values of its types."""
+    """Return a row with the keys of a real one and values of their types."""
     row: dict[str, Any] = {"_links": {}, "_forms": {}}
     for name, types in keys_of_real(file).items():
         letter = next(letter for letter, known in TYPES.items() if known in types)

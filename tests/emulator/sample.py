@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An emulated workspace that has one of everything, so that every endpoint has something to answer."""
+"""An emulated workspace with one entity of each kind, so that every endpoint has data."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ _QUERIES = {
 
 
 class Sample:
-    """One of everything, by the names that paths use.
+    """The tokens of one entity of each kind, by the parameter names of paths.
 
-    :param emulator: a running one; it is changed.
+    :param emulator: a running emulator, in which the entities are created.
     """
 
     def __init__(self, emulator: StudioEmulator) -> None:
@@ -69,7 +69,7 @@ class Sample:
         self._fill()
 
     def session(self, kind: str) -> requests.Session:
-        """A session with the credentials of a kind of token."""
+        """Return a session with the credentials of a kind of token."""
         if kind not in self._sessions:
             session = self._sessions[kind] = requests.Session()
             session.trust_env, session.auth = False, self.emulator.credentials(kind)
@@ -80,14 +80,14 @@ class Sample:
         address = f"{self.emulator.url}/api{self.filled(path)}"
         return self.session(kind).request(method, address, json=self._named(body), timeout=60, allow_redirects=False)
 
-    def answer(self, row: Row) -> requests.Response:
-        """Send a request in order for an endpoint."""
+    def call(self, row: Row) -> requests.Response:
+        """Send a valid request to an endpoint."""
         name = f"{row.method} {row.path}"
         kind = "personal" if name in _FOR_PERSONS else "workspace"
         return self.ask(row.method, row.path + _QUERIES.get(name, ""), BODIES.get(name), kind)
 
     def mint(self) -> dict[str, str]:
-        """A signature token of the Discovery API."""
+        """Create a signature token of the Discovery API."""
         scope = {"authentication_for": "batch-api", "authorization_type": "read-only"}
         values = {"name": "nightly", "expires_at": "2026-12-01T00:00:00Z", "auth_scope": scope}
         address = f"{self.emulator.url}/batch/{self.emulator.workspace}/signature_tokens"
@@ -95,14 +95,14 @@ class Sample:
         return dict(minted.json())
 
     def discover(self, path: str, minted: dict[str, str]) -> dict[str, Any]:
-        """What the Discovery API says, asked with a signature token."""
+        """Return a body of the Discovery API, requested with a signature token."""
         secret = f"{minted['token']}:{minted['access_key']}:{minted['access_secret']}"
         headers = {"Authorization": f"Bearer {b64encode(secret.encode()).decode()}"}
         address = f"{self.emulator.url}/batch/{self.emulator.workspace}/{path}"
         return dict(requests.get(address, headers=headers, timeout=60).json())
 
     def filled(self, path: str) -> str:
-        """A path with real tokens in it."""
+        """Return a path with real tokens."""
         return path.format_map(self.names)
 
     def _named(self, body: Any) -> Any:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API as we know it: every endpoint with what it answers, and every body with its keys and types.
+"""The known API: every endpoint with its response, and every body with its keys and types.
 
-`python -m tests.emulator.tables` writes docs/emulator-endpoints.md from them.
+`python -m tests.emulator.tables` writes docs/emulator-endpoints.md from these tables.
 """
 
 from __future__ import annotations
@@ -126,10 +126,10 @@ REQUIRED = {
         queryable soft_deleted display_name database host port ssl username provider vendor ldap warehouse bridged
         adapter_version custom_attributes""",
 }
-"""The keys that the API's description promises, of the shapes that the client reads: it may need no other key.
+"""The keys that the API's description guarantees, of the shapes that the client reads: it must not need other keys.
 
-`Verify` and `MembershipLite` are not described. `DatasetReport` is a Report as a dataset lists it, with few keys.
-`_links` is promised everywhere.
+`Verify` and `MembershipLite` are not described. `DatasetReport` is a Report in the list of a dataset, with few keys.
+`_links` is guaranteed everywhere.
 """
 
 
@@ -137,8 +137,8 @@ REQUIRED = {
 class Row:
     """One endpoint.
 
-    :param shape: the name of the body's shape; empty where it is no JSON or has no shape that is known.
-    :param listed: the key under which a listing holds bodies of that shape.
+    :param shape: the name of the body's shape; empty if it is not JSON or its shape is unknown.
+    :param listed: the key of the rows in a listing.
     """
 
     method: str
@@ -149,7 +149,7 @@ class Row:
 
     @property
     def missing(self) -> str | None:
-        """What the emulator says that it lacks, where it answers 501."""
+        """The reason in the emulator's response 501."""
         return NOT_EMULATED.get((self.method, self.path.replace("{ws}", "{workspace}").removeprefix("/{workspace}")))
 
 
@@ -280,7 +280,7 @@ class Key:
     optional: bool
 
     def fits(self, value: object) -> bool:
-        """Whether a value has one of the types."""
+        """Return whether a value has one of the types."""
         if value is None:
             return self.nullable
         if isinstance(value, bool):
@@ -289,7 +289,7 @@ class Key:
 
 
 def keys_of(shape: str) -> dict[str, Key]:
-    """The keys of a shape."""
+    """Return the keys of a shape."""
     keys = {}
     for word in SHAPES[shape].split():
         if not word.startswith(">"):
@@ -299,12 +299,12 @@ def keys_of(shape: str) -> dict[str, Key]:
 
 
 def links_of(shape: str) -> set[str]:
-    """The links that a shape always has."""
+    """Return the required links of a shape."""
     return {word[1:] for word in SHAPES[shape].split() if word.startswith(">")}
 
 
 def differences(shape: str, body: dict[str, object]) -> list[str]:
-    """What a body lacks, has too much, or has with another type."""
+    """Return the missing keys of a body, its extra keys, and those with another type."""
     keys, links = keys_of(shape), body.get("_links")
     values = {name: value for name, value in body.items() if name not in {"_links", "_forms"}}
     found = [f"missing {name}" for name, key in keys.items() if name not in values and not key.optional]
@@ -318,16 +318,16 @@ def differences(shape: str, body: dict[str, object]) -> list[str]:
 
 
 def page() -> str:
-    """The page of documentation that lists all of it."""
+    """Return the page of the documentation that lists all endpoints."""
     lines = [
-        "<!-- Written by `python -m tests.emulator.tables`; a test holds it against the emulator. -->",
+        "<!-- Written by `python -m tests.emulator.tables`; a test compares it with the emulator. -->",
         "# Endpoints of the emulator",
         "",
-        "Below `/api`, `{ws}` being the workspace. `collections` may be written for `spaces`. *Status* is that of a",
-        "request in order. What the API's description lists and nobody outside can know is answered 501, with the",
-        "words below.",
+        "Paths are below `/api`; `{ws}` is the workspace, and `spaces` may be written as `collections`. *Status* is",
+        "that of a valid request. Endpoints of the API's description without public documentation respond 501, with",
+        "the reason below.",
         "",
-        "| method | path | status | answer |",
+        "| method | path | status | response |",
         "|---|---|---|---|",
     ]
     for row in ENDPOINTS:
@@ -335,14 +335,14 @@ def page() -> str:
         if row.status == 501:
             response = f"not emulated: {row.missing or 'the audit log: its events are not documented'}"
         elif row.status == 404:
-            response = {"POST": "as the live service: updates are PATCH"}.get(row.method, "until the PDF was asked for")
+            response = {"POST": "as the live service: updates are PATCH"}.get(row.method, "until the PDF was requested")
         lines.append(f"| {row.method} | `{row.path}` | {row.status} | {response} |")
     lines += [
         "",
-        "The Discovery API lives below `/batch/{ws}`: `POST signature_tokens`, and `GET` of `reports`, `report_stats`,",
+        "The Discovery API is below `/batch/{ws}`: `POST signature_tokens`, and `GET` of `reports`, `report_stats`,",
         "`queries`, `charts`, `spaces` and `members`.",
         "",
-        "Further links of real answers that are answered 501:",
+        "Further links of real responses for which the emulator responds 501:",
         "",
     ]
     listed = {(row.method, row.path.removeprefix("/{ws}")) for row in ENDPOINTS}

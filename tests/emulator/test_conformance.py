@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every endpoint answers with its shape, whatever it is asked."""
+"""Every endpoint responds with its shape, also to generated requests."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tests.emulator.tables import ENDPOINTS, PAGE, Row, differences, page
 
 
 @pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: f"{row.method} {row.path}")
-def test_an_endpoint_answers_with_its_shape(sample: Sample, row: Row) -> None:
-    response = sample.answer(Row(row.method, of_dataset(row.path), row.status, row.shape, row.listed))
+def test_an_endpoint_responds_with_its_shape(sample: Sample, row: Row) -> None:
+    response = sample.call(Row(row.method, of_dataset(row.path), row.status, row.shape, row.listed))
     assert response.status_code == row.status, response.text
     if row.status == 501:
         assert "does not emulate" in response.json()["message"]
     if not row.shape:
         return
     rows = response.json()["_embedded"][row.listed] if row.listed else [response.json()]
-    assert rows, "nothing to look at"
+    assert rows, "no rows to check"
     found = {difference for body in rows for difference in differences(row.shape, body)}
     assert not found
 
@@ -43,10 +43,10 @@ def test_every_endpoint_of_the_emulator_is_in_the_table_and_the_page_is_the_tabl
     }
     assert ours - listed == extra
     assert {row for row in listed - ours if row != ("POST", "/{}/spaces/{}")} == set()
-    assert PAGE.read_text(encoding="utf-8") == page(), "write it anew: python -m tests.emulator.tables"
+    assert PAGE.read_text(encoding="utf-8") == page(), "write it with: python -m tests.emulator.tables"
 
 
-def test_discovery_answers_with_its_shapes(sample: Sample) -> None:
+def test_discovery_responds_with_its_shapes(sample: Sample) -> None:
     minted = sample.mint()
     assert not differences("SignatureToken", minted)
     for name, shape in (("reports", "DiscoveryReport"), ("report_stats", "DiscoveryReportStats")):

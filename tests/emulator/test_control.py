@@ -24,14 +24,14 @@ LIST = "/spaces?filter=custom"
 
 @pytest.fixture
 def real(monkeypatch: pytest.MonkeyPatch) -> Seconds:
-    """The real time that an emulator's own runs with, moved by hand."""
+    """A manual clock in place of the real one that the emulator's clock follows."""
     clock = Seconds()
     emulated_datetime = datetime_of(lambda: NOW + timedelta(seconds=clock.now))
     monkeypatch.setattr("airflow_provider_studio.emulator.clock.datetime", emulated_datetime)
     return clock
 
 
-def test_the_clock_stands_still_hurries_and_never_runs_backwards(real: Seconds) -> None:
+def test_the_clock_stops_accelerates_and_never_runs_backwards(real: Seconds) -> None:
     with StudioEmulator("acme", reports=5, now=NOW, speed=0) as emulator:
         assert emulator.control.clock() == emulator.control.clock() == NOW
         emulator.control.advance(timedelta(days=1))
@@ -45,7 +45,7 @@ def test_the_clock_stands_still_hurries_and_never_runs_backwards(real: Seconds) 
             emulator.control.set_speed(-1)
 
 
-def test_a_hurried_clock_lets_schedules_fire(real: Seconds, emulator: StudioEmulator, ask: Caller) -> None:
+def test_schedules_fire_on_an_accelerated_clock(real: Seconds, emulator: StudioEmulator, ask: Caller) -> None:
     report = emulator.control.add_report(created_at=NOW.isoformat())
     emulator.control.add_schedule(report, cron={"freq": "hourly"})
     emulator.control.set_clock(NOW)
@@ -79,7 +79,7 @@ def test_views_have_times_and_viewers_who_come_again(emulator: StudioEmulator) -
         ({"kind": "dribble", "seconds": 0.2}, (200, None)),
     ],
 )
-def test_a_fault_answers_as_it_was_asked_to(
+def test_a_fault_responds_as_configured(
     emulator: StudioEmulator, ask: Caller, fault: dict[str, Any], expected: tuple[int, str | None]
 ) -> None:
     emulator.control.add_fault(**fault)
@@ -126,7 +126,7 @@ def test_a_fault_that_makes_no_sense_is_refused(emulator: StudioEmulator, fault:
         emulator.control.add_fault("status", **fault)
 
 
-def test_classes_of_requests_have_limits_of_their_own(emulator: StudioEmulator, ask: Caller) -> None:
+def test_classes_of_requests_have_separate_limits(emulator: StudioEmulator, ask: Caller) -> None:
     report = emulator.control.add_report()
     emulator.control.set_rate_limit(limit=5, classes=[{"path": "/runs$", "limit": 2}])
     runs = [ask("GET", f"/reports/{report}/runs") for _ in range(3)]
@@ -186,7 +186,7 @@ def test_credentials_that_look_real_are_refused_with_a_warning_that_repeats_noth
 
 
 def _changed(emulator: StudioEmulator, ask: Caller) -> None:
-    """Change a workspace in every way that is kept."""
+    """Change everything in a workspace that is saved."""
     report = emulator.control.add_report(name="Added", habit={"views_per_day": 1.0}, form={"region": ["EU"]})
     schedule = emulator.control.add_schedule(report, params={"region": "EU"})
     ask("POST", f"/reports/{report}/subscriptions", json={"report_subscription": {}})
@@ -199,7 +199,7 @@ def _changed(emulator: StudioEmulator, ask: Caller) -> None:
     assert schedule
 
 
-def test_a_workspace_is_written_down_and_taken_up_anywhere(emulator: StudioEmulator, ask: Caller) -> None:
+def test_a_saved_workspace_can_be_restored_in_any_emulator(emulator: StudioEmulator, ask: Caller) -> None:
     emulator.control.set_speed(0)
     _changed(emulator, ask)
     saved, before = emulator.control.save(), emulator.control.state()
@@ -226,7 +226,7 @@ def test_what_is_no_saved_workspace_is_refused(emulator: StudioEmulator) -> None
             emulator.control.restore(saved)
 
 
-def test_a_reset_begins_again() -> None:
+def test_a_reset_restores_the_initial_state() -> None:
     with StudioEmulator("acme", reports=30, seed=5, now=NOW, speed=0) as emulator:
         ask, fresh = Caller(emulator), emulator.control.state()
         _changed(emulator, ask)
@@ -252,7 +252,7 @@ def test_the_fields_of_a_report_are_checked(emulator: StudioEmulator) -> None:
             emulator.control.change_report(report, **change)
 
 
-def test_a_saved_workspace_is_taken_up_from_the_command_line(emulator: StudioEmulator, tmp_path: Path) -> None:
+def test_a_saved_workspace_is_restored_on_the_command_line(emulator: StudioEmulator, tmp_path: Path) -> None:
     file = tmp_path / "saved.json"
     file.write_bytes(emulator.control.save())
     argv = [sys.executable, "-m", "airflow_provider_studio.emulator", "--port", "0", "--restore", str(file)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our tables of endpoints and shapes are those of the original description of the API, where that is."""
+"""Our tables of endpoints and shapes match the original description of the API, if it is available."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ UNDEFINED = {
     "DatasetSchedules",
     "ReportRunDuplicate",
 }
-"""Shapes that the original description names and does not have."""
+"""Shapes that the original description refers to but does not contain."""
 OTHER_TYPES = {
-    "string": "counters, ids and flags are told as text in the description, as numbers and booleans in real answers",
-    "object": "a Report's imported_datasets are a list in real answers",
+    "string": "the description has counters, ids and flags as text; real responses as numbers and booleans",
+    "object": "a Report's imported_datasets are a list in real responses",
 }
 OTHERWISE = {
     "Pagination": "first_page and last_page in the description; page, per_page and count in what clients read",
@@ -47,7 +47,7 @@ SINCE = {
     "Space": {"schema_name"},
     "FormField": {"type", "value"},
 }  # fmt: skip
-"""Keys that real answers have and the description has not."""
+"""Keys of real responses that are not in the description."""
 LINKS_NOT_TOLD = {
     "Account": "links to pages of the web application",
     "Definition": "last_run and last_successful_github_sync: a definition here was never run or synchronised",
@@ -107,11 +107,11 @@ def _same_type(described: str, key: Key) -> bool:
 
 
 def _corrected(original: dict[str, Any], sample: Sample) -> dict[str, Any]:
-    """The original description less what the live service is known to do otherwise, for the sample's tokens."""
+    """Return the original description, corrected for known behaviour of the live service, with the sample's tokens."""
     text = json.dumps(original)
     for shape in UNDEFINED:
         text = text.replace(f'{{"$ref": "#/definitions/{shape}"}}', "{}")
-    for unknown in ("date", "file"):  # no types of that version of OpenAPI
+    for unknown in ("date", "file"):  # not types of this version of OpenAPI
         text = text.replace(f'"type": "{unknown}"', '"type": "string"')
     described: dict[str, Any] = json.loads(text)
     for name, definition in described["definitions"].items():
@@ -127,7 +127,7 @@ def _corrected(original: dict[str, Any], sample: Sample) -> dict[str, Any]:
 
 
 def _correct_shape(name: str, definition: dict[str, Any]) -> None:
-    """Types are held elsewhere; of the links, those stay that are promised."""
+    """Remove types, which another test checks, and keep only the guaranteed links."""
     if not name.endswith("Body"):
         for schema in definition.get("properties", {}).values():
             schema.pop("type", None)
@@ -141,7 +141,7 @@ def _correct_shape(name: str, definition: dict[str, Any]) -> None:
 
 
 def _corrected_operation(operation: dict[str, Any], path: str, row: Row, sample: Sample) -> dict[str, Any]:
-    """Statuses as they are seen; the description calls a dataset a Report, but real ones have fewer keys and links."""
+    """Use the seen statuses, and remove the shape of datasets: real ones have fewer keys and links than Reports."""
     responses = operation["responses"]
     good = next((response for status, response in responses.items() if status[0] == "2"), {"description": ""})
     if row.shape == "Dataset" or row.status in {204, 501}:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The emulator over plain HTTP: the quirks that the real API is known for, and that it lies about nothing else."""
+"""The emulator over plain HTTP: known quirks of the real API, and consistent data otherwise."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_pages_are_fixed_and_per_page_is_ignored(ask: Caller, busy: str) -> None
     assert "pagination" not in ask("GET", f"/spaces/{busy}/reports").json()
 
 
-def test_collections_tell_counters_and_links_of_reports_say_collections(ask: Caller) -> None:
+def test_collections_have_counters_and_links_of_reports_say_collections(ask: Caller) -> None:
     body = ask("GET", "/spaces?filter=all").json()
     assert {"page", "per_page", "count", "total_pages", "total_count"} == set(body["pagination"])
     assert body["_embedded"]["spaces"][0]["_links"]["self"]["href"].startswith("/api/acme/collections/")
@@ -172,7 +172,7 @@ def test_the_account_is_for_personal_tokens(emulator: StudioEmulator, kind: str,
         assert response.json()["message"] == "This endpoint is unsupported for use with Api Keys"
 
 
-def test_verify_tells_the_kinds_apart(emulator: StudioEmulator) -> None:
+def test_verify_returns_the_kind_of_the_token(emulator: StudioEmulator) -> None:
     bodies = {
         kind: Caller(emulator, kind)("GET", f"{emulator.url}/api/verify").json() for kind in ("member", "personal")
     }

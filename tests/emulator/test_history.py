@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened to a Report stays as it happened, and every count is that of a list."""
+"""The past of a Report never changes, and every count equals the length of its list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.emulator.conftest import NOW, Caller
 
 
 def _runs(ask: Caller, report: str) -> list[dict[str, Any]]:
-    """Every run, from every page."""
+    """Return all runs, from all pages."""
     runs: list[dict[str, Any]] = []
     for page in count(1):
         rows = ask.rows(f"/reports/{report}/runs?page={page}", "report_runs")
@@ -26,7 +26,7 @@ def _runs(ask: Caller, report: str) -> list[dict[str, Any]]:
     return runs
 
 
-def test_every_run_is_listed_once_whoever_started_it(emulator: StudioEmulator, ask: Caller, report: str) -> None:
+def test_every_run_is_listed_once_however_it_was_started(emulator: StudioEmulator, ask: Caller, report: str) -> None:
     emulator.control.set_speed(0)
     daily = [emulator.control.add_schedule(report, cron={"freq": "daily", "hour": 6}) for _ in range(2)]
     emulator.control.add_schedule(report, cron={"freq": "hourly"})
@@ -125,7 +125,7 @@ def test_viewers_have_favourites_and_habits_end(emulator: StudioEmulator) -> Non
 
 @pytest.mark.parametrize("freq", ["every_15_minutes", "every_30_minutes", "hourly", "daily", "weekly", "monthly"])
 @pytest.mark.parametrize("zone", ["UTC", "Pacific Time (US & Canada)", "Kathmandu"])
-def test_as_many_firings_are_counted_as_there_are(freq: str, zone: str) -> None:
+def test_counted_firings_equal_listed_firings(freq: str, zone: str) -> None:
     for day_of_month in (1, 31):
         cron = {
             "freq": freq,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the models of the server's rate limit differ, on a clock moved by hand."""
+"""The differences between the models of the server's rate limit, on a manual clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.hand_clock import Seconds
 
 
 def _passed(limits: Limits, clock: Seconds, at: float, requests: int = 50) -> int:
-    """How many of so many requests at a time pass."""
+    """Return how many of a number of simultaneous requests pass."""
     clock.now = at
     return sum(limits.of("token", None, "/api/acme")[0].take() for _ in range(requests))
 
@@ -19,7 +19,7 @@ def _passed(limits: Limits, clock: Seconds, at: float, requests: int = 50) -> in
     ("model", "passed"),
     [
         ("sliding", [40, 0, 0, 40]),
-        ("fixed", [40, 40, 0, 0]),  # a slice begins at 106.3 and the next one at 116.3
+        ("fixed", [40, 40, 0, 0]),  # slices start at 106.3 and 116.3
         ("token_bucket", [40, 5, 9, 26]),
     ],
 )
@@ -31,7 +31,7 @@ def test_each_model_lets_other_requests_pass(model: str, passed: list[int]) -> N
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_what_is_left_is_told_and_never_less_than_nothing(model: str) -> None:
+def test_the_remaining_budget_is_reported_and_never_negative(model: str) -> None:
     limits = Limits(Seconds())
     limits.configure(model=model, limit=3)
     left = []
@@ -42,7 +42,7 @@ def test_what_is_left_is_told_and_never_less_than_nothing(model: str) -> None:
     assert (left, most) == ([2, 1, 0, 0, 0], 3)
 
 
-def test_budgets_are_apart_by_token_and_begin_again_when_forgotten() -> None:
+def test_budgets_are_separate_by_token_and_can_be_restarted() -> None:
     limits = Limits(Seconds())
     limits.configure(limit=1)
     first, second = (limits.of(token, "member1", "/api/acme")[0] for token in ("a", "b"))

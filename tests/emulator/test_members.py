@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People, groups and Collections, and who may see what."""
+"""People, groups and Collections, and their permissions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.emulator.conftest import Caller
 
 @pytest.fixture
 def member(emulator: StudioEmulator) -> Caller:
-    """A person who is no admin."""
+    """A person who is not an admin."""
     return Caller(emulator, "member")
 
 
@@ -59,7 +59,7 @@ def test_a_collection_that_makes_no_sense_is_not_made(
     assert len(emulator.control.state()["collections"]) == before
 
 
-def test_whoever_makes_a_restricted_collection_sees_it(member: Caller) -> None:
+def test_the_creator_of_a_restricted_collection_sees_it(member: Caller) -> None:
     token = _made(member, default_access_level="restricted")
     assert member("GET", f"/spaces/{token}").json()["_links"]["creator"]["href"] == "/api/member1"
     assert token in {collection["token"] for collection in member.rows("/spaces", "spaces")}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The oddities of the real service, one test each, named after what is odd."""
+"""Oddities of the real service, one test each."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_key_names_its_member_and_a_workspaces_key_names_nobody(emulator: St
     assert "member" not in links["workspace"]
 
 
-def test_the_workspace_answers_anybody_and_counts_no_collection(emulator: StudioEmulator) -> None:
+def test_the_workspace_is_public_and_counts_no_collection(emulator: StudioEmulator) -> None:
     response = requests.get(f"{emulator.url}/api/acme", timeout=10)
     assert response.status_code == 200
     assert response.json()["space_count"] == 0
@@ -136,7 +136,7 @@ def test_some_listings_ignore_the_page_and_repeat(ask: Caller, report: str) -> N
         assert ask.rows(f"{path}?page=1", key) == ask.rows(f"{path}?page=9", key) != []
 
 
-def test_definitions_are_chosen_by_filter_and_tokens_together(ask: Caller) -> None:
+def test_definitions_are_selected_by_filter_and_tokens_together(ask: Caller) -> None:
     tokens = [
         ask("POST", "/definitions", json={"definition": {"name": name, "source": "SELECT 1"}}).json()["token"]
         for name in ("a", "b")
@@ -192,7 +192,7 @@ def test_discovery_is_for_admins_keys_and_expires(emulator: StudioEmulator) -> N
     everybody = requests.get(f"{rows}?include_spaces=all", headers=headers, timeout=10).json()
     assert everybody["pagination"]["total_count"] > body["pagination"]["total_count"]
     assert requests.get(f"{rows}?per_page=1001", headers=headers, timeout=10).status_code == 400
-    assert Caller(emulator)("GET", rows).status_code == 401, "basic credentials do not open it"
+    assert Caller(emulator)("GET", rows).status_code == 401, "basic credentials are not accepted"
     emulator.control.advance(timedelta(days=2))
     assert requests.get(rows, headers=headers, timeout=10).status_code == 401
 
@@ -202,7 +202,9 @@ def _bearer(minted: dict[str, Any]) -> str:
     return base64.b64encode(":".join(parts).encode()).decode()
 
 
-def test_discovery_alone_says_when_a_report_was_last_viewed(emulator: StudioEmulator, ask: Caller, report: str) -> None:
+def test_only_discovery_reports_when_a_report_was_last_viewed(
+    emulator: StudioEmulator, ask: Caller, report: str
+) -> None:
     assert "last_viewed_at" not in ask("GET", f"/reports/{report}").json()
     before = emulator.control.clock()
     emulator.control.view(report)
@@ -213,7 +215,7 @@ def test_last_run_at_is_a_start_and_last_successfully_run_at_an_end(ask: Caller,
     body = ask("GET", f"/reports/{report}").json()
     assert body["last_run_at"] == "2026-05-31T12:00:00.000Z"
     assert body["last_successfully_run_at"] == "2026-05-31T12:00:01.500Z"
-    assert body["updated_at"] > body["last_successfully_run_at"] > body["edited_at"], "moved by no human"
+    assert body["updated_at"] > body["last_successfully_run_at"] > body["edited_at"], "no person changed it"
 
 
 def test_a_failed_last_run_is_not_the_last_successful_one(emulator: StudioEmulator, ask: Caller, report: str) -> None:
@@ -225,7 +227,7 @@ def test_a_failed_last_run_is_not_the_last_successful_one(emulator: StudioEmulat
     assert body["last_run_at"] > body["last_successfully_run_at"]
 
 
-def test_listed_and_read_alone_a_report_tells_its_datasets_differently(ask: Caller, busy: str) -> None:
+def test_a_report_has_its_datasets_under_other_keys_in_a_list(ask: Caller, busy: str) -> None:
     listed = ask.rows(f"/spaces/{busy}/reports", "reports")[0]
     alone = ask("GET", f"/reports/{listed['token']}").json()
     assert listed["has_imported_datasets"] is False
@@ -290,7 +292,7 @@ def test_a_422_may_carry_a_dict_for_a_message(emulator: StudioEmulator, ask: Cal
 
 
 @pytest.mark.parametrize(("method", "path"), NOT_EMULATED, ids=str)
-def test_what_is_only_linked_to_is_answered_501_with_what_is_missing(ask: Caller, method: str, path: str) -> None:
+def test_an_endpoint_that_is_only_linked_responds_501_with_the_reason(ask: Caller, method: str, path: str) -> None:
     response = ask(method, re.sub(r"\{\w+\}", "0123456789ab", path))
     assert (response.status_code, response.json()["id"]) == (501, "not_implemented")
     assert NOT_EMULATED[method, path] in response.json()["message"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The oddities of the real service in runs, schedules and subscriptions, one test each."""
+"""Oddities of the real service in runs, schedules and subscriptions, one test each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_json_results_are_the_first_querys_alone(ask: Caller, report: str) -> No
     assert results[0] != results[1]
 
 
-def test_a_pdf_is_asked_for_then_made_then_fetched(emulator: StudioEmulator, ask: Caller, report: str) -> None:
+def test_a_pdf_is_requested_then_created_then_downloaded(emulator: StudioEmulator, ask: Caller, report: str) -> None:
     pdf = f"/reports/{report}/exports/runs/{ask.newest_run(report)}/pdf"
     assert ask("GET", f"{pdf}/download").json()["message"] == "export not yet generated"
     states = []
@@ -78,7 +78,7 @@ def test_a_schedule_takes_rails_names_and_real_times(ask: Caller, report: str, c
     assert next(iter(change)) in response.json()["message"]
 
 
-def test_runs_cannot_be_chosen_by_state(ask: Caller, report: str) -> None:
+def test_runs_cannot_be_filtered_by_state(ask: Caller, report: str) -> None:
     assert ask.rows(f"/reports/{report}/runs?state=failed", "report_runs") == ask.rows(
         f"/reports/{report}/runs", "report_runs"
     )
@@ -95,7 +95,7 @@ def test_a_run_may_refresh_the_datasets_of_its_report(emulator: StudioEmulator, 
     assert [len(reports[token]["runs_asked"]) for token in (report, dataset, other)] == [1, 1, 0]
 
 
-def test_a_notebook_goes_on_when_its_queries_are_done(emulator: StudioEmulator, ask: Caller, report: str) -> None:
+def test_a_notebook_runs_after_its_queries(emulator: StudioEmulator, ask: Caller, report: str) -> None:
     emulator.control.set_speed(0)
     emulator.control.change_report(report, notebook=True, next_runtime_seconds=100.0)
     run = ask("POST", f"/reports/{report}/runs", json={}).json()["token"]
@@ -141,7 +141,7 @@ def test_schedules_are_not_deleted_in_bulk(ask: Caller) -> None:
     assert (response.status_code, response.json()["id"]) == (501, "not_implemented")
 
 
-def test_who_is_subscribed_hangs_off_a_subscriptions_links(emulator: StudioEmulator, ask: Caller) -> None:
+def test_subscribers_are_behind_the_links_of_a_subscription(emulator: StudioEmulator, ask: Caller) -> None:
     subscription = next(iter(emulator.control.state()["subscriptions"].values()))
     report = emulator.control.state()["schedules"][subscription["schedule"]]["report"]
     (row,) = ask.rows(f"/reports/{report}/subscriptions", "report_subscriptions")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The emulator as a server: it starts and stops without a sleep, and lets no response be lost on the way."""
+"""The emulator as a server: it starts and stops without a sleep, and loses no response."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_an_emulator_starts_and_stops_without_a_sleep(monkeypatch: pytest.Monkey
     assert sum(slept) < 0.05
 
 
-def test_a_response_on_its_way_goes_out_before_an_emulator_stops() -> None:
+def test_a_response_in_progress_is_finished_before_an_emulator_stops() -> None:
     statuses: list[int] = []
     with StudioEmulator("acme", reports=0) as emulator:
         emulator.control.add_fault("slow", seconds=0.3)
@@ -36,7 +36,7 @@ def test_a_response_on_its_way_goes_out_before_an_emulator_stops() -> None:
         asking = threading.Thread(target=lambda: statuses.append(ask("GET", "/spaces?filter=custom").status_code))
         asking.start()
         while requests.get(f"{emulator.url}/_emulator/faults", timeout=10).json()["faults"][0]["times"]:
-            pass  # until the fault has the request
+            pass  # until the fault applies to the request
     asking.join(10)
     assert statuses == [200]
 

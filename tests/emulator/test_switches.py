@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where sources disagree or nobody could look, the emulator answers either way."""
+"""Quirks: where sources disagree or the behaviour is unknown, the emulator can behave either way."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_without_a_filter_collections_are_ones_own_or_all_but_others_personal_on
     assert bool(ask.rows("/spaces", "spaces")) == (way == "but_others")
 
 
-def test_listings_heed_filters_and_order_or_ignore_them(emulator: StudioEmulator, ask: Caller, busy: str) -> None:
+def test_listings_use_filters_and_order_or_ignore_them(emulator: StudioEmulator, ask: Caller, busy: str) -> None:
     old = emulator.control.add_report(collection=busy, created_at=(NOW - timedelta(days=3000)).isoformat())
     old_reports = f"/spaces/{busy}/reports?filter=created_at.lt.{(NOW - timedelta(days=2000)).isoformat()[:-6]}Z"
     newest = f"/spaces/{busy}/reports?order_by=created_at&order=desc"

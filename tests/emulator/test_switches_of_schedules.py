@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where it is not known how schedules and subscriptions behave, the emulator behaves either way."""
+"""Quirks of schedules and subscriptions: where their behaviour is unknown, the emulator can behave either way."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_subscription_joins_one_of_its_reports_schedules(
     tokens |= {"newest": posted(ask, report)["token"]}
     emulator.control.advance(-timedelta(minutes=30))
     tokens |= {"middle": posted(ask, report)["token"]}
-    tokens |= {"oldest": emulator.control.add_schedule(report)}  # as old as its Report, and listed last
+    tokens |= {"oldest": emulator.control.add_schedule(report)}  # created with its Report, and listed last
     body = {"report_subscription": {"csv_attachments_enabled": True, "report_schedule_token": tokens["middle"]}}
     subscription = ask("POST", f"/reports/{report}/subscriptions", json=body).json()
     assert subscription["_links"]["report_schedule"]["href"].endswith(tokens[joined])

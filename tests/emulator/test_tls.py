@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The emulator over HTTPS: who trusts it, and what its faults of TLS do to a connection."""
+"""The emulator over HTTPS: its authority, and its TLS faults."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def verify(emulator: StudioEmulator, trusted: Path | None) -> int:
     return response.status_code
 
 
-def test_those_trust_it_who_know_its_authority(secure: StudioEmulator) -> None:
+def test_clients_that_have_its_authority_trust_it(secure: StudioEmulator) -> None:
     assert secure.url.startswith("https://")
     assert verify(secure, secure.ca_file) == 200
     with pytest.raises(requests.exceptions.SSLError):
         verify(secure, None)
 
 
-def test_each_emulator_has_an_authority_of_its_own_that_ends_with_it(secure: StudioEmulator) -> None:
+def test_each_emulator_has_a_temporary_authority(secure: StudioEmulator) -> None:
     with StudioEmulator(reports=1, tls=True) as other:
         file = other.ca_file
         with pytest.raises(requests.exceptions.SSLError):
@@ -49,13 +49,13 @@ def test_without_tls_there_is_no_authority(emulator: StudioEmulator) -> None:
 
 
 @pytest.mark.parametrize("kind", ["tls_handshake", "tls_untrusted"])
-def test_a_handshake_fails_as_often_as_it_was_asked_to(secure: StudioEmulator, kind: str) -> None:
+def test_a_handshake_fails_as_often_as_configured(secure: StudioEmulator, kind: str) -> None:
     secure.control.add_fault(kind, times=2)
     for _ in range(2):
         with pytest.raises(requests.exceptions.SSLError):
             verify(secure, secure.ca_file)
     assert verify(secure, secure.ca_file) == 200
-    assert secure.control.requests_spent() == 1, "no request came through the others"
+    assert secure.control.requests_spent() == 1, "the other connections sent no request"
 
 
 @pytest.mark.parametrize("kind", ["tls_alert", "tls_plain_text", "tls_no_close_notify"])
@@ -78,7 +78,7 @@ def test_a_fault_of_tls_needs_tls(emulator: StudioEmulator) -> None:
         emulator.control.add_fault("tls_alert")
 
 
-def test_the_command_line_says_whom_to_trust(tmp_path: Path) -> None:
+def test_the_command_line_prints_the_authority_to_trust(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     argv = [sys.executable, "-m", "airflow_provider_studio.emulator", "--port", "0", "--reports", "1"]
     tls = ["--tls", "--ca-file", str(file)]

@@ -44,7 +44,7 @@ class SlidingWindow:
 
 
 class FixedWindow:
-    """At most `limit` requests in each slice of `interval` seconds; clients do not know where slices begin."""
+    """At most `limit` requests in each slice of `interval` seconds; clients do not know where slices start."""
 
     def __init__(self, limit: int, interval: float, now: Callable[[], float], phase: float = 0.37) -> None:
         self._limit, self._interval, self._now = limit, interval, now

@@ -45,7 +45,7 @@ _SUBSCRIPTION_OPTIONS = ("data_previews", "data_tables", "csv_attachments", "pdf
 
 PERSONAL_SHARE = 0.05
 ARCHIVED_SHARE = 0.08
-DEAD_SHARE = 0.06
+UNUSED_SHARE = 0.06
 SCHEDULED_SHARE = 0.12
 
 
@@ -108,12 +108,12 @@ def _add_collections(workspace: Workspace, count: int) -> tuple[list[str], list[
 
 
 def _report(workspace: Workspace, number: int, collection: str, rng: Random, now: datetime) -> Report:
-    dead = rng.random() < DEAD_SHARE
-    archived = not dead and rng.random() < ARCHIVED_SHARE
-    created = now - timedelta(days=rng.uniform(260, 1500) if dead or archived else rng.uniform(1, 1200))
-    idle_days = rng.uniform(130, 240) if dead or archived else 0.0
+    unused = rng.random() < UNUSED_SHARE
+    archived = not unused and rng.random() < ARCHIVED_SHARE
+    created = now - timedelta(days=rng.uniform(260, 1500) if unused or archived else rng.uniform(1, 1200))
+    idle_days = rng.uniform(130, 240) if unused or archived else 0.0
     until = now - timedelta(days=idle_days) if idle_days else None
-    views = 0.0 if dead and rng.random() < 0.2 else rng.uniform(0.2, 6.0)
+    views = 0.0 if unused and rng.random() < 0.2 else rng.uniform(0.2, 6.0)
     edited = created + (((until or now) - created) * rng.random())
     owner = workspace.collections[collection].owner or _username(rng.randrange(len(workspace.people)))
     return Report(

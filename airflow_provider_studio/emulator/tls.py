@@ -42,14 +42,14 @@ class ThrowAwayAuthority:
         untrusted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._issue(1).configure_cert(untrusted)
 
-        def begin(connection: Any, _name: str | None, _context: ssl.SSLContext) -> int | None:
+        def on_handshake(connection: Any, _name: str | None, _context: ssl.SSLContext) -> int | None:
             fault = faults().next_for_handshake()
             if fault is not None and fault.kind == "tls_untrusted":
                 connection.context = untrusted
             return ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE if fault and fault.kind == "tls_handshake" else None
 
         if config.ssl is not None:
-            config.ssl.sni_callback = begin  # called in each handshake, also without a server name
+            config.ssl.sni_callback = on_handshake  # called in each handshake, also without a server name
 
     def _issue(self, number: int) -> Any:
         return self._authorities[number].issue_cert(*_NAMES)

@@ -89,7 +89,7 @@ def rate(served: Served, paths: list[str]) -> float:
     return CLIENTS * len(paths) / (served.cpu() - before)
 
 
-def walk(served: Served) -> list[str]:
+def inventory_paths(served: Served) -> list[str]:
     """Return the paths of an inventory: every page of a few Collections, and the schedules of scheduled Reports."""
     paths = []
     for collection in get(served.address, "/api/acme/spaces?filter=custom")["_embedded"]["spaces"]:
@@ -111,7 +111,7 @@ def main() -> None:
         with Served(reports) as served:
             start = f"up after {served.start_seconds:.1f} s ({served.cpu():.1f} s CPU), {served.mib:.0f} MiB"
             print(f"{reports:,} Reports: {start}")
-            paths = walk(served)
+            paths = inventory_paths(served)
             pages = [path for path in paths if "page=" in path]
             report_path = next(path.removesuffix("/schedules") for path in paths if path.endswith("/schedules"))
             for name, requested in (

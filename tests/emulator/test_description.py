@@ -19,7 +19,7 @@ from tests.emulator.tables import ENDPOINTS, REQUIRED, SHAPES, Key, Row, keys_of
 METHODS = {"get", "post", "patch", "delete"}
 NOT_TOLD = {
     "_embedded": "comes only with embed[…]=1, which is not documented",
-    "_links": "links are held apart",
+    "_links": "links are compared separately",
 }
 UNDEFINED = {
     "Datasets",

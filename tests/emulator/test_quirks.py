@@ -188,7 +188,7 @@ def test_discovery_is_for_admins_keys_and_expires(emulator: StudioEmulator) -> N
     rows = f"{emulator.url}/batch/acme/reports"
     body = requests.get(rows, headers=headers, timeout=10).json()
     assert body["pagination"]["per_page"] == 1000
-    assert "page=1" in body["_links"]["prev_page"]["href"], "nonsense, as documented"
+    assert "page=1" in body["_links"]["prev_page"]["href"], "the first page precedes itself, as documented"
     everybody = requests.get(f"{rows}?include_spaces=all", headers=headers, timeout=10).json()
     assert everybody["pagination"]["total_count"] > body["pagination"]["total_count"]
     assert requests.get(f"{rows}?per_page=1001", headers=headers, timeout=10).status_code == 400

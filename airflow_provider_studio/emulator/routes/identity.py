@@ -128,7 +128,7 @@ def audit_logs(request: ApiRequest) -> Result:
     if request.account.kind != "workspace":
         raise ApiError(401, "unauthorized", "Not authorized")
     if "hal+json" in request.headers.get("accept", ""):
-        raise ApiError(406, "not_acceptable", "Ask for application/json")
+        raise ApiError(406, "not_acceptable", "Only application/json is available")
     for name in ("start_timestamp", "end_timestamp"):
         if not request.query.get(name):
             raise param_missing(name)

@@ -62,7 +62,7 @@ def test_a_condition_that_makes_no_sense_or_reaches_out_is_refused(
     inventory: Any, capsys: pytest.CaptureFixture[str], where: str
 ) -> None:
     assert main(["inventory", "--where", where]) == 1
-    assert "The inventory cannot be asked" in capsys.readouterr().err
+    assert "The inventory cannot be filtered" in capsys.readouterr().err
 
 
 def test_a_snapshot_is_taken_if_there_is_none(

@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 from upath import UPath
 
-from airflow_provider_studio.governance.snapshots.rolling_history import remember
+from airflow_provider_studio.governance.snapshots.rolling_history import write_history
 from airflow_provider_studio.governance.snapshots.schema import kinds_of
 from airflow_provider_studio.governance.snapshots.store import (
     Snapshot,
@@ -84,7 +84,7 @@ def make_nights(store: SnapshotStore, reports: int, nights: int) -> float:
         _table(folder / "schedules.parquet", kinds_of("schedules"), _SCHEDULE, every_tenth, night, taken_at)
         (folder / "summary.json").write_text('{"collection_filter": "custom"}')
         began = time.monotonic()
-        remember(store, Snapshot(UPath(folder), taken_at))
+        write_history(store, Snapshot(UPath(folder), taken_at))
         remembering += time.monotonic() - began
     return remembering / nights
 
@@ -102,7 +102,7 @@ print(len(make_plan(store.storage, "acme", StalenessPolicy(unviewed_days=90)).re
 """
 _ROWS = """
 from airflow_provider_studio.governance.snapshots import facts as module
-module.is_remembered = lambda nights: False
+module.has_history = lambda snapshots: False
 """
 
 

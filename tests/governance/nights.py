@@ -9,7 +9,7 @@ from typing import Any
 from upath import UPath
 
 from airflow_provider_studio.governance.snapshots.facts import facts
-from airflow_provider_studio.governance.snapshots.rolling_history import remember
+from airflow_provider_studio.governance.snapshots.rolling_history import write_history
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore
 
 NOW = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
@@ -37,7 +37,7 @@ def write_night(
         writer.finish({"workspace": workspace, "reports": len(reports)})
     night = Snapshot(writer.folder, taken_at)
     if remembered:
-        remember(store, night)
+        write_history(store, night)
     return night
 
 

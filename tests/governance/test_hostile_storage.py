@@ -223,6 +223,6 @@ def test_a_listing_is_one_select_that_reads_its_tables(tmp_path: Path, part: str
     write_night(storage, 0, {"aaaaaaaaaaaa": {**ROW, "name": "classified"}})
     (tmp_path / "theirs.txt").write_text("classified")
     given = text.format(file=tmp_path / "theirs.txt")
-    with pytest.raises(GovernanceError, match="The inventory cannot be asked") as raised:
+    with pytest.raises(GovernanceError, match="The inventory cannot be filtered") as raised:
         listed(SnapshotStore(storage, "acme").all(), **{part: [given] if part == "columns" else given})
     assert "classified" not in str(raised.value)

@@ -167,7 +167,7 @@ class Inventory:
             summary.requests_spent = self._progress.requests_spent()
             summary.seconds = (self._now() - self._began_at).total_seconds()
             writer.finish(summary.to_dict())
-        rolling_history.remember(self._store, snapshot)
+        rolling_history.write_history(self._store, snapshot)
         self._progress.discard()
         self._tell(f"Snapshot {summary.snapshot}: {summary.reports:,} Reports, {summary.requests_spent:,} requests")
         return summary

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The newest night as a table for people: on a terminal, or as a CSV file beside the Parquet.
+"""The newest snapshot as a table for people: on a terminal, or as a CSV file next to the Parquet.
 
-One row a Report with its facts, and its schedules in words; a SQL condition chooses rows.
+One row per Report with its facts, and its schedules in words; a SQL condition selects rows.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ COLUMNS = (
     "runs_90d",
     "last_run_at",
 )
-"""What a terminal shows if not told otherwise."""
+"""The default columns on a terminal."""
 _TABLES = ("inventory", "facts", "schedules", "disappeared")
-"""What a condition may ask."""
+"""The tables that a condition may read."""
 _INVENTORY = """
 CREATE TEMP TABLE inventory AS
-WITH planned AS (
+WITH by_report AS (
     SELECT report AS token, count(*) AS schedules, min(next_scheduled_run) AS next_scheduled_run,
            string_agg(concat_ws(' ', coalesce(freq, frequency), lpad(hour::VARCHAR, 2, '0') || ':' ||
                       lpad(coalesce(minute, 0)::VARCHAR, 2, '0'), day_of_week, day_of_month::VARCHAR, time_zone), '; '
@@ -50,44 +50,44 @@ WITH planned AS (
 )
 SELECT facts.* EXCLUDE (taken_at), coalesce(schedules_count > 0, false) AS scheduled, schedule, scheduled_by,
        next_scheduled_run, failures_in_a_row, coalesce(view_count > 0, false) AS viewed, taken_at
-FROM facts LEFT JOIN planned USING (token)
+FROM facts LEFT JOIN by_report USING (token)
 """
 
 
 @contextmanager
-def open_inventory(nights: Sequence[Snapshot]) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_inventory(snapshots: Sequence[Snapshot]) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database with the table `inventory`: facts, `scheduled`, `viewed`, `schedule` in words, `scheduled_by`."""
-    with facts(nights) as connection:
+    with facts(snapshots) as connection:
         connection.execute(_INVENTORY)
         yield connection
 
 
 def listed(
-    nights: Sequence[Snapshot],
+    snapshots: Sequence[Snapshot],
     *,
     where: str = "true",
     columns: Sequence[str] = COLUMNS,
     order_by: str = "collection_name, name, token",
     limit: int | None = None,
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return the columns' names and the rows of the newest night's Reports that a SQL condition chooses.
+    """Return the columns' names and the rows of the newest snapshot's Reports that a SQL condition selects.
 
-    :raises GovernanceError: the condition, a column or the order makes no sense, fails, or exceeds a limit.
+    :raises GovernanceError: the condition, a column or the order is not valid, fails, or exceeds a limit.
     """
     selection = Selection("inventory", where, ", ".join(columns), order_by, limit)
-    with open_inventory(nights) as connection:
+    with open_inventory(snapshots) as connection:
         try:
             return select(connection, _TABLES, selection)
         except SandboxError as error:
-            raise GovernanceError(f"The inventory cannot be asked {where!r}: {error}.") from None
+            raise GovernanceError(f"The inventory cannot be filtered by {where!r}: {error}.") from None
 
 
-def write_csv(nights: Sequence[Snapshot], path: UPath) -> None:
-    """Write the newest night with its facts as CSV, by the rules of `governance.text`."""
-    with open_inventory(nights) as connection:
+def write_csv(snapshots: Sequence[Snapshot], path: UPath) -> None:
+    """Write the newest snapshot with its facts as CSV, by the rules of `governance.text`."""
+    with open_inventory(snapshots) as connection:
         result = connection.execute("SELECT * FROM inventory ORDER BY token")
         header = [column[0] for column in result.description]
-        # The file need not be on this disk, where DuckDB could write it.
+        # Storage may be remote, where DuckDB cannot write.
         rows = itertools.chain.from_iterable(iter(partial(result.fetchmany, 5000), []))
         content = "".join(csv_pieces(header, rows))
     write_whole(path, content.encode())

@@ -1,93 +1,95 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the nights together say of each Report, as tables to hold a policy against.
+"""What all snapshots together prove about each Report, as tables for policies.
 
-View and run counts are totals, so what happened within a window is a difference between nights. What the nights cannot
-prove is NULL, never 0: the history is too short, or a count is unknown. Facts come from what each night remembers of
-those before it; where that is missing, from all rows of all nights, with the same result.
+View and run counts are totals, so the number within a window is a difference between snapshots. What the snapshots
+cannot prove is NULL, never 0: the history is too short, or a count is unknown. Facts come from the history that each
+snapshot stores; where it is missing, from all rows of all snapshots, with the same result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_studio.governance.snapshots.rolling_history import is_remembered, remembered_view
+from airflow_provider_studio.governance.snapshots.rolling_history import has_history, history_view
 from airflow_provider_studio.governance.snapshots.store import Snapshot, open_history, plain_time
 
 if TYPE_CHECKING:
     import duckdb
 
 WINDOWS = (30, 90, 180)
-"""Days back from the newest night."""
+"""Days back from the newest snapshot."""
 
 
-def facts(nights: Sequence[Snapshot]) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-    """Open a database with what these nights say; times are UTC without a zone.
+def facts(snapshots: Sequence[Snapshot]) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """Open a database with the facts of these snapshots; times are UTC without a zone.
 
-    `facts`: one row a Report or dataset of the newest of the nights: all columns of its snapshot (`snapshots`), and
+    `facts`: one row per Report or dataset of the newest snapshot: all columns of `reports`, and
 
-    * `first_seen_at`: the first night that has it.
-    * `views_unchanged_since`: the earliest night from which on the view count is known to be the same up to the newest;
-      NULL where the newest count is unknown. Between two nights with one count nobody viewed it, whatever is not known
-      of the nights between.
-    * `views_30d`, `views_90d`, `views_180d`: views since the last night that is at least so old and knows the count;
-      all views, where it was made since or never viewed. Dated views (`last_viewed_at`) prove a 0 without
-      history. NULL where nothing is proven; where the count fell within the window, the views that are told, never 0.
-    * `runs_30d`, …: the like for runs.
-    * `failures_30d`, …: different failed runs that the snapshots saw as the last one, so at least that many failed.
-      NULL where no snapshot that old reports it.
-    * `last_run_by_person_at`: the newest run that no schedule made, as the nights saw them.
-    * `counter_fell_at`: the newest night whose view count was lower than the one before: the Report was restored or
-      reset.
+    * `first_seen_at`: the first snapshot that has it.
+    * `views_unchanged_since`: the earliest snapshot from which on the view count is known to be the same up to the
+      newest; NULL where the newest count is unknown. Two snapshots with the same count prove that nobody viewed it
+      between them, even if snapshots between them lack the count.
+    * `views_30d`, `views_90d`, `views_180d`: views since the last snapshot that is at least that old and has the count;
+      all views, if it was created since or never viewed. A dated view (`last_viewed_at`) proves a 0 without history.
+      NULL where nothing is proven; where the count fell within the window, the views that were counted, never 0.
+    * `runs_30d`, …: the same for runs.
+    * `failures_30d`, …: different failed runs that snapshots saw as the last run, so at least that many failed. NULL
+      where no snapshot that old reports it.
+    * `last_run_by_person_at`: the newest run that the snapshots saw and that no schedule made.
+    * `counter_fell_at`: the newest snapshot whose view count was lower than the previous one: the Report was restored
+      or reset.
 
-    `schedules`: the newest night's schedules, and `failures_in_a_row`: failed last runs since the last night that saw a
-    good one, as the nights saw them; NULL where no night tells how a run of it ended.
+    `schedules`: the newest snapshot's schedules, and `failures_in_a_row`: the failed last runs that snapshots saw since
+    they last saw a successful one; NULL where no snapshot reports how a run of it ended.
 
-    `disappeared`: `token`, `name`, `collection` and `last_seen_at` of what earlier nights had and the newest has not.
+    `disappeared`: `token`, `name`, `collection` and `last_seen_at` of the Reports that the newest snapshot lacks.
 
-    :param nights: oldest first; at least one.
+    :param snapshots: oldest first; at least one.
     """
-    if not nights:
-        raise ValueError("nights is empty; facts need at least one snapshot.")
-    return _opened(nights)
+    if not snapshots:
+        raise ValueError("snapshots is empty; facts need at least one snapshot.")
+    return _opened(snapshots)
 
 
 @contextmanager
-def _opened(nights: Sequence[Snapshot]) -> Iterator[duckdb.DuckDBPyConnection]:
-    starts = {days: nights[-1].taken_at - timedelta(days=days) for days in WINDOWS}
-    anchors = {days: [one for one in nights if one.taken_at <= start][-1:] for days, start in starts.items()}
-    known = is_remembered(nights) and all(
-        is_remembered(_up_to(nights, one)) for found in anchors.values() for one in found
+def _opened(snapshots: Sequence[Snapshot]) -> Iterator[duckdb.DuckDBPyConnection]:
+    newest = snapshots[-1]
+    starts = {days: newest.taken_at - timedelta(days=days) for days in WINDOWS}
+    old_enough = {days: _up_to(snapshots, start) for days, start in starts.items()}
+    anchors = {days: found[-1] for days, found in old_enough.items() if found}
+    is_stored = has_history(snapshots) and all(
+        has_history(_up_to(snapshots, anchor.taken_at)) for anchor in anchors.values()
     )
-    with open_history(nights[-1:] if known else nights, ["reports", "schedules"]) as connection:
+    with open_history(snapshots[-1:] if is_stored else snapshots, ["reports", "schedules"]) as connection:
         connection.execute("ALTER VIEW schedules RENAME TO every_schedule")
-        if known:
-            _remembered(connection, nights[-1], {days: found[0] for days, found in anchors.items() if found})
+        if is_stored:
+            _read_history(connection, newest, anchors)
         else:
-            _recomputed(connection, nights[-1], [days for days, found in anchors.items() if found])
-        newest = f"TIMESTAMP '{plain_time(nights[-1].taken_at)}'"
+            _compute_history(connection, newest, anchors.keys())
+        time = f"TIMESTAMP '{plain_time(newest.taken_at)}'"
         for statement in (_facts_sql(), _SCHEDULES, _DISAPPEARED):
-            connection.execute(statement.replace("$newest", newest))
+            connection.execute(statement.replace("$newest", time))
         yield connection
 
 
-def _up_to(nights: Sequence[Snapshot], night: Snapshot) -> list[Snapshot]:
-    return [one for one in nights if one.taken_at <= night.taken_at]
+def _up_to(snapshots: Sequence[Snapshot], time: datetime) -> list[Snapshot]:
+    return [snapshot for snapshot in snapshots if snapshot.taken_at <= time]
 
 
-def _remembered(connection: duckdb.DuckDBPyConnection, night: Snapshot, anchors: Mapping[int, Snapshot]) -> None:
-    """Make `state` and `schedule_state` of the newest night from the files that nights keep."""
-    remembered_view(connection, "history", night)
-    remembered_view(connection, "schedule_state", night, "schedule_history")
+def _read_history(connection: duckdb.DuckDBPyConnection, newest: Snapshot, anchors: Mapping[int, Snapshot]) -> None:
+    """Create `state` and `schedule_state` of the newest snapshot from the stored histories."""
+    history_view(connection, "history", newest)
+    history_view(connection, "schedule_state", newest, "schedule_history")
     columns, joins = [], []
     for days in WINDOWS:
         if days in anchors:
-            remembered_view(connection, f"history_{days}", anchors[days])
+            history_view(connection, f"history_{days}", anchors[days])
             joins.append(f"LEFT JOIN history_{days} AS a{days} ON a{days}.token = history.token")
         for what in ("views", "runs", "failures"):
-            # Without a night that old, nights that were since dropped may have told of it; how much, nobody knows.
+            # Without a snapshot that old the gain is unknown: dropped snapshots may have counted a part of it.
             gained = (
                 f"history.{what}_gained - coalesce(a{days}.{what}_gained, 0)" if days in anchors else "NULL::BIGINT"
             )
@@ -95,23 +97,26 @@ def _remembered(connection: duckdb.DuckDBPyConnection, night: Snapshot, anchors:
     connection.execute(f"CREATE VIEW state AS SELECT history.*, {', '.join(columns)} FROM history {' '.join(joins)}")
 
 
-def _recomputed(connection: duckdb.DuckDBPyConnection, night: Snapshot, reached: Collection[int]) -> None:
-    """Fold the rows of all nights into `state` and `schedule_state`; `reached` windows have a night that old."""
-    newest = f"TIMESTAMP '{plain_time(night.taken_at)}'"
+def _compute_history(connection: duckdb.DuckDBPyConnection, newest: Snapshot, windows: Collection[int]) -> None:
+    """Create `state` and `schedule_state` from the rows of all snapshots.
+
+    :param windows: the windows with a snapshot that is old enough.
+    """
+    time = f"TIMESTAMP '{plain_time(newest.taken_at)}'"
     gained = [
         f"coalesce(sum({what}_gained) FILTER (taken_at > $newest - INTERVAL {days} DAY), 0)::BIGINT "
         f"AS {what}_gained_{days}"
-        if days in reached
+        if days in windows
         else f"NULL::BIGINT AS {what}_gained_{days}"
         for days in WINDOWS
         for what in ("views", "runs", "failures")
     ]
     for statement in (_STATE.format(totals=", ".join(gained)), _SCHEDULE_STATE):
-        connection.execute(statement.replace("$newest", newest))
+        connection.execute(statement.replace("$newest", time))
 
 
 def _facts_sql() -> str:
-    """Return the statement that makes `facts`."""
+    """Return the statement that creates `facts`."""
     columns = []
     for days in WINDOWS:
         start = f"$newest - INTERVAL {days} DAY"
@@ -164,34 +169,34 @@ SELECT token, name, collection, last_seen_at FROM state ANTI JOIN facts USING (t
 _STATE = """
 CREATE TEMP TABLE state AS
 WITH views AS (
-    SELECT token, taken_at, view_count AS total, lag(view_count) OVER nights AS before
-    FROM reports WHERE view_count IS NOT NULL WINDOW nights AS (PARTITION BY token ORDER BY taken_at)
+    SELECT token, taken_at, view_count AS total, lag(view_count) OVER by_time AS previous
+    FROM reports WHERE view_count IS NOT NULL WINDOW by_time AS (PARTITION BY token ORDER BY taken_at)
 ),
 runs AS (
-    SELECT token, taken_at, runs_count AS total, lag(runs_count) OVER nights AS before
-    FROM reports WHERE runs_count IS NOT NULL WINDOW nights AS (PARTITION BY token ORDER BY taken_at)
+    SELECT token, taken_at, runs_count AS total, lag(runs_count) OVER by_time AS previous
+    FROM reports WHERE runs_count IS NOT NULL WINDOW by_time AS (PARTITION BY token ORDER BY taken_at)
 ),
 failures AS (
-    SELECT token, taken_at, last_run_at AS run, lag(last_run_at) OVER nights AS before
-    FROM reports WHERE last_run_failed WINDOW nights AS (PARTITION BY token ORDER BY taken_at)
+    SELECT token, taken_at, last_run_at AS run, lag(last_run_at) OVER by_time AS previous
+    FROM reports WHERE last_run_failed WINDOW by_time AS (PARTITION BY token ORDER BY taken_at)
 ),
 steps AS (
-    SELECT token, taken_at, greatest(total - before, 0) AS views_gained FROM views
-    UNION ALL BY NAME SELECT token, taken_at, greatest(total - before, 0) AS runs_gained FROM runs
+    SELECT token, taken_at, greatest(total - previous, 0) AS views_gained FROM views
+    UNION ALL BY NAME SELECT token, taken_at, greatest(total - previous, 0) AS runs_gained FROM runs
     UNION ALL BY NAME
-    SELECT token, taken_at, (run IS DISTINCT FROM before)::BIGINT AS failures_gained FROM failures
+    SELECT token, taken_at, (run IS DISTINCT FROM previous)::BIGINT AS failures_gained FROM failures
 ),
 totals AS (
     SELECT token, {totals} FROM (SELECT DISTINCT token FROM reports) LEFT JOIN steps USING (token) GROUP BY token
 ),
 viewed AS (
     SELECT token, min(taken_at) AS views_told_at,
-           max(taken_at) FILTER (total IS DISTINCT FROM before) AS unchanged_since,
-           max(taken_at) FILTER (total < before) AS counter_fell_at
+           max(taken_at) FILTER (total IS DISTINCT FROM previous) AS unchanged_since,
+           max(taken_at) FILTER (total < previous) AS counter_fell_at
     FROM views GROUP BY token
 ),
 ran AS (
-    SELECT token, min(taken_at) AS runs_told_at, max(taken_at) FILTER (total < before) AS runs_fell_at
+    SELECT token, min(taken_at) AS runs_told_at, max(taken_at) FILTER (total < previous) AS runs_fell_at
     FROM runs GROUP BY token
 ),
 seen AS (
@@ -207,14 +212,14 @@ FROM seen LEFT JOIN viewed USING (token) LEFT JOIN ran USING (token) LEFT JOIN t
 """
 _SCHEDULE_STATE = """
 CREATE TEMP TABLE schedule_state AS
-WITH told AS (
+WITH ended AS (
     SELECT token, taken_at, last_run_at, last_run_failed FROM every_schedule WHERE last_run_failed IS NOT NULL
 ),
-good AS (SELECT token, max(taken_at) AS good_at FROM told WHERE NOT last_run_failed GROUP BY token),
+good AS (SELECT token, max(taken_at) AS good_at FROM ended WHERE NOT last_run_failed GROUP BY token),
 failed AS (
-    SELECT token, last_run_at, lag(last_run_at) OVER (PARTITION BY token ORDER BY taken_at) AS before
-    FROM told LEFT JOIN good USING (token) WHERE last_run_failed AND (good_at IS NULL OR taken_at > good_at)
+    SELECT token, last_run_at, lag(last_run_at) OVER (PARTITION BY token ORDER BY taken_at) AS previous
+    FROM ended LEFT JOIN good USING (token) WHERE last_run_failed AND (good_at IS NULL OR taken_at > good_at)
 ),
-rows AS (SELECT token, count(*) AS in_a_row FROM failed WHERE last_run_at IS DISTINCT FROM before GROUP BY token)
-SELECT token, coalesce(in_a_row, 0) AS in_a_row FROM (SELECT DISTINCT token FROM told) LEFT JOIN rows USING (token)
+rows AS (SELECT token, count(*) AS in_a_row FROM failed WHERE last_run_at IS DISTINCT FROM previous GROUP BY token)
+SELECT token, coalesce(in_a_row, 0) AS in_a_row FROM (SELECT DISTINCT token FROM ended) LEFT JOIN rows USING (token)
 """

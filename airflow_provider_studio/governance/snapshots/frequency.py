@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many runs a week a schedule makes, from the machine's values of its cron: the one definition of that number."""
+"""How many runs a week a schedule makes, from the values of its cron: the only definition of that number."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _RANGE = re.compile(rf"({_DAY})\s*-\s*({_DAY})")
 
 
 def runs_a_week(schedule: Mapping[str, Any]) -> float | None:
-    """Return the runs a week; None where the frequency is not known.
+    """Return the runs a week; None where the frequency is unknown.
 
     A weekly schedule runs once on each of its days, however they are written: `1`, `[1, 3]`, `Monday,Tuesday`, `1-5`.
-    One whose days are not known runs once at least.
+    If its days are unknown, it runs at least once.
 
-    :param schedule: a row of a night's `schedules`, or a cron as a backup has it.
+    :param schedule: a row of a snapshot's `schedules`, or the cron of a backup.
     """
     frequency = str(schedule.get("freq") or schedule.get("frequency") or "").strip().lower().replace(" ", "_")
     if frequency == Frequency.WEEKLY:
@@ -46,7 +46,7 @@ def with_runs_a_week(connection: duckdb.DuckDBPyConnection) -> str:
     connection.execute(
         "CREATE TEMP TABLE frequencies (freq VARCHAR, frequency VARCHAR, day_of_week VARCHAR, runs_a_week DOUBLE)"
     )
-    for kind in kinds:  # there are few
+    for kind in kinds:
         connection.execute(
             "INSERT INTO frequencies VALUES (?, ?, ?, ?)", [*kind, runs_a_week(dict(zip(names, kind, strict=True)))]
         )
@@ -55,19 +55,19 @@ def with_runs_a_week(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def _days(written: Any) -> set[int]:
-    """Return the days of the week in a text or a list; 7 is Sunday as 0 is, since sources disagree."""
+    """Return the days of the week in a text or a list; 0 and 7 are both Sunday, since sources disagree."""
     text = ("" if written is None else str(written)).lower()
     days: set[int] = set()
     for first, last in _RANGE.findall(text):
         begin, end = _day(first), _day(last)
         if begin is not None and end is not None:
             days |= {(begin + number) % 7 for number in range((end - begin) % 7 + 1)}
-    days |= {day for one in re.findall(_DAY, text) if (day := _day(one)) is not None}
+    days |= {day for name in re.findall(_DAY, text) if (day := _day(name)) is not None}
     return set(range(7)) if "*" in text else days
 
 
 def _day(written: str) -> int | None:
-    """Return the number of a day, Sunday first; None where it is none."""
+    """Return the number of a day, Sunday first; None if it is not a day."""
     if written.isdecimal():
         return int(written) % 7 if int(written) <= 7 else None
     return _DAYS.index(written[:3]) if written[:3] in _DAYS else None

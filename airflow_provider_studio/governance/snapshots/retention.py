@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thin old snapshots out: every one for a while, then one a week, then one a month, then none.
+"""Retention of snapshots: every one for some time, then one a week, then one a month, then none.
 
-Never dropped: the newest night, and any that a plan or journal refers to. What dropped nights told of totals stays in
-the facts that later nights remember.
+Never dropped: the newest snapshot, and any that a plan or journal refers to. The totals of dropped snapshots remain in
+the history of later ones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from airflow_provider_studio.governance.file_names import (
     snapshots_named_in,
 )
 from airflow_provider_studio.governance.layout import journals_in, moved_plan_paths, plans_folder
-from airflow_provider_studio.governance.snapshots.rolling_history import remember
+from airflow_provider_studio.governance.snapshots.rolling_history import write_history
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.storage import explained
 
@@ -32,8 +32,8 @@ from airflow_provider_studio.governance.storage import explained
 class Retention:
     """How long snapshots are kept, in days back from the newest.
 
-    :param every_snapshot_days: every snapshot; at least as long as the longest window of a policy, or its proof gets
-        coarse.
+    :param every_snapshot_days: every snapshot; at least the longest window of a policy, or its proof gets less
+        precise.
     :param weekly_days: then the first of each week.
     :param monthly_days: then the first of each month; older snapshots are dropped.
     """
@@ -52,7 +52,7 @@ class Retention:
 
 @dataclass
 class RetentionSummary:
-    """What was done: snapshots kept, dropped, and kept only because a plan or journal refers to them."""
+    """The result: snapshots kept, dropped, and kept only because a plan or journal refers to them."""
 
     workspace: str
     kept: int = 0
@@ -66,39 +66,39 @@ class RetentionSummary:
 
 
 def retain(storage: UPath, workspace: str, retention: Retention, *, dry_run: bool = False) -> RetentionSummary:
-    """Drop the snapshots that need not be kept any more.
+    """Drop the snapshots that are too old.
 
-    :param dry_run: only say which.
-    :raises GovernanceError: a journal's plan is missing, so nobody knows which night it refers to; nothing is dropped.
+    :param dry_run: only report which.
+    :raises GovernanceError: a journal's plan is missing, so its snapshot is unknown; nothing is dropped.
     """
     store = SnapshotStore(storage, workspace)
-    nights = store.all()
+    snapshots = store.all()
     summary = RetentionSummary(workspace, dry_run=dry_run)
-    if not nights:
+    if not snapshots:
         return summary
-    referred = referred_to(storage, workspace)
-    due = set(_due(nights, retention))
-    for night in nights:
-        name = night.folder.name
-        if night not in due:
+    referenced = referred_to(storage, workspace)
+    due = set(_due(snapshots, retention))
+    for snapshot in snapshots:
+        name = snapshot.folder.name
+        if snapshot not in due:
             summary.kept += 1
-        elif name in referred:
+        elif name in referenced:
             summary.kept += 1
             summary.referred_to.append(name)
         else:
             summary.dropped.append(name)
     if summary.dropped and not dry_run:
-        remember(store, nights[-1])  # before what it is made from goes
-        for night in nights:
-            if night.folder.name in summary.dropped:
-                _drop(night)
+        write_history(store, snapshots[-1])  # while the rows that it is computed from exist
+        for snapshot in snapshots:
+            if snapshot.folder.name in summary.dropped:
+                _drop(snapshot)
     return summary
 
 
 def referred_to(storage: UPath, workspace: str) -> frozenset[str]:
     """Return the names of the snapshots' folders that any plan or journal of the workspace refers to.
 
-    :raises GovernanceError: a journal whose plan is missing, and whose events do not tell its snapshot.
+    :raises GovernanceError: a journal's plan is missing, and its events do not name a snapshot.
     """
     names: set[str] = set()
     known = set()
@@ -110,14 +110,14 @@ def referred_to(storage: UPath, workspace: str) -> frozenset[str]:
         if plan_id in known:
             continue
         with explained("read", folder):
-            told = {name for path in folder.iterdir() for name in _snapshots_in(path)}
-        if not told:
+            found = {name for path in folder.iterdir() for name in _snapshots_in(path)}
+        if not found:
             raise GovernanceError(
-                f"The journal {folder} refers to a plan that is missing, so nobody knows which snapshot it was made "
-                f"from. No snapshot is dropped. Bring {plan_file(str(plan_id))} back to "
+                f"The journal {folder} refers to a plan that is missing, so the snapshot of the plan is "
+                f"unknown. No snapshot is dropped. Restore {plan_file(str(plan_id))} in "
                 f"{plans_folder(storage, workspace)}, or move the journal."
             )
-        names |= told
+        names |= found
     return frozenset(names)
 
 
@@ -126,23 +126,23 @@ def _snapshots_in(path: UPath) -> set[str]:
         return snapshots_named_in(path.read_text(encoding="utf-8"))
 
 
-def _due(nights: Sequence[Snapshot], retention: Retention) -> list[Snapshot]:
-    """Return the nights that are too old to be kept for their own sake."""
-    newest, due = nights[-1].taken_at, []
+def _due(snapshots: Sequence[Snapshot], retention: Retention) -> list[Snapshot]:
+    """Return the snapshots that are old enough to be dropped."""
+    newest, due = snapshots[-1].taken_at, []
     seen: set[tuple[Any, ...]] = set()
-    for night in nights:  # oldest first: the first of each week or month stays
-        age = newest - night.taken_at
-        period = _period(night.taken_at, age, retention)
+    for snapshot in snapshots:  # oldest first: the first of each week or month stays
+        age = newest - snapshot.taken_at
+        period = _period(snapshot.taken_at, age, retention)
         if period is None:
             continue
         if period == () or period in seen:
-            due.append(night)
+            due.append(snapshot)
         seen.add(period)
     return due
 
 
 def _period(at: datetime, age: timedelta, retention: Retention) -> tuple[Any, ...] | None:
-    """Return what a night may stand for: its month or week, nothing any more, or (None) itself."""
+    """Return the month or week of which one snapshot is kept; () if none is kept, None if every one is."""
     if age <= timedelta(days=retention.every_snapshot_days):
         return None
     if age <= timedelta(days=retention.weekly_days):
@@ -152,11 +152,11 @@ def _period(at: datetime, age: timedelta, retention: Retention) -> tuple[Any, ..
     return ()
 
 
-def _drop(night: Snapshot) -> None:
-    """Remove a night; its summary first, so that half of it is no snapshot."""
-    with explained("remove", night.folder):
-        files = sorted(night.folder.iterdir(), key=lambda path: path.name != SUMMARY)
+def _drop(snapshot: Snapshot) -> None:
+    """Remove a snapshot; its summary first, so that the rest of it is no snapshot."""
+    with explained("remove", snapshot.folder):
+        files = sorted(snapshot.folder.iterdir(), key=lambda path: path.name != SUMMARY)
         for path in files:
             path.unlink()
-        if night.folder.exists():
-            night.folder.rmdir()
+        if snapshot.folder.exists():
+            snapshot.folder.rmdir()

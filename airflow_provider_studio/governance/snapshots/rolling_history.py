@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each night keeps what all nights up to it say, made from the night before's and its own rows.
+"""Each snapshot stores the history of all snapshots up to it, computed from the previous history and its own rows.
 
-So facts over a year cost a few small files instead of every row of every night. `history.json` says which
-nights are in it; where that does not fit the nights that are there (one was added later, or files are missing), the
-files are not used, and the next night makes them anew.
+So facts over a year need a few small files instead of every row of every snapshot. `history.json` lists the snapshots
+that the history contains. If others exist (one was added later, or files are missing), the history is not used, and the
+next snapshot computes it again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ KINDS = {
     },
     "schedule_history": {"token": "VARCHAR", "in_a_row": "BIGINT", "last_failed_run": "TIMESTAMP"},
 }
-"""The files of a night, with their columns and types."""
+"""The history files of a snapshot, with their columns and types."""
 
 _FOLD = """
 CREATE TABLE history AS SELECT
@@ -70,7 +70,7 @@ CREATE TABLE history AS SELECT
         + if(r.last_run_failed AND r.last_run_at IS DISTINCT FROM p.last_failed_run, 1, 0) AS failures_gained,
     if(r.last_run_failed, r.last_run_at, p.last_failed_run) AS last_failed_run,
     greatest(p.by_person, if(NOT r.last_run_by_schedule, r.last_run_at, NULL)) AS by_person
-FROM history_before AS p FULL JOIN reports AS r USING (token)
+FROM previous_history AS p FULL JOIN reports AS r USING (token)
 """
 _FOLD_SCHEDULES = """
 CREATE TABLE schedule_history AS SELECT
@@ -81,62 +81,62 @@ CREATE TABLE schedule_history AS SELECT
          ELSE p.in_a_row
     END::BIGINT AS in_a_row,
     if(s.last_run_failed, s.last_run_at, if(s.last_run_failed IS NULL, p.last_failed_run, NULL)) AS last_failed_run
-FROM schedule_history_before AS p FULL JOIN schedules AS s USING (token)
+FROM previous_schedule_history AS p FULL JOIN schedules AS s USING (token)
 """
 
 
-def remember(store: SnapshotStore, snapshot: Snapshot) -> None:
-    """Make the files of this night, and of earlier ones where they are missing."""
-    nights = [one for one in store.all() if one.taken_at <= snapshot.taken_at]
-    first = len(nights) - 1
-    while first > 0 and not is_remembered(nights[:first]):
+def write_history(store: SnapshotStore, snapshot: Snapshot) -> None:
+    """Write the history of this snapshot, and of earlier ones where it is missing."""
+    snapshots = [stored for stored in store.all() if stored.taken_at <= snapshot.taken_at]
+    first = len(snapshots) - 1
+    while first > 0 and not has_history(snapshots[:first]):
         first -= 1
-    for position in range(first, len(nights)):
-        _remember(nights[: position + 1])
+    for position in range(first, len(snapshots)):
+        _write_newest(snapshots[: position + 1])
 
 
-def is_remembered(nights: Sequence[Snapshot]) -> bool:
-    """Whether the newest of these nights has files that hold all of them."""
-    return {file_stamp(one.taken_at) for one in nights} <= _nights_in(nights[-1])
+def has_history(snapshots: Sequence[Snapshot]) -> bool:
+    """Whether the newest of these snapshots has a history that contains all of them."""
+    return {file_stamp(snapshot.taken_at) for snapshot in snapshots} <= _snapshots_in(snapshots[-1])
 
 
-def remembered_view(
-    connection: duckdb.DuckDBPyConnection, name: str, night: Snapshot | None, kind: str = "history"
+def history_view(
+    connection: duckdb.DuckDBPyConnection, name: str, snapshot: Snapshot | None, kind: str = "history"
 ) -> None:
-    """Make a view of a night's file of this kind: `history` or `schedule_history`; without a night it is empty."""
-    view(connection, name, [] if night is None else [_file(night, kind)], KINDS[kind])
+    """Create a view of a snapshot's `history` or `schedule_history`; without a snapshot it is empty."""
+    view(connection, name, [] if snapshot is None else [_file(snapshot, kind)], KINDS[kind])
 
 
-def _nights_in(night: Snapshot) -> set[str]:
-    path = night.folder / HISTORY
+def _snapshots_in(snapshot: Snapshot) -> set[str]:
+    path = snapshot.folder / HISTORY
     with explained("read", path):
         if not path.exists():
             return set()
         text = path.read_text(encoding="utf-8", errors="replace")
     try:
-        told = json.loads(text)
-        known = told.get("snapshots", told.get("nights"))  # earlier versions wrote `nights`
-        return set(known) if told["version"] == _VERSION else set()
+        content = json.loads(text)
+        names = content.get("snapshots", content.get("nights"))  # earlier versions wrote `nights`
+        return set(names) if content["version"] == _VERSION else set()
     except (ValueError, KeyError, TypeError, AttributeError):
-        return set()  # damaged, so that it is made again from the rows
+        return set()  # damaged: it is computed again from the rows
 
 
-def _remember(nights: Sequence[Snapshot]) -> None:
-    """Make the newest of these nights' files from those of the night before, which has its own."""
-    night, known = nights[-1], {file_stamp(one.taken_at) for one in nights}
-    before = nights[-2] if len(nights) > 1 else None
-    with open_history(nights[-2:], ["reports", "schedules"], memory=sql.NIGHT_MEMORY) as connection:
+def _write_newest(snapshots: Sequence[Snapshot]) -> None:
+    """Write the newest snapshot's history from that of the previous snapshot, which has one."""
+    snapshot, names = snapshots[-1], {file_stamp(stored.taken_at) for stored in snapshots}
+    previous = snapshots[-2] if len(snapshots) > 1 else None
+    with open_history(snapshots[-2:], ["reports", "schedules"], memory=sql.NIGHT_MEMORY) as connection:
         stamp = "(SELECT max(taken_at) FROM every_report)"
         for table, rows in (("reports", "every_report"), ("schedules", "every_schedule")):
             connection.execute(f"ALTER VIEW {table} RENAME TO {rows}")
             connection.execute(f"CREATE VIEW {table} AS SELECT * FROM {rows} WHERE taken_at = {stamp}")
         for kind, statement in zip(KINDS, (_FOLD, _FOLD_SCHEDULES), strict=True):
-            remembered_view(connection, f"{kind}_before", before, kind)
+            history_view(connection, f"previous_{kind}", previous, kind)
             connection.execute(statement)
-            _write(connection, kind, _file(night, kind))
-    if before is not None:
-        known |= _nights_in(before)
-    write_whole(night.folder / HISTORY, json.dumps({"version": _VERSION, "snapshots": sorted(known)}).encode())
+            _write(connection, kind, _file(snapshot, kind))
+    if previous is not None:
+        names |= _snapshots_in(previous)
+    write_whole(snapshot.folder / HISTORY, json.dumps({"version": _VERSION, "snapshots": sorted(names)}).encode())
 
 
 def _write(connection: duckdb.DuckDBPyConnection, table: str, path: UPath) -> None:
@@ -145,5 +145,5 @@ def _write(connection: duckdb.DuckDBPyConnection, table: str, path: UPath) -> No
     write_whole(path, target.read_bytes())
 
 
-def _file(night: Snapshot, kind: str) -> UPath:
-    return night.folder / table_file(kind)
+def _file(snapshot: Snapshot, kind: str) -> UPath:
+    return snapshot.folder / table_file(kind)

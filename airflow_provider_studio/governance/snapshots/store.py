@@ -37,11 +37,7 @@ from airflow_provider_studio.governance.layout import (
     workspaces_in,
 )
 from airflow_provider_studio.governance.snapshots.schema import TABLES, kinds_of
-from airflow_provider_studio.governance.storage import (
-    check_writable,
-    explained,
-    write_whole,
-)
+from airflow_provider_studio.governance.storage import check_writable, explained, write_whole
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,10 +45,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One night.
+    """A finished inventory of a workspace.
 
     :param folder: where its files are.
-    :param taken_at: when the walk began.
+    :param taken_at: when the crawl began.
     """
 
     folder: UPath
@@ -60,21 +56,21 @@ class Snapshot:
 
     @property
     def workspace(self) -> str:
-        """The workspace's name, which its folder tells."""
+        """The workspace's name, from the name of its folder."""
         return workspace_of(self.folder.parent)
 
     def summary(self) -> dict[str, Any]:
-        """Return what `summary.json` says."""
+        """Return the content of `summary.json`."""
         with explained("read", self.folder):
             return dict(json.loads((self.folder / SUMMARY).read_text(encoding="utf-8")))
 
 
 class SnapshotStore:
-    """All nights of one workspace.
+    """All snapshots of one workspace.
 
     :param storage: the storage root.
     :param workspace: the workspace's name.
-    :raises StudioConfigurationError: no workspace has such a name.
+    :raises StudioConfigurationError: the name cannot be that of a workspace.
     """
 
     def __init__(self, storage: UPath, workspace: str) -> None:
@@ -83,16 +79,16 @@ class SnapshotStore:
         self.root = snapshots_folder(storage, workspace)
 
     def all(self) -> list[Snapshot]:
-        """Return every finished snapshot, oldest first; a folder whose name is no time is logged and left out."""
+        """Return every finished snapshot, oldest first; a folder whose name is no time is logged and skipped."""
         with explained("list", self.root):
             if not self.root.exists():
                 return []
             found = [self._snapshot(folder) for folder in self.root.iterdir() if is_snapshot_like(folder.name)]
-            finished = [one for one in found if one is not None and (one.folder / SUMMARY).exists()]
-        return sorted(finished, key=lambda one: one.taken_at)
+            finished = [snapshot for snapshot in found if snapshot is not None and (snapshot.folder / SUMMARY).exists()]
+        return sorted(finished, key=lambda snapshot: snapshot.taken_at)
 
     def _snapshot(self, folder: UPath) -> Snapshot | None:
-        """Return what a folder holds by its name, which anyone who may write to storage chose."""
+        """Return the snapshot that a folder's name means; anyone who may write to storage can choose the name."""
         try:
             taken_at = time_of_snapshot(folder.name)
         except ValueError:
@@ -105,12 +101,13 @@ class SnapshotStore:
         return next(reversed(self.all()), None)
 
     def up_to(self, relative: str) -> list[Snapshot]:
-        """Return the finished snapshots up to and with the one of this name, oldest first; none if it is not there."""
-        nights = self.all()
-        return next((nights[: at + 1] for at, one in enumerate(nights) if self.relative(one) == relative), [])
+        """Return the finished snapshots up to and including the named one, oldest first; none if it does not exist."""
+        snapshots = self.all()
+        places = (place for place, snapshot in enumerate(snapshots) if self.relative(snapshot) == relative)
+        return snapshots[: next(places, -1) + 1]
 
     def relative(self, snapshot: Snapshot) -> str:
-        """Return a snapshot's folder as plans name it: relative to the storage root."""
+        """Return a snapshot's name in plans: its folder relative to the storage root."""
         return snapshot_reference(self._workspace, snapshot.taken_at)
 
     def folder_of(self, taken_at: datetime) -> UPath:
@@ -122,7 +119,7 @@ class SnapshotStore:
         return SnapshotWriter(self.folder_of(taken_at), taken_at)
 
     def check_writable(self) -> None:
-        """Raise StorageError now if nothing can be written here."""
+        """Raise StorageError if the storage cannot be written."""
         check_writable(self.root)
 
 
@@ -132,15 +129,15 @@ def workspaces(storage: UPath) -> list[str]:
 
 
 def _has_snapshot(folder: UPath) -> bool:
-    """Return whether a folder has a finished snapshot, after one question in the usual case: the newest is finished."""
+    """Return whether a folder has a finished snapshot; usually one check is enough, as the newest is finished."""
     with explained("list", folder):
-        nights = [one for one in folder.iterdir() if is_snapshot_like(one.name)]
-        newest_first = sorted(nights, key=lambda one: one.name, reverse=True)
-        return any((one / SUMMARY).exists() for one in newest_first)
+        folders = [path for path in folder.iterdir() if is_snapshot_like(path.name)]
+        newest_first = sorted(folders, key=lambda path: path.name, reverse=True)
+        return any((path / SUMMARY).exists() for path in newest_first)
 
 
 class SnapshotWriter:
-    """Takes rows one by one onto this machine's disk, and puts the finished files into storage. A context manager."""
+    """Collects rows on this machine's disk, and writes the finished files to storage. A context manager."""
 
     def __init__(self, folder: UPath, taken_at: datetime) -> None:
         self.folder = folder
@@ -166,7 +163,7 @@ class SnapshotWriter:
         self._files[table].write(json.dumps({"taken_at": self._taken_at, **values}) + "\n")
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write the tables, then the summary that makes the folder a snapshot."""
+        """Write the tables, then the summary: with it the folder is a snapshot."""
         with sql.opened(sql.NIGHT_MEMORY, [Path(self._scratch.name)]) as connection:
             for table in TABLES:
                 self._files[table].close()
@@ -187,32 +184,32 @@ class SnapshotWriter:
 def open_history(
     snapshots: Sequence[Snapshot], tables: Sequence[str] = ("reports",), *, memory: str = sql.NIGHTS_MEMORY
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database with a view a table over all rows of these nights; `taken_at` tells the nights apart.
+    """Open a database with a view per table over all rows of these snapshots, which differ in `taken_at`.
 
-    A view has the columns of TABLES with their types, whatever else the files hold.
+    A view has the columns of TABLES with their types, and no other column of the files.
 
     :raises StorageError: the files cannot be read, now or within the block.
     """
-    with sql.opened(memory, list(dict.fromkeys(one.folder.parent for one in snapshots))) as connection:
+    with sql.opened(memory, list(dict.fromkeys(snapshot.folder.parent for snapshot in snapshots))) as connection:
         for table in tables:
-            view(connection, table, [one.folder / table_file(table) for one in snapshots], kinds_of(table))
+            view(connection, table, [snapshot.folder / table_file(table) for snapshot in snapshots], kinds_of(table))
         yield connection
 
 
 def view(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[UPath], columns: Mapping[str, str]) -> None:
-    """Make a view over files that has these columns and no others; what a file lacks is NULL, and no file is no row."""
-    nothing = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
+    """Create a view over files with exactly these columns, NULL where a file lacks one; without files it is empty."""
+    no_values = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
     typed = ", ".join(f"{column}::{kind} AS {column}" for column, kind in columns.items())
     rows = f" UNION ALL BY NAME SELECT * FROM {sql.parquet(files)}" if files else ""
-    connection.execute(f"CREATE VIEW {name} AS SELECT {typed} FROM (SELECT {nothing} WHERE false{rows})")
+    connection.execute(f"CREATE VIEW {name} AS SELECT {typed} FROM (SELECT {no_values} WHERE false{rows})")
 
 
 def tokens_by_id(snapshot: Snapshot) -> dict[str, str]:
-    """Return the tokens of a snapshot's Reports by their ids, as far as the ids are known."""
+    """Return the tokens of a snapshot's Reports by id, where the id is known."""
     with open_history([snapshot]) as connection:
         return dict(connection.execute("SELECT id, token FROM reports WHERE id IS NOT NULL").fetchall())
 
 
 def plain_time(time: datetime) -> str:
-    """Write a time as the tables keep it: UTC without its zone."""
+    """Write a time as in the tables: UTC without a zone."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the nights prove of views, runs and failures, and what they leave open."""
+"""What snapshots prove about views, runs and failures, and what stays unknown."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 from tests.governance.nights import ago, everything, rows, write_night
 
 
-def told(days: float) -> datetime:
+def naive(days: float) -> datetime:
     return ago(days).replace(tzinfo=None)
 
 
-def facts_of(storage: UPath, nights: dict[float, dict[str, Any] | None]) -> dict[str, Any]:
-    """The facts of one Report whose row each night was this one; None is a night that lacks it."""
-    for days, row in nights.items():
+def facts_of(storage: UPath, history: dict[float, dict[str, Any] | None]) -> dict[str, Any]:
+    """Return the facts of one Report with these rows by age in days; None is a snapshot without it."""
+    for days, row in history.items():
         write_night(storage, days, {} if row is None else {"report": row})
     return rows(storage)["report"]
 
@@ -36,7 +36,7 @@ def counts(*pairs: tuple[float, int | None]) -> dict[float, dict[str, Any] | Non
 
 
 @pytest.mark.parametrize(
-    ("nights", "expected"),
+    ("history", "expected"),
     [
         (counts((100, 5), (50, 5), (0, 5)), (0, 0, None)),
         (counts((100, 5), (50, 7), (0, 8)), (1, 3, None)),
@@ -51,9 +51,9 @@ def counts(*pairs: tuple[float, int | None]) -> dict[float, dict[str, Any] | Non
     ],
 )
 def test_views_within_a_window_are_a_difference_of_totals_or_unproven(
-    storage: UPath, nights: dict[float, dict[str, Any] | None], expected: tuple[int | None, ...]
+    storage: UPath, history: dict[float, dict[str, Any] | None], expected: tuple[int | None, ...]
 ) -> None:
-    facts = facts_of(storage, nights)
+    facts = facts_of(storage, history)
     assert (facts["views_30d"], facts["views_90d"], facts["views_180d"]) == expected
 
 
@@ -63,17 +63,17 @@ def test_all_views_of_a_report_made_within_the_window_are_within_it(storage: UPa
 
 
 @pytest.mark.parametrize(("later", "expected"), [(0, None), (3, 3)])
-def test_a_count_that_fell_proves_no_rest(storage: UPath, later: int, expected: int | None) -> None:
+def test_a_count_that_fell_proves_no_zero(storage: UPath, later: int, expected: int | None) -> None:
     facts = facts_of(storage, counts((100, 50), (20, 10), (0, 10 + later)))
-    assert facts["counter_fell_at"] == told(20)
+    assert facts["counter_fell_at"] == naive(20)
     assert (facts["views_30d"], facts["views_90d"]) == (expected, expected)
-    assert facts["views_unchanged_since"] == told(0 if later else 20)
+    assert facts["views_unchanged_since"] == naive(0 if later else 20)
 
 
-def test_a_fall_before_the_window_does_no_harm(storage: UPath) -> None:
+def test_a_fall_before_the_window_does_not_matter(storage: UPath) -> None:
     facts = facts_of(storage, counts((100, 50), (60, 10), (0, 10)))
     assert (facts["views_30d"], facts["views_90d"]) == (0, None)
-    assert facts["views_unchanged_since"] == told(60)
+    assert facts["views_unchanged_since"] == naive(60)
 
 
 def test_dated_views_prove_without_history(storage: UPath) -> None:
@@ -82,19 +82,19 @@ def test_dated_views_prove_without_history(storage: UPath) -> None:
 
 
 def test_dated_views_outweigh_a_count_that_lags(storage: UPath) -> None:
-    nights: dict[float, dict[str, Any] | None] = {100: {"view_count": 5}}
-    facts = facts_of(storage, {**nights, 0: {"view_count": 5, "last_viewed_at": ago(1)}})
+    earlier: dict[float, dict[str, Any] | None] = {100: {"view_count": 5}}
+    facts = facts_of(storage, {**earlier, 0: {"view_count": 5, "last_viewed_at": ago(1)}})
     assert facts["views_90d"] == 1
 
 
-def test_views_are_unchanged_since_the_earliest_night_of_the_newest_count(storage: UPath) -> None:
-    assert facts_of(storage, counts((9, 4), (8, 5), (7, None), (6, 5), (0, 5)))["views_unchanged_since"] == told(8)
+def test_views_are_unchanged_since_the_earliest_snapshot_with_the_newest_count(storage: UPath) -> None:
+    assert facts_of(storage, counts((9, 4), (8, 5), (7, None), (6, 5), (0, 5)))["views_unchanged_since"] == naive(8)
     facts = facts_of(storage / "other", counts((9, 5), (0, None)))
     assert facts["views_unchanged_since"] is None
 
 
 def test_runs_and_failures_within_windows(storage: UPath) -> None:
-    def night(runs: int, run: float, failed: bool | None, by_schedule: bool) -> dict[str, Any]:
+    def row(runs: int, run: float, failed: bool | None, by_schedule: bool) -> dict[str, Any]:
         return {
             "runs_count": runs,
             "last_run_at": ago(run),
@@ -105,48 +105,48 @@ def test_runs_and_failures_within_windows(storage: UPath) -> None:
     facts = facts_of(
         storage,
         {
-            100: night(3, 101, False, False),
-            40: night(9, 41, True, True),
-            39: night(9, 41, True, True),
-            1: night(10, 2, True, True),
-            0: night(11, 0.1, None, True),
+            100: row(3, 101, False, False),
+            40: row(9, 41, True, True),
+            39: row(9, 41, True, True),
+            1: row(10, 2, True, True),
+            0: row(11, 0.1, None, True),
         },
     )
     assert [facts[f"runs_{days}d"] for days in (30, 90, 180)] == [2, 8, None]
     assert [facts[f"failures_{days}d"] for days in (30, 90, 180)] == [1, 2, None]
-    assert facts["last_run_by_person_at"] == told(101)
-    assert facts["first_seen_at"] == told(100)
+    assert facts["last_run_by_person_at"] == naive(101)
+    assert facts["first_seen_at"] == naive(100)
 
 
 def test_a_schedule_fails_in_a_row_since_its_last_good_run(storage: UPath) -> None:
-    def night(run: float, failed: bool | None) -> dict[str, dict[str, Any]]:
+    def schedules(run: float, failed: bool | None) -> dict[str, dict[str, Any]]:
         return {
             "failing": {"report": "report", "last_run_at": ago(run), "last_run_failed": failed},
             "new": {"report": "report"},
         }
 
     for days, failed in ((5, True), (4, False), (3, True), (2, True), (1, None), (0, True)):
-        write_night(storage, days, {"report": {}}, night(days + 0.1 if days != 2 else 3.1, failed))
+        write_night(storage, days, {"report": {}}, schedules(days + 0.1 if days != 2 else 3.1, failed))
     found = {token: row["failures_in_a_row"] for token, row in rows(storage, "schedules").items()}
     assert found == {"failing": 2, "new": None}
 
 
-def test_what_earlier_nights_had_and_the_newest_has_not_disappeared(storage: UPath) -> None:
+def test_a_report_that_only_earlier_snapshots_have_disappeared(storage: UPath) -> None:
     write_night(storage, 9, {"gone": {"name": "Before", "collection": "c1"}, "kept": {}})
     write_night(storage, 8, {"gone": {"name": "After", "collection": "c2"}, "kept": {}})
     write_night(storage, 7, {"kept": {}})
     assert rows(storage, "disappeared") == {
-        "gone": {"token": "gone", "name": "After", "collection": "c2", "last_seen_at": told(8)}
+        "gone": {"token": "gone", "name": "After", "collection": "c2", "last_seen_at": naive(8)}
     }
     assert set(rows(storage)) == {"kept"}
 
 
-def test_facts_need_a_night() -> None:
-    with pytest.raises(ValueError, match="nights is empty"):
+def test_facts_need_a_snapshot() -> None:
+    with pytest.raises(ValueError, match="snapshots is empty"):
         facts([])
 
 
-NIGHT = st.fixed_dictionaries(
+REPORT = st.fixed_dictionaries(
     {
         "view_count": st.none() | st.integers(0, 3),
         "runs_count": st.none() | st.integers(0, 3),
@@ -157,24 +157,24 @@ NIGHT = st.fixed_dictionaries(
         "name": st.none() | st.sampled_from(["a", "b"]),
     }
 ).map(lambda row: {**row, "last_run_failed": row["last_run_at"] and row["last_run_failed"]})
-NIGHTS = st.lists(
+SNAPSHOTS = st.lists(
     st.tuples(
         st.sampled_from([200, 181, 180, 120, 90, 89, 60, 30, 29, 7]),
-        st.dictionaries(st.sampled_from("xyz"), NIGHT, max_size=3),
+        st.dictionaries(st.sampled_from("xyz"), REPORT, max_size=3),
     ),
     max_size=4,
-    unique_by=lambda night: night[0],
+    unique_by=lambda snapshot: snapshot[0],
 )
 
 
 @settings(phases=[Phase.explicit, Phase.generate])
-@given(NIGHTS, st.dictionaries(st.sampled_from("xyz"), NIGHT, min_size=1))
-def test_what_nights_remember_says_what_all_their_rows_say(
-    nights: list[tuple[int, dict[str, dict[str, Any]]]], newest: dict[str, dict[str, Any]]
+@given(SNAPSHOTS, st.dictionaries(st.sampled_from("xyz"), REPORT, min_size=1))
+def test_the_stored_history_equals_what_all_rows_say(
+    snapshots: list[tuple[int, dict[str, dict[str, Any]]]], newest: dict[str, dict[str, Any]]
 ) -> None:
     with TemporaryDirectory() as folder:
         storage = UPath(folder)
-        for days, reports in [*sorted(nights, key=lambda night: -night[0]), (0, newest)]:
+        for days, reports in [*sorted(snapshots, key=lambda snapshot: -snapshot[0]), (0, newest)]:
             schedules = {
                 f"s{token}": {
                     "report": token,
@@ -184,35 +184,35 @@ def test_what_nights_remember_says_what_all_their_rows_say(
                 for token, row in reports.items()
             }
             write_night(storage, days, reports, schedules, remembered=True)
-        remembered = everything(storage)
+        from_history = everything(storage)
         for file in Path(folder).rglob("history.json"):
             file.unlink()
-        assert everything(storage) == remembered
+        assert everything(storage) == from_history
 
 
-def test_a_night_added_later_is_no_part_of_what_was_remembered_and_counts_all_the_same(storage: UPath) -> None:
+def test_a_snapshot_added_later_is_missing_from_the_stored_history_and_still_counts(storage: UPath) -> None:
     for days, count in ((60, 5), (0, 5)):
         write_night(storage, days, {"report": {"view_count": count}}, remembered=True)
     write_night(storage, 100, {"report": {"view_count": 4}}, remembered=True)
     assert rows(storage)["report"]["views_90d"] == 1
 
 
-def test_dropped_nights_are_remembered(storage: UPath) -> None:
+def test_dropped_snapshots_stay_in_the_history(storage: UPath) -> None:
     for days, count in ((200, 3), (100, 4), (50, 4), (0, 5)):
         write_night(storage, days, {"report": {"view_count": count}}, remembered=True)
     store = SnapshotStore(storage, "acme")
     rmtree(str(store.all()[0].folder))
     facts = rows(storage)["report"]
-    assert (facts["first_seen_at"], facts["views_90d"], facts["views_180d"]) == (told(200), 1, None)
+    assert (facts["first_seen_at"], facts["views_90d"], facts["views_180d"]) == (naive(200), 1, None)
 
 
-def test_what_an_earlier_version_remembered_under_the_key_nights_is_still_used(storage: UPath) -> None:
+def test_a_history_of_an_earlier_version_with_the_key_nights_is_still_used(storage: UPath) -> None:
     for days, count in ((200, 3), (100, 4), (0, 5)):
         write_night(storage, days, {"report": {"view_count": count}}, remembered=True)
     snapshots = SnapshotStore(storage, "acme").all()
     for snapshot in snapshots:
         path = snapshot.folder / "history.json"
-        known = json.loads(path.read_text())
-        path.write_text(json.dumps({"version": known["version"], "nights": known["snapshots"]}))
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({"version": content["version"], "nights": content["snapshots"]}))
     rmtree(str(snapshots[0].folder))
-    assert rows(storage)["report"]["first_seen_at"] == told(200)
+    assert rows(storage)["report"]["first_seen_at"] == naive(200)

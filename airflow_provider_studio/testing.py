@@ -31,7 +31,7 @@ __all__ = [
     "assert_run_started",
     "assert_schedule_deleted",
     "assert_schedule_kept",
-    "requests_spent",
+    "requests_sent",
 ]
 
 _MARKER = """\
@@ -81,7 +81,7 @@ class StudioTestReport:
     @property
     def runs(self) -> list[dict[str, Any]]:
         """The runs that were started over the API, oldest first: `token`, `state`, `parameters`."""
-        return list(self.truth["runs_asked"])
+        return list(self.truth["runs_started"])
 
     def viewed(self, *, per_day: float, until_days_ago: float = 0) -> StudioTestReport:
         """Add regular views from its creation until `until_days_ago` days ago."""
@@ -213,7 +213,7 @@ class StudioTestWorkspace:
             raise AssertionError(f"{len(found)} Reports are named {name!r}")
         return StudioTestReport(self, found[0], name)
 
-    def snapshot_taken(self, days_ago: float) -> None:
+    def take_snapshot(self, days_ago: float) -> None:
         """Take an inventory as of this number of days ago, into the storage of `studio_connection`.
 
         View counts are totals: only a snapshot that is 90 days old proves that a Report had no views for 90 days.
@@ -275,9 +275,9 @@ def assert_run_started(
     return runs
 
 
-def requests_spent(workspace: StudioTestWorkspace) -> int:
+def requests_sent(workspace: StudioTestWorkspace) -> int:
     """Return the number of API requests so far; requests of this module's helpers are not counted."""
-    return workspace.control.requests_spent()
+    return workspace.control.requests_sent()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -24,7 +24,7 @@ from airflow_provider_studio.testing import (
     assert_run_started,
     assert_schedule_deleted,
     assert_schedule_kept,
-    requests_spent,
+    requests_sent,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +75,7 @@ def test_runs_are_counted_with_their_parameters(studio_workspace: StudioTestWork
     requests.post(address, json={"parameters": {"region": "EU"}}, auth=auth, timeout=10).raise_for_status()
     (run,) = assert_run_started(report, parameters={"region": "EU"})
     assert run["state"] == "failed"
-    assert requests_spent(studio_workspace) == 1
+    assert requests_sent(studio_workspace) == 1
     with pytest.raises(AssertionError, match="not with"):
         assert_run_started(report, parameters={"region": "US"})
 
@@ -95,12 +95,12 @@ def test_time_passes_for_snapshots_of_the_past(
     studio_workspace: StudioTestWorkspace, studio_connection: str, tmp_path: Path
 ) -> None:
     studio_workspace.report("Old")
-    studio_workspace.snapshot_taken(days_ago=90)
+    studio_workspace.take_snapshot(days_ago=90)
     (night,) = (tmp_path / "studio" / "snapshots" / "workspace=acme").iterdir()
     ago = studio_workspace.ago(90)
     assert f"taken_at={ago:%Y%m%d}" in night.name
     assert studio_workspace.control.clock() - ago >= timedelta(days=89)
-    assert requests_spent(studio_workspace) == 0
+    assert requests_sent(studio_workspace) == 0
 
 
 def test_the_plugin_imports_nothing_heavy() -> None:

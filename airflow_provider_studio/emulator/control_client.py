@@ -56,7 +56,7 @@ class EmulatorControl:
         """
         return self._json("GET", "requests", after=after)
 
-    def requests_spent(self) -> int:
+    def requests_sent(self) -> int:
         """Return the number of requests since the log was cleared."""
         return int(self.requests_summary(after=10**12)["total"])
 

@@ -77,7 +77,7 @@ def inventoried(emulator: StudioEmulator, storage: str, **options: Any) -> dict[
     """Take an inventory in a separate process; return its summary, with the requests that the emulator counted."""
     emulator.control.clear_requests()
     ran = subprocess.run(command(emulator, storage, **options), check=True, capture_output=True, text=True)
-    return {**json.loads(ran.stdout), "counted": emulator.control.requests_spent()}
+    return {**json.loads(ran.stdout), "counted": emulator.control.requests_sent()}
 
 
 def floor_and_naive(emulator: StudioEmulator) -> tuple[int, int]:
@@ -139,11 +139,11 @@ def kill(reports: int) -> None:
         whole = inventoried(emulator, f"{storage}/whole")
         emulator.control.clear_requests()
         victim = subprocess.Popen(command(emulator, f"{storage}/killed"), stdout=subprocess.DEVNULL)
-        while emulator.control.requests_spent() < 0.8 * whole["counted"]:
+        while emulator.control.requests_sent() < 0.8 * whole["counted"]:
             time.sleep(0.01)
         victim.send_signal(signal.SIGKILL)
         victim.wait()
-        used = emulator.control.requests_spent()
+        used = emulator.control.requests_sent()
         resumed = inventoried(emulator, f"{storage}/killed")
         files = [sorted(Path(storage).glob(f"{name}/snapshots/*/*/reports.parquet")) for name in ("whole", "killed")]
         import duckdb

@@ -16,7 +16,7 @@ def test_members_are_read_with_one_request(client: StudioClient, emulator: Studi
     members = client.list_members()
     assert members
     assert all(one.username and "@" in (one.email or "") for one in members)
-    assert emulator.control.requests_spent() == 1
+    assert emulator.control.requests_sent() == 1
 
 
 def test_members_that_are_no_list_are_an_error(client: StudioClient, emulator: StudioEmulator) -> None:
@@ -42,7 +42,7 @@ def test_a_link_that_leaves_the_workspace_is_not_followed(
     emulator.control.clear_requests()
     links = {"email_subscription_memberships": {"href": href}}
     assert client.list_subscribers(Subscription.parse({"_links": links})) == {}
-    assert emulator.control.requests_spent() == 0
+    assert emulator.control.requests_sent() == 0
 
 
 def test_filters_and_what_a_dataset_feeds(client: StudioClient, emulator: StudioEmulator) -> None:

@@ -25,12 +25,12 @@ def test_a_tokens_kind_is_discovered_with_one_request(emulator: StudioEmulator, 
     client = client_of(emulator, kind, declared=None)
     assert client.token_kind is TokenKind(kind)
     assert client.token_kind is TokenKind(kind)
-    assert emulator.control.requests_spent() == 1
+    assert emulator.control.requests_sent() == 1
 
 
 def test_a_declared_kind_costs_no_request(client: StudioClient, emulator: StudioEmulator) -> None:
     assert client.token_kind is TokenKind.WORKSPACE
-    assert emulator.control.requests_spent() == 0
+    assert emulator.control.requests_sent() == 0
 
 
 def test_verify_says_whose_workspace_it_is(client: StudioClient) -> None:
@@ -56,7 +56,7 @@ def test_what_an_api_key_may_not_do_is_refused_before_any_request(emulator: Stud
         client.clone_report_run(ABSENT, ABSENT)
     with pytest.raises(StudioCapabilityError, match=rf"{kind.capitalize()} token may not create an invite.*People"):
         client.create_invite("ada@example.com")
-    assert emulator.control.requests_spent() == 0
+    assert emulator.control.requests_sent() == 0
 
 
 def test_a_personal_token_may_clone_and_invite(emulator: StudioEmulator) -> None:
@@ -85,7 +85,7 @@ def test_all_collections_include_other_members_personal_ones(client: StudioClien
 def test_an_unknown_collection_filter_is_refused(client: StudioClient, emulator: StudioEmulator) -> None:
     with pytest.raises(StudioConfigurationError, match="collection filter is 'everything'"):
         client.list_collections("everything")  # type: ignore[arg-type]
-    assert emulator.control.requests_spent() == 0
+    assert emulator.control.requests_sent() == 0
 
 
 def test_reports_of_a_collection_are_listed_with_the_archived_ones(
@@ -126,14 +126,14 @@ def test_a_bad_update_is_refused_before_any_request(
 ) -> None:
     with pytest.raises(StudioConfigurationError, match=match):
         client.update_report(ABSENT, **values)
-    assert emulator.control.requests_spent() == 0
+    assert emulator.control.requests_sent() == 0
 
 
 @pytest.mark.parametrize("token", ["", "../../etc", "a b", "a?b", "a/b", None])
 def test_what_is_no_token_never_reaches_a_url(client: StudioClient, emulator: StudioEmulator, token: str) -> None:
     with pytest.raises(StudioConfigurationError, match="report is"):
         client.get_report(token)
-    assert emulator.control.requests_spent() == 0
+    assert emulator.control.requests_sent() == 0
 
 
 def test_a_report_that_does_not_exist(client: StudioClient) -> None:

@@ -118,7 +118,7 @@ def test_subscriptions_that_nothing_names_are_all_listed(
     listed = list(client.list_schedule_subscriptions(A, A))
     assert [one.token for one in listed] == [None, None, None]
     assert [one.csv_attachments_enabled for one in listed] == [False, False, True]
-    assert emulator.control.requests_spent() == 2, "the second page repeats the first"
+    assert emulator.control.requests_sent() == 2, "the second page repeats the first"
 
 
 @pytest.mark.parametrize(

@@ -207,9 +207,9 @@ def test_a_report_that_links_its_last_run_and_its_time_costs_no_request(
     client: StudioClient, emulator: StudioEmulator, twice_run: tuple[dict[str, Any], list[ReportRun]]
 ) -> None:
     report, (newest, _) = twice_run
-    before = emulator.control.requests_spent()
+    before = emulator.control.requests_sent()
     assert marker_of(client, report) == RunMarker(newest.token, newest.created_at)
-    assert emulator.control.requests_spent() == before
+    assert emulator.control.requests_sent() == before
 
 
 def test_what_a_report_does_not_say_is_taken_from_the_list_of_its_runs(

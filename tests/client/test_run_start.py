@@ -59,7 +59,7 @@ def start(client: StudioClient, report: str, record: Record, epoch: int = 0, **p
 
 
 def runs(emulator: StudioEmulator, report: str) -> list[dict[str, Any]]:
-    return list(emulator.control.state()["reports"][report]["runs_asked"])
+    return list(emulator.control.state()["reports"][report]["runs_started"])
 
 
 @pytest.fixture
@@ -288,7 +288,7 @@ def test_a_search_for_a_lost_run_ends_with_the_page_that_reaches_the_marker(
     )
     emulator.control.add_fault("lose_response", method="POST")
     start(client, report, Record())
-    assert emulator.control.requests_spent() == 3, "the Report, the start, one page of its runs"
+    assert emulator.control.requests_sent() == 3, "the Report, the start, one page of its runs"
 
 
 def test_a_search_reads_the_newest_hundred_runs_at_most(client: StudioClient, emulator: StudioEmulator) -> None:
@@ -301,12 +301,12 @@ def test_a_search_reads_the_newest_hundred_runs_at_most(client: StudioClient, em
     rewritten(record, **UNKNOWN_MARKER)
     emulator.control.clear_requests()
     start(client, report, record)
-    assert emulator.control.requests_spent() == 1 + 3 * 5 + 1, "the Report, three times five pages of runs, the start"
+    assert emulator.control.requests_sent() == 1 + 3 * 5 + 1, "the Report, three times five pages of runs, the start"
 
 
 def test_a_start_costs_two_requests(client: StudioClient, emulator: StudioEmulator, report: str) -> None:
     start(client, report, Record())
-    assert emulator.control.requests_spent() == 2
+    assert emulator.control.requests_sent() == 2
 
 
 @pytest.mark.parametrize("link", ["absent", "templated"])
@@ -315,7 +315,7 @@ def test_a_start_without_a_usable_link_costs_one_more(
 ) -> None:
     emulator.control.set_quirks(last_run_link=link)
     start(client, report, Record())
-    assert emulator.control.requests_spent() == 3
+    assert emulator.control.requests_sent() == 3
 
 
 LINKS = ["newest", "absent", "templated", "purged", "stale"]

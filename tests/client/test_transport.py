@@ -52,7 +52,7 @@ def test_get_is_repeated_after_errors_that_pass(patient: StudioClient, emulator:
     report = a_report(emulator)
     emulator.control.add_fault("status", status=status, times=2)
     assert patient.get_report(report).name == "Revenue"
-    assert emulator.control.requests_spent() == patient.spending.requests == 3
+    assert emulator.control.requests_sent() == patient.spending.requests == 3
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_errors_that_stay_are_typed_and_not_repeated(
     assert (error.method, error.path) == ("GET", "/api/acme/spaces")
     assert "bad_luck" in str(error)
     assert "filter" not in str(error), "the query string stays out"
-    assert emulator.control.requests_spent() == 1
+    assert emulator.control.requests_sent() == 1
 
 
 def test_a_server_that_stays_broken_is_given_up(patient: StudioClient, emulator: StudioEmulator) -> None:
     emulator.control.add_fault("status", status=503, times=None)
     with pytest.raises(StudioServerError):
         patient.verify()
-    assert emulator.control.requests_spent() == RetryPolicy().attempts
+    assert emulator.control.requests_sent() == RetryPolicy().attempts
 
 
 def test_waits_grow_and_are_drawn_below_a_ceiling(
@@ -190,7 +190,7 @@ def test_headers_that_make_no_sense_fail_nothing_and_pause_nobody_for_long(
 
 
 def runs_of(emulator: StudioEmulator, report: str) -> list[Any]:
-    return list(emulator.control.state()["reports"][report]["runs_asked"])
+    return list(emulator.control.state()["reports"][report]["runs_started"])
 
 
 @over_http_and_https
@@ -211,7 +211,7 @@ def test_a_post_that_may_have_arrived_is_never_replayed(
     emulator.control.add_fault(**fault, method="POST", times=None)
     with pytest.raises(raised) as caught:
         patient.create_report_run(report)
-    assert emulator.control.requests_spent() == 1
+    assert emulator.control.requests_sent() == 1
     assert len(runs_of(emulator, report)) == runs
     assert getattr(caught.value, "may_have_arrived", True)
 
@@ -292,7 +292,7 @@ def test_html_instead_of_json_names_what_may_stand_in_between(patient: StudioCli
     emulator.control.add_fault("html", times=None)
     with pytest.raises(StudioResponseError, match=r"text/html.*login page"):
         patient.verify()
-    assert emulator.control.requests_spent() == RetryPolicy().unreadable_attempts
+    assert emulator.control.requests_sent() == RetryPolicy().unreadable_attempts
 
 
 def test_half_a_json_text_is_no_answer(patient: StudioClient, emulator: StudioEmulator) -> None:
@@ -329,7 +329,7 @@ def test_a_redirect_is_not_followed_and_carries_no_credentials_away(
         with pytest.raises(StudioAPIError) as caught:
             patient.verify()
         assert caught.value.status == 302
-        assert elsewhere.control.requests_spent() == 0
+        assert elsewhere.control.requests_sent() == 0
 
 
 def test_a_wrong_secret_is_told_as_such_without_showing_it(emulator: StudioEmulator) -> None:

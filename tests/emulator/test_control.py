@@ -100,7 +100,7 @@ def test_a_broken_connection_is_before_or_after_the_effect(
     emulator.control.add_fault(kind, method="POST")
     with pytest.raises(requests.exceptions.RequestException):
         ask("POST", f"/reports/{report}/runs", json={}).json()
-    assert len(emulator.control.state()["reports"][report]["runs_asked"]) == created
+    assert len(emulator.control.state()["reports"][report]["runs_started"]) == created
 
 
 def test_faults_are_a_script_and_the_same_seed_plays_it_again(ask: Caller, emulator: StudioEmulator) -> None:
@@ -236,7 +236,7 @@ def test_a_reset_restores_the_initial_state() -> None:
         emulator.control.reset()
         assert emulator.control.state() == fresh
         assert Caller(emulator, "member")("GET", LIST).status_code == 200
-        assert emulator.control.requests_spent() == 1
+        assert emulator.control.requests_sent() == 1
 
 
 def test_the_fields_of_a_report_are_checked(emulator: StudioEmulator) -> None:

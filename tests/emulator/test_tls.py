@@ -55,7 +55,7 @@ def test_a_handshake_fails_as_often_as_configured(secure: StudioEmulator, kind: 
         with pytest.raises(requests.exceptions.SSLError):
             verify(secure, secure.ca_file)
     assert verify(secure, secure.ca_file) == 200
-    assert secure.control.requests_spent() == 1, "the other connections sent no request"
+    assert secure.control.requests_sent() == 1, "the other connections sent no request"
 
 
 @pytest.mark.parametrize("kind", ["tls_alert", "tls_plain_text", "tls_no_close_notify"])
@@ -70,7 +70,7 @@ def test_a_connection_breaks_after_the_effect_of_a_request(secure: StudioEmulato
             timeout=60,
         )
     assert isinstance(caught.value, requests.exceptions.SSLError) == (kind != "tls_no_close_notify")
-    assert len(secure.control.state()["reports"][report]["runs_asked"]) == 1
+    assert len(secure.control.state()["reports"][report]["runs_started"]) == 1
 
 
 def test_a_fault_of_tls_needs_tls(emulator: StudioEmulator) -> None:

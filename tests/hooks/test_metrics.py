@@ -65,7 +65,7 @@ def test_requests_waits_and_429s_are_counted_by_endpoint_and_status(
     names = {line.split(",", 1)[0].rpartition("airflow.")[2] for line in lines}
     assert names == {"studio.requests", "studio.throttle_wait", "studio.rate_limited"}
     counted = [line for line in lines if "studio.requests" in line]
-    assert len(counted) == emulator.control.requests_spent()
+    assert len(counted) == emulator.control.requests_sent()
     assert sum("endpoint=verify" in line and "status=2xx" in line for line in counted) == 3
     assert sum("endpoint=verify" in line and "status=4xx" in line for line in counted) == 1
     assert sum("endpoint=reports" in line and "status=4xx" in line for line in counted) == 1

@@ -40,7 +40,7 @@ def test_a_fleet_takes_one_inventory_with_mapped_tasks(run: RunDag, emulator: St
     truth = emulator.control.state()
     shared = [one for one in truth["reports"].values() if one["personal_of"] is None]
     assert summary["reports"] + summary["datasets"] == len(shared)
-    assert summary["requests_spent"] == emulator.control.requests_spent()
+    assert summary["requests_spent"] == emulator.control.requests_sent()
 
 
 def test_csv_and_cross_check_on_demand(

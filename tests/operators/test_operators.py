@@ -132,7 +132,7 @@ def test_a_report_is_run_awaited_exported_and_linked(run: RunDag, emulator: Stud
     assert ran.tasks == dict.fromkeys(("run", "sensor", "export"), "success")
     result, exported = ran.xcom("run"), ran.xcom("export")
     assert result["state"] == "completed"
-    (asked,) = emulator.control.state()["reports"][report]["runs_asked"]
+    (asked,) = emulator.control.state()["reports"][report]["runs_started"]
     assert (asked["token"], list(asked["parameters"])) == (result["run"], ["day"])
     assert asked["parameters"]["day"].startswith("20")
     file = next((tmp_path / "studio" / "exports").glob("*.csv"))
@@ -174,7 +174,7 @@ def test_a_task_whose_answer_was_lost_starts_one_run(run: RunDag, emulator: Stud
     emulator.control.add_fault(fault, method="POST", times=None)
     ran = run(lambda: StudioRunReportOperator(task_id="run", report=report) and None)
     assert ran.state == "success"
-    (started,) = emulator.control.state()["reports"][report]["runs_asked"]
+    (started,) = emulator.control.state()["reports"][report]["runs_started"]
     assert ran.xcom("run")["run"] == started["token"]
 
 

@@ -307,7 +307,7 @@ def test_bad_input_is_refused_before_any_request(
 ) -> None:
     with pytest.raises(StudioConfigurationError, match=message):
         task.run(**{"report": report.token, **options})
-    assert studio_workspace.control.requests_spent() == 0
+    assert studio_workspace.control.requests_sent() == 0
 
 
 @pytest.mark.parametrize("parameters", [{"day": "monday"}, '{"day": "monday"}'])

@@ -72,7 +72,7 @@ def test_an_update_that_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(AirflowFailException, match=message):
         update(report=studio_workspace.report("Old").token, **changes)
-    assert studio_workspace.control.requests_spent() == 0
+    assert studio_workspace.control.requests_sent() == 0
 
 
 @member

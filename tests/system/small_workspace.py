@@ -76,7 +76,7 @@ class SmallWorkspace:
 
     def runs(self, report: str) -> list[str]:
         """Return the runs that were started over the API, oldest first."""
-        return [run["token"] for run in self.control.state()["reports"][report]["runs_asked"]]
+        return [run["token"] for run in self.control.state()["reports"][report]["runs_started"]]
 
     def reads_of(self, *endings: str) -> list[dict[str, Any]]:
         """Return the GET requests whose path ends with one of these."""

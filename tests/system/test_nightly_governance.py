@@ -64,7 +64,7 @@ def test_a_rejected_plan_changes_nothing_and_the_refresh_continues(live: Live) -
     assert set(after["schedules"]) == set(before["schedules"])
     exported = live.airflow.xcom(NIGHTLY, run_id, "export")
     assert exported["content_type"] == "text/csv"
-    (run,) = after["reports"][refreshed]["runs_asked"]
+    (run,) = after["reports"][refreshed]["runs_started"]
     links = live.airflow.api("GET", f"/dags/{NIGHTLY}/dagRuns/{run_id}/taskInstances/refresh/links")
     assert f"/reports/{refreshed}/runs/{run['token']}" in links["extra_links"]["Studio run"]
     assert links["extra_links"]["Studio Report"].endswith(f"/reports/{refreshed}")

@@ -133,7 +133,7 @@ def test_waiters_of_one_report_share_their_looks(
     studio_workspace.control.clear_requests()
     events = fired(clock, *(watching(clock, report.token, run, expected_seconds=1.2) for run in runs))
     assert [event["run"] for event in events] == runs
-    assert studio_workspace.control.requests_spent() <= 4
+    assert studio_workspace.control.requests_sent() <= 4
 
 
 def test_a_run_that_fell_off_the_first_page_is_looked_at_by_itself(clock: HandClock, report: StudioTestReport) -> None:
@@ -155,12 +155,12 @@ def test_a_cancelled_trigger_stops_looking(
         with pytest.raises(asyncio.CancelledError):
             await waiting
         await asyncio.sleep(0.5)
-        return studio_workspace.control.requests_spent()
+        return studio_workspace.control.requests_sent()
 
     spent = clock.run(cancel())
     assert spent >= 2
     clock.run(asyncio.sleep(1.0))
-    assert studio_workspace.control.requests_spent() == spent
+    assert studio_workspace.control.requests_sent() == spent
 
 
 def test_the_event_loop_is_free_while_a_look_is_on_its_way(
@@ -228,8 +228,8 @@ def _events_of(
 
 async def requests_sent(control: EmulatorControl, count: int) -> None:
     """Wait until so many more requests were sent."""
-    enough = await asyncio.to_thread(control.requests_spent) + count
-    while await asyncio.to_thread(control.requests_spent) < enough:  # noqa: ASYNC110  another process counts them
+    enough = await asyncio.to_thread(control.requests_sent) + count
+    while await asyncio.to_thread(control.requests_sent) < enough:  # noqa: ASYNC110  another process counts them
         await asyncio.sleep(0.05)
 
 

@@ -113,7 +113,7 @@ def test_the_summary_counts_each_kind_and_nothing_twice(governed: Governed, plan
         "refused_again": [],
         "retry_helps": False,
         "stopped": None,
-        "requests_spent": governed.control.requests_spent(),
+        "requests_spent": governed.control.requests_sent(),
     }
     assert type(summary.to_dict()["skipped"]) is dict
     again = governed.apply(plan).to_dict()
@@ -139,7 +139,7 @@ def test_the_summary_says_whether_a_retry_may_help(governed: Governed, plan: Pla
 def test_without_guard_rails_the_small_ones_hold(governed: Governed, plan: Plan) -> None:
     with pytest.raises(GuardRailError, match=r"max_share allows 5\.0%"):
         governed.apply(plan, guard_rails=None)
-    assert governed.control.requests_spent() == 0
+    assert governed.control.requests_sent() == 0
 
 
 def test_a_stop_is_journaled_once_with_whether_studio_refused_everything(governed: Governed, plan: Plan) -> None:

@@ -56,7 +56,7 @@ def test_exactly_the_plan_is_carried_out(governed: Governed, plan: Plan) -> None
     archived = {token for token, one in after["reports"].items() if one["archived"]}
     assert archived == set(plan.reports)
     assert set(before["schedules"]) - set(after["schedules"]) == {one.schedule for one in plan.actions if one.schedule}
-    assert summary.requests_spent == governed.control.requests_spent()
+    assert summary.requests_spent == governed.control.requests_sent()
 
 
 def test_schedules_go_before_their_report(governed: Governed, plan: Plan) -> None:
@@ -70,7 +70,7 @@ def test_a_stale_report_costs_three_requests_and_one_with_schedules_five_and_six
     governed: Governed, plan: Plan
 ) -> None:
     assert governed.apply(plan).requests_spent == 3 + 3 + (5 + 2 * 6)
-    assert governed.control.requests_spent() == 3 + 3 + (5 + 2 * 6)
+    assert governed.control.requests_sent() == 3 + 3 + (5 + 2 * 6)
 
 
 def test_nothing_is_touched_that_has_no_durable_backup(
@@ -193,7 +193,7 @@ def test_a_plan_larger_than_its_guard_rails_stops_before_its_first_action(
 ) -> None:
     with pytest.raises(GuardRailError, match=match):
         governed.apply(plan, guard_rails=rails)
-    assert governed.control.requests_spent() == 0
+    assert governed.control.requests_sent() == 0
     assert events(governed, plan) == []
 
 
@@ -219,7 +219,7 @@ def test_guard_rails_that_make_no_sense(values: dict[str, Any], match: str) -> N
 def test_a_plan_of_another_workspace_is_refused(governed: Governed, plan: Plan) -> None:
     with pytest.raises(WrongWorkspaceError, match="is for the workspace 'acme', but the connection opens 'other'"):
         governed.apply(plan, client=client_of(governed.emulator, workspace="other"))
-    assert governed.control.requests_spent() == 0
+    assert governed.control.requests_sent() == 0
 
 
 def test_one_failure_leaves_the_others_alone_and_is_tried_again(governed: Governed, plan: Plan) -> None:
@@ -298,7 +298,7 @@ def test_a_second_apply_does_nothing(governed: Governed, plan: Plan) -> None:
     governed.control.clear_requests()
     again = governed.apply(plan)
     assert (again.archived, again.schedules_deleted, again.already_done) == (0, 0, 5)
-    assert governed.control.requests_spent() == 0
+    assert governed.control.requests_sent() == 0
 
 
 def test_a_report_taken_back_by_a_person_is_not_archived_again(governed: Governed, plan: Plan) -> None:

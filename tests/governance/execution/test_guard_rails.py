@@ -41,7 +41,7 @@ def test_a_plan_that_is_too_old_or_from_the_future_is_refused(
 ) -> None:
     with pytest.raises(GuardRailError, match=match):
         governed.apply(plan, guard_rails=GuardRails(max_share=1.0), now=lambda: governed.now + timedelta(days=days))
-    assert governed.control.requests_spent() == 0
+    assert governed.control.requests_sent() == 0
 
 
 def test_a_share_of_one_collection(governed: Governed) -> None:

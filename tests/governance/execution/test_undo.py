@@ -56,7 +56,7 @@ def test_everything_comes_back(governed: Governed, plan: Plan, before: dict[str,
     summary = governed.undo(plan)
     assert governed.state() == before
     assert (summary.unarchived, len(summary.schedules_recreated), summary.failures) == (3, 2, [])
-    assert summary.requests_spent == governed.control.requests_spent()
+    assert summary.requests_spent == governed.control.requests_sent()
     live = governed.control.state()["schedules"]
     assert set(summary.schedules_recreated.values()) == set(live)
 
@@ -72,7 +72,7 @@ def test_a_second_undo_does_nothing(governed: Governed, plan: Plan) -> None:
     governed.control.clear_requests()
     again = governed.undo(plan)
     assert (again.unarchived, again.schedules_recreated, again.already) == (0, {}, 5)
-    assert governed.control.requests_spent() == 0
+    assert governed.control.requests_sent() == 0
 
 
 def test_only_what_is_named_comes_back(governed: Governed, plan: Plan) -> None:
@@ -231,7 +231,7 @@ def test_the_summary_counts_each_kind_and_nothing_twice(governed: Governed, plan
         "failed": 0,
         "not_tried": [],
         "stopped": None,
-        "requests_spent": governed.control.requests_spent(),
+        "requests_spent": governed.control.requests_sent(),
     }
 
 
@@ -301,7 +301,7 @@ def test_a_journal_that_cannot_be_written_stops_an_undo_before_its_first_request
     monkeypatch.setattr(journal_module, "check_writable", full_disk)
     with pytest.raises(StorageError, match="No space left"):
         governed.undo(plan)
-    assert governed.control.requests_spent() == 0
+    assert governed.control.requests_sent() == 0
 
 
 def test_storage_that_fails_on_the_way_ends_an_undo_and_a_retry_brings_the_rest_back(

@@ -144,7 +144,7 @@ def test_a_walk_that_is_killed_anywhere_goes_on_and_ends_the_same(
             assert SnapshotStore(governed.storage, "acme").all() == []
     assert kills > 3
     assert (table(summary.path, "reports"), table(summary.path, "schedules")) == rows
-    assert governed.control.requests_spent() == undisturbed.requests_spent
+    assert governed.control.requests_sent() == undisturbed.requests_spent
     assert list((governed.storage / "checkpoints").rglob("*.json")) == []
 
 
@@ -205,7 +205,7 @@ def test_many_empty_collections_cost_two_requests_each(governed: Governed) -> No
         governed.control.add_collection(f"Empty {number}")
     governed.control.clear_requests()
     summary = governed.night()
-    assert summary.requests_spent == governed.control.requests_spent() <= 2 * summary.collections + 8
+    assert summary.requests_spent == governed.control.requests_sent() <= 2 * summary.collections + 8
 
 
 @pytest.mark.parametrize("name", ["x" * 10_000, "売上 🚀 \u202e\x00 'q' \"d\"\n", None, "=1+1"])

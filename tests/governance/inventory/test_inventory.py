@@ -125,7 +125,7 @@ def test_storage_that_cannot_be_written_is_found_out_before_any_request(governed
     governed.control.clear_requests()
     with pytest.raises(StorageError, match=r"Cannot write .*Set \[studio\] storage_path"):
         take_inventory(governed.client, UPath(blocked / "studio"))
-    assert governed.control.requests_spent() == 0
+    assert governed.control.requests_sent() == 0
 
 
 def test_what_studio_does_not_tell_is_null_and_not_zero(governed: Governed) -> None:

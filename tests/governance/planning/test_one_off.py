@@ -93,7 +93,7 @@ def test_bad_names_are_refused_before_any_request(
     governed.control.clear_requests()
     with pytest.raises(error, match=match):
         named(governed, *reports, **options)
-    assert governed.control.requests_spent() == 0
+    assert governed.control.requests_sent() == 0
 
 
 def test_a_schedule_that_none_of_them_has_is_refused_whole(governed: Governed) -> None:
@@ -121,7 +121,7 @@ def test_a_token_that_may_read_none_of_many_reports_is_noticed_after_a_few(gover
     governed.control.add_fault("status", method="GET", status=403, times=None)
     with pytest.raises(StudioForbiddenError):
         named(governed, *reports)
-    assert governed.control.requests_spent() == 20
+    assert governed.control.requests_sent() == 20
 
 
 @pytest.mark.parametrize("status", [401, 503])

@@ -252,7 +252,7 @@ def test_a_plan_is_not_carried_out_under_the_journal_of_its_twin(governed: Gover
     governed.control.clear_requests()
     with pytest.raises(JournalError, match=f"sha256 is '{first.sha256}', not '{second.sha256}'"):
         governed.apply(second)
-    assert (governed.control.requests_spent(), governed.state()) == (0, before)
+    assert (governed.control.requests_sent(), governed.state()) == (0, before)
 
 
 def test_a_journal_in_which_everything_was_skipped_is_one_plans_too(
@@ -263,7 +263,7 @@ def test_a_journal_in_which_everything_was_skipped_is_one_plans_too(
     governed.control.clear_requests()
     with pytest.raises(JournalError, match="is of another plan"):
         governed.apply(second)
-    assert governed.control.requests_spent() == 0
+    assert governed.control.requests_sent() == 0
 
 
 def test_a_plan_that_replaced_another_has_no_part_in_its_history(governed: Governed, twins: tuple[Plan, Plan]) -> None:
@@ -288,7 +288,7 @@ def test_an_undo_takes_back_one_plan_and_no_other(governed: Governed, twins: tup
     governed.control.clear_requests()
     with pytest.raises(JournalError, match="is of another plan"):
         governed.undo(first)
-    assert governed.control.requests_spent() == 0
+    assert governed.control.requests_sent() == 0
 
 
 def test_a_journal_from_before_there_was_a_hash_in_it_is_undone_and_resumed(governed: Governed) -> None:

@@ -41,17 +41,17 @@ def _state(request: Request) -> EmulatorState:
 
 
 def _report(request: Request, token: str) -> Report:
-    found = _state(request).workspace.reports.get(token)
-    if found is None:
+    report = _state(request).workspace.reports.get(token)
+    if report is None:
         raise HTTPException(404, f"no Report {token}")
-    return found
+    return report
 
 
 def _collection(request: Request, token: str) -> Collection:
-    found = _state(request).workspace.collections.get(token)
-    if found is None:
+    collection = _state(request).workspace.collections.get(token)
+    if collection is None:
         raise HTTPException(404, f"no Collection {token}")
-    return found
+    return collection
 
 
 @router.get("/clock")
@@ -150,13 +150,13 @@ async def state(request: Request) -> Body:
     workspace, now = _state(request).workspace, _state(request).clock.now()
     reports = {}
     for report in workspace.reports.values():
-        last, place = workspace.last_run(report, now), workspace.collection_of(report)
+        last, collection = workspace.last_run(report, now), workspace.collection_of(report)
         reports[report.token] = {
             "name": report.name,
             "type": report.type,
             "description": report.description,
             "collection": report.collection,
-            "personal_of": place.owner if place else None,
+            "personal_of": collection.owner if collection else None,
             "archived": report.archived_at is not None,
             "view_count": report.view_count(now),
             "last_viewed_at": stamp(report.last_viewed_at(now)),

@@ -164,6 +164,11 @@ class ApiRequest:
             return True
         return self.belongs_to(collection) or (collection.owner is None and not collection.restricted)
 
+    def may_see_token(self, token: str) -> bool:
+        """Return whether there is a Collection with this token that the account may see."""
+        collection = self.workspace.collections.get(token)
+        return collection is not None and self.may_see(collection)
+
     def belongs_to(self, collection: Collection) -> bool:
         """Return whether a person owns a Collection, created it, or is its member; never true of a Workspace token."""
         username = self.account.username
@@ -177,12 +182,12 @@ class ApiRequest:
 
     def collection(self) -> Collection:
         """Return the Collection that the path names."""
-        found = self.workspace.collections.get(self.name("space"))
-        if found is None or not self.may_see(found):
+        collection = self.workspace.collections.get(self.name("space"))
+        if collection is None or not self.may_see(collection):
             raise not_found("space")
-        if found.forbidden:
+        if collection.forbidden:
             raise ApiError(403, "forbidden", "You do not have permission to view this collection")
-        return found
+        return collection
 
     def report(self) -> Report:
         """Return the Report or dataset that the path names."""
@@ -191,12 +196,12 @@ class ApiRequest:
         return self._visible_report("report")
 
     def _visible_report(self, what: str, kind: str | None = None) -> Report:
-        found = self.workspace.reports.get(self.name(what))
-        if found is None or not self._may_see_report(found):
+        report = self.workspace.reports.get(self.name(what))
+        if report is None or not self._may_see_report(report):
             raise not_found(what)
-        if kind not in (None, found.type):
+        if kind not in (None, report.type):
             raise not_found(what)
-        return found
+        return report
 
     def visible_reports(self, matches: Callable[[Report], bool]) -> list[Report]:
         """Return the Reports and datasets that the account may see and that match."""
@@ -224,14 +229,14 @@ class ApiRequest:
 
     def schedule(self) -> Schedule:
         """Return the schedule that the path names."""
-        report, found = self.report(), self.workspace.schedules.get(self.name("schedule"))
-        return _found(found if found and found.report == report.token else None, "ReportSchedule")
+        report, schedule = self.report(), self.workspace.schedules.get(self.name("schedule"))
+        return _found(schedule if schedule and schedule.report == report.token else None, "ReportSchedule")
 
     def subscription(self) -> Subscription:
         """Return the subscription that the path names."""
-        report, found = self.report(), self.workspace.subscriptions.get(self.name("subscription"))
-        mine = found and self.workspace.schedules[found.schedule].report == report.token
-        return _found(found if mine else None, "ReportSubscription")
+        report, subscription = self.report(), self.workspace.subscriptions.get(self.name("subscription"))
+        mine = subscription and self.workspace.schedules[subscription.schedule].report == report.token
+        return _found(subscription if mine else None, "ReportSubscription")
 
     def data_source(self) -> DataSource:
         """Return the data source that the path names."""
@@ -242,9 +247,9 @@ class ApiRequest:
     ) -> Body:
         """Return one page of a listing; the request's `per_page` is ignored, and some listings have no counters."""
         start = (self.page - 1) * per_page
-        shown = [body(row) for row in rows[start : start + per_page]]
-        block = pagination(self.page, per_page, len(shown), len(rows)) if counters else None
-        return listing(self.path, key, shown, block)
+        bodies = [body(row) for row in rows[start : start + per_page]]
+        block = pagination(self.page, per_page, len(bodies), len(rows)) if counters else None
+        return listing(self.path, key, bodies, block)
 
     def whole(self, key: str, rows: list[Any], body: Callable[[Any], Body]) -> Body:
         """Return a whole listing; the request's `page` is ignored."""

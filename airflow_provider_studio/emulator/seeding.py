@@ -57,8 +57,8 @@ def seeded_workspace(name: str, reports: int, seed: int, now: datetime) -> Works
     _add_data_sources(workspace, now)
     for number in range(reports):
         rng = Random(f"{seed}/report/{number}")
-        place = rng.choice(personal if rng.random() < PERSONAL_SHARE else custom)
-        report = _report(workspace, number, place, rng, now)
+        collection = rng.choice(personal if rng.random() < PERSONAL_SHARE else custom)
+        report = _report(workspace, number, collection, rng, now)
         workspace.add_report(report)
         if report.type == "Report" and rng.random() < SCHEDULED_SHARE:
             _add_schedule(workspace, report, rng, now)

@@ -56,18 +56,18 @@ def collection(request: ApiRequest) -> Result:
 
 @routes.on("PATCH", "/spaces/{space}", 202)
 def update_collection(request: ApiRequest) -> Result:
-    found, values = request.collection(), request.values("space", name=str, description=str)
-    found.name = values.get("name") or found.name
-    found.description = values.get("description", found.description)
-    return serialize_collection(request.view, found)
+    collection, values = request.collection(), request.values("space", name=str, description=str)
+    collection.name = values.get("name") or collection.name
+    collection.description = values.get("description", collection.description)
+    return serialize_collection(request.view, collection)
 
 
 @routes.on("DELETE", "/spaces/{space}")
 def delete_collection(request: ApiRequest) -> Result:
-    found = request.collection()
-    if found.space_type != "custom":
+    collection = request.collection()
+    if collection.space_type != "custom":
         raise bad_request("Only custom collections can be deleted")
-    request.workspace.remove_collection(found.token)
+    request.workspace.remove_collection(collection.token)
     return no_content()
 
 

@@ -63,11 +63,11 @@ def data_source(request: ApiRequest) -> Result:
 @routes.on("PATCH", "/data_sources/{data_source}", 202)
 def update_data_source(request: ApiRequest) -> Result:
     request.need_admin()
-    found, values = request.data_source(), request.values("data_source", name=str, description=str)
-    found.name = values.get("name") or found.name
-    found.description = values.get("description") or found.description
-    found.updated_at = request.now
-    return serialize_data_source(request.view, found)
+    source, values = request.data_source(), request.values("data_source", name=str, description=str)
+    source.name = values.get("name") or source.name
+    source.description = values.get("description") or source.description
+    source.updated_at = request.now
+    return serialize_data_source(request.view, source)
 
 
 @routes.on("GET", "/data_sources/{data_source}/datasets")
@@ -88,7 +88,7 @@ def purge_data_source(request: ApiRequest) -> Response:
 
 @routes.on("POST", "/data_sources/{data_source}/schema_updates")
 def update_schema(request: ApiRequest) -> Body:
-    found = request.data_source()
+    source = request.data_source()
     token = request.workspace.new_token("schema update")
     return {
         "id": request.workspace.id(request.workspace.created_count),
@@ -98,6 +98,6 @@ def update_schema(request: ApiRequest) -> Body:
         "number_of_schemas": 3,
         "number_of_tables": 42,
         "last_succesful_refresh_at": stamp(request.now),
-        "webapp_uri": f"/organizations/{request.workspace.name}/data_sources/{found.token}",
+        "webapp_uri": f"/organizations/{request.workspace.name}/data_sources/{source.token}",
         "_links": {"self": link(f"{request.path}/{token}")},
     }

@@ -64,9 +64,9 @@ def _batch(name: str, rows: Callable[[ApiRequest], list[Any]], row: Callable[[Ap
         text = request.query.get("per_page", str(_MOST))
         if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= _MOST):
             raise bad_request(f"per_page is not between 1 and {_MOST}")
-        per_page, everything = int(text), rows(request)
-        shown = everything[(request.page - 1) * per_page : request.page * per_page]
-        counters = pagination(request.page, per_page, len(shown), len(everything))
+        per_page, all_rows = int(text), rows(request)
+        shown = all_rows[(request.page - 1) * per_page : request.page * per_page]
+        counters = pagination(request.page, per_page, len(shown), len(all_rows))
         # The page before the first is the first, as in the documentation's example.
         links = {"prev_page": link(f"{request.path}?page={max(1, request.page - 1)}&per_page={per_page}")}
         if request.page < counters["total_pages"]:
@@ -97,7 +97,7 @@ def _serialize_report(request: ApiRequest, report: Report) -> Body:
     workspace, now = request.workspace, request.now
     last = workspace.last_run(report, now)
     good = workspace.last_good_run(report, now, last)
-    place = workspace.collection_of(report)
+    collection = workspace.collection_of(report)
     return {
         "id": report.id,
         "token": report.token,
@@ -112,7 +112,7 @@ def _serialize_report(request: ApiRequest, report: Report) -> Body:
         "last_run_token": last.token if last else None,
         "last_run_state": last.state(now) if last else None,
         "creator_email": _email(request, report.creator),
-        "space_id": place.id if place else None,
+        "space_id": collection.id if collection else None,
         "space_token": report.collection,
         "report_url": f"{request.view.root}/reports/{report.token}",
     }

@@ -81,11 +81,11 @@ def membership(request: ApiRequest) -> Result:
 @routes.on("DELETE", "/memberships/{membership}")
 def delete_membership(request: ApiRequest) -> Result:
     request.need_admin()
-    leaving = _member(request)
+    member = _member(request)
     if len(request.workspace.people) == 1:
         raise ApiError(400, "bad_request", "The last member cannot leave")
-    body = serialize_membership(request.view, leaving)
-    request.workspace.people.pop(leaving.username)
+    body = serialize_membership(request.view, member)
+    request.workspace.people.pop(member.username)
     return body
 
 

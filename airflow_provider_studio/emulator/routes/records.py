@@ -35,10 +35,10 @@ def _group(request: ApiRequest) -> str:
 
 
 def _shared_collection(request: ApiRequest) -> str:
-    found = request.collection()
-    if found.space_type == "private":
+    collection = request.collection()
+    if collection.space_type == "private":
         raise bad_request("Invalid space")
-    return found.token
+    return collection.token
 
 
 @dataclass(frozen=True)
@@ -220,18 +220,18 @@ def _get(request: ApiRequest, kind: Kind) -> Result:
 
 def _update(request: ApiRequest, kind: Kind) -> Result:
     _check_admin(request, kind)
-    found = _find(request, kind, request.name("record"))
-    found |= {name: value for name, value in _checked(request, kind).items() if value is not None}
+    record = _find(request, kind, request.name("record"))
+    record |= {name: value for name, value in _checked(request, kind).items() if value is not None}
     if kind.stamped:
-        found["updated_at"] = stamp(request.now)
-    return kind.body(request, found)
+        record["updated_at"] = stamp(request.now)
+    return kind.body(request, record)
 
 
 def _delete(request: ApiRequest, kind: Kind) -> Result:
     _check_admin(request, kind)
-    found = _find(request, kind, request.name("record"))
-    request.workspace.records[kind.key].pop(found["token"])
-    return kind.body(request, found)
+    record = _find(request, kind, request.name("record"))
+    request.workspace.records[kind.key].pop(record["token"])
+    return kind.body(request, record)
 
 
 def _check_admin(request: ApiRequest, kind: Kind) -> None:
@@ -253,10 +253,10 @@ def _all(request: ApiRequest, kind: Kind) -> list[Record]:
 
 
 def _find(request: ApiRequest, kind: Kind, token: str) -> Record:
-    parent, found = kind.parent(request), request.workspace.records.get(kind.key, {}).get(token)
-    if found is None or found["parent"] != parent:
+    parent, record = kind.parent(request), request.workspace.records.get(kind.key, {}).get(token)
+    if record is None or record["parent"] != parent:
         raise not_found(kind.what)
-    return found
+    return record
 
 
 def _filter_records(request: ApiRequest, rows: list[Record]) -> list[Record]:

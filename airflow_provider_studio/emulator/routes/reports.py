@@ -24,9 +24,9 @@ routes = Routes()
 def create_report(request: ApiRequest) -> Result:
     """Create an empty Report without a name in the caller's personal Collection; the body is ignored."""
     username = request.account.username or next(iter(request.workspace.people))
-    place = request.workspace.personal_collection(username) or next(iter(request.workspace.collections.values()))
-    created = request.workspace.new_report(None, place.token, username, request.now, query_count=0)
-    return serialize_report(request.view, created, alone=True)
+    collection = request.workspace.personal_collection(username) or next(iter(request.workspace.collections.values()))
+    report = request.workspace.new_report(None, collection.token, username, request.now, query_count=0)
+    return serialize_report(request.view, report, alone=True)
 
 
 @routes.on("POST", "/reports/purge", 202)
@@ -52,18 +52,16 @@ def get_report(request: ApiRequest) -> Result:
 @routes.on("PATCH", "/reports/{report}", 202)
 @routes.on("PATCH", "/datasets/{dataset}", 202)
 def update_report(request: ApiRequest) -> Result:
-    found, values = request.report(), request.values("report", name=str, description=str, space_token=str)
+    report, values = request.report(), request.values("report", name=str, description=str, space_token=str)
     if len(values.get("name") or "") > _LONGEST_NAME:
         raise bad_request(f"Name is too long (maximum is {_LONGEST_NAME} characters)")
-    place = values.get("space_token") or found.collection
-    if place and (
-        place not in request.workspace.collections or not request.may_see(request.workspace.collections[place])
-    ):
+    collection = values.get("space_token") or report.collection
+    if collection and not request.may_see_token(collection):
         raise not_found("space")
-    request.workspace.move_report(found, place)
-    found.name, found.description = values.get("name", found.name), values.get("description", found.description)
-    found.edited_at = request.now
-    return serialize_report_or_dataset(request.view, found)
+    request.workspace.move_report(report, collection)
+    report.name, report.description = values.get("name", report.name), values.get("description", report.description)
+    report.edited_at = request.now
+    return serialize_report_or_dataset(request.view, report)
 
 
 @routes.on("DELETE", "/reports/{report}")
@@ -75,26 +73,26 @@ def delete_report(request: ApiRequest) -> Result:
 
 @routes.on("PATCH", "/reports/{report}/archive")
 def archive(request: ApiRequest) -> Result:
-    found = request.report()
-    if found.archived_at is not None and request.workspace.quirks.second_archive == 400:
+    report = request.report()
+    if report.archived_at is not None and request.workspace.quirks.second_archive == 400:
         raise bad_request("Report is already archived")
-    request.workspace.archive_report(found, request.now)
-    return serialize_report_or_dataset(request.view, found)
+    request.workspace.archive_report(report, request.now)
+    return serialize_report_or_dataset(request.view, report)
 
 
 @routes.on("PATCH", "/reports/{report}/unarchive")
 def unarchive(request: ApiRequest) -> Result:
-    found = request.report()
-    request.workspace.unarchive_report(found, request.now)
-    return serialize_report_or_dataset(request.view, found)
+    report = request.report()
+    request.workspace.unarchive_report(report, request.now)
+    return serialize_report_or_dataset(request.view, report)
 
 
 @routes.on("PATCH", "/reports/{report}/update_settings", 202)
 def update_settings(request: ApiRequest) -> Result:
-    found = request.report()
+    report = request.report()
     values = request.values("report", theme=(int, str), **dict.fromkeys(_SETTINGS, bool))
-    found.settings |= {name: values[name] for name in _SETTINGS if values.get(name) is not None}
-    return serialize_report_or_dataset(request.view, found)
+    report.settings |= {name: values[name] for name in _SETTINGS if values.get(name) is not None}
+    return serialize_report_or_dataset(request.view, report)
 
 
 @routes.on("GET", "/data_sources/{data_source}/reports")
@@ -112,24 +110,24 @@ def reports_of_data_source(request: ApiRequest) -> Result:
 
 @routes.on("GET", "/reports/{report}/queries")
 def queries(request: ApiRequest) -> Result:
-    found = request.report()
+    report = request.report()
     return request.whole(
-        "queries", request.workspace.queries_of(found), lambda query: serialize_query(request.view, found, query)
+        "queries", request.workspace.queries_of(report), lambda query: serialize_query(request.view, report, query)
     )
 
 
 @routes.on("POST", "/reports/{report}/queries", 201)
 def create_query(request: ApiRequest) -> Result:
-    found, values = request.report(), _query_values(request)
+    report, values = request.report(), _query_values(request)
     if not values.get("raw_query"):
         raise param_missing("query.raw_query")
-    source = _data_source(request, values) or request.workspace.data_source_of(found)
+    source = _data_source(request, values) or request.workspace.data_source_of(report)
     token = request.workspace.new_token("query")
-    name = values.get("name") or f"Query {found.query_count + 1}"
+    name = values.get("name") or f"Query {report.query_count + 1}"
     number = 19_000_000 + request.workspace.created_count
-    created = Query(token, number, name, values["raw_query"], source, request.now, request.now)
-    request.workspace.edit_queries(found, [*request.workspace.queries_of(found), created], request.now)
-    return serialize_query(request.view, found, created)
+    query = Query(token, number, name, values["raw_query"], source, request.now, request.now)
+    request.workspace.edit_queries(report, [*request.workspace.queries_of(report), query], request.now)
+    return serialize_query(request.view, report, query)
 
 
 @routes.on("GET", "/reports/{report}/queries/{query}")
@@ -139,27 +137,27 @@ def get_query(request: ApiRequest) -> Result:
 
 @routes.on("PATCH", "/reports/{report}/queries/{query}", 202)
 def update_query(request: ApiRequest) -> Result:
-    found, old, values = request.report(), request.query_of_report(), _query_values(request)
-    new = Query(
-        old.token,
-        old.id,
-        values.get("name") or old.name,
-        values.get("raw_query") or old.raw_query,
-        _data_source(request, values) or old.data_source,
-        old.created_at,
+    report, query, values = request.report(), request.query_of_report(), _query_values(request)
+    changed = Query(
+        query.token,
+        query.id,
+        values.get("name") or query.name,
+        values.get("raw_query") or query.raw_query,
+        _data_source(request, values) or query.data_source,
+        query.created_at,
         request.now,
     )
-    queries = [new if query.token == old.token else query for query in request.workspace.queries_of(found)]
-    request.workspace.edit_queries(found, queries, request.now)
-    return serialize_query(request.view, found, new)
+    queries = [changed if other.token == query.token else other for other in request.workspace.queries_of(report)]
+    request.workspace.edit_queries(report, queries, request.now)
+    return serialize_query(request.view, report, changed)
 
 
 @routes.on("DELETE", "/reports/{report}/queries/{query}")
 def delete_query(request: ApiRequest) -> Result:
-    found, gone = request.report(), request.query_of_report()
-    body = serialize_query(request.view, found, gone)
-    queries = [query for query in request.workspace.queries_of(found) if query.token != gone.token]
-    request.workspace.edit_queries(found, queries, request.now)
+    report, query = request.report(), request.query_of_report()
+    body = serialize_query(request.view, report, query)
+    queries = [other for other in request.workspace.queries_of(report) if other.token != query.token]
+    request.workspace.edit_queries(report, queries, request.now)
     return body
 
 

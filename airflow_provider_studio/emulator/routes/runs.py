@@ -49,12 +49,12 @@ def create_run(request: ApiRequest) -> Result:
 
 def start(request: ApiRequest) -> Run:
     """Start a run of the Report or dataset that the path names, with the body's parameters."""
-    found = request.report()
+    report = request.report()
     parameters = request.body().get("parameters") or {}
     if not isinstance(parameters, dict):
         raise bad_request("parameters is invalid")
-    _refresh_datasets(request, found)
-    return request.workspace.start_run(found, request.now, parameters, request.executed_by)
+    _refresh_datasets(request, report)
+    return request.workspace.start_run(report, request.now, parameters, request.executed_by)
 
 
 def _refresh_datasets(request: ApiRequest, report: Report) -> None:
@@ -92,12 +92,10 @@ def clone(request: ApiRequest) -> Result:
 @routes.on("POST", "/reports/{report}/runs/{run}/duplicates")
 def duplicate(request: ApiRequest) -> Result:
     request.run()
-    place = request.query.get("collection_id")
-    if place is not None and (
-        place not in request.workspace.collections or not request.may_see(request.workspace.collections[place])
-    ):
+    collection = request.query.get("collection_id")
+    if collection is not None and not request.may_see_token(collection):
         raise not_found("space")
-    copy = _copy(request, request.report(), place)
+    copy = _copy(request, request.report(), collection)
     token = request.workspace.new_token("duplicate")
     record = {"token": token, "parent": request.name("run"), "report": copy.token}
     request.workspace.records.setdefault("duplicates", {})[token] = record
@@ -107,10 +105,10 @@ def duplicate(request: ApiRequest) -> Result:
 @routes.on("GET", "/reports/{report}/runs/{run}/duplicates/{duplicate}")
 def get_duplicate(request: ApiRequest) -> Result:
     request.run()
-    found = request.workspace.records.get("duplicates", {}).get(request.name("duplicate"))
-    if found is None or found["parent"] != request.name("run"):
+    duplicate = request.workspace.records.get("duplicates", {}).get(request.name("duplicate"))
+    if duplicate is None or duplicate["parent"] != request.name("run"):
         raise not_found("duplicate")
-    return _duplicate(request, found)
+    return _duplicate(request, duplicate)
 
 
 def _duplicate(request: ApiRequest, record: dict[str, Any]) -> Body:
@@ -119,12 +117,12 @@ def _duplicate(request: ApiRequest, record: dict[str, Any]) -> Body:
     return {"token": record["token"], "state": "completed", "_links": links}
 
 
-def _copy(request: ApiRequest, original: Report, place: str | None) -> Report:
+def _copy(request: ApiRequest, original: Report, collection: str | None) -> Report:
     username = request.account.username or next(iter(request.workspace.people))
-    own = request.workspace.personal_collection(username)
+    personal = request.workspace.personal_collection(username)
     return request.workspace.new_report(
         f"Copy of {original.name}",
-        place or (own.token if own else original.collection),
+        collection or (personal.token if personal else original.collection),
         username,
         request.now,
         query_count=original.query_count,
@@ -143,8 +141,8 @@ def query_run(request: ApiRequest) -> Result:
 
 
 def _query_runs(request: ApiRequest) -> list[Body]:
-    found, queries = request.run(), request.workspace.queries_of(request.report())
-    return [serialize_query_run(request.view, found, query, first=at == 0) for at, query in enumerate(queries)]
+    run, queries = request.run(), request.workspace.queries_of(request.report())
+    return [serialize_query_run(request.view, run, query, first=at == 0) for at, query in enumerate(queries)]
 
 
 def _query_run(request: ApiRequest) -> tuple[Query, Body]:
@@ -169,11 +167,11 @@ def query_results_json(request: ApiRequest) -> Result:
 
 @routes.on("GET", "/reports/{report}/results/content.csv")
 def newest_results_csv(request: ApiRequest) -> Result:
-    found = request.report()
-    good = request.workspace.last_good_run(found, request.now, request.workspace.last_run(found, request.now))
+    report = request.report()
+    good = request.workspace.last_good_run(report, request.now, request.workspace.last_run(report, request.now))
     if good is None:
         raise not_found("run results")
-    return _csv(request, good, request.workspace.queries_of(found))
+    return _csv(request, good, request.workspace.queries_of(report))
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}/results/content.csv")
@@ -203,8 +201,8 @@ def _text(query: Query) -> str:
     return text.getvalue()
 
 
-def _csv(request: ApiRequest, found: Run, queries: list[Query]) -> Response:
-    _need_results(request, found)
+def _csv(request: ApiRequest, run: Run, queries: list[Query]) -> Response:
+    _need_results(request, run)
     if not request.workspace.quirks.results_as_zip:
         return Response(_text(queries[0]) if queries else "", media_type="text/csv")
     packed = io.BytesIO()
@@ -214,13 +212,13 @@ def _csv(request: ApiRequest, found: Run, queries: list[Query]) -> Response:
     return Response(packed.getvalue(), media_type="application/zip")
 
 
-def _json(request: ApiRequest, found: Run, query: Query) -> Response:
-    _need_results(request, found)
+def _json(request: ApiRequest, run: Run, query: Query) -> Response:
+    _need_results(request, run)
     return json_response(_rows(query), media_type="application/json")
 
 
-def _need_results(request: ApiRequest, found: Run) -> None:
-    if not request.workspace.has_results(found, request.now):
+def _need_results(request: ApiRequest, run: Run) -> None:
+    if not request.workspace.has_results(run, request.now):
         raise not_found("run results")
 
 
@@ -228,15 +226,15 @@ def _need_results(request: ApiRequest, found: Run) -> None:
 @routes.on("GET", "/reports/{report}/exports/runs/{run}/pdf.pdf")
 def pdf(request: ApiRequest) -> Result:
     """Start the export of a PDF, or return the state of an export that was started."""
-    found = request.run()
-    _need_results(request, found)
-    already_requested = found.token in request.workspace.pdfs_requested_at
-    requested_at = request.workspace.pdfs_requested_at.setdefault(found.token, request.now)
+    run = request.run()
+    _need_results(request, run)
+    already_requested = run.token in request.workspace.pdfs_requested_at
+    requested_at = request.workspace.pdfs_requested_at.setdefault(run.token, request.now)
     done = request.now >= requested_at + _PDF_DURATION
-    path = f"{request.view.root}/reports/{found.report}/exports/runs/{found.token}/pdf"
+    path = f"{request.view.root}/reports/{run.report}/exports/runs/{run.token}/pdf"
     return {
         "state": "completed" if done else "requested" if already_requested else "new",
-        "filename": f"{found.report}.pdf",
+        "filename": f"{run.report}.pdf",
         "_links": {"self": link(f"{path}.pdf"), "download": link(f"{path}/download")},
         "_forms": {"create": form("post", f"{path}.pdf")},
     }
@@ -244,11 +242,11 @@ def pdf(request: ApiRequest) -> Result:
 
 @routes.on("GET", "/reports/{report}/exports/runs/{run}/pdf/download")
 def pdf_download(request: ApiRequest) -> Result:
-    found = request.run()
-    requested_at = request.workspace.pdfs_requested_at.get(found.token)
+    run = request.run()
+    requested_at = request.workspace.pdfs_requested_at.get(run.token)
     if requested_at is None or request.now < requested_at + _PDF_DURATION:
         raise ApiError(404, "not_found", "export not yet generated")
-    return Response(_document(f"Report {found.report}, run {found.token}"), media_type="application/pdf")
+    return Response(_document(f"Report {run.report}, run {run.token}"), media_type="application/pdf")
 
 
 def _document(text: str) -> bytes:

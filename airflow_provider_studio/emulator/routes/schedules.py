@@ -38,13 +38,13 @@ def schedules(request: ApiRequest) -> Result:
 
 @routes.on("POST", "/reports/{report}/schedules", 201)
 def create_schedule(request: ApiRequest) -> Result:
-    found, values = request.report(), _values(request)
+    report, values = request.report(), _values(request)
     creator = request.account.username or next(iter(request.workspace.people))
     cron = _checked_cron(request, values.get("cron"))
-    created = Schedule(request.workspace.new_token("schedule"), found.token, cron, request.now, creator)
-    _change(created, values)
-    request.workspace.add_schedule(created)
-    return serialize_schedule(request.view, created)
+    schedule = Schedule(request.workspace.new_token("schedule"), report.token, cron, request.now, creator)
+    _change(schedule, values)
+    request.workspace.add_schedule(schedule)
+    return serialize_schedule(request.view, schedule)
 
 
 @routes.on("GET", "/reports/{report}/schedules/{schedule}")
@@ -54,12 +54,12 @@ def get_schedule(request: ApiRequest) -> Result:
 
 @routes.on("PATCH", "/reports/{report}/schedules/{schedule}", 202)
 def update_schedule(request: ApiRequest) -> Result:
-    found, values = request.schedule(), _values(request)
+    schedule, values = request.schedule(), _values(request)
     if "cron" in values:
-        request.workspace.change_schedule(found, _checked_cron(request, values["cron"]), request.now)
-    _change(found, values)
-    found.updated_at = request.now
-    return serialize_schedule(request.view, found)
+        request.workspace.change_schedule(schedule, _checked_cron(request, values["cron"]), request.now)
+    _change(schedule, values)
+    schedule.updated_at = request.now
+    return serialize_schedule(request.view, schedule)
 
 
 @routes.on("DELETE", "/reports/{report}/schedules/{schedule}")
@@ -136,11 +136,11 @@ def schedule_subscriptions(request: ApiRequest) -> Result:
 def create_subscription(request: ApiRequest) -> Result:
     options, joined = _subscription_options(request), _joined(request)
     token = request.workspace.new_token("subscription")
-    created = Subscription(
+    subscription = Subscription(
         token, joined.token, {f"{name}_enabled": False for name in _OPTIONS} | options, [], request.now
     )
-    request.workspace.add_subscription(created)
-    return serialize_subscription(request.view, created)
+    request.workspace.add_subscription(subscription)
+    return serialize_subscription(request.view, subscription)
 
 
 def _joined(request: ApiRequest) -> Schedule:
@@ -155,10 +155,10 @@ def _joined(request: ApiRequest) -> Schedule:
     if request.workspace.quirks.subscription_joins == "newest":
         return max(reversed(owned), key=lambda schedule: schedule.created_at)
     named = request.values("report_subscription", report_schedule_token=str).get("report_schedule_token")
-    found = next((schedule for schedule in owned if schedule.token == named), None)
-    if found is None:
+    schedule = next((schedule for schedule in owned if schedule.token == named), None)
+    if schedule is None:
         raise param_missing("report_schedule_token")
-    return found
+    return schedule
 
 
 @routes.on("GET", "/reports/{report}/subscriptions/{subscription}")
@@ -168,9 +168,9 @@ def get_subscription(request: ApiRequest) -> Result:
 
 @routes.on("PATCH", "/reports/{report}/subscriptions/{subscription}", 202)
 def update_subscription(request: ApiRequest) -> Result:
-    found = request.subscription()
-    found.options |= _subscription_options(request)
-    return serialize_subscription(request.view, found)
+    subscription = request.subscription()
+    subscription.options |= _subscription_options(request)
+    return serialize_subscription(request.view, subscription)
 
 
 @routes.on("DELETE", "/reports/{report}/subscriptions/{subscription}")
@@ -201,11 +201,11 @@ def slack_subscribers(request: ApiRequest) -> Result:
 
 def _subscribed(request: ApiRequest) -> Subscription:
     """Return the subscription that the path names, if the quirk `subscriber_lists` shows its subscribers."""
-    found, shown = request.subscription(), request.workspace.quirks.subscriber_lists
+    subscription, shown = request.subscription(), request.workspace.quirks.subscriber_lists
     if shown == "bad_request":
         raise bad_request(NOT_FOR_KEYS)
     if shown == "forbidden":
         raise ApiError(403, "forbidden", "You do not have permission to view this")
     if shown == "not_found":
         raise not_found("request path")
-    return found
+    return subscription

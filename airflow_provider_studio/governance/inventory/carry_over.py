@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The night before, as a walk needs it: what need not be asked again, and what must not silently go missing.
+"""The previous snapshot as a crawl needs it: what is not requested again, and which Reports must not go missing.
 
-A Report's schedules are carried over as long as nothing speaks against them: it was not edited, has as many schedules
-as before, and ran when they foretold and not otherwise. Since not every change shows in a Report's listing, a share of
-them is read again each night, so that no carried fact is older than `verify_within`.
+A Report's schedules are carried over while nothing has changed: it was not edited, has the same number of schedules,
+and ran when they predict and at no other time. Since not every change shows in a listing, a share of the schedules is
+read again for each snapshot, so that no carried fact is older than `verify_within`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from airflow_provider_studio.governance.sql import NIGHT_MEMORY
 from airflow_provider_studio.governance.storage import SAME_TIME, explained
 
 UNKNOWN_FOR = timedelta(days=30)
-"""So long a Report that cannot be read is kept as unknown; then it has disappeared."""
+"""How long an unreadable Report is carried over before it counts as gone."""
 _PERIODS = {
     "every_15_minutes": timedelta(minutes=15),
     "every_30_minutes": timedelta(minutes=30),
@@ -41,10 +41,10 @@ _PERIODS = {
     "weekly": timedelta(days=1),
     "monthly": timedelta(days=1),
 }
-"""Firings are whole multiples of these apart, but for daylight saving."""
+"""The times between two firings are multiples of these, except for daylight saving."""
 _DAYLIGHT_SAVING = timedelta(hours=1)
 _LATE = timedelta(hours=1)
-"""A foretold run that much later is overdue."""
+"""A predicted run is overdue after this time."""
 _SAME_TIME = timedelta(seconds=1)
 """Sources write times to the millisecond or to the second."""
 _SCHEDULED = """
@@ -53,17 +53,16 @@ WHERE unknown IS NOT TRUE AND schedules_count > 0 AND verified_at IS NOT NULL
 """
 
 
-_what_an_edit_changes = itemgetter("edited_at", "archived", "schedules_count")
+_edit_state = itemgetter("edited_at", "archived", "schedules_count")
 
 
 class PreviousSnapshot:
-    """What the newest finished snapshot knows. Without one, nothing.
+    """The newest finished snapshot; empty without one.
 
     :param snapshot: the newest finished snapshot.
-    :param taken_at: when this night's walk began.
-    :param verify_within: the oldest that a carried fact may be.
-    :param acted_on: Reports whose schedules governance itself may have deleted or made anew, which leaves no trace in
-        their listing.
+    :param taken_at: when the current crawl began.
+    :param verify_within: the maximum age of a carried fact.
+    :param acted_on: Reports whose schedules governance itself may have deleted or recreated, which no listing shows.
     """
 
     def __init__(
@@ -79,14 +78,14 @@ class PreviousSnapshot:
         self._taken_at = taken_at
         self._verify_within = verify_within
         self._scheduled: dict[str, ReportRow] = {}
-        self._told_by_rest: dict[str, Row] = {}
+        self._rest_values: dict[str, Row] = {}
         self._schedules: dict[str, list[ScheduleRow]] = {}
         self._last_runs: dict[str, tuple[datetime, bool | None]] = {}
         """When the last run of each Report began, and whether a schedule made it."""
         self.reports: dict[str, tuple[str | None, str | None, bool]] = {}
-        """Collection, type and whether it was unknown, of each Report."""
+        """Collection, type and whether it was unknown, by Report."""
         self.collection_filter: str | None = None
-        """Which Collections it read, where it says so."""
+        """Which Collections it contains; None where it does not say."""
         self._sizes: dict[tuple[str | None, str], int] = {}
         if snapshot is not None:
             self._load(snapshot)
@@ -99,7 +98,7 @@ class PreviousSnapshot:
             for row in fetched(connection.execute("SELECT * EXCLUDE (taken_at) FROM schedules ORDER BY report, token")):
                 self._schedules.setdefault(row["report"], []).append(cast("ScheduleRow", row))
             for row in fetched(connection.execute("SELECT token, archived, creator, collection FROM reports")):
-                self._told_by_rest[row.pop("token")] = row
+                self._rest_values[row.pop("token")] = row
             sql = "SELECT token, last_run_at, last_run_by_schedule FROM reports WHERE last_run_at IS NOT NULL"
             for row in fetched(connection.execute(sql)):
                 self._last_runs[row["token"]] = (row["last_run_at"], row["last_run_by_schedule"])
@@ -114,7 +113,7 @@ class PreviousSnapshot:
         return self._sizes.get((collection, kind), 0)
 
     def rows_of(self, tokens: Sequence[str]) -> list[ReportRow]:
-        """Return whole rows, of what is not too long unknown."""
+        """Return whole rows, without Reports that have been unknown for too long."""
         if self.snapshot is None or not tokens:
             return []
         with open_history([self.snapshot], memory=NIGHT_MEMORY) as connection:
@@ -124,72 +123,72 @@ class PreviousSnapshot:
         return [cast("ReportRow", row) for row in found if (row["seen_at"] or self._taken_at) >= oldest]
 
     def completed(self, row: ReportRow) -> ReportRow:
-        """Return a Discovery row with what only the REST API tells and seldom changes, as it was the night before."""
-        before = self._told_by_rest.get(row["token"], {})
+        """Return a Discovery row, completed from the previous snapshot by what only the REST API reports."""
+        previous = self._rest_values.get(row["token"], {})
         values: Row = {**row}
-        return cast("ReportRow", {**values, **{name: before[name] for name in before if values[name] is None}})
+        return cast("ReportRow", {**values, **{name: previous[name] for name in previous if values[name] is None}})
 
     def ran_by_schedule(self, report: ReportRow, schedules: Sequence[ScheduleRow] | None) -> bool | None:
         """Return whether a schedule made a Report's last run; None where that is unknown, or it never ran.
 
-        The schedule may be deleted by now, so what the snapshot before knew of the same run stays true. A run is known
-        by its start: the link to it may be missing or old.
+        The schedule may be deleted by now, so the fact of the previous snapshot about the same run stays true. A run is
+        identified by its start: the link to it may be missing or old.
 
-        :param schedules: the schedules that the Report has now; None where they were not read.
+        :param schedules: the Report's current schedules; None where they were not read.
         """
         ran, token = report["last_run_at"], report["token"]
         if ran is None:
             return None
         if schedules is not None and ran_by_schedule(ran, schedules):
             return True
-        before = self._last_runs.get(token)
-        if before is not None and abs(before[0] - ran) <= _SAME_TIME:
-            return before[1]
+        previous = self._last_runs.get(token)
+        if previous is not None and abs(previous[0] - ran) <= _SAME_TIME:
+            return previous[1]
         if schedules is None or self.reports.get(token, (None, None, False))[2]:
             return None
-        left = {one["token"] for one in schedules}
-        deleted = (one for one in self._schedules.get(token, ()) if one["token"] not in left)
-        return None if any(_may_have_fired(one, ran) for one in deleted) else False
+        existing = {schedule["token"] for schedule in schedules}
+        deleted = (schedule for schedule in self._schedules.get(token, ()) if schedule["token"] not in existing)
+        return None if any(_may_have_fired(schedule, ran) for schedule in deleted) else False
 
     def schedules_of(self, report: ReportRow) -> list[ScheduleRow] | None:
-        """Return a Report's schedules as they must be by now; None if they must be read.
+        """Return a Report's schedules as they must be now; None if they must be read.
 
-        :param report: its row of this night.
+        :param report: its current row.
         """
-        before, carried = self._scheduled.get(report["token"]), self._schedules.get(report["token"], [])
-        if before is None or len(carried) != report["schedules_count"] or self._is_due(before):
+        previous, carried = self._scheduled.get(report["token"]), self._schedules.get(report["token"], [])
+        if previous is None or len(carried) != report["schedules_count"] or self._is_due(previous):
             return None
-        if _what_an_edit_changes(before) != _what_an_edit_changes(report):
+        if _edit_state(previous) != _edit_state(report):
             return None
         ran = report["last_run_at"]
-        if ran == before["last_run_at"]:
-            return carried if not any(self._is_overdue(one, ran) for one in carried) else None
-        foretold = [self._fired(one, report) if _foretold(one, ran) else one for one in carried]
-        if ran is None or report["last_run_failed"] or foretold == carried:
+        if ran == previous["last_run_at"]:
+            return carried if not any(self._is_overdue(schedule, ran) for schedule in carried) else None
+        predicted = [self._fired(schedule, report) if _predicts(schedule, ran) else schedule for schedule in carried]
+        if ran is None or report["last_run_failed"] or predicted == carried:
             return None
-        return foretold if not any(self._is_overdue(one, ran) for one in foretold) else None
+        return predicted if not any(self._is_overdue(schedule, ran) for schedule in predicted) else None
 
-    def _is_due(self, before: ReportRow) -> bool:
-        """Whether it is the Report's turn to be read, or past it."""
-        if before["token"] in self._acted_on:
+    def _is_due(self, previous: ReportRow) -> bool:
+        """Whether the Report's schedules are to be read again: its turn has come, or governance acted on it."""
+        if previous["token"] in self._acted_on:
             return True
         days = max(1, self._verify_within.days)
-        turn = int.from_bytes(hashlib.sha256(before["token"].encode()).digest()[:4], "big")
+        turn = int.from_bytes(hashlib.sha256(previous["token"].encode()).digest()[:4], "big")
         today = self._taken_at.toordinal()
-        verified = before["verified_at"]
+        verified = previous["verified_at"]
         if verified is None or verified <= self._taken_at - self._verify_within:
             return True
         return (turn + today) % days == 0 and verified.toordinal() != today
 
     def _is_overdue(self, schedule: ScheduleRow, last_run_at: datetime | None) -> bool:
-        """Whether a run that was foretold did not come."""
+        """Whether a predicted run did not happen."""
         planned = schedule["next_scheduled_run"]
         if planned is None or planned > self._taken_at - _LATE:
             return False
         return last_run_at is None or last_run_at < planned - SAME_RUN
 
     def _fired(self, schedule: ScheduleRow, report: ReportRow) -> ScheduleRow:
-        """Return a schedule after the Report's last run, which it foretold."""
+        """Return a schedule after the Report's last run, which it predicted."""
         succeeded = report["last_successfully_run_at"]
         failed = report["last_run_failed"]
         return {
@@ -201,13 +200,13 @@ class PreviousSnapshot:
         }
 
     def _next(self, schedule: ScheduleRow, ran: datetime | None) -> datetime | None:
-        """When it fires next, where that needs no calendar: None for monthly ones and several days of the week."""
+        """Return when a schedule fires next; None where that needs a calendar: monthly, or several days a week."""
         planned, freq = schedule["next_scheduled_run"], schedule["freq"]
         days = str(schedule["day_of_week"] or "").strip("[]").split(",")
         if planned is None or ran is None or freq is None or freq == "monthly" or (freq == "weekly" and len(days) > 1):
             return None
         period = timedelta(days=7) if freq == "weekly" else _PERIODS[freq]
-        # The last firing rather than the one foretold long ago: it has the right side of daylight saving.
+        # Count from the last firing, not from an older prediction: daylight saving may have changed since.
         grid = timedelta(minutes=15)
         fired: datetime = planned + round((ran - planned) / grid) * grid
         while fired <= self._taken_at:
@@ -216,7 +215,7 @@ class PreviousSnapshot:
 
 
 def reports_acted_on(storage: UPath, workspace: str) -> frozenset[str]:
-    """Return the Reports that any journal names an action for."""
+    """Return the Reports that have an action in any journal."""
     names: list[str] = []
     for journal in journals_in(storage, workspace):
         with explained("list", journal):
@@ -226,13 +225,13 @@ def reports_acted_on(storage: UPath, workspace: str) -> frozenset[str]:
 
 
 def _may_have_fired(schedule: ScheduleRow, ran: datetime) -> bool:
-    """Whether a run may be one of a schedule that is gone: it came at its time, or its times are unknown."""
+    """Whether a deleted schedule may have made a run: it happened at the schedule's time, or the time is unknown."""
     is_known = schedule["freq"] in _PERIODS and (schedule["next_scheduled_run"] or schedule["last_run_at"])
-    return not is_known or _foretold(schedule, ran)
+    return not is_known or _predicts(schedule, ran)
 
 
-def _foretold(schedule: ScheduleRow, ran: datetime | None) -> bool:
-    """Whether a run is one of a schedule's, by the time of day (or of the hour) at which it fires."""
+def _predicts(schedule: ScheduleRow, ran: datetime | None) -> bool:
+    """Whether a run happened at a time of day (or of the hour) at which a schedule fires."""
     period = _PERIODS.get(schedule["freq"] or "")
     reference = schedule["next_scheduled_run"] or schedule["last_run_at"]
     if period is None or reference is None or ran is None:
@@ -240,5 +239,5 @@ def _foretold(schedule: ScheduleRow, ran: datetime | None) -> bool:
     shifts = [timedelta(0)]
     if period == timedelta(days=1) and schedule["time_zone"] != "UTC":
         shifts += [_DAYLIGHT_SAVING, -_DAYLIGHT_SAVING]
-    # A run begins a little after its firing, never before.
+    # A run begins a little after the firing, never before it.
     return any((ran - reference + shift + SAME_TIME) % period <= SAME_RUN for shift in shifts)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far an inventory is, kept in storage: one immutable file a page, so that a kill costs no more than a page.
+"""The checkpoint of an inventory in storage: one immutable file per page, so that a kill costs at most a page.
 
-The files' names tell what is done, and how long the pages were; nothing needs to be read to go on. Several tasks may
-work on one inventory at a time, each on Collections of its own.
+The names of the files say what is done and how long the pages were, so an inventory resumes without reading them.
+Several tasks may work on one inventory at the same time, each on its own Collections.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from airflow_provider_studio.governance.snapshots.schema import TIMES, Collectio
 from airflow_provider_studio.governance.storage import explained, write_whole
 
 RESUMED_WITHIN = timedelta(hours=24)
-"""What was begun longer ago is begun anew."""
+"""Older checkpoints are discarded."""
 
 
-class Progress:
-    """One inventory on its way.
+class Checkpoint:
+    """What an inventory has read so far.
 
-    :param folder: where it is kept.
-    :param spent: tells how many requests this process has spent so far.
+    :param folder: where the files are.
+    :param requests_sent: returns how many requests this process has sent so far.
     """
 
-    def __init__(self, folder: UPath, *, spent: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, folder: UPath, *, requests_sent: Callable[[], int] = lambda: 0) -> None:
         self.folder = folder
-        self._spent = spent
-        self._counted = spent()
+        self._requests_sent = requests_sent
+        self._recorded = requests_sent()
         self._lock = threading.Lock()
         self._names = self._listed()
 
     def begin(self, options: Mapping[str, Any], now: datetime) -> datetime:
-        """Go on with what was begun with the same options, or begin anew. Returns when it was begun."""
-        begun = self._read(CHECKPOINT) if CHECKPOINT in self._names else None
-        if begun is not None and begun["options"] == dict(options):
-            began_at = datetime.fromisoformat(begun["begun_at"])
+        """Resume an inventory with the same options, or start a new one. Returns when it started."""
+        record = self._read(CHECKPOINT) if CHECKPOINT in self._names else None
+        if record is not None and record["options"] == dict(options):
+            began_at = datetime.fromisoformat(record["begun_at"])
             if timedelta(0) <= now - began_at <= RESUMED_WITHIN:
                 return began_at
         self.discard()
@@ -52,11 +52,11 @@ class Progress:
 
     @property
     def begun_at(self) -> datetime | None:
-        """When it was begun, if it was."""
+        """When the inventory started; None before."""
         return datetime.fromisoformat(self._read(CHECKPOINT)["begun_at"]) if CHECKPOINT in self._names else None
 
     def discard(self) -> None:
-        """Forget everything."""
+        """Remove the checkpoint."""
         with explained("empty", self.folder):
             for name in sorted(self._names, key=lambda name: name != CHECKPOINT):
                 (self.folder / name).unlink(missing_ok=True)
@@ -67,90 +67,90 @@ class Progress:
     # Collections
 
     def collections(self) -> list[CollectionRow] | None:
-        """Return the Collections to read, or None before they were listed."""
+        """Return the Collections to read, or None before they are listed."""
         return list(self._read(COLLECTIONS)["rows"]) if COLLECTIONS in self._names else None
 
-    def keep_collections(self, rows: Sequence[CollectionRow]) -> None:
-        """Keep the Collections to read."""
+    def save_collections(self, rows: Sequence[CollectionRow]) -> None:
+        """Save the Collections to read."""
         self._write(COLLECTIONS, {"rows": rows})
 
     def unreadable(self, kind: str = "reports") -> dict[str, str]:
-        """Return the Collections whose Reports (or datasets) could not be read, and why."""
+        """Return the Collections whose Reports (or datasets) could not be read, each with the reason."""
         found = {name: file_names.unreadable_collection(name, kind) for name in self._sorted()}
         return {collection: self._read(name)["why"] for name, collection in found.items() if collection is not None}
 
-    def keep_unreadable(self, collection: str, kind: str, why: str) -> None:
-        """Keep that a Collection's Reports (or datasets) could not be read."""
+    def save_unreadable(self, collection: str, kind: str, why: str) -> None:
+        """Save that a Collection's Reports (or datasets) could not be read."""
         self._write(file_names.unreadable_file(kind, collection), {"why": why})
 
     # Pages
 
-    def kept(self) -> dict[tuple[str, str], list[PageName]]:
-        """Return the pages in storage, in order, by Collection and kind."""
+    def pages(self) -> dict[tuple[str, str], list[PageName]]:
+        """Return the saved pages in their order, by Collection and kind."""
         found: dict[tuple[str, str], list[PageName]] = {}
-        for kept in filter(None, map(file_names.parsed_page_file, self._sorted())):
-            found.setdefault((kept.collection, kept.kind), []).append(kept)
+        for page in filter(None, map(file_names.parsed_page_file, self._sorted())):
+            found.setdefault((page.collection, page.kind), []).append(page)
         return found
 
-    def keep_page(
+    def save_page(
         self, collection: str, kind: str, number: int, rows: Sequence[ReportRow], *, is_last: bool
     ) -> PageName:
-        """Keep a page of rows."""
-        kept = PageName(collection, kind, number, len(rows), is_last)
-        self._write(file_names.page_file(kept), {"rows": rows})
-        return kept
+        """Save a page of rows."""
+        page = PageName(collection, kind, number, len(rows), is_last)
+        self._write(file_names.page_file(page), {"rows": rows})
+        return page
 
-    def rows(self, kept: PageName) -> list[ReportRow]:
+    def rows(self, page: PageName) -> list[ReportRow]:
         """Return a page's rows."""
-        return [cast("ReportRow", _with_times(row)) for row in self._read(file_names.page_file(kept))["rows"]]
+        return [cast("ReportRow", _with_times(row)) for row in self._read(file_names.page_file(page))["rows"]]
 
-    def teach(self, sizes: PageSizes) -> None:
-        """Tell what the pages in storage show of the server's page sizes."""
-        for (_, kind), pages in self.kept().items():
+    def seed(self, sizes: PageSizes) -> None:
+        """Pass the lengths of the saved pages to the estimate of the server's page sizes."""
+        for (_, kind), pages in self.pages().items():
             for page, after in zip(pages, [*pages[1:], None], strict=True):
                 if page.rows:
                     sizes.saw(kind, page.rows, ended=None if after is None else not after.rows)
 
     # Schedules
 
-    def keep_schedules(self, batch: Mapping[str, Sequence[ScheduleRow] | None]) -> None:
-        """Keep what Reports' schedules are; None for a Report that is gone."""
+    def save_schedules(self, batch: Mapping[str, Sequence[ScheduleRow] | None]) -> None:
+        """Save the schedules of Reports; None for a Report that is gone."""
         self._write(file_names.schedules_file(next(iter(batch))), {"rows": batch})
 
     def schedules(self) -> dict[str, list[ScheduleRow] | None]:
-        """Return the schedules kept so far, by Report."""
+        """Return the schedules saved so far, by Report."""
         found: dict[str, list[ScheduleRow] | None] = {}
         for name in filter(file_names.is_schedules_file, self._sorted()):
             for report, rows in self._read(name)["rows"].items():
                 found[report] = None if rows is None else [cast("ScheduleRow", _with_times(row)) for row in rows]
         return found
 
-    def requests_spent(self) -> int:
-        """Return how many requests all tries together spent, as far as it was kept."""
-        counted = sum(int(self._read(name).get("spent", 0)) for name in self._sorted())
+    def requests_used(self) -> int:
+        """Return how many requests all tries sent together; those of a killed try since its last file are unknown."""
+        recorded = sum(int(self._read(name).get("spent", 0)) for name in self._sorted())
         with self._lock:
-            return counted + self._spent() - self._counted
+            return recorded + self._requests_sent() - self._recorded
 
     # Files
 
     def refresh(self) -> None:
-        """See what other tasks have kept."""
+        """List the files again, to see those of other tasks."""
         self._names = self._listed()
 
     def _sorted(self) -> list[str]:
-        return sorted(list(self._names))  # noqa: C414  a copy: other threads go on adding
+        return sorted(list(self._names))  # noqa: C414  a copy: other threads add names meanwhile
 
     def _listed(self) -> set[str]:
         with explained("list", self.folder):
             if not self.folder.exists():
                 return set()
-            return {one.name for one in self.folder.iterdir() if file_names.is_record(one.name)}
+            return {path.name for path in self.folder.iterdir() if file_names.is_record(path.name)}
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         with self._lock:
-            spent = self._spent()
-            new, self._counted = spent - self._counted, spent
-        text = json.dumps({**content, "spent": new}, default=_plain, ensure_ascii=False)
+            sent = self._requests_sent()
+            new, self._recorded = sent - self._recorded, sent
+        text = json.dumps({**content, "spent": new}, default=_iso_time, ensure_ascii=False)
         write_whole(self.folder / name, text.encode())
         with self._lock:
             self._names.add(name)
@@ -161,14 +161,14 @@ class Progress:
 
 
 def _with_times(row: Mapping[str, Any]) -> Row:
-    """Return a row as it was before JSON."""
+    """Return a row from JSON with its times as `datetime`."""
     return {
         name: datetime.fromisoformat(value) if name in TIMES and isinstance(value, str) else value
         for name, value in row.items()
     }
 
 
-def _plain(value: Any) -> str:
+def _iso_time(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is not kept in progress files")
+    raise TypeError(f"{type(value).__name__} cannot be saved in a checkpoint")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hold two sources' snapshots of one workspace against each other, and say where they differ."""
+"""Compare the snapshots of two sources of one workspace."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _EXAMPLES = 5
 def compare(one: Snapshot, other: Snapshot) -> dict[str, Any]:
     """Return how two snapshots differ, as plain JSON: `reports` in both, `only_in_one`, `only_in_other`, `differences`.
 
-    Each is a count with a few tokens; `differences` by column, where both know a value. Datasets and what is unknown
-    are left out: not every source tells of them.
+    Each is a count with a few tokens; `differences` are by column, where both have a value. Datasets and unknown
+    Reports are left out, since not every source reports them.
     """
     with open_history([one, other]) as connection:
         for name, snapshot in (("one", one), ("other", other)):

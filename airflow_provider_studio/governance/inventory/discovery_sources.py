@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reports from Studio's Discovery API or Discovery Database instead of the walk: cheaper, and with dated views.
+"""Reports from Studio's Discovery API or Discovery Database instead of the crawl: cheaper, and with dated views.
 
-Neither tells everything: nothing of datasets, of runs' totals, or of whether a Report is archived, which is carried
-over from the last walk that knew. Schedules are still read over the REST API, where there are any.
+Neither reports datasets, the total of runs, or whether a Report is archived; the latter is carried over from the last
+snapshot that knows it. Schedules are still read over the REST API.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 
 from airflow_provider_studio.client.discovery import DiscoveryClient
 from airflow_provider_studio.governance.errors import InventoryError
-from airflow_provider_studio.governance.inventory.checkpoint import Progress
+from airflow_provider_studio.governance.inventory.checkpoint import Checkpoint
 from airflow_provider_studio.governance.snapshots.schema import (
     REPORT_COLUMNS,
     TIMES,
@@ -25,7 +25,7 @@ from airflow_provider_studio.governance.snapshots.schema import (
 )
 
 EVERYTHING = "discovery"
-"""The pseudo Collection under which a source's pages are kept."""
+"""The pseudo Collection of a source's pages in the checkpoint."""
 _BATCH = 1000
 _COLUMNS = tuple(
     name for name in REPORT_COLUMNS if name not in {"taken_at", "token", "source", "unknown", "seen_at", "verified_at"}
@@ -35,25 +35,25 @@ _NOTHING = cast("ReportRow", dict.fromkeys(_COLUMNS))
 
 
 class _Pages:
-    """Keeps what was read in pages of the progress, and gives each Report once."""
+    """Saves what is read as pages of the checkpoint, and yields each Report once."""
 
     name: str
 
-    def keep(self, progress: Progress, pages: Iterable[list[ReportRow]]) -> None:
-        """Keep pages, unless all are kept already."""
-        kept = progress.kept().get((EVERYTHING, "reports"), [])
-        if kept and kept[-1].is_last:
+    def save(self, checkpoint: Checkpoint, pages: Iterable[list[ReportRow]]) -> None:
+        """Save pages, unless all are saved already."""
+        saved = checkpoint.pages().get((EVERYTHING, "reports"), [])
+        if saved and saved[-1].is_last:
             return
         number = 0
         for number, rows in enumerate(pages, start=1):
-            progress.keep_page(EVERYTHING, "reports", number, rows, is_last=False)
-        progress.keep_page(EVERYTHING, "reports", number + 1, [], is_last=True)
+            checkpoint.save_page(EVERYTHING, "reports", number, rows, is_last=False)
+        checkpoint.save_page(EVERYTHING, "reports", number + 1, [], is_last=True)
 
-    def rows(self, progress: Progress) -> Iterator[ReportRow]:
-        """Return what was kept, each Report once."""
+    def rows(self, checkpoint: Checkpoint) -> Iterator[ReportRow]:
+        """Yield the saved rows, each Report once."""
         seen: set[str] = set()
-        for page in progress.kept().get((EVERYTHING, "reports"), []):
-            for row in progress.rows(page):
+        for page in checkpoint.pages().get((EVERYTHING, "reports"), []):
+            for row in checkpoint.rows(page):
                 if row["token"] not in seen:
                     seen.add(row["token"])
                     yield row
@@ -78,52 +78,52 @@ class DiscoveryAPI(_Pages):
             {"token": row["token"], "name": row.get("name")} for batch in batches for row in batch
         ]
         if not rows:
-            raise InventoryError(f"The Discovery API tells of no Collection of workspace {self._client.workspace!r}.")
+            raise InventoryError(f"The Discovery API reports no Collection of workspace {self._client.workspace!r}.")
         return rows
 
-    def read(self, progress: Progress, begun_at: datetime) -> None:
+    def read(self, checkpoint: Checkpoint, begun_at: datetime) -> None:
         """Read the Reports and their stats."""
         stats: dict[str, tuple[Any, Any]] = {}
         for batch in self._client.batches("report_stats", include_personal=self._personal):
             for row in batch:
                 views = row.get("view_count", row.get("total_views_count"))
                 stats[row["report_token"]] = (views, row.get("active_schedules_count"))
-        names = {one["token"]: one["name"] for one in progress.collections() or []}
+        names = {collection["token"]: collection["name"] for collection in checkpoint.collections() or []}
         batches = self._client.batches("reports", include_personal=self._personal)
-        self.keep(progress, ([_api_row(row, stats, names, begun_at) for row in batch] for batch in batches))
+        self.save(checkpoint, ([_api_row(row, stats, names, begun_at) for row in batch] for batch in batches))
 
 
 def _api_row(
-    told: Mapping[str, Any], stats: Mapping[str, tuple[Any, Any]], names: Mapping[str, Any], seen_at: datetime
+    report: Mapping[str, Any], stats: Mapping[str, tuple[Any, Any]], names: Mapping[str, Any], seen_at: datetime
 ) -> ReportRow:
-    views, schedules = stats.get(told["token"], (None, None))
-    last_run_at = _time(told.get("last_run_at"))
-    succeeded_at = _time(told.get("last_successfully_run_at"))
-    state = told.get("last_run_state")
+    views, schedules = stats.get(report["token"], (None, None))
+    last_run_at = _time(report.get("last_run_at"))
+    succeeded_at = _time(report.get("last_successfully_run_at"))
+    state = report.get("last_run_state")
     failed = {"failed": True, "succeeded": False, "completed": False}.get(str(state))
     if state is None:
         failed = last_run_failed(
-            last_run_at, succeeded_at, seen_at, is_success_known="last_successfully_run_at" in told
+            last_run_at, succeeded_at, seen_at, is_success_known="last_successfully_run_at" in report
         )
     return {
         **_NOTHING,
-        "token": told["token"],
-        "id": None if told.get("id") is None else str(told["id"]),
-        "name": told.get("name"),
+        "token": report["token"],
+        "id": None if report.get("id") is None else str(report["id"]),
+        "name": report.get("name"),
         "type": "Report",
-        "collection": told.get("space_token"),
-        "collection_name": names.get(str(told.get("space_token"))),
-        "creator_email": told.get("creator_email"),
-        "created_at": _time(told.get("created_at")),
-        "edited_at": _time(told.get("edited_at")),
+        "collection": report.get("space_token"),
+        "collection_name": names.get(str(report.get("space_token"))),
+        "creator_email": report.get("creator_email"),
+        "created_at": _time(report.get("created_at")),
+        "edited_at": _time(report.get("edited_at")),
         "last_run_at": last_run_at,
         "last_successfully_run_at": succeeded_at,
         "last_run_failed": failed,
-        "last_viewed_at": _time(told.get("last_viewed_at")),
+        "last_viewed_at": _time(report.get("last_viewed_at")),
         "view_count": views,
         "schedules_count": schedules,
-        "web_url": told.get("report_url"),
-        "description": told.get("description"),
+        "web_url": report.get("report_url"),
+        "description": report.get("description"),
         "source": "discovery_api",
         "unknown": False,
         "seen_at": seen_at,
@@ -152,27 +152,27 @@ LEFT JOIN (SELECT q.report_id AS report_id, count(DISTINCT q.id) AS query_count,
            GROUP BY q.report_id) q ON q.report_id = r.id
 ORDER BY r.id
 """
-"""Plain SQL that any database takes. A query of one's own gives the same columns, and may give `token`, `collection`,
-`archived`, `creator` and any other column of a snapshot's `reports`."""
+"""Standard SQL. Another query must return the same columns, and may return `token`, `collection`, `archived`, `creator`
+and any other column of a snapshot's `reports`."""
 SCHEMA = "MODE.ORGANIZATION_USAGE"
 _REPORT_URL = re.compile(r"/reports/([0-9a-f]{12})(?![0-9a-f])")
 _NEEDED = ("view_count", "last_viewed_at", "schedules_count")
 
 
 class Database(Protocol):
-    """Anything that runs a query, such as an Airflow SQL hook with a little wrapping."""
+    """An object that runs a query, such as a wrapper of an Airflow SQL hook."""
 
     def run(self, sql: str) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
         """Run a query; return the columns' names and the rows, lazily."""
 
 
 class DiscoveryDatabase(_Pages):
-    """The Discovery Database as a source: a database that Studio shares, with an event a view.
+    """The Discovery Database as a source: a database that Studio shares, with one event per view.
 
-    The database knows Reports by their `id`. Their tokens come from the addresses of their queries, or from what
-    earlier nights know of ids; what has none is counted, and no row.
+    The database identifies Reports by their `id`. Their tokens come from the URLs of their queries, or from the ids in
+    earlier snapshots; a Report without a token is counted, and gets no row.
 
-    :param tokens: Reports' tokens by id, as earlier nights know them.
+    :param tokens: Reports' tokens by id, from earlier snapshots.
     :param schema: where its tables are.
     :param query: another query than `QUERY`; `{schema}` in it is replaced.
     """
@@ -190,25 +190,25 @@ class DiscoveryDatabase(_Pages):
         self.without_token = 0
 
     def list_collections(self) -> list[CollectionRow]:
-        """Return none: the database knows Collections by name alone."""
+        """Return none: the database has only the names of Collections."""
         return []
 
-    def read(self, progress: Progress, begun_at: datetime) -> None:
+    def read(self, checkpoint: Checkpoint, begun_at: datetime) -> None:
         """Read the Reports.
 
-        :raises InventoryError: the query gives no rows, or lacks a column.
+        :raises InventoryError: the query returns no rows, or lacks a column.
         """
         columns, rows = self._database.run(self._sql)
         names = [name.lower() for name in columns]
         missing = [name for name in _NEEDED if name not in names]
         if missing or not {"id", "token"} & set(names):
             raise InventoryError(
-                f"The query of the Discovery Database gives no column {', '.join(missing) or 'id or token'}; "
-                f"it gave {', '.join(names)}."
+                f"The query of the Discovery Database returns no column {', '.join(missing) or 'id or token'}; "
+                f"it returns {', '.join(names)}."
             )
-        self.keep(progress, self._pages(names, rows, begun_at))
-        if not progress.kept()[EVERYTHING, "reports"][:-1]:
-            raise InventoryError("The Discovery Database tells of no Report. Check its schema and the connection.")
+        self.save(checkpoint, self._pages(names, rows, begun_at))
+        if not checkpoint.pages()[EVERYTHING, "reports"][:-1]:
+            raise InventoryError("The Discovery Database reports no Report. Check its schema and the connection.")
 
     def _pages(self, names: list[str], rows: Iterator[Sequence[Any]], begun_at: datetime) -> Iterator[list[ReportRow]]:
         page: list[ReportRow] = []
@@ -224,27 +224,27 @@ class DiscoveryDatabase(_Pages):
         if page:
             yield page
 
-    def _row(self, told: Row, seen_at: datetime) -> ReportRow | None:
-        identifier = None if told.get("id") is None else str(told["id"])
-        found = _REPORT_URL.search(str(told.get("url") or ""))
-        token = told.get("token") or (found[1] if found else None) or self._tokens.get(identifier or "")
+    def _row(self, values: Row, seen_at: datetime) -> ReportRow | None:
+        identifier = None if values.get("id") is None else str(values["id"])
+        found = _REPORT_URL.search(str(values.get("url") or ""))
+        token = values.get("token") or (found[1] if found else None) or self._tokens.get(identifier or "")
         if not token:
             return None
         known = {
-            name: _time(told[name]) if name in TIMES else _plain(told[name])
+            name: _time(values[name]) if name in TIMES else _plain(values[name])
             for name in _COLUMNS
-            if told.get(name) is not None
+            if values.get(name) is not None
         }
         row: Row = {**_NOTHING, "type": "Report", **known, "token": str(token), "id": identifier}
-        # No event is no view and no schedule: the tables hold them all.
-        row |= {name: told.get(name) or 0 for name in ("view_count", "schedules_count")}
+        # The tables hold all views and schedules, so a Report without any has 0.
+        row |= {name: values.get(name) or 0 for name in ("view_count", "schedules_count")}
         last_run_at, succeeded_at = row["last_run_at"], row["last_successfully_run_at"]
         row["last_run_failed"] = last_run_failed(last_run_at, succeeded_at, seen_at)
         return cast("ReportRow", {**row, "source": self.name, "unknown": False, "seen_at": seen_at})
 
 
 def _time(value: Any) -> datetime | None:
-    """Return a time with its zone; UTC where it has none."""
+    """Return a time with a zone, UTC where it has none."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
@@ -253,5 +253,5 @@ def _time(value: Any) -> datetime | None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a database's value as a row keeps it."""
+    """Return a value of a database as a row stores it."""
     return value if isinstance(value, str | int | float | bool) else str(value)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Take an inventory: every Report of a workspace becomes a row of a snapshot, or is named as unknown.
 
-What could not be read is named, never guessed: an absent key is NULL; the Reports of a Collection that is forbidden or
-vanished stay as unknown; and a night that found no Collection, or far fewer Reports than the night before, is no
-snapshot. A try that was killed goes on where it ended, and the finished snapshot appears at once.
+What cannot be read is never guessed: a missing key is NULL; the Reports of a Collection that is forbidden or vanished
+stay as unknown; and an inventory that finds no Collection, or far fewer Reports than the previous snapshot, fails. A
+killed try resumes from its checkpoint, and the snapshot is complete when it appears.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from upath import UPath
 from airflow_provider_studio.client.client import CollectionFilter, StudioClient
 from airflow_provider_studio.governance.errors import InventoryError
 from airflow_provider_studio.governance.inventory.carry_over import PreviousSnapshot, reports_acted_on
-from airflow_provider_studio.governance.inventory.checkpoint import Progress
+from airflow_provider_studio.governance.inventory.checkpoint import Checkpoint
 from airflow_provider_studio.governance.inventory.crawler import RestCrawler, rows_once
 from airflow_provider_studio.governance.inventory.loss_limit import ALWAYS_ALLOWED, worst_loss
-from airflow_provider_studio.governance.inventory.progress_log import Estimate
+from airflow_provider_studio.governance.inventory.progress_log import ProgressLog
 from airflow_provider_studio.governance.inventory.summary import InventorySummary
 from airflow_provider_studio.governance.layout import checkpoint_folder
 from airflow_provider_studio.governance.snapshots import rolling_history
@@ -42,27 +42,29 @@ log = logging.getLogger(__name__)
 VERIFY_WITHIN = timedelta(days=28)
 MAX_SHRINK = 0.2
 _MAX_UNKNOWN = 0.5
+_REREAD_SHARE = 0.2
+"""The share of the schedules that an inventory after the first is expected to read."""
 
 
 class Source(Protocol):
-    """Where the Reports come from, other than the walk over the REST API."""
+    """A source of Reports other than the crawl over the REST API."""
 
     name: str
 
     def list_collections(self) -> list[CollectionRow]:
-        """Return the Collections that it knows, each with `token` and `name`."""
+        """Return the Collections that the source reports."""
 
-    def read(self, progress: Progress, begun_at: datetime) -> None:
-        """Read its Reports into pages of the progress."""
+    def read(self, checkpoint: Checkpoint, begun_at: datetime) -> None:
+        """Read the Reports into pages of the checkpoint."""
 
-    def rows(self, progress: Progress) -> Iterator[ReportRow]:
-        """Return what it read, each Report once."""
+    def rows(self, checkpoint: Checkpoint) -> Iterator[ReportRow]:
+        """Yield what was read, each Report once."""
 
 
 def take_inventory(client: StudioClient, storage: UPath, **options: Any) -> InventorySummary:
-    """Walk the workspace and write a snapshot; the options are those of `Inventory`.
+    """Crawl the workspace and write a snapshot; the options are those of `Inventory`.
 
-    :raises StorageError: the storage cannot be written; found out before the first request.
+    :raises StorageError: the storage cannot be written; this is checked before the first request.
     :raises InventoryError: too little was read to be a snapshot.
     """
     inventory = Inventory(client, storage, **options)
@@ -72,16 +74,16 @@ def take_inventory(client: StudioClient, storage: UPath, **options: Any) -> Inve
 
 
 class Inventory:
-    """An inventory in steps, which several tasks may share: one begins, any number read a part each, one finishes.
+    """An inventory in steps for several tasks: one begins, any number of them read a part each, one finishes.
 
-    :param collection_filter: `custom` leaves other members' personal Collections out.
+    :param collection_filter: `custom` excludes other members' personal Collections.
     :param source: where the Reports come from, if not from the REST API. Schedules always come from there.
-    :param walk: names this inventory; what was begun under the same name and not finished is gone on with.
-    :param verify_within: how old a fact may be that is carried over instead of read again.
-    :param max_shrink: which share of the Reports may be gone since the snapshot before, and within a day.
-    :param threads: how many requests may be on their way at once.
-    :param with_schedules: whether to read schedules; without them nobody can be told by whom a Report was run.
-    :param progress: is told in a sentence how far the walk is, and how long it will take.
+    :param walk: the name of this inventory; an unfinished one of the same name is resumed.
+    :param verify_within: the maximum age of a fact that is carried over instead of read again.
+    :param max_shrink: which share of the Reports may be gone since the previous snapshot, and within a day.
+    :param threads: how many requests may run at once.
+    :param with_schedules: whether to read schedules; without them it is unknown who ran a Report.
+    :param progress: receives a sentence about the progress of the crawl and the time that it still needs.
     """
 
     def __init__(
@@ -112,22 +114,21 @@ class Inventory:
         self._threads = threads
         self._with_schedules = with_schedules
         self._now = now
-        self._tell = progress
-        self._spent_before = client.spending.requests
+        self._report = progress
         self._folder = checkpoint_folder(storage, client.workspace, walk)
-        self._progress = Progress(self._folder, spent=lambda: client.spending.requests)
+        self._checkpoint = Checkpoint(self._folder, requests_sent=lambda: client.spending.requests)
 
     def begin(self) -> int:
-        """Begin, or go on with what was begun. Returns how many Collections there are."""
+        """Begin or resume the inventory, and return the number of Collections."""
         self._store.check_writable()
         source = self._source.name if self._source else "rest"
-        began_at = self._progress.begin({"collection_filter": self._filter, "source": source}, self._now())
+        began_at = self._checkpoint.begin({"collection_filter": self._filter, "source": source}, self._now())
         self._set_up(began_at)
         if self._source is None:
-            return len(self._walk.list_collections(self._filter))
-        if self._progress.collections() is None:
-            self._progress.keep_collections(self._source.list_collections())
-        return len(self._progress.collections() or [])
+            return len(self._crawler.list_collections(self._filter))
+        if self._checkpoint.collections() is None:
+            self._checkpoint.save_collections(self._source.list_collections())
+        return len(self._checkpoint.collections() or [])
 
     def read(self, part: int = 0, parts: int = 1) -> None:
         """Read every `parts`-th Collection, from the one numbered `part`, and its Reports' schedules."""
@@ -135,18 +136,18 @@ class Inventory:
             raise InventoryError(f"part is {part} of {parts}; parts are numbered from 0.")
         collections = self._collections()[part::parts]
         if self._source is None:
-            self._walk.read_reports(collections)
+            self._crawler.read_reports(collections)
         else:
-            self._source.read(self._progress, self._began_at)
+            self._source.read(self._checkpoint, self._began_at)
         rows = (row for row, _ in self._rows(collections))
-        self._walk.read_schedules([row for row in rows if self._must_read(row)])
+        self._crawler.read_schedules([row for row in rows if self._must_read(row)])
 
     def finish(self) -> InventorySummary:
         """Write the snapshot of what was read.
 
-        :raises InventoryError: too little was read to be one; the next try reads everything anew.
+        :raises InventoryError: too little was read to be a snapshot; the next try reads everything again.
         """
-        self._progress.refresh()
+        self._checkpoint.refresh()
         collections = self._collections()
         self._check_complete(collections)
         snapshot = Snapshot(self._store.folder_of(self._began_at), self._began_at)
@@ -157,103 +158,107 @@ class Inventory:
             self._began_at,
             source=self._source.name if self._source else "rest",
             collection_filter=self._filter,
-            unreadable_collections=list(self._progress.unreadable()),
-            unreadable_datasets=list(self._progress.unreadable("datasets")),
+            unreadable_collections=list(self._checkpoint.unreadable()),
+            unreadable_datasets=list(self._checkpoint.unreadable("datasets")),
         )
         summary.collections = len(collections) - len(summary.unreadable_collections)
         with self._store.writer(self._began_at) as writer:
             present = self._write_rows(writer, summary, collections)
             self._check_not_shrunk(summary, present)
-            summary.requests_spent = self._progress.requests_spent()
+            summary.requests_spent = self._checkpoint.requests_used()
             summary.seconds = (self._now() - self._began_at).total_seconds()
             writer.finish(summary.to_dict())
         rolling_history.write_history(self._store, snapshot)
-        self._progress.discard()
-        self._tell(f"Snapshot {summary.snapshot}: {summary.reports:,} Reports, {summary.requests_spent:,} requests")
+        self._checkpoint.discard()
+        self._report(
+            f"Snapshot {summary.snapshot}: {counted(summary.reports, 'Report')}, {counted(summary.requests_spent, 'request')}"
+        )
         return summary
 
     # What each step needs
 
     def _set_up(self, began_at: datetime) -> None:
-        nights = [one for one in self._store.all() if one.taken_at < began_at]
-        self._earlier = nights
+        earlier = [snapshot for snapshot in self._store.all() if snapshot.taken_at < began_at]
+        self._earlier = earlier
         self._began_at = began_at
-        self._before = PreviousSnapshot(
-            nights[-1] if nights else None,
+        self._previous = PreviousSnapshot(
+            earlier[-1] if earlier else None,
             began_at,
             verify_within=self._verify_within,
             acted_on=reports_acted_on(self._store.storage, self._client.workspace),
         )
-        estimate = Estimate(self._tell, lambda: self._client.spending.requests, reread_share=0.2 if nights else 1.0)
-        self._walk = RestCrawler(
-            self._client, self._progress, self._before, began_at, estimate=estimate, threads=self._threads
+        reread_share = _REREAD_SHARE if earlier else 1.0
+        progress_log = ProgressLog(self._report, lambda: self._client.spending.requests, reread_share=reread_share)
+        self._crawler = RestCrawler(
+            self._client, self._checkpoint, self._previous, began_at, progress_log=progress_log, threads=self._threads
         )
 
     def _collections(self) -> list[CollectionRow]:
-        """The Collections, where an inventory was begun, be it by another task."""
-        began_at, rows = self._progress.begun_at, self._progress.collections()
+        """Return the Collections of the inventory that this or another task began."""
+        began_at, rows = self._checkpoint.begun_at, self._checkpoint.collections()
         if began_at is None or rows is None:
             raise InventoryError(f"No inventory was begun in {self._folder}. Run the task that begins it first.")
-        if not hasattr(self, "_walk"):
+        if not hasattr(self, "_crawler"):
             self._set_up(began_at)
         return rows
 
     def _rows(self, collections: list[CollectionRow]) -> Iterator[tuple[ReportRow, CollectionRow | None]]:
-        """Every Report that was read once, with its Collection."""
+        """Yield every Report that was read once, with its Collection."""
         if self._source is None:
-            yield from rows_once(self._progress, collections)
+            yield from rows_once(self._checkpoint, collections)
             return
-        places = {one["token"]: one for one in collections}
-        for row in self._source.rows(self._progress):
-            yield self._before.completed(row), places.get(row["collection"] or "")
+        by_token = {collection["token"]: collection for collection in collections}
+        for row in self._source.rows(self._checkpoint):
+            yield self._previous.completed(row), by_token.get(row["collection"] or "")
 
     def _must_read(self, row: ReportRow) -> bool:
-        return self._with_schedules and row["schedules_count"] != 0 and self._before.schedules_of(row) is None
+        return self._with_schedules and row["schedules_count"] != 0 and self._previous.schedules_of(row) is None
 
     # Finishing
 
     def _check_complete(self, collections: list[CollectionRow]) -> None:
         if self._source is not None:
             return
-        kept, unreadable = self._progress.kept(), self._progress.unreadable()
-        without = self._progress.unreadable("datasets")
-        for one in collections:
-            kinds = [] if one["token"] in unreadable else ["reports"]
-            kinds += [] if one["token"] in without or one["token"] in unreadable else ["datasets"]
+        saved, unreadable = self._checkpoint.pages(), self._checkpoint.unreadable()
+        without_datasets = self._checkpoint.unreadable("datasets")
+        for collection in collections:
+            token = collection["token"]
+            kinds = [] if token in unreadable else ["reports"]
+            kinds += [] if token in without_datasets or token in unreadable else ["datasets"]
             for kind in kinds:
-                pages = kept.get((one["token"], kind), [])
+                pages = saved.get((token, kind), [])
                 if not pages or not pages[-1].is_last:
                     raise InventoryError(
-                        f"The {kind} of Collection {one['token']} were not read to their end. "
+                        f"The {kind} of Collection {token} were not read to their end. "
                         "Run the tasks that read the parts of this inventory again."
                     )
 
     def _write_rows(
         self, writer: SnapshotWriter, summary: InventorySummary, collections: list[CollectionRow]
     ) -> set[str]:
-        """Write all rows, and return the tokens of the Reports that are there, or where nobody could look."""
-        met: set[str] = set()
-        schedules = self._progress.schedules()
+        """Write all rows, and return the tokens of the Reports that exist or cannot be read."""
+        listed: set[str] = set()
+        schedules = self._checkpoint.schedules()
         summary.schedules_read = len(schedules)
         for row, collection in self._rows(collections):
-            met.add(row["token"])
+            listed.add(row["token"])
             self._write(writer, summary, row, collection, schedules)
-        missing = [token for token in self._before.reports if token not in met]
-        places = {one["token"]: one for one in collections}
-        hidden = self._hidden(missing, places)
-        asked_for = self._walk.ask_for_missing([one for one in missing if one not in hidden], places)
-        self._walk.read_schedules([row for row in asked_for if self._must_read(row)])
-        schedules = self._progress.schedules() if asked_for else {}
-        for row in asked_for:
-            self._write(writer, summary, row, places.get(row["collection"] or ""), schedules)
-        unknown = self._before.rows_of(sorted(hidden))
+        missing = [token for token in self._previous.reports if token not in listed]
+        by_token = {collection["token"]: collection for collection in collections}
+        hidden = self._hidden(missing, by_token)
+        found = self._crawler.read_missing([token for token in missing if token not in hidden], by_token)
+        self._crawler.read_schedules([row for row in found if self._must_read(row)])
+        schedules = self._checkpoint.schedules() if found else {}
+        for row in found:
+            self._write(writer, summary, row, by_token.get(row["collection"] or ""), schedules)
+        unknown = self._previous.rows_of(sorted(hidden))
         for row in unknown:
             writer.add("reports", unknown_row(row))
         summary.unknown = len(unknown)
-        summary.disappeared = len(missing) - len(asked_for) - len(unknown)
-        vanished = {token for row in unknown if (token := row["collection"]) is not None} - places.keys()
+        summary.disappeared = len(missing) - len(found) - len(unknown)
+        vanished = {token for row in unknown if (token := row["collection"]) is not None} - by_token.keys()
         summary.unreadable_collections = sorted({*summary.unreadable_collections, *vanished})
-        return met | hidden | {row["token"] for row in asked_for}
+        return listed | hidden | {row["token"] for row in found}
 
     def _write(
         self,
@@ -268,10 +273,10 @@ class Inventory:
         if token in read:
             schedules = read[token]
             if schedules is None:
-                return  # it vanished during the walk
+                return  # it vanished during the crawl
         elif row["schedules_count"] != 0:
-            schedules = self._before.schedules_of(row)
-        by_schedule = self._before.ran_by_schedule(row, schedules)
+            schedules = self._previous.schedules_of(row)
+        by_schedule = self._previous.ran_by_schedule(row, schedules)
         writer.add("reports", with_schedules(row, collection, schedules, by_schedule=by_schedule))
         for schedule in schedules or ():
             writer.add("schedules", schedule)
@@ -282,19 +287,19 @@ class Inventory:
         summary.scheduled_reports += bool(schedules) and not is_dataset
         summary.schedules += len(schedules or ())
 
-    def _hidden(self, missing: list[str], places: dict[str, CollectionRow]) -> set[str]:
-        """Return which of the missing Reports are where nobody could look, rather than gone."""
-        unreadable = {"Report": set(self._progress.unreadable())}
-        unreadable[DATASET] = unreadable["Report"] | set(self._progress.unreadable("datasets"))
-        same_scope = self._before.collection_filter in (None, self._filter)
+    def _hidden(self, missing: list[str], collections: dict[str, CollectionRow]) -> set[str]:
+        """Return the missing Reports that cannot be read and so may still exist."""
+        unreadable = {"Report": set(self._checkpoint.unreadable())}
+        unreadable[DATASET] = unreadable["Report"] | set(self._checkpoint.unreadable("datasets"))
+        same_scope = self._previous.collection_filter in (None, self._filter)
         found = set()
         for token in missing:
-            collection, kind, _ = self._before.reports[token]
+            collection, kind, _ = self._previous.reports[token]
             is_dataset = kind == DATASET
             if (
                 collection in unreadable[DATASET if is_dataset else "Report"]
-                or (collection is not None and collection not in places and same_scope and bool(places))
-                or (is_dataset and self._source is not None)  # Discovery does not tell of datasets
+                or (collection is not None and collection not in collections and same_scope and bool(collections))
+                or (is_dataset and self._source is not None)  # Discovery does not report datasets
             ):
                 found.add(token)
         return found
@@ -304,14 +309,14 @@ class Inventory:
         summary.gone, summary.gone_of = loss.gone, loss.of
         read, unknown = summary.reports + summary.datasets, summary.unknown
         if loss.is_more_than(self._max_shrink):
-            self._progress.discard()
+            self._checkpoint.discard()
             raise InventoryError(
                 f"{loss.gone:,} of the {loss.of:,} Reports of the snapshot of {loss.since:%Y-%m-%d %H:%M UTC} are "
                 f"gone, more than {self._max_shrink:.0%}; {read:,} were read. This is no snapshot: the token may see "
                 "less than it did. If they were really deleted, run once with a larger max_shrink."
             )
         if unknown > max(ALWAYS_ALLOWED, _MAX_UNKNOWN * (read + unknown)):
-            self._progress.discard()
+            self._checkpoint.discard()
             raise InventoryError(
                 f"{unknown:,} of {read + unknown:,} Reports could not be read, because of "
                 f"{counted(len(summary.unreadable_collections), 'Collection')} forbidden or vanished "

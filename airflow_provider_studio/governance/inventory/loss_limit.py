@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many Reports may be gone before an inventory is refused: a share a day, however many snapshots a day has."""
+"""How many Reports may be gone before an inventory is refused: a share per day, for any number of snapshots a day."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_studio.governance.snapshots.store import Snapshot, open_hi
 ALWAYS_ALLOWED = 20
 """Losing up to this many Reports never trips `max_shrink`."""
 _A_DAY = timedelta(hours=20)
-"""Nightly inventories that are further apart are of different nights: they do not begin at the same minute."""
+"""Inventories at least this far apart are of different days: nightly ones do not start at the same minute."""
 
 
 @dataclass(frozen=True)
@@ -29,22 +29,22 @@ class Loss:
     of: int
 
     def is_more_than(self, share: float) -> bool:
-        """Whether more are gone than a share, and more than are always allowed."""
+        """Whether more Reports are gone than a share, and more than are always allowed."""
         return self.gone > max(ALWAYS_ALLOWED, share * self.of)
 
 
 def worst_loss(snapshots: Sequence[Snapshot], present: Collection[str], began_at: datetime, limit: float) -> Loss:
-    """Return the larger loss of two: since the previous snapshot, and within a day.
+    """Return the larger of two losses: since the previous snapshot, and within a day.
 
-    :param snapshots: all earlier ones, the oldest first.
-    :param present: tokens of the Reports that are there, or cannot be read now.
-    :param limit: a larger share that an earlier inventory lost was accepted by a person, and is not counted again.
+    :param snapshots: all earlier snapshots, oldest first.
+    :param present: tokens of the Reports that exist, or cannot be read now.
+    :param limit: a person accepted any larger share that an earlier inventory lost; it is not counted again.
     """
-    compared = {one.taken_at: one for one in (*snapshots[-1:], *_day_before(snapshots, began_at, limit))}
-    losses = [_loss(one, present) for one in compared.values()]
+    compared = {snapshot.taken_at: snapshot for snapshot in (*snapshots[-1:], *_day_before(snapshots, began_at, limit))}
+    losses = [_loss(snapshot, present) for snapshot in compared.values()]
     return max(
         losses,
-        key=lambda one: (one.is_more_than(limit), one.gone / max(1, one.of)),
+        key=lambda loss: (loss.is_more_than(limit), loss.gone / max(1, loss.of)),
         default=Loss(began_at, 0, 0),
     )
 

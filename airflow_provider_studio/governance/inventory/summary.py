@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An inventory in numbers, as its snapshot keeps it and its task returns it."""
+"""An inventory in numbers, as its snapshot stores them and its task returns them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ class InventorySummary:
     """An inventory in numbers.
 
     :param snapshot: the snapshot's folder, relative to the storage root.
-    :param path: the same in full.
-    :param taken_at: when the walk began.
+    :param path: the full path of that folder.
+    :param taken_at: when the crawl began.
     :param source: `rest`, `discovery_api` or `discovery_db`.
     :param collections: Collections that were read.
-    :param reports: Reports that were read, datasets not among them.
-    :param unknown: Reports and datasets that could not be read, and are known of from the night before.
-    :param schedules_read: Reports whose schedules were asked for; those of the others are carried over.
-    :param disappeared: Reports and datasets of the night before that are gone.
-    :param gone: the loss that `max_shrink` limits: of the snapshot before, or within a day.
-    :param gone_of: how many Reports and datasets it was counted of.
+    :param reports: Reports that were read, without datasets.
+    :param unknown: Reports and datasets of the previous snapshot that could not be read.
+    :param schedules_read: Reports whose schedules were requested; those of the others are carried over.
+    :param disappeared: Reports and datasets of the previous snapshot that are gone.
+    :param gone: the loss that `max_shrink` limits: since the previous snapshot, or within a day.
+    :param gone_of: the number of Reports and datasets that the loss is a part of.
     :param unreadable_collections: tokens of Collections that were forbidden or vanished.
     :param unreadable_datasets: tokens of Collections whose datasets alone could not be read.
-    :param requests_spent: by all tries and tasks of this inventory.
-    :param seconds: from its begin to its end.
+    :param requests_spent: requests of all tries and tasks of this inventory.
+    :param seconds: from its start to its end.
     """
 
     workspace: str

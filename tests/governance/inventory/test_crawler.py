@@ -17,7 +17,7 @@ from airflow_provider_studio.client.pagination import PageSizes, pages
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.errors import InventoryError
 from airflow_provider_studio.governance.inventory.inventory import Inventory
-from airflow_provider_studio.governance.inventory.progress_log import Estimate
+from airflow_provider_studio.governance.inventory.progress_log import ProgressLog
 from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 from tests.conftest import Killed, client_of
 from tests.governance.conftest import NOW, Governed, ago
@@ -327,7 +327,7 @@ def test_options_that_make_no_sense_are_named(governed: Governed, option: str, v
 def test_the_estimate_says_what_is_left_and_for_how_long() -> None:
     told: list[str] = []
     seconds, spent = iter([0.0, 1.0, 5.0, 100.0]), iter([0, 0, 10, 20, 30])
-    estimate = Estimate(told.append, lambda: next(spent), clock=lambda: next(seconds))
+    estimate = ProgressLog(told.append, lambda: next(spent), clock=lambda: next(seconds))
     estimate.expect_listings("reports", 4)
     estimate.expect_listings("datasets", 4)
     estimate.page_read("reports", 30, 3)

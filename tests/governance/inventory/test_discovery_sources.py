@@ -229,12 +229,14 @@ def test_schema_and_query_are_ones_own(workspace: StudioEmulator, storage: Any, 
     with pytest.raises(InventoryError, match="schema is 'x; DROP TABLE y'"):
         DiscoveryDatabase(database, {}, schema="x; DROP TABLE y")
     lacking = DiscoveryDatabase(database, {}, query="SELECT 1 AS id")
-    with pytest.raises(InventoryError, match="gives no column view_count, last_viewed_at, schedules_count; it gave id"):
+    with pytest.raises(
+        InventoryError, match="returns no column view_count, last_viewed_at, schedules_count; it returns id"
+    ):
         take_inventory(client_of(workspace), storage, source=lacking)
     nothing = DiscoveryDatabase(
         database, {}, schema="main", query=QUERY.replace("ORDER BY", "WHERE r.id IS NULL ORDER BY")
     )
-    with pytest.raises(InventoryError, match="tells of no Report"):
+    with pytest.raises(InventoryError, match="reports no Report"):
         take_inventory(client_of(workspace), storage, source=nothing)
 
 

@@ -170,9 +170,8 @@ class Inventory:
             writer.finish(summary.to_dict())
         rolling_history.write_history(self._store, snapshot)
         self._checkpoint.discard()
-        self._report(
-            f"Snapshot {summary.snapshot}: {counted(summary.reports, 'Report')}, {counted(summary.requests_spent, 'request')}"
-        )
+        read, requests = counted(summary.reports, "Report"), counted(summary.requests_spent, "request")
+        self._report(f"Snapshot {summary.snapshot}: {read}, {requests}")
         return summary
 
     # What each step needs

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Later nights: which schedules are asked for again, and that what is carried over is what would have been read."""
+"""Later snapshots: which schedules are requested again, and that carried facts equal what would have been read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.governance.inventory.test_inventory import table
 
 def asked_for(governed: Governed) -> set[str]:
     requests = governed.control.requests_summary()["requests"]
-    return {one["path"].split("/")[-2] for one in requests if one["path"].endswith("/schedules")}
+    return {request["path"].split("/")[-2] for request in requests if request["path"].endswith("/schedules")}
 
 
 def schedule_of(path: str, report: str) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def schedule_of(path: str, report: str) -> dict[str, Any]:
         ({"freq": "every_15_minutes"}, "UTC"),
     ],
 )
-def test_a_schedule_that_ran_as_foretold_is_carried_over(governed: Governed, cron: dict[str, Any], zone: str) -> None:
+def test_a_schedule_that_ran_as_predicted_is_carried_over(governed: Governed, cron: dict[str, Any], zone: str) -> None:
     report = governed.report()
     governed.control.add_schedule(report, cron={**cron, "minute": 0, "time_zone": zone})
     first = governed.night(100.4)
@@ -96,7 +96,7 @@ def test_a_run_that_did_not_come_is_a_change(governed: Governed) -> None:
     assert asked_for(governed) == {report}
 
 
-def test_nothing_is_read_again_for_a_week_of_quiet_nights_but_its_share(governed: Governed) -> None:
+def test_without_changes_only_a_share_is_read_again_in_a_week(governed: Governed) -> None:
     for number in range(30):
         governed.report(f"Old {number}", schedules=1)
     governed.night(108)

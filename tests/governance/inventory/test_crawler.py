@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The walk against servers that page as they like, hostile workspaces, kills, and several tasks at a time."""
+"""The crawl with servers of any page size, hostile workspaces, kills, and several tasks at the same time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.governance.inventory.test_inventory import table
 
 
 @given(st.integers(1, 100), st.lists(st.integers(0, 130), min_size=1, max_size=12))
-def test_no_page_size_of_the_server_truncates_a_walk(page_size: int, listings: list[int]) -> None:
+def test_no_page_size_of_the_server_truncates_a_crawl(page_size: int, listings: list[int]) -> None:
     sizes = PageSizes()
     asked = 0
     for count in listings:
@@ -110,7 +110,7 @@ def inventory(governed: Governed, **options: Any) -> Inventory:
     return Inventory(governed.client, governed.storage, walk="a", now=lambda: NOW, threads=1, **options)
 
 
-def test_a_walk_that_is_killed_anywhere_goes_on_and_ends_the_same(
+def test_a_crawl_that_is_killed_anywhere_resumes_with_the_same_result(
     governed: Governed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(65):
@@ -148,7 +148,7 @@ def test_a_walk_that_is_killed_anywhere_goes_on_and_ends_the_same(
     assert list((governed.storage / "checkpoints").rglob("*.json")) == []
 
 
-def test_what_was_begun_long_ago_is_begun_anew(governed: Governed) -> None:
+def test_an_old_checkpoint_is_discarded(governed: Governed) -> None:
     governed.report()
     old = Inventory(governed.client, governed.storage, walk="a", now=lambda: ago(2))
     old.begin()
@@ -161,7 +161,7 @@ def test_what_was_begun_long_ago_is_begun_anew(governed: Governed) -> None:
 
 
 @pytest.mark.parametrize("parts", [2, 7])
-def test_an_inventory_in_parts_is_the_one_that_a_single_walk_writes(storage: Any, parts: int) -> None:
+def test_an_inventory_in_parts_equals_that_of_a_single_task(storage: Any, parts: int) -> None:
     with StudioEmulator("acme", reports=300, seed=3, now=NOW) as emulator:
         emulator.control.set_speed(0)
         client = client_of(emulator)
@@ -175,15 +175,15 @@ def test_an_inventory_in_parts_is_the_one_that_a_single_walk_writes(storage: Any
         fresh("mapped").begin()
         order = list(range(parts))
         random.Random(parts).shuffle(order)
-        one, mapped = single.finish(), fresh("mapped")
+        whole, mapped = single.finish(), fresh("mapped")
         with pytest.raises(InventoryError, match="were not read to their end"):
             mapped.finish()
         for part in order:
             fresh("mapped").read(part, parts)
         other = mapped.finish()
     for name in ("reports", "schedules"):
-        assert table(one.path, name) == table(other.path, name)
-    assert other.reports == one.reports > 200
+        assert table(whole.path, name) == table(other.path, name)
+    assert other.reports == whole.reports > 200
 
 
 def test_a_part_of_nothing_says_what_to_do(governed: Governed) -> None:
@@ -235,7 +235,7 @@ def test_trouble_on_the_way_costs_retries_and_no_report(storage: Any, trouble: d
         after.begin()
         after.read()
         disturbed = after.finish()
-    tokens = [[row["token"] for row in table(one.path, "reports")] for one in (undisturbed, disturbed)]
+    tokens = [[row["token"] for row in table(summary.path, "reports")] for summary in (undisturbed, disturbed)]
     assert tokens[0] == tokens[1]
 
 
@@ -259,7 +259,7 @@ def test_reports_of_a_collection_that_vanished_or_is_forbidden_are_unknown(
     (row,) = table(summary.path, "reports")
     assert (row["token"], row["name"], row["unknown"], row["view_count"]) == (token, "Hidden", True, None)
     assert row["seen_at"] == ago(1).replace(tzinfo=None)
-    assert [one.report for one in governed.plan().spared] == [token]
+    assert [spared.report for spared in governed.plan().spared] == [token]
 
 
 def test_a_report_that_stays_unknown_has_disappeared_at_last(governed: Governed) -> None:
@@ -269,7 +269,7 @@ def test_a_report_that_stays_unknown_has_disappeared_at_last(governed: Governed)
     assert [governed.night(days).unknown for days in (39, 20, 11, 9, 0)] == [1, 1, 1, 0, 0]
 
 
-def test_a_night_that_shrank_is_no_snapshot_unless_it_may(governed: Governed) -> None:
+def test_an_inventory_that_shrank_is_no_snapshot_unless_max_shrink_allows_it(governed: Governed) -> None:
     tokens = [governed.report(f"Old {number}") for number in range(60)]
     governed.night(1)
     for token in tokens[:40]:
@@ -281,7 +281,7 @@ def test_a_night_that_shrank_is_no_snapshot_unless_it_may(governed: Governed) ->
     assert (summary.reports, summary.disappeared) == (20, 40)
 
 
-def test_a_night_that_could_read_little_is_no_snapshot(governed: Governed) -> None:
+def test_an_inventory_that_could_read_little_is_no_snapshot(governed: Governed) -> None:
     for number in range(30):
         governed.report(f"Old {number}")
     governed.night(1)
@@ -292,14 +292,14 @@ def test_a_night_that_could_read_little_is_no_snapshot(governed: Governed) -> No
 
 def test_datasets_that_alone_cannot_be_read_are_named_and_unknown(governed: Governed) -> None:
     governed.report("Set", type="DatasetReport")
-    kept = governed.report("Report")
+    present = governed.report("Report")
     governed.night(1)
     governed.control.add_fault("status", path="datasets", status=403, times=None)
     summary = governed.night()
     assert governed.collection in summary.unreadable_datasets
     assert summary.unreadable_collections == []
     assert {row["name"]: row["unknown"] for row in table(summary.path, "reports")} == {"Set": True, "Report": False}
-    assert kept in {row["token"] for row in table(summary.path, "reports")}
+    assert present in {row["token"] for row in table(summary.path, "reports")}
 
 
 @pytest.mark.parametrize("status", [400, 403, 409, 422])
@@ -325,18 +325,18 @@ def test_options_that_make_no_sense_are_named(governed: Governed, option: str, v
 
 
 def test_the_estimate_says_what_is_left_and_for_how_long() -> None:
-    told: list[str] = []
-    seconds, spent = iter([0.0, 1.0, 5.0, 100.0]), iter([0, 0, 10, 20, 30])
-    estimate = ProgressLog(told.append, lambda: next(spent), clock=lambda: next(seconds))
-    estimate.expect_listings("reports", 4)
-    estimate.expect_listings("datasets", 4)
-    estimate.page_read("reports", 30, 3)
-    estimate.page_read("reports", 10, 1)
-    estimate.listing_done("reports")
+    messages: list[str] = []
+    seconds, sent = iter([0.0, 1.0, 5.0, 100.0]), iter([0, 0, 10, 20, 30])
+    log = ProgressLog(messages.append, lambda: next(sent), clock=lambda: next(seconds))
+    log.expect_listings("reports", 4)
+    log.expect_listings("datasets", 4)
+    log.page_read("reports", 30, 3)
+    log.page_read("reports", 10, 1)
+    log.listing_done("reports")
     pages_left = 3 * 2 + 4
-    assert estimate.requests_left() == pages_left + 4 * (1 + pages_left / 2)
-    estimate.listing_done("reports")
-    estimate.listing_done("reports")
-    assert len(told) == 2
-    assert told[1].startswith("Collections 3/4, 40 Reports, ")
-    assert "about 18 more" in told[1]
+    assert log.requests_left() == pages_left + 4 * (1 + pages_left / 2)
+    log.listing_done("reports")
+    log.listing_done("reports")
+    assert len(messages) == 2
+    assert messages[1].startswith("Collections 3/4, 40 Reports, ")
+    assert "about 18 more" in messages[1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Discovery API and the Discovery Database as sources, beside the walk."""
+"""The Discovery API and the Discovery Database as sources, compared with the crawl."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def minted(emulator: StudioEmulator) -> SignatureToken:
         }
     }
     url = f"{emulator.url}/batch/{emulator.workspace}/signature_tokens"
-    told = requests.post(url, json=body, auth=emulator.credentials(), timeout=30).json()
-    return SignatureToken(told["token"], told["access_key"], told["access_secret"])
+    response = requests.post(url, json=body, auth=emulator.credentials(), timeout=30).json()
+    return SignatureToken(response["token"], response["access_key"], response["access_secret"])
 
 
 def discovery_client(emulator: StudioEmulator, signature: SignatureToken | None = None) -> DiscoveryClient:
@@ -67,9 +67,9 @@ def workspace() -> Iterator[StudioEmulator]:
         yield emulator
 
 
-def test_the_discovery_api_tells_what_the_walk_tells_and_dates_views(workspace: StudioEmulator, storage: Any) -> None:
+def test_the_discovery_api_reports_what_the_crawl_does_and_dates_views(workspace: StudioEmulator, storage: Any) -> None:
     client = client_of(workspace)
-    walked = take_inventory(client, storage / "walk", now=lambda: NOW)
+    crawled = take_inventory(client, storage / "walk", now=lambda: NOW)
     workspace.control.clear_requests()
     read = take_inventory(
         client, storage / "api", source=DiscoveryAPI(discovery_client(workspace)), now=lambda: ago(-0.001)
@@ -78,7 +78,7 @@ def test_the_discovery_api_tells_what_the_walk_tells_and_dates_views(workspace: 
     found = compare(ours, theirs)
     assert found == {
         "sources": ["rest", "discovery_api"],
-        "reports": walked.reports,
+        "reports": crawled.reports,
         "only_in_one": {"count": 0, "examples": []},
         "only_in_other": {"count": 0, "examples": []},
         "differences": {},
@@ -87,20 +87,20 @@ def test_the_discovery_api_tells_what_the_walk_tells_and_dates_views(workspace: 
     assert all(row["last_viewed_at"] is not None for row in rows if row["view_count"])
     assert {row["source"] for row in rows} == {"discovery_api"}
     assert {row["archived"] for row in rows} == {None}
-    assert read.schedules == walked.schedules - sum(
-        row["token"] in {one["token"] for one in table(walked.path, "reports") if one["type"] == "DatasetReport"}
-        for row in table(walked.path, "schedules")
+    datasets = {row["token"] for row in table(crawled.path, "reports") if row["type"] == "DatasetReport"}
+    assert read.schedules == crawled.schedules - sum(
+        row["token"] in datasets for row in table(crawled.path, "schedules")
     )
-    paths = [one["path"] for one in workspace.control.requests_summary()["requests"]]
+    paths = [request["path"] for request in workspace.control.requests_summary()["requests"]]
     assert len([path for path in paths if path.startswith("/batch/")]) == 4  # the signature token's minting, 3 batches
     assert not [path for path in paths if "/spaces/" in path]
 
 
-def test_what_discovery_does_not_tell_is_carried_from_the_walk_before(workspace: StudioEmulator, storage: Any) -> None:
+def test_what_discovery_does_not_report_is_carried_over_from_the_crawl(workspace: StudioEmulator, storage: Any) -> None:
     client = client_of(workspace)
-    walked = take_inventory(client, storage, now=lambda: ago(1))
+    crawled = take_inventory(client, storage, now=lambda: ago(1))
     read = take_inventory(client, storage, source=DiscoveryAPI(discovery_client(workspace)), now=lambda: NOW)
-    before = {row["token"]: row for row in table(walked.path, "reports")}
+    before = {row["token"]: row for row in table(crawled.path, "reports")}
     for row in table(read.path, "reports"):
         if row["type"] == "DatasetReport":
             assert row["unknown"] is True
@@ -109,10 +109,10 @@ def test_what_discovery_does_not_tell_is_carried_from_the_walk_before(workspace:
                 before[row["token"]]["archived"],
                 before[row["token"]]["creator"],
             )
-    assert read.unknown == walked.datasets > 0
+    assert read.unknown == crawled.datasets > 0
 
 
-def test_differences_between_sources_are_told(workspace: StudioEmulator, storage: Any) -> None:
+def test_differences_between_sources_are_reported(workspace: StudioEmulator, storage: Any) -> None:
     client = client_of(workspace)
     first = take_inventory(client, storage / "a", now=lambda: NOW)
     token = next(row["token"] for row in table(first.path, "reports") if row["type"] == "Report")
@@ -125,7 +125,7 @@ def test_differences_between_sources_are_told(workspace: StudioEmulator, storage
     assert (found["only_in_one"]["count"], found["only_in_other"]["count"]) == (0, 1)
 
 
-def test_a_wrong_signature_is_refused_and_no_part_of_it_is_told(workspace: StudioEmulator) -> None:
+def test_a_wrong_signature_is_refused_and_no_part_of_it_is_shown(workspace: StudioEmulator) -> None:
     wrong = discovery_client(workspace, SignatureToken("a-token", "the-access-key", "the-access-secret"))
     with pytest.raises(StudioAuthenticationError) as refused:
         list(wrong.batches("reports"))
@@ -145,14 +145,18 @@ def test_a_batch_without_counters_is_no_end(workspace: StudioEmulator) -> None:
 def share(path: Path, emulator: StudioEmulator, *, urls: bool = True) -> None:
     """Make the database that Studio would share."""
     with tempfile.TemporaryDirectory() as folder:
-        walked = take_inventory(client_of(emulator), UPath(folder), now=lambda: NOW)
-        ids = {row["token"]: row["id"] for row in table(walked.path, "reports")}
+        crawled = take_inventory(client_of(emulator), UPath(folder), now=lambda: NOW)
+        ids = {row["token"]: row["id"] for row in table(crawled.path, "reports")}
     state = emulator.control.state()
-    places = {token: one["name"] for token, one in state["collections"].items() if one["personal_of"] is None}
+    collections = {
+        token: collection["name"]
+        for token, collection in state["collections"].items()
+        if collection["personal_of"] is None
+    }
     reports = [
-        {**one, "token": token, "id": int(ids[token])}
-        for token, one in state["reports"].items()
-        if one["collection"] in places and one["type"] == "Report"
+        {**report, "token": token, "id": int(ids[token])}
+        for token, report in state["reports"].items()
+        if report["collection"] in collections and report["type"] == "Report"
     ]
     with sqlite3.connect(path) as database:
         database.executescript("""
@@ -165,15 +169,18 @@ def share(path: Path, emulator: StudioEmulator, *, urls: bool = True) -> None:
             CREATE TABLE USERS (id, name, email);
             INSERT INTO USERS VALUES (1, 'Ada', 'ada@example.com');
         """)
-        for one in reports:
-            made = one["created_at"].replace("T", " ")[:19]
-            values = (one["id"], one["name"], None, places[one["collection"]], 1, made, made)
+        for report in reports:
+            identifier = report["id"]
+            created = report["created_at"].replace("T", " ")[:19]
+            values = (identifier, report["name"], None, collections[report["collection"]], 1, created, created)
             database.execute("INSERT INTO REPORTS VALUES (?, ?, ?, ?, ?, ?, ?)", values)
-            url = f"https://app.mode.com/acme/reports/{one['token']}/queries/q" if urls else None
-            database.execute("INSERT INTO QUERIES VALUES (?, 'Query 1', ?, ?, 1)", (one["id"] * 10, url, one["id"]))
-            views = [(one["id"], f"2026-05-{1 + number % 28:02} 10:00:00") for number in range(one["view_count"] % 5)]
+            url = f"https://app.mode.com/acme/reports/{report['token']}/queries/q" if urls else None
+            database.execute("INSERT INTO QUERIES VALUES (?, 'Query 1', ?, ?, 1)", (identifier * 10, url, identifier))
+            views = [
+                (identifier, f"2026-05-{1 + number % 28:02} 10:00:00") for number in range(report["view_count"] % 5)
+            ]
             database.executemany("INSERT INTO REPORT_VIEWS VALUES (1, ?, 1, ?)", views)
-            database.executemany("INSERT INTO REPORT_SCHEDULES VALUES (?)", [(one["id"],)] * len(one["schedules"]))
+            database.executemany("INSERT INTO REPORT_SCHEDULES VALUES (?)", [(identifier,)] * len(report["schedules"]))
 
 
 @pytest.fixture
@@ -207,7 +214,7 @@ def test_reports_are_known_by_their_ids_where_addresses_are_missing(
     share(tmp_path / "other.db", workspace, urls=False)
     monkeypatch.setenv("AIRFLOW_CONN_SHARE", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "other.db")}))
     client = client_of(workspace)
-    walked = take_inventory(client, storage, now=lambda: ago(1))
+    crawled = take_inventory(client, storage, now=lambda: ago(1))
     known = tokens_by_id(SnapshotStore(storage, "acme").all()[0])
     without = known.popitem()
     source = DiscoveryDatabase(AirflowDatabase("share"), known, schema="main")
@@ -215,7 +222,7 @@ def test_reports_are_known_by_their_ids_where_addresses_are_missing(
     assert source.without_token <= 1
     assert {row["token"] for row in table(read.path, "reports")} >= set(known.values())
     assert without[1] in {row["token"] for row in table(read.path, "reports")}, "it was asked for by itself"
-    assert read.reports == walked.reports
+    assert read.reports == crawled.reports
 
 
 def test_schema_and_query_are_ones_own(workspace: StudioEmulator, storage: Any, database: AirflowDatabase) -> None:
@@ -262,7 +269,7 @@ def test_auto_takes_the_cheapest_that_the_connections_can_use(
     assert isinstance(source_of(able, "auto", storage), DiscoveryAPI)
     assert source_of(able, "rest", storage) is None
     wrong = connected(monkeypatch, workspace, **{**parts, "discovery_access_secret": "wrong"})
-    assert source_of(wrong, "auto", storage) is None, "the walk is always there"
+    assert source_of(wrong, "auto", storage) is None, "the crawl is always possible"
 
 
 @pytest.mark.parametrize(

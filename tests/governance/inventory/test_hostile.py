@@ -52,7 +52,7 @@ def test_a_report_taken_out_of_its_collection_is_neither_lost_nor_unknown(govern
     assert governed.night(-1).disappeared == 1
 
 
-def test_a_report_in_no_collection_is_told_by_discovery(governed: Governed) -> None:
+def test_a_report_in_no_collection_is_reported_by_discovery(governed: Governed) -> None:
     token = governed.report("Nowhere", collection=None)
     assert governed.night(1).reports == 0
     summary = governed.night(source=DiscoveryAPI(discovery_client(governed.emulator)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The walk: what it costs, what it reads, and what it does not guess."""
+"""The crawl: what it costs, what it reads, and what stays unknown."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_workspace_is_read_whole_and_no_personal_collection_is_touched(storage
         emulator.control.set_speed(0)
         summary = take_inventory(client_of(emulator), storage)
         truth, asked = emulator.control.state(), emulator.control.requests_summary()["requests"]
-    shared = {token: one for token, one in truth["reports"].items() if one["personal_of"] is None}
+    shared = {token: report for token, report in truth["reports"].items() if report["personal_of"] is None}
     rows = {row["token"]: row for row in table(summary.path, "reports")}
     assert set(rows) == set(shared)
     for token, row in rows.items():
@@ -41,22 +41,25 @@ def test_a_workspace_is_read_whole_and_no_personal_collection_is_touched(storage
         assert row["archived"] is (None if is_dataset else shared[token]["archived"])
         assert row["view_count"] == shared[token]["view_count"]
     schedules = {row["token"]: row["report"] for row in table(summary.path, "schedules")}
-    assert schedules == {token: one["report"] for token, one in truth["schedules"].items() if one["report"] in shared}
-    personal = [token for token, one in truth["collections"].items() if one["personal_of"] is not None]
+    expected = {token: schedule["report"] for token, schedule in truth["schedules"].items()}
+    assert schedules == {token: report for token, report in expected.items() if report in shared}
+    collections = truth["collections"].items()
+    personal = [token for token, collection in collections if collection["personal_of"] is not None]
     assert personal
-    assert not [one for one in asked if any(token in one["path"] for token in personal)]
-    assert summary.datasets == sum(one["type"] == "DatasetReport" for one in shared.values()) > 0
+    assert not [request for request in asked if any(token in request["path"] for token in personal)]
+    assert summary.datasets == sum(report["type"] == "DatasetReport" for report in shared.values()) > 0
     assert summary.reports == len(shared) - summary.datasets
     assert summary.requests_spent == len(asked)
 
 
-def test_schedules_are_asked_for_only_where_a_report_has_some(governed: Governed) -> None:
+def test_schedules_are_requested_only_where_a_report_has_some(governed: Governed) -> None:
     scheduled = governed.report(schedules=2)
     for number in range(5):
         governed.report(f"Plain {number}")
     governed.control.clear_requests()
     summary = governed.night()
-    paths = [one["path"] for one in governed.control.requests_summary()["requests"] if "schedules" in one["path"]]
+    sent = governed.control.requests_summary()["requests"]
+    paths = [request["path"] for request in sent if "schedules" in request["path"]]
     assert paths == [f"/api/acme/reports/{scheduled}/schedules"]
     assert (summary.scheduled_reports, summary.schedules) == (1, 2)
 
@@ -69,7 +72,7 @@ def test_a_collection_that_is_forbidden_is_named_and_left_out(governed: Governed
     assert summary.reports == 0
 
 
-def test_a_collection_removed_during_the_walk_is_named_and_leaves_no_half(
+def test_a_collection_removed_during_the_crawl_is_named_and_leaves_no_part(
     governed: Governed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(65):
@@ -89,11 +92,11 @@ def test_a_collection_removed_during_the_walk_is_named_and_leaves_no_half(
     assert table(summary.path, "reports") == []
 
 
-def test_a_report_that_vanishes_during_the_walk_is_left_out(governed: Governed) -> None:
-    gone, kept = governed.report(schedules=1), governed.report()
+def test_a_report_that_vanishes_during_the_crawl_is_left_out(governed: Governed) -> None:
+    gone, present = governed.report(schedules=1), governed.report()
     governed.control.add_fault("status", path=f"{gone}/schedules", status=404, times=None)
     summary = governed.night()
-    assert [row["token"] for row in table(summary.path, "reports")] == [kept]
+    assert [row["token"] for row in table(summary.path, "reports")] == [present]
 
 
 def test_an_error_in_the_middle_leaves_no_snapshot(governed: Governed) -> None:
@@ -128,7 +131,7 @@ def test_storage_that_cannot_be_written_is_found_out_before_any_request(governed
     assert governed.control.requests_sent() == 0
 
 
-def test_what_studio_does_not_tell_is_null_and_not_zero(governed: Governed) -> None:
+def test_what_studio_does_not_report_is_null_and_not_zero(governed: Governed) -> None:
     body = {"_embedded": {"reports": [{"token": "0123456789ab"}]}, "pagination": {"total_pages": 1}}
     governed.control.add_fault("status", path=f"{governed.collection}/reports", status=200, body=body, times=None)
     governed.control.add_fault(
@@ -169,22 +172,23 @@ def test_times_are_utc_without_a_zone_and_names_of_any_script_survive(governed: 
     assert row["taken_at"] == NOW.replace(tzinfo=None, day=31, month=5)
 
 
-def test_nights_are_listed_in_order_and_half_ones_are_not(governed: Governed) -> None:
+def test_snapshots_are_listed_in_order_without_unfinished_ones(governed: Governed) -> None:
     governed.report()
     governed.nights(3, 1, 2)
     store = SnapshotStore(governed.storage, "acme")
-    nights = store.all()
-    assert [night.taken_at for night in nights] == sorted(night.taken_at for night in nights)
-    (nights[-1].folder / "summary.json").unlink()
-    assert store.newest() == nights[-2]
-    assert nights[0].summary()["reports"] == 1
+    snapshots = store.all()
+    times = [snapshot.taken_at for snapshot in snapshots]
+    assert times == sorted(times)
+    (snapshots[-1].folder / "summary.json").unlink()
+    assert store.newest() == snapshots[-2]
+    assert snapshots[0].summary()["reports"] == 1
 
 
-def test_progress_is_told(governed: Governed) -> None:
-    told: list[str] = []
-    governed.night(progress=told.append)
-    assert told[0].startswith("Collections 1/")
-    assert told[-1].startswith("Snapshot snapshots/workspace=acme/taken_at=")
+def test_progress_is_reported(governed: Governed) -> None:
+    messages: list[str] = []
+    governed.night(progress=messages.append)
+    assert messages[0].startswith("Collections 1/")
+    assert messages[-1].startswith("Snapshot snapshots/workspace=acme/taken_at=")
 
 
 @pytest.mark.parametrize("kind", ["member", "personal"])

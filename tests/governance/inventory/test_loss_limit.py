@@ -12,7 +12,7 @@ from tests.governance.conftest import Governed
 
 @pytest.fixture
 def reports(governed: Governed) -> list[str]:
-    """Three hundred Reports that a snapshot of last night knows."""
+    """Three hundred Reports in a snapshot of last night."""
     tokens = [governed.report(f"Report {number}") for number in range(300)]
     governed.night(1)
     return tokens
@@ -33,8 +33,8 @@ def test_three_snapshots_in_a_night_may_not_lose_more_than_one(governed: Governe
 
 
 def test_each_night_may_lose_its_share(governed: Governed, reports: list[str]) -> None:
-    for night, days_ago in enumerate((0.05, -0.9, -1.95)):  # an hour earlier or later than the night before
-        lose(governed, reports[27 * night : 27 * (night + 1)])
+    for number, days_ago in enumerate((0.05, -0.9, -1.95)):  # an hour earlier or later than on the previous day
+        lose(governed, reports[27 * number : 27 * (number + 1)])
         governed.night(days_ago, max_shrink=0.11)
 
 

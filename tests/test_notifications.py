@@ -83,7 +83,7 @@ def test_each_owner_gets_their_own_reports_and_how_to_keep_them(
     addresses = [member.email for member in governed.client.list_members()][:2]
     assert sorted(mail["To"] for mail in mails) == sorted(addresses)
     second = next(mail for mail in mails if mail["To"] == addresses[1])
-    assert second["Subject"] == "Studio workspace acme: 1 of your Reports is about to be tidied away"
+    assert second["Subject"] == "Studio workspace acme: 1 of your Reports is about to be cleaned up"
     assert "Second" in content(second)
     assert "alert(1)" not in content(second)
     assert "write #keep into its description" in content(second)

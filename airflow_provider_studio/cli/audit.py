@@ -13,7 +13,7 @@ from airflow_provider_studio.cli import airflow_process
 from airflow_provider_studio.cli.arguments import storage_root
 
 if TYPE_CHECKING:
-    from airflow_provider_studio.governance.plans.audit import ActionFate, Audit, JournalEvent, PlanFate
+    from airflow_provider_studio.governance.plans.audit import ActionStatus, Audit, JournalEvent, PlanStatus
     from airflow_provider_studio.governance.plans.models import Spared
 
 
@@ -58,17 +58,17 @@ def _rows(audit: Audit, arguments: argparse.Namespace) -> Iterable[dict[str, Any
         return [_event_row(event, whole=arguments.json) for event in events]
     if arguments.plan or arguments.report or arguments.state:
         plans = [arguments.plan] if arguments.plan else [header.plan_id for header in audit.headers()]
-        rows = [_action_row(plan, action) for plan in plans for action in audit.fates(plan)]
+        rows = [_action_row(plan, action) for plan in plans for action in audit.action_statuses(plan)]
         if arguments.plan:
             spared_items = audit.plan(arguments.plan).spared
             rows += [_spared_row(arguments.plan, spared) for spared in spared_items if spared.due_on]
         return [
             row for row in rows if arguments.report in {None, row["report"]} and arguments.state in {None, row["state"]}
         ]
-    return [_plan_row(plan) for plan in audit.plan_fates()]
+    return [_plan_row(plan) for plan in audit.plan_statuses()]
 
 
-def _plan_row(plan: PlanFate) -> dict[str, Any]:
+def _plan_row(plan: PlanStatus) -> dict[str, Any]:
     approval = plan.approval
     return {
         "plan": plan.header.plan_id,
@@ -82,7 +82,7 @@ def _plan_row(plan: PlanFate) -> dict[str, Any]:
     }
 
 
-def _action_row(plan: str, action: ActionFate) -> dict[str, Any]:
+def _action_row(plan: str, action: ActionStatus) -> dict[str, Any]:
     last = action.last
     return {
         "plan": plan,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong in governing a workspace. Each message says what was being done and what to do next."""
+"""Errors of governance. Each message says which operation failed and what to do next."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ __all__ = [
 
 
 class GovernanceError(StudioError):
-    """Anything that stops a step of governance."""
+    """The base of all errors of governance."""
 
 
 class InventoryError(GovernanceError):
-    """The walk read too little to be a snapshot."""
+    """The crawl read too little for a snapshot."""
 
 
 class PolicyError(GovernanceError, ValueError):
-    """A policy that makes no sense. The message names the field, the value and the mend."""
+    """An invalid policy. The message names the field, the value and the fix."""
 
     retry_helps = False
 
 
 class PlanError(GovernanceError):
-    """A plan that cannot be made, read or applied."""
+    """A plan cannot be created, read or applied."""
 
     retry_helps = False
 
 
 class PlanTamperedError(PlanError):
-    """The plan's content is not what its hash says."""
+    """The content of a plan does not match its hash."""
 
 
 class ApprovalError(PlanError, ValueError):
@@ -55,25 +55,25 @@ class WrongWorkspaceError(PlanError):
 
 
 class GuardRailError(GovernanceError):
-    """The plan is larger than the guard rails allow; nothing was touched."""
+    """The plan exceeds a guard rail; nothing was touched."""
 
     retry_helps = False
 
 
 class StoppedError(GovernanceError):
-    """Somebody or something stopped the work; what was done is in the journal."""
+    """The apply was stopped; the journal records what was done."""
 
     retry_helps = False
 
 
 class RefusedError(GovernanceError):
-    """Studio refused something for good; everything else was done."""
+    """Studio refused some actions permanently; all others were done."""
 
     retry_helps = False
 
 
 class NoEffectError(GovernanceError, StudioResponseError):
-    """Studio accepted an action on a Report or a schedule, which is as it was before."""
+    """Studio accepted an action, but the Report or schedule is unchanged."""
 
 
 class StorageError(GovernanceError):
@@ -85,9 +85,9 @@ class JournalError(GovernanceError):
 
 
 ABOUT_ONE_REPORT = frozenset({400, 403, 404, 409, 410, 422, 423})
-"""HTTP statuses that say something about the Report of a request. Others concern the token or the service."""
+"""HTTP statuses that concern the Report of a request. Others concern the token or the service."""
 
 
 def is_refusal(error: StudioError) -> bool:
-    """Whether an error concerns the one Report that was asked about, so that others can go on."""
+    """Whether an error concerns only the Report of the request, so that work on other Reports can continue."""
     return isinstance(error, NoEffectError) or (isinstance(error, StudioAPIError) and error.status in ABOUT_ONE_REPORT)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How files, folders and ids in storage are spelled, and how they are read back. `layout` says where they are.
+"""Names of files and folders in storage, and the ids in them: built and parsed here. `layout` defines their paths.
 
-What is spelled here depends on no file system, so that a name is built and parsed by the same few lines.
+This module uses no file system.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from urllib.parse import quote, unquote
 
 from airflow_provider_studio.governance.storage import file_stamp, from_file_stamp
 
-# A night
+# Snapshots
 
 SUMMARY = "summary.json"
-"""Written last: a night's folder without it is no snapshot."""
+"""Written last: a folder without it is not a complete snapshot."""
 HISTORY = "history.json"
-"""Names the nights that a night's history was made from."""
+"""Names the snapshots that the rolling history in this snapshot's folder was computed from."""
 REPORTS_CSV = "reports.csv"
 _TAKEN_AT = "taken_at="
 _SNAPSHOT_IN_TEXT = re.compile(rf"{_TAKEN_AT}\d{{8}}T\d{{12}}Z")
@@ -30,24 +30,24 @@ def table_file(table: str) -> str:
 
 
 def rows_file(table: str) -> str:
-    """Return the name of the file in which a table's rows are collected, as JSON lines."""
+    """Return the name of the JSON lines file in which the rows of a table are collected."""
     return f"{table}.jsonl"
 
 
 def snapshot_name(taken_at: datetime) -> str:
-    """Return the name of a night's folder."""
+    """Return the name of a snapshot's folder."""
     return f"{_TAKEN_AT}{file_stamp(taken_at)}"
 
 
 def is_snapshot_like(name: str) -> bool:
-    """Whether a folder's name claims to be that of a night."""
+    """Whether the name of a folder has the prefix of a snapshot."""
     return name.startswith(_TAKEN_AT)
 
 
 def time_of_snapshot(name: str) -> datetime:
-    """Return the time in the name of a night's folder.
+    """Return the time in the name of a snapshot's folder.
 
-    :raises ValueError: it is not the name of one.
+    :raises ValueError: the name is not that of a snapshot.
     """
     if not is_snapshot_like(name):
         raise ValueError(f"{name!r} is not the name of a snapshot.")
@@ -55,7 +55,7 @@ def time_of_snapshot(name: str) -> datetime:
 
 
 def snapshots_named_in(text: str) -> set[str]:
-    """Return the names of all nights' folders that a text mentions."""
+    """Return the names of all snapshots that a text contains."""
     return set(_SNAPSHOT_IN_TEXT.findall(text))
 
 
@@ -78,17 +78,17 @@ def plan_text_file(plan_id: str) -> str:
 
 
 def id_of_plan_file(name: str) -> str | None:
-    """Return what stands for the id in the name of a plan's file, or None for another file."""
+    """Return the unchecked plan id in a file name, or None if the name is not that of a plan."""
     return name.removesuffix(_PLAN_ENDING) if name.endswith(_PLAN_ENDING) else None
 
 
 def one_off_plan_file(plan_id: str) -> str:
-    """Return the name of the file that says that a task made a plan of what a person named."""
+    """Return the name of the file that records that a task created a one-off plan."""
     return f"{plan_id}{_EVENT_ENDING}"
 
 
 def id_of_one_off_plan_file(name: str) -> str | None:
-    """Return what stands for the id in the name of such a file, or None for another file."""
+    """Return the unchecked plan id in the name of such a record, or None for another file."""
     return name.removesuffix(_EVENT_ENDING) if name.endswith(_EVENT_ENDING) else None
 
 
@@ -98,39 +98,39 @@ def journal_name(plan_id: str) -> str:
 
 
 def id_of_journal(name: str) -> str | None:
-    """Return what stands for the plan's id in the name of a journal's folder, or None for another folder."""
+    """Return the unchecked plan id in the name of a journal's folder, or None for another folder."""
     return name.removeprefix(_JOURNAL) if name.startswith(_JOURNAL) and name != _JOURNAL else None
 
 
 def action_id(kind: str, report: str, schedule: str | None = None) -> str:
     """Return the id of an action, which names its files in the journal.
 
-    The parts are joined by `-`. One inside a token is escaped, as is all else that has a meaning in a path.
+    The parts are joined by `-`. A `-` in a token is escaped, as are all characters with a meaning in a path.
     """
     return _JOIN.join([kind, *(_escaped(token) for token in (report, schedule) if token)])
 
 
 @dataclass(frozen=True)
 class ActionKey:
-    """What the id of an action says."""
+    """The parts of an action's id."""
 
     kind: str
     report: str
     schedule: str | None
 
 
-def parsed_action_id(given: str) -> ActionKey | None:
-    """Return what an action's id says, or None where it is none, such as the word that stands for the whole plan."""
-    kind, *tokens = given.split(_JOIN)
+def parsed_action_id(text: str) -> ActionKey | None:
+    """Return the parts of an action's id, or None for another text, such as the id of events of the whole plan."""
+    kind, *tokens = text.split(_JOIN)
     if len(tokens) not in {1, 2} or not kind or not all(tokens):
         return None
     report, schedule = unquote(tokens[0]), unquote(tokens[1]) if len(tokens) == 2 else None
     return ActionKey(kind, report, schedule)
 
 
-def report_of(given: str) -> str | None:
-    """Return the Report that an action's id names, or None where it names none."""
-    key = parsed_action_id(given)
+def report_of(action_id: str) -> str | None:
+    """Return the Report in an action's id, or None if the text is not such an id."""
+    key = parsed_action_id(action_id)
     return None if key is None else key.report
 
 
@@ -141,13 +141,13 @@ def _escaped(token: str) -> str:
 def event_file(action: str, event: str, stamp: str = "") -> str:
     """Return the name of an event's file.
 
-    :param stamp: tells apart events that may happen more than once.
+    :param stamp: makes the name unique for events that may happen more than once.
     """
     return f"{action}.{event}{f'-{stamp}' if stamp else ''}{_EVENT_ENDING}"
 
 
 def parsed_event_file(name: str) -> tuple[str, str] | None:
-    """Return the action's id and the rest of the name (the event, with its stamp if it has one), or None."""
+    """Return the action's id and the rest of the name (the event, with its stamp if present), or None."""
     if not name.endswith(_EVENT_ENDING):
         return None
     action, dot, rest = name.removesuffix(_EVENT_ENDING).rpartition(".")
@@ -155,11 +155,11 @@ def parsed_event_file(name: str) -> tuple[str, str] | None:
 
 
 def is_event(rest: str, event: str, *, may_be_stamped: bool) -> bool:
-    """Whether the rest of an event file's name is that of this event; a stamp begins with the year."""
+    """Whether the rest of an event file's name is this event; a stamp begins with the year."""
     return rest == event or (may_be_stamped and rest.startswith(f"{event}-2"))
 
 
-# The progress of an inventory
+# Checkpoints of an inventory
 
 CHECKPOINT, COLLECTIONS = "checkpoint.json", "collections.json"
 _PAGE_KINDS = frozenset({"reports", "datasets", "missing"})
@@ -168,10 +168,10 @@ _UNREADABLE, _SCHEDULES = "unreadable", "schedules"
 
 @dataclass(frozen=True)
 class PageName:
-    """What the name of a page's file says.
+    """The parts of the name of a page's file.
 
     :param kind: `reports`, `datasets` or `missing`.
-    :param rows: how many it has.
+    :param rows: the number of rows.
     """
 
     collection: str
@@ -182,13 +182,13 @@ class PageName:
 
 
 def page_file(page: PageName) -> str:
-    """Return the name of the file of a page of a listing."""
+    """Return the name of the file with one page of a listing."""
     end = "last" if page.is_last else "more"
     return f"{page.kind}.{_in_name(page.collection)}.{page.number:06}.{page.rows}.{end}{_EVENT_ENDING}"
 
 
 def parsed_page_file(name: str) -> PageName | None:
-    """Return what the name of a page's file says, or None for another file."""
+    """Return the parts of the name of a page's file, or None for another file."""
     parts = name.split(".")
     if len(parts) != 6 or parts[0] not in _PAGE_KINDS or not (parts[2].isdecimal() and parts[3].isdecimal()):
         return None
@@ -197,38 +197,38 @@ def parsed_page_file(name: str) -> PageName | None:
 
 
 def task_inventory_name(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
-    """Return the name of the inventory of one task."""
+    """Return the name of the inventory of one task, which is unique per DAG run."""
     return f"{dag_id}/{run_id}/{task_id}/{map_index}"
 
 
 def shared_inventory_name(dag_id: str, run_id: str, inventory: str) -> str:
-    """Return the name of an inventory that the tasks of a DAG run share."""
+    """Return the name of an inventory that several tasks of a DAG run share."""
     return f"{dag_id}/{run_id}/parts/{inventory}"
 
 
 def unreadable_file(kind: str, collection: str) -> str:
-    """Return the name of the file that says why a listing could not be read."""
+    """Return the name of the file with the reason why a listing could not be read."""
     return f"{_UNREADABLE}.{kind}.{_in_name(collection)}{_EVENT_ENDING}"
 
 
 def unreadable_collection(name: str, kind: str) -> str | None:
-    """Return the Collection whose listing of a kind could not be read, or None for another file."""
+    """Return the Collection whose listing of this kind could not be read, or None for another file."""
     parts = name.split(".")
     return _from_name(parts[2]) if len(parts) == 4 and parts[:2] == [_UNREADABLE, kind] else None
 
 
 def schedules_file(first_report: str) -> str:
-    """Return the name of the file with the schedules of some Reports, of which this is the first."""
+    """Return the name of the file with the schedules of a batch of Reports, by the first Report."""
     return f"{_SCHEDULES}.{_in_name(first_report)}{_EVENT_ENDING}"
 
 
 def is_schedules_file(name: str) -> bool:
-    """Whether a file has the schedules of some Reports."""
+    """Whether a file has the schedules of a batch of Reports."""
     return name.startswith(f"{_SCHEDULES}.")
 
 
 def is_record(name: str) -> bool:
-    """Whether a file is a record in JSON; others are being written, or somebody else's."""
+    """Whether a file is a complete JSON record; other files are temporary or foreign."""
     return name.endswith(_EVENT_ENDING) and not name.startswith(".")
 
 
@@ -251,12 +251,12 @@ def day_name(day: date) -> str:
 
 
 def is_day(name: str) -> bool:
-    """Whether a folder is that of a day's usage records."""
+    """Whether a folder has the usage records of a day."""
     return name.startswith(_DATE)
 
 
 def claims_day_name(day: date) -> str:
-    """Return the name of the folder of the runs that were claimed on a day."""
+    """Return the name of the folder with the claims of a day."""
     return f"{day:%Y-%m-%d}"
 
 
@@ -265,28 +265,28 @@ def usage_file(ended: datetime, unique: str) -> str:
     return f"{file_stamp(ended)}-{unique}{_EVENT_ENDING}"
 
 
-# What a task keeps for its next try
+# Records of a task for its next try
 
 RUN_RECORD, KILLED = "run.json", "killed.json"
 
 
-# What the API server keeps of nights and plans
+# The cache of the API server
 
 CHOICES, SNAPSHOT_TOTALS, DUE_DATES = "choices.json", "snapshots.json", "due.json"
 PREPARED_SNAPSHOTS, PREPARED_PLANS = "snapshot=*", "plan=*"
-"""Patterns for the folders of prepared nights and plans."""
+"""Glob patterns of the folders with prepared snapshots and plans."""
 
 
 def prepared_snapshot_name(taken_at: datetime) -> str:
-    """Return the name of the folder with a night's prepared tables."""
+    """Return the name of the folder with the prepared tables of a snapshot."""
     return f"{PREPARED_SNAPSHOTS[:-1]}{file_stamp(taken_at)}"
 
 
 def prepared_plan_name(plan_id: str) -> str:
-    """Return the name of the folder with a plan's prepared tables."""
+    """Return the name of the folder with the prepared tables of a plan."""
     return f"{PREPARED_PLANS[:-1]}{plan_id}"
 
 
 def export_name(workspace: str, day: str) -> str:
-    """Return the name under which a browser saves the export of a night's Reports."""
+    """Return the file name that a browser gets for the CSV export of a snapshot."""
     return f"studio-reports-{workspace}-{day}.csv"

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the files of a workspace are in storage, and which names from outside are used; `file_names` spells them.
+"""The paths of a workspace's files in storage, and the validation of names from outside; `file_names` builds the names.
 
 No other module joins the parts of a path in storage.
 
-Anyone who may write to storage chooses the names in it, and a plan's id or path may come from a DAG parameter, an XCom,
-a command line or a URL. A name is used only if the provider could have written it: a stray folder is ignored and logged
-once, and an id or a path that was given names a plan of its workspace or is an error.
+Anyone with write access to storage can create any name in it, and a plan's id or path may come from a DAG parameter, an
+XCom, a command line or a URL. A name is used only if the provider could have written it: a foreign folder is ignored
+and logged once, and an id or a path that is not that of a plan of the workspace is an error.
 """
 
 from __future__ import annotations
@@ -48,26 +48,26 @@ class Area(StrEnum):
 
 
 SHOWN = (Area.SNAPSHOTS, Area.PLANS, Area.JOURNALS, Area.USAGE)
-"""What the pages show something of."""
+"""The areas that the pages read."""
 
 
 def workspace_name(workspace: str) -> str:
-    """Return the name of a workspace's folder, wherever it is.
+    """Return the name of a workspace's folder, which is the same in each area.
 
-    :raises StudioConfigurationError: no workspace has such a name.
+    :raises StudioConfigurationError: no workspace can have this name.
     """
     return f"{_PREFIX}{check_identifier('workspace', workspace)}"
 
 
 def workspace_of(folder: UPath) -> str:
-    """Return the workspace that a folder's name tells."""
+    """Return the workspace in the name of a folder."""
     return str(folder.name).removeprefix(_PREFIX)
 
 
 def workspace_folder(storage: UPath, area: Area, workspace: str) -> UPath:
     """Return the folder of a workspace in an area of the storage root.
 
-    :raises StudioConfigurationError: no workspace has such a name.
+    :raises StudioConfigurationError: no workspace can have this name.
     """
     return storage / area.value / workspace_name(workspace)
 
@@ -83,26 +83,29 @@ def workspaces_in(storage: UPath, *areas: Area) -> list[str]:
     return sorted(found)
 
 
-# Nights
+# Snapshots
 
 
 def snapshots_folder(storage: UPath, workspace: str) -> UPath:
-    """Return where the nights of a workspace are."""
+    """Return the folder with the snapshots of a workspace."""
     return workspace_folder(storage, Area.SNAPSHOTS, workspace)
 
 
 def snapshot_reference(workspace: str, taken_at: datetime) -> str:
-    """Return a night's folder as plans and XComs name it: relative to the storage root."""
+    """Return the path of a snapshot relative to the storage root, as plans and XComs store it."""
     return f"{Area.SNAPSHOTS.value}/{workspace_name(workspace)}/{file_names.snapshot_name(taken_at)}"
 
 
-def checkpoint_folder(storage: UPath, workspace: str, walk: str) -> UPath:
-    """Return where the progress of an inventory is kept, by the inventory's name."""
-    return workspace_folder(storage, Area.CHECKPOINTS, workspace) / _digest(walk)
+def checkpoint_folder(storage: UPath, workspace: str, inventory: str) -> UPath:
+    """Return the folder with the checkpoints of an inventory.
+
+    :param inventory: its name.
+    """
+    return workspace_folder(storage, Area.CHECKPOINTS, workspace) / _digest(inventory)
 
 
 def cross_check_storage(storage: UPath) -> UPath:
-    """Return a storage root of its own, for inventories that are only compared with another."""
+    """Return a separate storage root for inventories that are only compared with another source."""
     return storage / "cross_checks"
 
 
@@ -110,40 +113,40 @@ def cross_check_storage(storage: UPath) -> UPath:
 
 
 def is_plan_id(value: object) -> bool:
-    """Whether a value can be the id of a plan."""
+    """Whether a value has the form of a plan's id."""
     return isinstance(value, str) and _PLAN_ID.fullmatch(value) is not None
 
 
 def check_plan_id(value: Any) -> str:
-    """Return the id of a plan.
+    """Return a value that has the form of a plan's id.
 
-    :raises PlanError: it is none.
+    :raises PlanError: it has not.
     """
     if not is_plan_id(value):
         raise PlanError(
             f"plan_id is {value!r}; a plan's id is hexadecimal digits, such as 36066b5db341. The audit command and the "
-            "XCom of StudioPlanOperator name it."
+            "XCom of StudioPlanOperator show it."
         )
     return str(value)
 
 
 def plans_folder(storage: UPath, workspace: str) -> UPath:
-    """Return where the plans of a workspace are."""
+    """Return the folder with the plans of a workspace."""
     return workspace_folder(storage, Area.PLANS, workspace)
 
 
 def plan_path(storage: UPath, workspace: str, plan_id: str) -> UPath:
-    """Return where a plan is."""
+    """Return the path of a plan."""
     return plans_folder(storage, workspace) / file_names.plan_file(check_plan_id(plan_id))
 
 
 def plan_text_path(path: UPath) -> UPath:
-    """Return where a plan in Markdown is, beside the plan."""
+    """Return the path of a plan's Markdown file, which is in the same folder."""
     return path.with_name(file_names.plan_text_file(file_names.id_of_plan_file(path.name) or path.name))
 
 
 def plan_paths(storage: UPath, workspace: str) -> list[UPath]:
-    """Return the files of a workspace's plans by their names, which the content must confirm (`is_plan_of`)."""
+    """Return the files whose names are those of plans; the content must confirm the name (`is_plan_of`)."""
     folder = plans_folder(storage, workspace)
     with explained("list", folder):
         files = list(folder.iterdir()) if folder.exists() else []
@@ -153,59 +156,62 @@ def plan_paths(storage: UPath, workspace: str) -> list[UPath]:
         if is_plan_id(plan_id):
             found.append(path)
         elif plan_id is not None:
-            ignored(path, "no plan has such a name")
+            ignored(path, "no plan has this name")
     return found
 
 
 def moved_plan_paths(storage: UPath, workspace: str) -> list[UPath]:
-    """Return all files that may be a workspace's plans, with those that were renamed or moved into folders below."""
+    """Return all files that may be plans of a workspace, including files that were renamed or moved to subfolders."""
     folder = plans_folder(storage, workspace)
     with explained("list", folder):
         return list(folder.rglob(file_names.plan_file("*"))) if folder.exists() else []
 
 
 def is_plan_of(path: UPath, workspace: str, plan_id: str) -> bool:
-    """Whether a file is where the plan of this workspace and id belongs."""
+    """Whether a path is that of the plan with this id in this workspace."""
     return (path.parent.name, path.name) == (workspace_name(workspace), file_names.plan_file(plan_id))
 
 
 def one_off_plans_folder(storage: UPath, workspace: str, request: str) -> UPath:
-    """Return where it is kept which plans a task made of what a person named, by the text of that request."""
+    """Return the folder that records which one-off plans a task created.
+
+    :param request: the text of the task's request.
+    """
     return plans_folder(storage, workspace) / "one_off" / _digest(request)
 
 
 def journals_folder(storage: UPath, workspace: str) -> UPath:
-    """Return where the journals of a workspace are."""
+    """Return the folder with the journals of a workspace."""
     return workspace_folder(storage, Area.JOURNALS, workspace)
 
 
 def journal_folder(storage: UPath, workspace: str, plan_id: str) -> UPath:
-    """Return where the journal of a plan is."""
+    """Return the folder with the journal of a plan."""
     return journals_folder(storage, workspace) / file_names.journal_name(check_plan_id(plan_id))
 
 
 def journals_in(storage: UPath, workspace: str) -> list[UPath]:
-    """Return the folders of a workspace's journals; the plan's id in a name is not checked."""
+    """Return the folders of a workspace's journals; the plan ids in their names are not checked."""
     folder = journals_folder(storage, workspace)
     with explained("list", folder):
-        found = list(folder.iterdir()) if folder.exists() else []
-    return [one for one in found if file_names.id_of_journal(one.name) is not None]
+        folders = list(folder.iterdir()) if folder.exists() else []
+    return [path for path in folders if file_names.id_of_journal(path.name) is not None]
 
 
-def plan_path_from(given: str, storage: UPath, workspace: str) -> UPath:
-    """Return the path of a plan that a path from outside names: absolute, or relative to the storage root.
+def plan_path_from(text: str, storage: UPath, workspace: str) -> UPath:
+    """Return the path of a plan from a text: an absolute path, or one relative to the storage root.
 
-    It must be spelled as `StudioPlanOperator` returns it. No other path is opened, so there is nothing to normalize.
+    The text must be spelled as `StudioPlanOperator` returns it. No other path is opened, so none is normalized.
 
-    :raises PlanError: it is not the path of a plan of this workspace in this storage.
+    :raises PlanError: the text is not the path of a plan of this workspace in this storage.
     """
-    plan_id = file_names.id_of_plan_file(given.rsplit("/", 1)[-1])
+    plan_id = file_names.id_of_plan_file(text.rsplit("/", 1)[-1])
     path = plan_path(storage, workspace, str(plan_id)) if is_plan_id(plan_id) else None
-    if path is None or given not in _spellings(path) or _is_linked(path, storage):
+    if path is None or text not in _spellings(path) or _is_linked(path, storage):
         raise PlanError(
-            f"Cannot read the plan {given!r}: a plan of the workspace {workspace!r} is "
-            f"{plans_folder(storage, workspace)}/{file_names.plan_file('<plan_id>')}, and no link. Use the "
-            "connection and the storage_path that the plan was made with. Nothing was touched."
+            f"Cannot read the plan {text!r}: a plan of the workspace {workspace!r} is "
+            f"{plans_folder(storage, workspace)}/{file_names.plan_file('<plan_id>')}, and not a link. Use the "
+            "connection and the storage_path that the plan was created with. Nothing was touched."
         )
     return path
 
@@ -219,18 +225,18 @@ def _spellings(path: UPath) -> set[str]:
 
 
 def _is_linked(path: UPath, storage: UPath) -> bool:
-    """Whether a local file, or a folder below the storage root, is a symbolic link to somewhere else."""
+    """Whether a local file, or a folder between it and the storage root, is a symbolic link."""
     local, root = local_path(path), local_path(storage)
     if local is None or root is None:
         return False
     return local.resolve() != root.resolve() / local.relative_to(root)
 
 
-# Usage, claims and what a task remembers
+# Usage records, claims and records of tasks
 
 
 def usage_folder(storage: UPath, workspace: str) -> UPath:
-    """Return the folder of a workspace's usage records; below it is one for each day."""
+    """Return the folder with a workspace's usage records; it has a subfolder for each day."""
     return workspace_folder(storage, Area.USAGE, workspace)
 
 
@@ -240,46 +246,46 @@ def usage_day_folder(storage: UPath, workspace: str, day: date) -> UPath:
 
 
 def claims_folder(storage: UPath, workspace: str) -> UPath:
-    """Return where it is kept which task took which run; below it is a folder for each day."""
+    """Return the folder that records which task claimed which run; it has a subfolder for each day."""
     return workspace_folder(storage, Area.CLAIMS, workspace)
 
 
 def run_record_folder(storage: UPath, names: Sequence[str]) -> UPath:
-    """Return where a task keeps what its next try must know.
+    """Return the folder in which a task records its Report run for its next try.
 
-    :param names: of the DAG, the run, the task and its map index.
+    :param names: the ids of the DAG, the run and the task, and the map index.
     """
     return storage / "run_records" / "/".join(quote(name, safe="") for name in names)
 
 
-# What the API server keeps on its own disk
+# The cache on the disk of the API server
 
 
 def prepared_folder(cache: Path, workspace: str) -> Path:
-    """Return the folder with all that is prepared of a workspace."""
+    """Return the folder with the prepared snapshots and plans of a workspace."""
     return cache / workspace_name(workspace)
 
 
-def prepared_snapshot(cache: Path, workspace: str, night: datetime) -> Path:
-    """Return where the tables of a night are, once they are made."""
-    return prepared_folder(cache, workspace) / file_names.prepared_snapshot_name(night)
+def prepared_snapshot(cache: Path, workspace: str, taken_at: datetime) -> Path:
+    """Return the folder for the prepared tables of a snapshot."""
+    return prepared_folder(cache, workspace) / file_names.prepared_snapshot_name(taken_at)
 
 
 def prepared_plan(cache: Path, workspace: str, plan_id: str) -> Path:
-    """Return where the tables of a plan are, once they are made.
+    """Return the folder for the prepared tables of a plan.
 
-    :raises PlanError: no plan has such an id.
+    :raises PlanError: no plan can have this id.
     """
     return prepared_folder(cache, workspace) / file_names.prepared_plan_name(check_plan_id(plan_id))
 
 
-def prepared_reports(night: Path, plan: Path | None) -> Path:
-    """Return where a night's Reports with a plan's verdicts are, once they are made."""
-    return night / file_names.table_file(f"reports-by-name-{'unjudged' if plan is None else plan.name}")
+def prepared_reports(snapshot: Path, plan: Path | None) -> Path:
+    """Return the path for the prepared Reports of a snapshot with the verdicts of a plan."""
+    return snapshot / file_names.table_file(f"reports-by-name-{'unjudged' if plan is None else plan.name}")
 
 
 def ignored(path: UPath, reason: str) -> None:
-    """Log once that something in storage is ignored."""
+    """Log once that a path in storage is ignored."""
     text = str(path)
     if text not in _logged and len(_logged) < _MOST_LOGGED:
         _logged.add(text)
@@ -296,5 +302,5 @@ def _workspace(folder: UPath) -> str | None:
     try:
         return check_identifier("workspace", folder.name.removeprefix(_PREFIX))
     except StudioConfigurationError:
-        ignored(folder, "no workspace has such a name")
+        ignored(folder, "no workspace can have this name")
         return None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SQL that a person wrote, evaluated over a few tables in a process of its own.
+"""Evaluate SQL that a person wrote over given tables in a separate process.
 
-The process has the tables, no secrets of ours in its environment, no file to read or write, and bounds for memory and
-time that hold whatever the SQL does: the operating system ends it.
+The process has the tables, no secrets in its environment and no access to files. The operating system enforces its
+limits for memory and time.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 LONGEST_SECONDS = 60.0
 MEMORY_MB = 512
-"""For DuckDB's tables and queries; the process as a whole may take as much again."""
+"""The limit for DuckDB's tables and queries; the process may use twice as much."""
 _PROGRAM = "airflow_provider_studio.governance.sandbox_process"
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONHOME")
 STARTED = "started"
-"""What the process writes once all is ready; what it writes to standard error before is no data."""
+"""The line that the process writes when it is ready; its standard error before that contains no data."""
 
 
 class SandboxError(GovernanceError):
-    """The SQL cannot be evaluated. The message says why, and contains no data.
+    """The SQL cannot be evaluated. The message gives the reason and contains no data.
 
-    :param columns: of the table, where the SQL names something that is not there or makes no sense.
+    :param columns: the columns of the table, if the SQL is invalid or names something unknown.
     """
 
     retry_helps = False
@@ -50,7 +50,7 @@ class SandboxError(GovernanceError):
 class Selection:
     """Rows to select from a table.
 
-    :param where: a condition.
+    :param where: an SQL condition.
     :param columns: a list of expressions, as after SELECT.
     :param order_by: a list of expressions, as after ORDER BY.
     """
@@ -69,11 +69,11 @@ def select(
     *,
     longest_seconds: float = LONGEST_SECONDS,
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return the names of the columns and the rows; times are UTC without a zone.
+    """Return the names of the columns and the rows; times are in UTC without a time zone.
 
-    :param connection: to a database that `sql.opened` opened.
-    :param tables: what the SQL may ask, of that database.
-    :raises SandboxError: the SQL makes no sense, fails, or exceeds a limit.
+    :param connection: a connection from `sql.opened`.
+    :param tables: the tables of that database that the SQL may read.
+    :raises SandboxError: the SQL is invalid, fails, or exceeds a limit.
     """
     files, folder = {}, scratch_of(connection)
     for table in tables:
@@ -86,7 +86,7 @@ def select(
         "memory_mb": MEMORY_MB,
         "seconds": longest_seconds,
     }
-    response = _answered(request, _environment(str(folder)), longest_seconds)
+    response = _run_process(request, _environment(str(folder)), longest_seconds)
     if "error" in response:
         raise SandboxError(response["error"], response.get("columns", ()))
     kinds = response["kinds"]
@@ -94,11 +94,11 @@ def select(
     return response["names"], rows
 
 
-def _answered(request: Mapping[str, Any], environment: Mapping[str, str], longest_seconds: float) -> dict[str, Any]:
-    """Run the process and return what it writes."""
+def _run_process(request: Mapping[str, Any], environment: Mapping[str, str], longest_seconds: float) -> dict[str, Any]:
+    """Run the process and return its response."""
     argv = [sys.executable, "-P", "-m", _PROGRAM]
     try:
-        done = subprocess.run(  # noqa: S603  our own module; the SQL goes through its standard input
+        process = subprocess.run(  # noqa: S603  runs a module of this package; the SQL is passed through standard input
             argv,
             input=json.dumps(request),
             capture_output=True,
@@ -110,23 +110,23 @@ def _answered(request: Mapping[str, Any], environment: Mapping[str, str], longes
         )
     except subprocess.TimeoutExpired:
         raise SandboxError(_too_slow(longest_seconds)) from None
-    started, _, output = done.stdout.partition("\n")
+    started, _, output = process.stdout.partition("\n")
     if started != STARTED:
-        last = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
+        last = process.stderr.strip().splitlines()[-1:] or [f"it ended with {process.returncode}"]
         raise GovernanceError(f"The process that evaluates SQL cannot start: {last[0]}.")
-    if done.returncode in {-signal.SIGXCPU, -signal.SIGALRM}:
+    if process.returncode in {-signal.SIGXCPU, -signal.SIGALRM}:
         raise SandboxError(_too_slow(longest_seconds))
-    if done.returncode != 0:
-        raise SandboxError(f"its process ended with {done.returncode}, probably for want of memory. Make it simpler")
+    if process.returncode != 0:
+        raise SandboxError(f"its process ended with {process.returncode}, probably for lack of memory. Simplify it")
     return dict(json.loads(output))
 
 
 def _too_slow(seconds: float) -> str:
-    return f"it took longer than {seconds:g} s. Make it simpler"
+    return f"it took longer than {seconds:g} s. Simplify it"
 
 
 def _environment(folder: str) -> dict[str, str]:
-    """Return the environment of the process: what Python needs to start, and none of Airflow's settings and secrets."""
+    """Return the environment of the process: what Python needs to start, without Airflow's settings and secrets."""
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return passed_on | {
         "PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path),  # noqa: PTH100  "" is the cwd

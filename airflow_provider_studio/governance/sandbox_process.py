@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process behind `sandbox`: reads a request from standard input, writes a response to standard output.
+"""The process that `sandbox` starts: reads a request from standard input, writes a response to standard output.
 
-It limits itself and locks its database before it evaluates any SQL of the request.
+It sets its limits and locks its database before it evaluates the SQL of the request.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from airflow_provider_studio.governance.sandbox import STARTED
 if TYPE_CHECKING:
     import duckdb
 
-_TOO_MUCH = "it needs too much memory. Make it simpler"
+_TOO_MUCH = "it needs too much memory. Simplify it"
 _MEANINGS = {
-    "PermissionException": "it reads a file, and file system operations are disabled: it can read its tables alone",
+    "PermissionException": "it reads a file, but file system operations are disabled: it can read only its tables",
     "OutOfMemoryException": _TOO_MUCH,
-    "IOException": _TOO_MUCH,  # larger results would go through a file, and it may write none
-    "InvalidInputException": "a function in it refuses a value",
+    "IOException": _TOO_MUCH,  # larger results would spill to a file, which it may not write
+    "InvalidInputException": "a function in it rejects a value",
     "ConversionException": "a value in it cannot be converted; try_cast gives NULL instead",
     "OutOfRangeException": "a number in it is out of range",
 }
@@ -48,16 +48,16 @@ def main() -> None:
 
 
 def _limit_time(seconds: float) -> None:
-    """End this process by itself, too: its parent may have been killed."""
+    """Limit the time in this process too: its parent may be killed."""
     signal.alarm(math.ceil(seconds) + 1)
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), math.ceil(seconds) + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _limit_space(more_mb: int) -> None:
-    """Write no more files, and limit the memory that is taken from now on.
+    """Forbid writing files, and limit the additional memory.
 
-    Versions of DuckDB differ widely in the addresses that they reserve as they start.
+    The address space that DuckDB reserves at its start differs between versions.
     """
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
@@ -70,10 +70,10 @@ def _response(connection: duckdb.DuckDBPyConnection, selection: dict[str, Any]) 
 
     table = connection.table(selection["table"])
     try:
-        chosen = table.filter(_condition(connection, table, selection["where"]))
-        rows = chosen.query("chosen", _statement(connection, selection))
+        filtered = table.filter(_condition(connection, table, selection["where"]))
+        rows = filtered.query("filtered", _statement(connection, selection))
         if rows is None:
-            raise _RefusedError("the columns or the order are no part of a SELECT")  # noqa: TRY301
+            raise _RefusedError("the columns or the order are not valid in a SELECT")  # noqa: TRY301
         return {"names": rows.columns, "kinds": [str(kind) for kind in rows.types], "rows": rows.fetchall()}
     except _RefusedError as error:
         return {"error": str(error)}
@@ -86,7 +86,7 @@ def _response(connection: duckdb.DuckDBPyConnection, selection: dict[str, Any]) 
 def _condition(connection: duckdb.DuckDBPyConnection, table: duckdb.DuckDBPyRelation, where: str) -> duckdb.Expression:
     """Return a condition as an expression.
 
-    DuckDB before 2.0 reads `a FROM b` as the expression `a`; in brackets that is an error in all versions.
+    DuckDB before 2.0 parses `a FROM b` as the expression `a`; in brackets it is an error in all versions.
     """
     import duckdb
 
@@ -100,16 +100,16 @@ def _condition(connection: duckdb.DuckDBPyConnection, table: duckdb.DuckDBPyRela
     kind = str(table.select(expression).types[0])
     if kind != "BOOLEAN":
         raise _RefusedError(
-            f"it is of type {kind} and no condition. Write one that is true or false, such as views_90d = 0"
+            f"it has the type {kind} and is not a condition. Write one that is true or false, such as views_90d = 0"
         )
     return expression
 
 
 def _statement(connection: duckdb.DuckDBPyConnection, selection: dict[str, Any]) -> str:
-    """Return what selects from the chosen rows; a comment in a part ends with its line."""
+    """Return the statement that selects from the filtered rows; a line break ends a comment in a part."""
     order = f"ORDER BY {selection['order_by']}\n" if selection["order_by"] else ""
     limit = "" if selection["limit"] is None else f"LIMIT {int(selection['limit'])}"
-    text = f"SELECT {selection['columns']}\nFROM chosen\n{order}{limit}"
+    text = f"SELECT {selection['columns']}\nFROM filtered\n{order}{limit}"
     if len(connection.extract_statements(text)) > 1:
         raise _RefusedError("the columns or the order are more than one statement")
     return text

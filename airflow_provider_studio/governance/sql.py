@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only place that opens DuckDB, quotes for it, limits it and locks it.
+"""The only module that opens DuckDB and quotes text for it.
 
-A database opened here reads and writes files below its folders alone, loads no extension, cannot change its settings,
-and has bounds for memory, threads and disk. Its temporary files are in a folder of its own, which only this user can
-open and which is removed with it.
+A database opened here is locked: it reads and writes files below its folders only, loads no extension, cannot change
+its settings, and has limits for memory, threads and disk. Its temporary files are in a private folder that only this
+user can open and that is removed when the database is closed.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from airflow_provider_studio.governance.storage import local_path
 if TYPE_CHECKING:
     import duckdb
 
-NIGHTS_MEMORY = "1GB"
-"""Enough for the facts of 100,000 Reports over a year of nights; what is larger goes through the private folder."""
-NIGHT_MEMORY = "200MB"
-"""Enough for one night."""
+HISTORY_MEMORY = "1GB"
+"""Enough for the facts of 100,000 Reports over a year of daily snapshots; more spills to the private folder."""
+SNAPSHOT_MEMORY = "200MB"
+"""Enough for one snapshot."""
 PARQUET = "read_parquet(?, hive_partitioning = false)"
 """A table expression; bind `exact_name(path)`. Folder names such as `workspace=acme` do not become columns."""
 _SPILL = "spill"
@@ -43,9 +43,9 @@ _NO_EXTENSIONS = {
 class Database:
     """A locked DuckDB in memory.
 
-    :param memory: how much memory its tables and queries may use.
-    :param folders: below these it may read and write files; nowhere else.
-    :param tables: Parquet files to load as tables, which it cannot read afterwards.
+    :param memory: the memory limit for its tables and queries.
+    :param folders: the only folders below which it may read and write files.
+    :param tables: Parquet files to load as tables before the database is locked.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Database:
             raise
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Return another connection to the same database, for another thread."""
+        """Return another connection to this database, for use in another thread."""
         return self.connection.cursor()
 
     def close(self) -> None:
@@ -101,47 +101,47 @@ class Database:
 
 @contextmanager
 def opened(memory: str, folders: Iterable[Path | UPath] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a `Database` for the `with` block; what DuckDB raises in it becomes an error that shows no data.
+    """Open a `Database` for the `with` block; errors of DuckDB become errors without data.
 
-    :raises StorageError: see `explained`.
+    :raises StorageError: see `duckdb_errors`.
     """
-    places = list(folders)
-    database = Database(memory, places)
+    allowed = list(folders)
+    database = Database(memory, allowed)
     try:
-        with explained(places):
+        with duckdb_errors(allowed):
             yield database.connection
     finally:
         database.close()
 
 
 def scratch_of(connection: duckdb.DuckDBPyConnection) -> Path:
-    """Return the private folder of a connection's database, in which files can be written that nobody else reads."""
+    """Return the private folder of a connection's database."""
     ((spill,),) = connection.execute("SELECT current_setting('temp_directory')").fetchall()
     return Path(spill).parent
 
 
 @contextmanager
-def explained(folders: Sequence[Path | UPath]) -> Iterator[None]:
-    """Turn what DuckDB raises into a StorageError that names the folders.
+def duckdb_errors(folders: Sequence[Path | UPath]) -> Iterator[None]:
+    """Turn an error of DuckDB into a StorageError that names the folders.
 
-    Many of DuckDB's messages contain values of the rows that it works on. They stay out of logs and pages.
+    Many messages of DuckDB contain values of rows. They must not appear in logs and pages.
     """
     import duckdb
 
     try:
         yield
     except duckdb.Error as error:
-        places = ", ".join(str(folder) for folder in folders) or "memory"
+        names = ", ".join(str(folder) for folder in folders) or "memory"
         raise StorageError(
-            f"The tables in {places} cannot be read or written: {reason(error)}. Check that their files are whole and "
-            "can be read, and that the temporary folder has room."
+            f"The tables in {names} cannot be read or written: {reason(error)}. Check that their files are complete "
+            "and readable, and that the temporary folder has free space."
         ) from None
 
 
 def reason(error: duckdb.Error) -> str:
-    """Return the first line of an error that speaks of the statement; of any other the kind alone.
+    """Return the first line of an error in the statement; for any other error only its class.
 
-    Parsing, binding and looking up names happen before any row is read, so that these messages contain no data.
+    Parsing and binding happen before any row is read, so their messages contain no data.
     """
     import duckdb
 
@@ -151,22 +151,22 @@ def reason(error: duckdb.Error) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a text as a literal, for statements in which DuckDB binds no values."""
+    """Return a text as an SQL literal, for statements without bound values."""
     return "'" + _without_nul(text).replace("'", "''") + "'"
 
 
 def identifier(name: str) -> str:
-    """Return the name of a table or column as SQL."""
+    """Return the name of a table or column as a quoted SQL identifier."""
     return '"' + _without_nul(name).replace('"', '""') + '"'
 
 
 def exact_name(path: Path | UPath) -> str:
-    """Return a file's name as DuckDB's readers take it: no character of it stands for others."""
+    """Return a file's name for DuckDB's readers, with wildcards escaped."""
     return glob.escape(file_name(path))
 
 
 def parquet(paths: Sequence[Path | UPath]) -> str:
-    """Return Parquet files as a table expression, for statements in which DuckDB binds no values, such as views."""
+    """Return Parquet files as a table expression, for statements without bound values, such as views."""
     names = ", ".join(quoted(exact_name(path)) for path in paths)
     return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
 
@@ -183,36 +183,36 @@ def json_lines(file: Path, columns: Mapping[str, str]) -> str:
 def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, target: Path, options: str = "") -> None:
     """Write the rows of a query into a Parquet file.
 
-    :param query: SQL without values from outside.
-    :param options: more of COPY's options, such as `ROW_GROUP_SIZE 20480`.
+    :param query: SQL without external values.
+    :param options: further options of COPY, such as `ROW_GROUP_SIZE 20480`.
     """
-    more = f", {options}" if options else ""
-    connection.execute(f"COPY ({query}) TO {quoted(str(target))} (FORMAT parquet{more})")
+    suffix = f", {options}" if options else ""
+    connection.execute(f"COPY ({query}) TO {quoted(str(target))} (FORMAT parquet{suffix})")
 
 
 def file_name(path: Path | UPath) -> str:
-    """Return a file's name as DuckDB writes it: without the Airflow connection, which a bucket's name may follow."""
+    """Return a file's name as DuckDB writes it: without the Airflow connection that may precede a bucket's name."""
     local = _local(path)
     if local is None:
         return f"{path.protocol}://{path.path}"  # type: ignore[union-attr]
-    return os.path.abspath(local)  # noqa: PTH100  which resolves `..`, as DuckDB does
+    return os.path.abspath(local)  # noqa: PTH100  DuckDB resolves `..` too
 
 
 def _local(path: Path | UPath) -> Path | None:
-    """Return a path on this machine's disk, or None; until universal-pathlib 0.3 an object store's is a `Path` too."""
+    """Return a local path, or None; before universal-pathlib 0.3 a path in an object store is a `Path` too."""
     return local_path(path) if isinstance(path, UPath) else path
 
 
 def _names_of_folder(folder: Any) -> Iterator[str]:
-    """Yield the beginnings of file names that DuckDB may see: as they are requested, and as file systems list them."""
+    """Yield the prefixes of file names that DuckDB checks: as requested, and as file systems list them."""
     name = file_name(folder)
     names = [name, glob.escape(name)]
     if _local(folder) is None:
         names.append(folder.fs.unstrip_protocol(folder.path))
-    yield from (f"{one.rstrip('/')}/" for one in names)
+    yield from (f"{name.rstrip('/')}/" for name in names)
 
 
 def _without_nul(text: str) -> str:
     if "\0" in text:
-        raise GovernanceError(f"{text!r} contains a NUL character, which no name of a file or column may.")
+        raise GovernanceError(f"{text!r} contains a NUL character, which no name of a file or column may contain.")
     return text

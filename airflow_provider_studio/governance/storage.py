@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that appear whole or not at all, and never change.
+"""Atomic writes: a file appears complete or not at all.
 
-On a local path a file is written under another name, flushed to the disk and renamed; an object store does the like by
-itself.
+On a local path a file is written under a temporary name, flushed to disk and renamed; object stores write atomically.
 """
 
 from __future__ import annotations
@@ -22,26 +21,26 @@ if TYPE_CHECKING:
     from upath import UPath
 
 CLOCKS_DIFFER_BY = timedelta(hours=1)
-"""What another host wrote may be that far in the future; more, and a clock is wrong."""
+"""The largest accepted difference between the clocks of two hosts."""
 SAME_TIME = timedelta(seconds=1)
-"""Times of Studio that are no further apart may be one: sources write them to the millisecond or to the second."""
+"""Times of Studio that differ by at most this are equal: some sources have milliseconds, others seconds."""
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
 def utcnow() -> datetime:
-    """Return the time in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def file_stamp(time: datetime) -> str:
-    """Write a time so that names sort as times do."""
+    """Return a time as text that sorts in time order."""
     return time.astimezone(UTC).strftime(_STAMP)
 
 
 def from_file_stamp(text: str) -> datetime:
-    """Read what `file_stamp` wrote.
+    """Return the time of a text that `file_stamp` returned.
 
-    :raises ValueError: it is not exactly that.
+    :raises ValueError: the text is not in exactly that form.
     """
     time = datetime.strptime(text, _STAMP).replace(tzinfo=UTC)
     if file_stamp(time) != text:
@@ -51,18 +50,18 @@ def from_file_stamp(text: str) -> datetime:
 
 @contextmanager
 def explained(doing: str, path: UPath) -> Iterator[None]:
-    """Turn what a file system raises into a StorageError that says what was being done to which path."""
+    """Turn an error of a file system into a StorageError that names the operation and the path."""
     try:
         yield
     except (StudioError, ValueError):
         raise
     except Exception as error:
-        # The clients of object stores have errors of their own for what no store answered.
+        # The clients of object stores raise their own errors when there is no response.
         if not isinstance(error, OSError) and local_path(path) is not None:
             raise
         reason = getattr(error, "strerror", None) or f"{type(error).__name__} {error}".strip()
         raise StorageError(
-            f"Cannot {doing} {path}: {reason}. Set [studio] storage_path to a place that every worker can use."
+            f"Cannot {doing} {path}: {reason}. Set [studio] storage_path to a path that every worker can use."
         ) from None
 
 
@@ -71,8 +70,8 @@ def local_path(path: UPath) -> Path | None:
     return Path(path.path) if path.protocol in {"", "file", "local"} else None
 
 
-def write_whole(path: UPath, content: bytes) -> None:
-    """Write a file that appears whole, replacing nothing half way.
+def write_atomically(path: UPath, content: bytes) -> None:
+    """Write a file atomically; replace an existing file.
 
     :raises StorageError: names the path and the reason.
     """
@@ -85,10 +84,10 @@ def write_whole(path: UPath, content: bytes) -> None:
 
 
 def write_once(path: UPath, content: bytes) -> bool:
-    """Write a file unless it exists. Returns whether it was written by this call.
+    """Write a file unless it exists. Return whether this call wrote it.
 
-    On a local path this is exact even for two writers at once, and in object stores that write conditionally (S3, GCS);
-    others leave a gap. Where two write the same, both did.
+    This is exact for concurrent writers on a local path and in object stores with conditional writes (S3, GCS); other
+    stores have a race. If two writers write the same content, both calls may return True.
     """
     with explained("write", path):
         local = local_path(path)
@@ -98,18 +97,18 @@ def write_once(path: UPath, content: bytes) -> bool:
             return False
         try:
             path.fs.pipe_file(path.path, content, mode="create")
-        except (NotImplementedError, TypeError):  # a file system that knows no conditional write
+        except (NotImplementedError, TypeError):  # a file system without conditional writes
             path.write_bytes(content)
         except OSError:
             if not path.exists():
                 raise
-            # A store's client sends again what was not answered, and then finds what it wrote itself.
+            # A client that retries after a lost response finds the file that it wrote itself.
             return path.read_bytes() == content
         return True
 
 
 def write_stream(path: UPath, chunks: Iterable[bytes]) -> None:
-    """Write a file of any size in constant memory; it appears whole or not at all.
+    """Write a file of any size atomically and in constant memory.
 
     :raises StorageError: names the path and the reason.
     """
@@ -122,7 +121,7 @@ def write_stream(path: UPath, chunks: Iterable[bytes]) -> None:
 
 
 def _write_remote(path: UPath, chunks: Iterable[bytes]) -> None:
-    """Write under another name and rename: closing a half-written object makes it whole where it stands."""
+    """Write under a temporary name and rename: closing a half-written object would publish it."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with temporary.open("wb") as file:
@@ -135,12 +134,12 @@ def _write_remote(path: UPath, chunks: Iterable[bytes]) -> None:
 
 
 def check_writable(folder: UPath) -> None:
-    """Find out now, not after an hour of work, that a folder cannot be written.
+    """Fail before the work starts if a folder is not writable.
 
     :raises StorageError: names the folder and the reason.
     """
     probe = folder / f".probe-{uuid.uuid4().hex}"
-    write_whole(probe, b"")
+    write_atomically(probe, b"")
     with explained("write", folder):
         probe.unlink()
 

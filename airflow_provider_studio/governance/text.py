@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text for people and for their programs: numbers in words, short names, Markdown, tables, and CSV without formulas.
+"""Formatting of text: numbers in words, short names, Markdown, tables, and CSV without formulas.
 
 **CSV.** Names come from people, and a spreadsheet runs a cell as a formula by its first characters. The rules, for
 every CSV that the provider writes:
 
 * The file begins with a byte order mark, which tells Excel that it is UTF-8.
-* Every text is in quotes. That protects its separators only where the spreadsheet splits at commas: one that splits at
-  semicolons, as in most of Europe, sees no quote at the beginning of its cells.
-* So each part of a text, at its beginning and after each `,`, `;`, tab and line break, gets a `'` before it if a
-  spreadsheet could compute it: it begins with `=`, `+`, `-`, `@`, `|` or `%` in any form of these characters (Excel
-  takes the full-width ones too), where white space, invisible characters and quotes are passed over. A text that
-  begins with a tab or a line break gets one too.
-* Numbers, times, booleans and None stay what they are. A negative number is not a text; None is empty and has no
-  quotes, so that what is not known differs from an empty text.
+* Every text is in quotes. That protects its separators only if the spreadsheet splits at commas: one that splits at
+  semicolons, as in most of Europe, does not find a quote at the beginning of each cell.
+* A text is therefore split at `,`, `;`, tab and line break. Each part that a spreadsheet could compute gets a `'`
+  before it: a part whose first character is `=`, `+`, `-`, `@`, `|` or `%` in any form (Excel accepts full-width forms
+  too). White space, invisible characters and quotes before that character are ignored. A text that begins with a tab
+  or a line break gets a `'` too.
+* Numbers, times, booleans and None are not texts. A negative number stays as it is; None is empty and has no quotes, so
+  that an unknown value differs from an empty text.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _OPERATORS = frozenset("=+-@|%\u2212")
 _LINE_BREAKS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _SEPARATORS = re.compile(f"([,;\t{_LINE_BREAKS}]+)")
 _INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and marks that nobody sees, which are not in Unicode's categories of white space and format characters."""
-_PASSED_OVER = frozenset({"Cc", "Cf", "Cn", "Co", "Zs", "Zl", "Zp"})
+"""Invisible letters and marks outside Unicode's categories of white space and format characters."""
+_IGNORED = frozenset({"Cc", "Cf", "Cn", "Co", "Zs", "Zl", "Zp"})
 
 
 # Numbers in words
@@ -64,27 +64,27 @@ def duration(seconds: float) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text in one line, without characters that a terminal or a page would take for an order."""
-    return " ".join("".join(one if one.isprintable() or one in _JOINERS else " " for one in text).split())
+    """Return a text in one line, without control characters of a terminal or a page."""
+    return " ".join("".join(char if char.isprintable() or char in _JOINERS else " " for char in text).split())
 
 
 def shorten(text: str, longest: int) -> str:
-    """Return a text in one line of at most this many characters; an ellipsis stands for what is left out."""
+    """Return a text in one line of at most `longest` characters; an ellipsis replaces the rest."""
     plain = one_line(text)
     return plain if len(plain) <= longest else f"{plain[: longest - 1].rstrip()}{_ELLIPSIS}"
 
 
 def markdown(text: str, *, longest: int = 80) -> str:
-    """Return a short text that is no markup in Markdown and in HTML, in one line."""
+    """Return a short text in one line, escaped for Markdown and HTML."""
     escaped = html.escape(shorten(text, longest), quote=False)
-    return "".join(f"\\{one}" if one in _MARKUP else one for one in escaped)
+    return "".join(f"\\{char}" if char in _MARKUP else char for char in escaped)
 
 
 # Tables on a terminal
 
 
 def table_lines(rows: Iterable[Sequence[Any]], *, longest: int = 60) -> list[str]:
-    """Return the lines of a table whose columns are as wide as their widest cell; the first row is the header.
+    """Return the lines of a table with aligned columns; the first row is the header.
 
     :param longest: longer cells are shortened.
     """
@@ -97,23 +97,23 @@ def table_lines(rows: Iterable[Sequence[Any]], *, longest: int = 60) -> list[str
 
 
 def _terminal(value: Any) -> str:
-    """Return a value as text; what is not known is `?`."""
+    """Return a value as text; an unknown value is `?`."""
     if value is None:
         return "?"
     return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)
 
 
 def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text)
-    return len(text) + wide - sum(unicodedata.combining(one) > 0 or one in _JOINERS for one in text)
+    """Return the number of terminal columns of a text."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(unicodedata.combining(char) > 0 or char in _JOINERS for char in text)
 
 
 # CSV
 
 
 def csv_pieces(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """Yield a table as CSV, in pieces of some thousand rows; see the module's description for the rules."""
+    """Yield a table as CSV in pieces of a few thousand rows; the module's docstring has the rules."""
     lines = [BYTE_ORDER_MARK + _csv_line(header)]
     for row in rows:
         lines.append(_csv_line(row))
@@ -129,9 +129,9 @@ def _csv_line(row: Sequence[Any]) -> str:
 
 
 def csv_cell(value: Any) -> str:
-    """Return a value as it stands in the file, quotes included.
+    """Return a value as a CSV cell, quotes included.
 
-    The `csv` module is not used: before Python 3.12 it quotes either None too, or not every text.
+    The `csv` module is not used: before Python 3.12 it either quotes None too, or does not quote every text.
     """
     if value is None:
         return ""
@@ -143,21 +143,21 @@ def csv_cell(value: Any) -> str:
 
 
 def without_formulas(text: str) -> str:
-    """Return a text of which no part is a formula to a spreadsheet."""
+    """Return a text in which a spreadsheet finds no formula."""
     parts = _SEPARATORS.split(text)  # the odd ones are the separators
     parts[::2] = [f"'{part}" if _may_be_computed(part) else part for part in parts[::2]]
-    begins = unprefixed[0] if (unprefixed := text.lstrip(" ")) else ""
+    first = stripped[0] if (stripped := text.lstrip(" ")) else ""
     safe = "".join(parts)
-    return f"'{safe}" if begins in ("\t", *_LINE_BREAKS) else safe
+    return f"'{safe}" if first in ("\t", *_LINE_BREAKS) else safe
 
 
 def _may_be_computed(part: str) -> bool:
-    """Whether the first character that counts is an operator, in any of its forms."""
-    first = next((one for one in part if not _is_passed_over(one)), "")
+    """Whether the first character that is not ignored is an operator, in any of its forms."""
+    first = next((char for char in part if not _is_ignored(char)), "")
     return bool(first) and unicodedata.normalize("NFKC", first)[0] in _OPERATORS
 
 
-def _is_passed_over(one: str) -> bool:
-    if one == '"' or one in _INVISIBLE_LETTERS or "\ufe00" <= one <= "\ufe0f":
+def _is_ignored(char: str) -> bool:
+    if char == '"' or char in _INVISIBLE_LETTERS or "\ufe00" <= char <= "\ufe0f":
         return True
-    return not ("!" <= one <= "~") and unicodedata.category(one) in _PASSED_OVER
+    return not ("!" <= char <= "~") and unicodedata.category(char) in _IGNORED

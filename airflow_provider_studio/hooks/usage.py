@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_studio.governance.file_names import day_name, is_day, usage_file
 from airflow_provider_studio.governance.layout import usage_day_folder, usage_folder
-from airflow_provider_studio.governance.storage import explained, utcnow, write_whole
+from airflow_provider_studio.governance.storage import explained, utcnow, write_atomically
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -168,7 +168,7 @@ class SpendingRecorder:
         today = usage_day_folder(storage, self._workspace, ended)
         first_of_the_day = not today.exists()
         name = usage_file(ended, uuid.uuid4().hex[:8])
-        write_whole(today / name, json.dumps(asdict(spent), separators=(",", ":")).encode())
+        write_atomically(today / name, json.dumps(asdict(spent), separators=(",", ":")).encode())
         if first_of_the_day:
             remove_old(usage_folder(storage, self._workspace), ended.date() - KEPT)
 

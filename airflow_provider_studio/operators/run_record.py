@@ -73,7 +73,7 @@ class TaskRecord:
         if self._store is not None:
             self._store.set(_KEY, values)
         else:
-            storage.write_whole(self._file, json.dumps(values).encode())
+            storage.write_atomically(self._file, json.dumps(values).encode())
         self._kill.unlink(missing_ok=True)
 
     def note_kill(self) -> None:
@@ -83,7 +83,7 @@ class TaskRecord:
         distinguish it from a retry.
         """
         try:
-            storage.write_whole(self._kill, json.dumps({"clears": self._clears}).encode())
+            storage.write_atomically(self._kill, json.dumps({"clears": self._clears}).encode())
         except Exception:  # a kill must not fail
             log.warning("Could not record the kill; a cleared task will resume its run", exc_info=True)
 

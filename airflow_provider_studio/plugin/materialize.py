@@ -123,7 +123,7 @@ def prepare_judged(snapshot: Path, plan: Path | None) -> Path:
         if plan is not None:
             verdicts = sql.parquet([plan / table_file("verdicts")])
         unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        with sql.opened(sql.NIGHT_MEMORY, [snapshot, *([] if plan is None else [plan])]) as connection:
+        with sql.opened(sql.SNAPSHOT_MEMORY, [snapshot, *([] if plan is None else [plan])]) as connection:
             reports = sql.parquet([snapshot / table_file("reports")])
             query = (
                 f"SELECT facts.*, verdict, detail, due_on FROM {reports} AS facts"
@@ -257,7 +257,7 @@ def _verdict(report: str, verdict: str, detail: str, due_on: date | None) -> dic
 
 
 def _as_parquet(rows: Iterable[dict[str, Any]], target: Path) -> None:
-    with sql.opened(sql.NIGHT_MEMORY) as connection:
+    with sql.opened(sql.SNAPSHOT_MEMORY) as connection:
         source = sql.scratch_of(connection) / rows_file("rows")
         with source.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)

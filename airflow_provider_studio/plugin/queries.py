@@ -244,7 +244,7 @@ def _cursor(file: Path, lane: Lane) -> Iterator[duckdb.DuckDBPyConnection]:
     with lane.turn():
         with _LOCK:
             database = _database(file.parents[2])
-        with sql.explained([file.parent]), lane.watched(database.cursor()) as cursor:
+        with sql.duckdb_errors([file.parent]), lane.watched(database.cursor()) as cursor:
             yield cursor
 
 

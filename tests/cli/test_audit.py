@@ -77,7 +77,7 @@ def test_a_workspace_without_plans_is_not_one_where_nothing_happened(
 
 def test_what_is_not_there_is_said(governed: Governed, capsys: pytest.CaptureFixture[str]) -> None:
     assert audit(governed) == 1
-    assert "No workspace is named, and the storage knows none under" in capsys.readouterr().err
+    assert "No workspace is named, and the storage has none under" in capsys.readouterr().err
     assert audit(governed, "--workspace", "acme", "--plan", "0123456789ab") == 1
     assert "Cannot read the plan" in capsys.readouterr().err
 

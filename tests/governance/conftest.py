@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small workspace made for governance: dead Reports, living ones, and nights to tell them apart."""
+"""A small workspace made for governance: dead Reports, living ones, and nights that distinguish them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Governed:
         self._ticks = 0
 
     def clock(self) -> datetime:
-        """Tonight, and a second later each time that somebody looks."""
+        """Tonight, and a second later at each call."""
         self._ticks += 1
         return self.now + timedelta(seconds=self._ticks)
 
@@ -89,21 +89,27 @@ class Governed:
         """The truth, without what moves by itself."""
         state = self.control.state()
         return {
-            "archived": sorted(token for token, one in state["reports"].items() if one["archived"]),
+            "archived": sorted(token for token, report in state["reports"].items() if report["archived"]),
             "schedules": sorted(
-                (one["report"], str(one["cron"]), str(one["params"]), one["name"], one["timeout"])
-                for one in state["schedules"].values()
+                (
+                    schedule["report"],
+                    str(schedule["cron"]),
+                    str(schedule["params"]),
+                    schedule["name"],
+                    schedule["timeout"],
+                )
+                for schedule in state["schedules"].values()
             ),
             "subscriptions": sorted(
-                (state["schedules"][one["schedule"]]["report"], str(sorted(one["options"].items())))
-                for one in state["subscriptions"].values()
+                (state["schedules"][subscription["schedule"]]["report"], str(sorted(subscription["options"].items())))
+                for subscription in state["subscriptions"].values()
             ),
         }
 
     def changes(self) -> list[str]:
         """The requests that changed something, as `METHOD path`."""
-        asked = self.control.requests_summary()["requests"]
-        return [f"{one['method']} {one['path']}" for one in asked if one["method"] != "GET"]
+        requests = self.control.requests_summary()["requests"]
+        return [f"{request['method']} {request['path']}" for request in requests if request["method"] != "GET"]
 
 
 @dataclass
@@ -135,15 +141,15 @@ def built_once(build: Callable[[Governed], Returned]) -> Callable[[Governed], Re
 
     @functools.wraps(build)
     def again(governed: Governed) -> Returned:
-        kept = built()
-        governed.control.restore(kept.world)
-        governed.now, governed._ticks = kept.now, kept.ticks
-        for name, content in kept.files.items():
+        cached = built()
+        governed.control.restore(cached.world)
+        governed.now, governed._ticks = cached.now, cached.ticks
+        for name, content in cached.files.items():
             path = Path(str(governed.storage)) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         governed.control.clear_requests()
-        return kept.returned  # type: ignore[no-any-return]
+        return cached.returned  # type: ignore[no-any-return]
 
     return again
 

@@ -76,11 +76,11 @@ def finish(process: Any) -> int:
 def _do(work: Work, environment: dict[str, str]) -> None:
     os.environ.update(environment)
     boundary = _Boundaries(work)
-    journal.write_once = boundary.around(journal.write_once, lambda path, _content: path.name)  # type: ignore[assignment]
+    journal.write_once = boundary.wrap(journal.write_once, lambda path, _content: path.name)  # type: ignore[assignment]
     Path.hardlink_to = boundary.before(Path.hardlink_to, lambda self, _target: f"within {self.name}")  # type: ignore[method-assign]
     for name in _CHANGES:
         send = getattr(StudioClient, name)
-        setattr(StudioClient, name, boundary.around(send, lambda _self, *args, name=name: f"{name} {args[0]}"))
+        setattr(StudioClient, name, boundary.wrap(send, lambda _self, *args, name=name: f"{name} {args[0]}"))
     token, secret = work.credentials
     credentials = Credentials("acme", token, secret, work.url, TokenKind.WORKSPACE)
     client = StudioClient(credentials, limiter=RateLimiter.unlimited(), sleep=lambda _seconds: None)
@@ -130,7 +130,7 @@ class _Boundaries:
 
         return disturbed
 
-    def around(self, work: Callable[..., Any], name: Callable[..., str]) -> Callable[..., Any]:
+    def wrap(self, work: Callable[..., Any], name: Callable[..., str]) -> Callable[..., Any]:
         def disturbed(*args: Any, **kwargs: Any) -> Any:
             self._pass(f"before {name(*args, **kwargs)}")
             result = work(*args, **kwargs)

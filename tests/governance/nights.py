@@ -28,7 +28,7 @@ def write_night(
     workspace: str = "acme",
     remembered: bool = False,
 ) -> Snapshot:
-    """Write a finished night of these rows, by token, and what it remembers if asked to."""
+    """Write a finished night of these rows, by token, and its rolling history if requested."""
     store, taken_at = SnapshotStore(storage, workspace), ago(days_ago)
     with store.writer(taken_at) as writer:
         for table, rows in (("reports", reports), ("schedules", schedules or {})):

@@ -46,14 +46,14 @@ def delivered(governed: Governed, report: str) -> dict[int, list[str]]:
     """What the subscriptions of each of a Report's schedules deliver, by the schedule's hour."""
     state = governed.control.state()
     found: dict[int, list[str]] = {}
-    for token, one in state["schedules"].items():
-        if one["report"] == report:
+    for token, schedule in state["schedules"].items():
+        if schedule["report"] == report:
             options = [each["options"] for each in state["subscriptions"].values() if each["schedule"] == token]
-            found.setdefault(one["cron"]["hour"], []).extend(
+            found.setdefault(schedule["cron"]["hour"], []).extend(
                 sorted(name for each in options for name, value in each.items() if value)
             )
     return found
 
 
 def count(governed: Governed, report: str) -> int:
-    return sum(one["report"] == report for one in governed.control.state()["schedules"].values())
+    return sum(schedule["report"] == report for schedule in governed.control.state()["schedules"].values())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names and files that anyone with access to storage may put there are data, whatever they look like."""
+"""Names and files that anyone with access to storage may put there are data, whatever they contain."""
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ def two_nights(storage: UPath) -> None:
 def test_a_workspace_that_cannot_be_one_is_ignored(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, name: str
 ) -> None:
-    for one in ("acme", name):
-        (tmp_path / kind / f"workspace={one}").mkdir(parents=True)
+    for workspace in ("acme", name):
+        (tmp_path / kind / f"workspace={workspace}").mkdir(parents=True)
     with caplog.at_level(logging.WARNING):
         assert workspaces(UPath(tmp_path)) == ["acme"]
         assert workspaces(UPath(tmp_path)) == ["acme"]
         assert workspace_of(UPath(tmp_path), None) == "acme"
-    assert len([record for record in caplog.records if "no workspace has such a name" in record.message]) == 1
+    assert len([record for record in caplog.records if "no workspace can have this name" in record.message]) == 1
 
 
 @pytest.mark.parametrize("name", WORKSPACES)

@@ -44,8 +44,8 @@ NO_IDS: list[Any] = [
 def test_an_id_is_hexadecimal_digits_or_an_error(value: Any, storage: UPath) -> None:
     for use in (
         check_plan_id,
-        lambda one: plan_path(storage, "acme", one),
-        lambda one: journal_folder(storage, "acme", one),
+        lambda value: plan_path(storage, "acme", value),
+        lambda value: journal_folder(storage, "acme", value),
     ):
         with pytest.raises(PlanError, match="plan_id is "):
             use(value)
@@ -118,7 +118,7 @@ def test_a_link_to_elsewhere_is_refused(tmp_path: Path, linked: str) -> None:
     }[linked]
     link.parent.mkdir(parents=True)
     link.symlink_to(target)
-    with pytest.raises(PlanError, match="and no link"):
+    with pytest.raises(PlanError, match="and not a link"):
         plan_path_from(PLACE, UPath(root), "acme")
 
 

@@ -85,8 +85,8 @@ def page(storage: UPath, planned: Plan, tmp_path: Path) -> SnapshotTables:
 def test_plan_and_page_count_the_same_runs_a_week(planned: Plan, page: SnapshotTables, name: str) -> None:
     (action,) = [one for one in planned.actions if one.schedule_name == name]
     (row,) = page.schedules(action.report)
-    told = None if action.saving is None else action.saving.runs_a_week
-    assert (told, row["runs_a_week"]) == (CRONS[name][1], CRONS[name][1])
+    saved = None if action.saving is None else action.saving.runs_a_week
+    assert (saved, row["runs_a_week"]) == (CRONS[name][1], CRONS[name][1])
 
 
 def test_a_report_is_listed_once_whatever_the_plan_says_of_its_schedules(page: SnapshotTables, planned: Plan) -> None:

@@ -107,7 +107,7 @@ def test_retention_drops_what_nothing_refers_to(storage: UPath) -> None:
         write_night(storage, days_ago, {"0a1b2c3d4e5f": {"view_count": 1}})
     assert len(retain(storage, "acme", Retention(every_snapshot_days=1, weekly_days=1, monthly_days=1)).dropped) == 1
     (left,) = SnapshotStore(storage, "acme").all()
-    assert [one.name for one in left.folder.parent.iterdir()] == [left.folder.name]
+    assert [path.name for path in left.folder.parent.iterdir()] == [left.folder.name]
 
 
 def test_what_others_write_is_seen_at_once(storage: UPath, s3: S3Server) -> None:
@@ -115,7 +115,7 @@ def test_what_others_write_is_seen_at_once(storage: UPath, s3: S3Server) -> None
     assert not folder.exists()
     for number in range(2):
         s3.client().put_object(Bucket=BUCKET, Key=f"studio/plans/{number}.md", Body=b"by another host")
-        assert [one.name for one in folder.iterdir()] == [f"{one}.md" for one in range(number + 1)]
+        assert [path.name for path in folder.iterdir()] == [f"{index}.md" for index in range(number + 1)]
         assert (folder / f"{number}.md").exists()
 
 
@@ -171,7 +171,7 @@ def test_old_usage_records_are_removed(storage: UPath) -> None:
     for day in ("2026-01-01", "2026-06-01"):
         (folder / f"date={day}" / "a.json").write_bytes(b"{}")
     remove_old(folder, date(2026, 3, 1))
-    assert [one.name for one in folder.iterdir()] == ["date=2026-06-01"]
+    assert [path.name for path in folder.iterdir()] == ["date=2026-06-01"]
 
 
 def test_a_bucket_that_is_missing_is_named_with_the_mend(s3: S3Server) -> None:

@@ -58,9 +58,9 @@ def test_ids_of_different_actions_differ() -> None:
     assert len({file_names.action_id("delete_schedule", *pair) for pair in pairs}) == len(pairs)
 
 
-@pytest.mark.parametrize("given", ["plan", "", "-", "archive_report-", "-0a1b", "a-b-c-d"])
-def test_what_is_no_actions_id_names_no_report(given: str) -> None:
-    assert file_names.report_of(given) is None
+@pytest.mark.parametrize("text", ["plan", "", "-", "archive_report-", "-0a1b", "a-b-c-d"])
+def test_what_is_no_actions_id_names_no_report(text: str) -> None:
+    assert file_names.report_of(text) is None
 
 
 @pytest.mark.parametrize("report", ["0a1b", "0a.1b", "0a-1b"])
@@ -69,7 +69,7 @@ def test_a_report_that_was_acted_on_is_known_by_its_whole_token(storage: UPath, 
     about = {"kind": "delete_schedule", "report": report, "schedule": "9f.8e-7d"}
     journal.write(file_names.action_id("delete_schedule", report, "9f.8e-7d"), Event.INTENT, about=about)
     assert reports_acted_on(storage, "acme") == {report}
-    assert [one.report for one in Audit(storage, "acme").events(report=report)] == [report]
+    assert [event.report for event in Audit(storage, "acme").events(report=report)] == [report]
     assert Audit(storage, "acme").events(report="delete_schedule") == []
 
 
@@ -125,13 +125,15 @@ def _modules() -> Iterator[str]:
 
 
 def _texts(node: ast.AST) -> list[str]:
-    return [one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    return [child.value for child in ast.walk(node) if isinstance(child, ast.Constant) and isinstance(child.value, str)]
 
 
 def _docstrings(tree: ast.AST) -> set[int]:
     """Every text that stands alone as a statement."""
     return {
-        id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
+        id(child.value)
+        for child in ast.walk(tree)
+        if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
     }
 
 

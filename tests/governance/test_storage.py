@@ -18,9 +18,9 @@ from airflow_provider_studio.governance.storage import (
     check_writable,
     file_stamp,
     from_file_stamp,
+    write_atomically,
     write_once,
     write_stream,
-    write_whole,
 )
 from tests.governance.conftest import Governed
 
@@ -34,10 +34,10 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> UPath:
 
 
 def test_a_file_is_written_with_its_folders(root: UPath) -> None:
-    write_whole(root / "a" / "b.json", b"1")
-    write_whole(root / "a" / "b.json", b"22")
+    write_atomically(root / "a" / "b.json", b"1")
+    write_atomically(root / "a" / "b.json", b"22")
     assert (root / "a" / "b.json").read_bytes() == b"22"
-    assert [one.name for one in (root / "a").iterdir()] == ["b.json"]
+    assert [path.name for path in (root / "a").iterdir()] == ["b.json"]
 
 
 def test_a_file_is_written_once(root: UPath) -> None:
@@ -73,7 +73,7 @@ def hold_to_whole_streams(folder: UPath) -> None:
     with pytest.raises(StorageError, match=r"results\.csv"):
         write_stream(path, breaking())
     assert path.read_bytes() == b"ab"
-    assert [one.name for one in folder.iterdir()] == ["results.csv"]
+    assert [path.name for path in folder.iterdir()] == ["results.csv"]
 
 
 def test_a_stream_that_breaks_leaves_what_was_there(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_stream_that_breaks_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named_with_the_mend(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    for write in (lambda path: write_whole(path, b""), lambda path: write_once(path, b""), check_writable):
+    for write in (lambda path: write_atomically(path, b""), lambda path: write_once(path, b""), check_writable):
         with pytest.raises(StorageError, match=r"Cannot write .*file.*\[studio\] storage_path"):
             write(UPath(tmp_path / "file" / "deeper"))
 

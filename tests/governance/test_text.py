@@ -70,12 +70,12 @@ INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 
 
 def is_formula(cell: str) -> bool:
-    """Whether a spreadsheet could compute a cell, by a reading of its own."""
+    """Whether a spreadsheet could compute a cell, by an independent implementation."""
     if cell[:1] in {"\t", "\r", "\n"}:
         return True
-    for one in cell:
-        if unicodedata.category(one) not in INVISIBLE and one != '"':
-            return one in STARTS
+    for char in cell:
+        if unicodedata.category(char) not in INVISIBLE and char != '"':
+            return char in STARTS
     return False
 
 

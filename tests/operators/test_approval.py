@@ -327,7 +327,7 @@ def test_an_xcom_without_an_answer_in_the_journal_is_refused(
         applied(plan, approval=invented(plan.output))
 
     assert run(tasks).tasks["apply"] == "failed"
-    assert "holds no answer to this plan" in capsys.readouterr().out
+    assert "has no answer to this plan" in capsys.readouterr().out
     assert changes(emulator) == []
 
 

@@ -70,7 +70,7 @@ def test_named_reports_are_archived_and_taken_back_through_the_journal(
     after = emulator.control.state()
     assert not after["reports"][dead]["archived"]
     assert len(after["schedules"]) == len(before["schedules"])
-    assert {one.state for one in audit(tmp_path).fates(archived["plan_id"])} == {ActionState.UNDONE}
+    assert {one.state for one in audit(tmp_path).action_statuses(archived["plan_id"])} == {ActionState.UNDONE}
     assert Path(archived["path"].removeprefix("file://")).exists()
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carrying a plan out and taking it back: the only place that changes Studio."""
+"""Apply and undo plans: the only package that changes a workspace."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only place that archives, unarchives or deletes: intent with backup, act, verify.
+"""The only module that archives, unarchives or deletes: write the intent with a backup, send the request, verify.
 
-No act without a backup that was durable before it. An answer that was lost, or an error that may have come after the
-effect, is held against the live workspace; what somebody else did is not called ours.
+No request is sent before its backup is durable. After a lost response, or an error that may have come after the effect,
+the live workspace is checked. A change made by somebody else is not attributed to the plan.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from airflow_provider_studio.client.errors import (
 from airflow_provider_studio.client.models import Report, Schedule, ScheduleInput, Subscription
 from airflow_provider_studio.client.schedule_values import is_same_json
 from airflow_provider_studio.governance.errors import NoEffectError
-from airflow_provider_studio.governance.execution.recheck import Live
+from airflow_provider_studio.governance.execution.recheck import LiveReport
 from airflow_provider_studio.governance.execution.subscriptions import options_of
 from airflow_provider_studio.governance.plans.journal import Event, Journal, scrubbed
 from airflow_provider_studio.governance.plans.models import Action, ActionKind
@@ -33,17 +33,17 @@ from airflow_provider_studio.governance.plans.models import Action, ActionKind
 log = logging.getLogger(__name__)
 
 ANOTHER_APPLY = "another_apply"
-"""Why an action is left alone, unjournaled: another apply of this plan is at it."""
+"""Why an action is skipped without an event in the journal: another apply of this plan does it now."""
 _NO_EFFECT = (StudioAuthenticationError, StudioForbiddenError, StudioNotFoundError)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an action.
+    """The result of an action.
 
-    :param skipped: why it was not done, if it was not.
-    :param facts: what the journal keeps of a skipped action.
-    :param warnings: what is not as it should be afterwards.
+    :param skipped: the reason, if the action was skipped.
+    :param facts: further fields for the journal, if the action was skipped.
+    :param warnings: problems that remain after the action.
     """
 
     before: Any = None
@@ -54,24 +54,24 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
-class Acts:
-    """Acts on a workspace under a journal."""
+class ActionRunner:
+    """Executes the actions of a plan and journals each of them."""
 
     def __init__(self, client: StudioClient, journal: Journal) -> None:
         self._client = client
         self._journal = journal
 
-    def do(self, action: Action, live: Live) -> Outcome:
-        """Do one action on a Report as it is now.
+    def run(self, action: Action, live: LiveReport) -> Outcome:
+        """Execute one action.
 
-        :raises StudioError: it was not done, or nobody can tell.
-        :raises StorageError: its intent could not be made durable; nothing was done.
+        :raises StudioError: the action was not done, or its result is unknown.
+        :raises StorageError: the intent could not be written; nothing was done.
         """
         if action.kind is not ActionKind.DELETE_SCHEDULE:
-            return self._move(action, live.report)
+            return self._set_archived(action, live.report)
         schedule = live.schedules.get(action.schedule or "")
         if schedule is None:
-            return Outcome(skipped=self.whose_effect(action, "gone"))
+            return Outcome(skipped=self.attribute_effect(action, "gone"))
         try:
             values = schedule.machine_values()
         except StudioResponseError as error:
@@ -80,32 +80,32 @@ class Acts:
         return self._delete(action, schedule, values)
 
     @staticmethod
-    def has_effect(action: Action, live: Live) -> bool:
-        """Whether the workspace is as the action would leave it."""
+    def has_effect(action: Action, live: LiveReport) -> bool:
+        """Whether the workspace is already in the state that the action produces."""
         if action.kind is ActionKind.DELETE_SCHEDULE:
             return action.schedule not in live.schedules
         return live.report.archived is (action.kind is ActionKind.ARCHIVE_REPORT)
 
-    def whose_effect(self, action: Action, reason: str) -> str:
-        """Return whether another apply of this plan did what is done since this one read the journal, or the reason."""
+    def attribute_effect(self, action: Action, reason: str) -> str:
+        """Return ANOTHER_APPLY if another apply of this plan has journaled its intent by now, else the reason."""
         return ANOTHER_APPLY if self._journal.has_by_now(action.action_id, Event.INTENT) else reason
 
     @staticmethod
     def effect(action: Action) -> dict[str, Any]:
-        """What an action leaves behind, in short."""
+        """The state that an action produces, as the journal stores it."""
         if action.kind is ActionKind.DELETE_SCHEDULE:
             return {"schedule": None}
         return {"archived": action.kind is ActionKind.ARCHIVE_REPORT}
 
     def _intend(self, action: Action, before: Any, backup: dict[str, Any]) -> bool:
-        """Make the intent durable. Returns False if another apply of this plan holds it at this moment."""
+        """Write the intent. Return False if another apply of this plan has just written it."""
         if not self._journal.has(action.action_id, Event.INTENT):
             return self._journal.write(action, Event.INTENT, before=before, backup=backup)
-        kept = self._journal.read(action.action_id, Event.INTENT)["backup"]
-        if _restorable(kept) != _restorable(backup):
+        earlier_backup = self._journal.read(action.action_id, Event.INTENT)["backup"]
+        if _restorable(earlier_backup) != _restorable(backup):
             raise StudioResponseError(
                 f"Schedule {action.schedule} of Report {action.report} was changed after an earlier try backed it up; "
-                "it is kept. Make a new plan."
+                "it is kept. Create a new plan."
             )
         self._journal.write(action, Event.RESUMED, before=before)
         return True
@@ -115,14 +115,14 @@ class Acts:
         if isinstance(backup, Outcome):
             return backup
         before = {"schedule": schedule.token, "name": schedule.name, "cron": backup["machine_values"]["cron"]}
-        inherited = self._journal.has(action.action_id, Event.INTENT)
+        has_earlier_intent = self._journal.has(action.action_id, Event.INTENT)
         if not self._intend(action, before, backup):
             return Outcome(skipped=ANOTHER_APPLY)
         try:
             self._client.delete_schedule(action.report, schedule.token)
             status = self._client.last_status
         except StudioNotFoundError:
-            if not inherited:  # somebody else deleted it since it was read
+            if not has_earlier_intent:  # somebody else deleted it after it was read
                 return Outcome(skipped="gone", facts={"before": before, "http_status": 404})
             status = 404
         except (StudioAuthenticationError, StudioForbiddenError):
@@ -133,13 +133,13 @@ class Acts:
             status = error.status if isinstance(error, StudioAPIError) else None
         if not self._is_gone(action.report, schedule.token):
             raise NoEffectError(
-                f"Schedule {schedule.token} of Report {action.report} is still there after Studio was asked to delete "
-                "it. Look at it in Studio."
+                f"Schedule {schedule.token} of Report {action.report} still exists after Studio accepted its deletion. "
+                "Check it in Studio."
             )
         return Outcome(before, {"schedule": None}, status)
 
     def _backup(self, action: Action, schedule: Schedule, values: ScheduleInput) -> dict[str, Any] | Outcome:
-        """Return all that brings a schedule back, or why it is not deleted.
+        """Return a backup from which a schedule can be restored, or why it is not deleted.
 
         :raises StudioError: its subscriptions are unknown, so it must not be deleted.
         """
@@ -148,17 +148,19 @@ class Acts:
         except StudioNotFoundError:
             if not self._is_gone(action.report, schedule.token):
                 raise
-            return Outcome(skipped=self.whose_effect(action, "gone"))
+            return Outcome(skipped=self.attribute_effect(action, "gone"))
         backup: dict[str, Any] = {"schedule": schedule.to_json(), "machine_values": values.model_dump(mode="json")}
         if not is_same_json(scrubbed(backup["machine_values"]), backup["machine_values"]):
             log.warning(
-                "Schedule %s of Report %s is kept: the journal keeps no parameter of such a name: %s",
+                "Schedule %s of Report %s is kept: the journal does not store parameters with this name: %s",
                 schedule.token,
                 action.report,
                 ", ".join(values.params),
             )
             return Outcome(skipped="no_faithful_backup")
-        return backup | {"subscriptions": [self._subscription(one, schedule.token) for one in subscriptions]}
+        return backup | {
+            "subscriptions": [self._subscription(subscription, schedule.token) for subscription in subscriptions]
+        }
 
     def _is_gone(self, report: str, schedule: str) -> bool:
         try:
@@ -167,21 +169,21 @@ class Acts:
             return True
         return False
 
-    def _subscription(self, one: Subscription, schedule: str) -> dict[str, Any]:
-        """Back a subscription up with its subscribers, as far as they can be read."""
-        backup: dict[str, Any] = {"subscription": one.to_json(), "subscribers": None}
+    def _subscription(self, subscription: Subscription, schedule: str) -> dict[str, Any]:
+        """Return the backup of a subscription, with its subscribers if they can be read."""
+        backup: dict[str, Any] = {"subscription": subscription.to_json(), "subscribers": None}
         try:
-            backup["subscribers"] = self._client.list_subscribers(one)
+            backup["subscribers"] = self._client.list_subscribers(subscription)
         except StudioError as error:
-            if not _is_no_answer_to_this_token(error):
+            if not _is_unavailable_to_this_token(error):
                 raise
             log.warning("The subscribers of a subscription of schedule %s cannot be read: %s", schedule, error)
             return backup | {"unreadable": str(error)}
         unread = [relation for relation in SUBSCRIBER_LISTS if relation not in backup["subscribers"]]
         return backup | ({"unreadable": f"no link of this workspace: {', '.join(unread)}"} if unread else {})
 
-    def _move(self, action: Action, live: Report) -> Outcome:
-        """Archive a Report, or take it out of the archive."""
+    def _set_archived(self, action: Action, live: Report) -> Outcome:
+        """Archive or unarchive a Report."""
         archive = action.kind is ActionKind.ARCHIVE_REPORT
         before = {
             "archived": live.archived,
@@ -192,65 +194,68 @@ class Acts:
         if not self._intend(action, before, {"report": live.to_json(), "filters": self._filters(live)}):
             return Outcome(skipped=ANOTHER_APPLY)
         try:
-            answer, status = move(self._client, action.report, archive=archive)
+            report, status = set_archived(self._client, action.report, archived=archive)
         except StudioNotFoundError:
             return Outcome(skipped="gone", facts={"before": before, "http_status": 404})
         warnings = []
-        if archive and answer.schedules_count:
+        if archive and report.schedules_count:
             warnings.append(
-                f"Report {action.report} is archived and has {answer.schedules_count} schedules, which may go on "
-                "firing: somebody made one meanwhile. Look at it in Studio."
+                f"Report {action.report} is archived but has {report.schedules_count} schedules, which may continue "
+                "to fire: somebody added one meanwhile. Check it in Studio."
             )
-        after = {"archived": answer.archived, "schedules_count": answer.schedules_count}
+        after = {"archived": report.archived, "schedules_count": report.schedules_count}
         return Outcome(before, after, status, warnings=tuple(warnings))
 
     def _filters(self, live: Report) -> list[dict[str, Any]] | None:
-        """The Report's filters, where it says that it has some; None where they cannot be read."""
+        """Return the Report's filters; none if it links to none, None if they cannot be read."""
         if live.link("report_filters") is None:
             return []
         try:
-            return [one.to_json() for one in self._client.list_report_filters(live.token)]
+            return [report_filter.to_json() for report_filter in self._client.list_report_filters(live.token)]
         except StudioError as error:
-            if not _is_no_answer_to_this_token(error):
+            if not _is_unavailable_to_this_token(error):
                 raise
             log.warning("The filters of Report %s cannot be read: %s", live.token, error)
             return None
 
 
-def move(client: StudioClient, report: str, *, archive: bool) -> tuple[Report, int | None]:
-    """Archive a Report, or take it out; return it as Studio tells it afterwards, and the HTTP status.
+def set_archived(client: StudioClient, token: str, *, archived: bool) -> tuple[Report, int | None]:
+    """Archive or unarchive a Report; return the Report as Studio returns it afterwards, and the HTTP status.
 
-    An answer that was lost, and an error that may have come after the effect, are held against the live Report.
+    After a lost response, or an error that may have come after the effect, the live Report is checked.
 
-    :raises StudioError: it is not where it was to be, or nobody can tell.
+    :raises StudioError: the Report is not in the requested state, or its state is unknown.
     """
-    send = client.archive_report if archive else client.unarchive_report
+    send = client.archive_report if archived else client.unarchive_report
     try:
-        answer = send(report)
+        report = send(token)
         status = client.last_status
-        if answer.archived is None:
-            answer = client.get_report(report)
+        if report.archived is None:
+            report = client.get_report(token)
     except _NO_EFFECT:
         raise
     except StudioError as error:
-        answer = client.get_report(report)
-        if answer.archived is not archive:
+        report = client.get_report(token)
+        if report.archived is not archived:
             raise
         status = error.status if isinstance(error, StudioAPIError) else None
-    if answer.archived is not archive:
+    if report.archived is not archived:
         raise NoEffectError(
-            f"Report {report} was to be {'archived' if archive else 'unarchived'}, but Studio says archived="
-            f"{answer.archived}. Look at it in Studio."
+            f"Report {token} should be {'archived' if archived else 'unarchived'} now, but Studio returns archived="
+            f"{report.archived}. Check it in Studio."
         )
-    return answer, status
+    return report, status
 
 
 def _restorable(backup: Mapping[str, Any]) -> tuple[Any, list[str]]:
     """Return what an undo would create from a backup."""
-    delivered = (str(sorted(options_of(one["subscription"]).items())) for one in backup.get("subscriptions", ()))
+    delivered = (
+        str(sorted(options_of(subscription["subscription"]).items()))
+        for subscription in backup.get("subscriptions", ())
+    )
     return backup.get("machine_values"), sorted(delivered)
 
 
-def _is_no_answer_to_this_token(error: StudioError) -> bool:
-    """Whether an endpoint has nothing to say to this token, so that asking again cannot help."""
+def _is_unavailable_to_this_token(error: StudioError) -> bool:
+    """Whether an endpoint is not available to this token, so that a retry cannot help."""
     return isinstance(error, (StudioBadRequestError, StudioForbiddenError, StudioNotFoundError, StudioResponseError))

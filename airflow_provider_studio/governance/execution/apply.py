@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carry a plan out: each Report is read again, backed up, acted on, verified and journaled, schedules before archive.
+"""Apply a plan: each Report is read again, backed up, changed, verified and journaled, its schedules before the Report.
 
-Killed anywhere, the next call goes on: what is journaled as settled stays settled, and an intent without an outcome is
-held against the live workspace before anything is done. Two calls at once end as one.
+A retry resumes an apply that was killed at any point: settled actions stay settled, and an intent without a result is
+first checked against the live workspace. Concurrent applies of one plan are safe.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from airflow_provider_studio.client.models import Schedule
 from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.governance import file_names
 from airflow_provider_studio.governance.errors import StorageError, WrongWorkspaceError, is_refusal
-from airflow_provider_studio.governance.execution.actions import ANOTHER_APPLY, Acts, Outcome
+from airflow_provider_studio.governance.execution.actions import ANOTHER_APPLY, ActionRunner, Outcome
 from airflow_provider_studio.governance.execution.concurrency import run_concurrently
 from airflow_provider_studio.governance.execution.failures import Failures
 from airflow_provider_studio.governance.execution.guard_rails import GuardRails
-from airflow_provider_studio.governance.execution.recheck import Live, reason_to_skip
+from airflow_provider_studio.governance.execution.recheck import LiveReport, reason_to_skip
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
 from airflow_provider_studio.governance.plans.models import REFUSED, Action, ActionKind, Rule
 from airflow_provider_studio.governance.plans.plan import Plan
@@ -42,21 +42,21 @@ from airflow_provider_studio.governance.storage import utcnow
 log = logging.getLogger(__name__)
 
 SCHEDULE_FAILED = "schedule_failed"
-"""Why a Report is not archived yet, unjournaled: a retry may delete its schedule, and then archive it."""
+"""Why a Report is not archived yet, without an event in the journal: a retry may delete its schedule and archive it."""
 
 
 @dataclass
 class ApplySummary:
-    """What came of a plan.
+    """The result of an apply.
 
-    :param skipped: how many actions were not done, by reason.
-    :param already_done: actions that an earlier try had settled.
-    :param warnings: what was done and is not as it should be, in words.
-    :param failures: what went wrong, in words.
-    :param refused: how many actions Studio refused.
-    :param refused_again: those among them of which the plan says so, in words; they are no failures.
-    :param retry_helps: whether a retry may do what failed.
-    :param stopped: why the rest was not tried, if it was not.
+    :param skipped: the number of skipped actions by reason.
+    :param already_done: the number of actions that an earlier try had settled.
+    :param warnings: problems with actions that were done, in words.
+    :param failures: the failures, in words.
+    :param refused: the number of actions that Studio refused.
+    :param refused_again: the refusals that the plan expects, in words; they are not failures.
+    :param retry_helps: whether a retry may succeed with the failed actions.
+    :param stopped: why the apply was stopped, if it was.
     """
 
     plan_id: str
@@ -90,32 +90,31 @@ def apply_plan(
     concurrency: int = 4,
     now: Callable[[], datetime] = utcnow,
 ) -> ApplySummary:
-    """Carry a plan out, or go on with it.
+    """Apply a plan, or resume an apply.
 
     :param actor: who acts, for the journal: DAG, run, task, try, approver.
-    :param kinds: what was approved; all else is skipped for good.
-    :param stop: asked before each action; what it returns is the reason to try nothing more. Where it raises, nothing
-        more is tried either.
-    :param concurrency: how many Reports are worked on at once; the actions of one go one after the other.
+    :param kinds: the approved kinds of actions; all others are skipped permanently.
+    :param stop: called before each action; returns the reason to stop, or None. An exception stops the apply too.
+    :param concurrency: the number of Reports processed concurrently; the actions of one Report run in sequence.
     :raises GuardRailError: the plan is too large or too old; nothing was touched.
-    :raises StorageError: the journal cannot be written; nothing was done that it does not tell.
+    :raises StorageError: the journal cannot be written; nothing was done that is not journaled.
     :raises WrongWorkspaceError: the client opens another workspace.
     """
     if plan.workspace != client.workspace:
         raise WrongWorkspaceError(
             f"Plan {plan.plan_id} is for the workspace {plan.workspace!r}, but the connection opens "
-            f"{client.workspace!r}. Use the connection that the plan was made with."
+            f"{client.workspace!r}. Use the connection that the plan was created with."
         )
     rails = guard_rails or GuardRails()
     rails.check(plan, now())
     journal = Journal(storage, plan.workspace, plan.plan_id, actor=actor, sha256=plan.sha256, now=now)
     journal.check_writable()
-    work = _Apply(client.with_priority(Priority.ACT), plan, journal, rails=rails, kinds=frozenset(kinds), stop=stop)
-    return work.run(concurrency)
+    apply = _Apply(client.with_priority(Priority.ACT), plan, journal, rails=rails, kinds=frozenset(kinds), stop=stop)
+    return apply.run(concurrency)
 
 
 class _Apply:
-    """One apply on its way."""
+    """The state of a running apply."""
 
     def __init__(
         self,
@@ -131,7 +130,7 @@ class _Apply:
         self._plan = plan
         self._policy = StalenessPolicy.of_plan(plan.header.policy) if plan.header.policy else None
         self._journal = journal
-        self._acts = Acts(client, journal)
+        self._runner = ActionRunner(client, journal)
         self._kinds = kinds
         self._stop = stop
         self._summary = ApplySummary(plan.plan_id)
@@ -143,8 +142,8 @@ class _Apply:
     def run(self, concurrency: int) -> ApplySummary:
         before = self._client.spending.requests
         reports = [list(actions) for _, actions in groupby(self._plan.actions, key=lambda action: action.report)]
-        # What failed in an earlier try may fail again: it must not keep a retry from the rest.
-        reports.sort(key=lambda actions: any(self._journal.has(one.action_id, Event.FAILED) for one in actions))
+        # Reports that failed in an earlier try come last: they may fail again and stop the apply.
+        reports.sort(key=lambda actions: any(self._journal.has(action.action_id, Event.FAILED) for action in actions))
         try:
             run_concurrently(self._report, reports, concurrency)
         finally:
@@ -153,14 +152,14 @@ class _Apply:
         return self._summary
 
     def _report(self, actions: list[Action]) -> None:
-        """Do what is left to do for one Report; whatever goes wrong with it leaves the others alone."""
-        pending = [one for one in actions if not self._journal.has(one.action_id, Event.DONE, Event.SKIPPED)]
+        """Execute the pending actions on one Report; its errors do not affect other Reports."""
+        pending = [action for action in actions if not self._journal.has(action.action_id, Event.DONE, Event.SKIPPED)]
         with self._lock:
             self._summary.already_done += len(actions) - len(pending)
         for action in pending:
             if action.kind not in self._kinds:
                 self._skip(action, "not_approved")
-        pending = [one for one in pending if one.kind in self._kinds]
+        pending = [action for action in pending if action.kind in self._kinds]
         if not pending or self._stopped():
             return
         try:
@@ -171,46 +170,50 @@ class _Apply:
         except StudioError as error:
             self._fail(pending[0], error)
         else:
-            kept = any(one.schedule in live.schedules for one in actions if one not in pending)
-            self._act([one for one in pending if not self._settled(one, live)], live, kept=kept)
+            settled = [action for action in actions if action not in pending]
+            keeps_schedule = any(action.schedule in live.schedules for action in settled)
+            unsettled = [action for action in pending if not self._settled(action, live)]
+            self._act(unsettled, live, keeps_schedule=keeps_schedule)
 
-    def _read_again(self, pending: list[Action]) -> Live:
-        """Read the Report and, unless it surely has none, its schedules as they are now."""
+    def _read_again(self, pending: list[Action]) -> LiveReport:
+        """Read the Report and its current schedules; the latter unless the Report certainly has none."""
         token = pending[0].report
         report = self._client.get_report(token)
-        has_schedules = report.schedules_count != 0 or any(one.schedule for one in pending)
+        has_schedules = report.schedules_count != 0 or any(action.schedule for action in pending)
         schedules = list(self._client.list_schedules(token)) if has_schedules else []
-        return Live(
-            report, {one.token: one for one in schedules}, lambda schedule: self._backed_up_run(token, schedule)
+        return LiveReport(
+            report,
+            {schedule.token: schedule for schedule in schedules},
+            lambda schedule: self._backed_up_run(token, schedule),
         )
 
     def _backed_up_run(self, report: str, schedule: str) -> datetime | None:
-        """When a schedule that an earlier try deleted last ran."""
+        """Return the last run of a schedule that an earlier try deleted."""
         action_id = file_names.action_id(ActionKind.DELETE_SCHEDULE.value, report, schedule)
         if not self._journal.has(action_id, Event.INTENT):
             return None
         return Schedule.parse(self._journal.read(action_id, Event.INTENT)["backup"]["schedule"]).last_run_at
 
-    def _settled(self, action: Action, live: Live) -> bool:
-        """Whether an earlier try had its effect and was killed before it could say so; say it now."""
-        if not self._journal.has(action.action_id, Event.INTENT) or not self._acts.has_effect(action, live):
+    def _settled(self, action: Action, live: LiveReport) -> bool:
+        """Whether an earlier try did the action and was killed before it wrote the result; write it now."""
+        if not self._journal.has(action.action_id, Event.INTENT) or not self._runner.has_effect(action, live):
             return False
-        self._done(action, Outcome(after=self._acts.effect(action), http_status=None), resumed=True)
+        self._done(action, Outcome(after=self._runner.effect(action), http_status=None), resumed=True)
         return True
 
-    def _act(self, pending: list[Action], live: Live, *, kept: bool) -> None:
-        """Act in order; a Report that keeps a schedule is not archived.
+    def _act(self, pending: list[Action], live: LiveReport, *, keeps_schedule: bool) -> None:
+        """Execute actions in order; a Report that keeps a schedule is not archived.
 
-        :param kept: whether an earlier try decided to keep one.
+        :param keeps_schedule: whether an earlier try decided to keep a schedule.
         """
-        schedules_gone, failed = not kept, False
+        schedules_gone, failed = not keeps_schedule, False
         reasons = self._reasons(pending, live)
         for action in pending:
             reason = reasons[action.action_id]
             if reason is None and action.kind is ActionKind.ARCHIVE_REPORT and not schedules_gone:
                 reason = SCHEDULE_FAILED if failed else "schedule_kept"
-            if reason is not None and self._acts.has_effect(action, live):
-                reason = self._acts.whose_effect(action, reason)
+            if reason is not None and self._runner.has_effect(action, live):
+                reason = self._runner.attribute_effect(action, reason)
             if reason is None and self._stopped():
                 return
             outcome = self._try(action, live) if reason is None else Outcome(skipped=reason)
@@ -224,17 +227,17 @@ class _Apply:
                 if outcome.skipped == ANOTHER_APPLY:
                     return
 
-    def _reasons(self, pending: list[Action], live: Live) -> dict[str, str | None]:
-        """Return why each action may not be done any more; a sign of life in one schedule is one for its Report."""
-        reasons = {one.action_id: reason_to_skip(one, live, self._policy) for one in pending}
-        stale = [one.action_id for one in pending if one.rule is Rule.STALE]
-        alive = next((reasons[one] for one in stale if reasons[one] is not None), None)
+    def _reasons(self, pending: list[Action], live: LiveReport) -> dict[str, str | None]:
+        """Return why each action must be skipped; the use of one schedule counts for its whole Report."""
+        reasons = {action.action_id: reason_to_skip(action, live, self._policy) for action in pending}
+        stale = [action.action_id for action in pending if action.rule is Rule.STALE]
+        alive = next((reason for action_id in stale if (reason := reasons[action_id]) is not None), None)
         return reasons | dict.fromkeys(stale, alive)
 
-    def _try(self, action: Action, live: Live) -> Outcome | None:
-        """Do one action. Returns None if it failed."""
+    def _try(self, action: Action, live: LiveReport) -> Outcome | None:
+        """Execute one action. Return None if it failed."""
         try:
-            return self._acts.do(action, live)
+            return self._runner.run(action, live)
         except StorageError:
             raise
         except StudioError as error:
@@ -254,7 +257,7 @@ class _Apply:
         with self._lock:
             self._failures.success()
             self._summary.warnings += outcome.warnings
-            if not first:  # another apply of this plan was faster to say so
+            if not first:  # another apply of this plan journaled it first
                 self._summary.already_done += 1
             elif action.kind is ActionKind.ARCHIVE_REPORT:
                 self._summary.archived += 1
@@ -273,7 +276,7 @@ class _Apply:
     def _fail(self, action: Action, error: StudioError) -> None:
         status = error.status if isinstance(error, StudioAPIError) else None
         refused = is_refusal(error)
-        expected = refused and (REFUSED, status) in {(one.field, one.value) for one in action.evidence}
+        expected = refused and (REFUSED, status) in {(fact.field, fact.value) for fact in action.evidence}
         log.warning("%s failed: %s", action.action_id, error)
         self._journal.write(action, Event.FAILED, error=str(error), http_status=status, refused=refused)
         with self._lock:
@@ -286,21 +289,21 @@ class _Apply:
                 self._halt(reason, refused=refused)
 
     def _stopped(self) -> bool:
-        """Ask the stop switch, one thread at a time, and whether anything else has stopped the work."""
+        """Whether the apply is stopped; call the stop switch, in one thread at a time."""
         with self._lock:
             if self._summary.stopped is None:
                 try:
                     reason = self._stop()
-                except Exception as error:  # noqa: BLE001  whatever it is, nobody can stop us any more
+                except Exception as error:  # noqa: BLE001  an apply that cannot be stopped must not continue
                     reason = f"the stop switch cannot be read ({type(error).__name__}: {error})"
                 if reason:
                     self._halt(reason)
             return self._summary.stopped is not None
 
     def _halt(self, reason: str, *, refused: bool = False) -> None:
-        """Stop the work.
+        """Stop the apply.
 
-        :param refused: whether the reason is that Studio refuses everything, which says nothing about any Report.
+        :param refused: whether the reason is that Studio refuses all requests, which does not concern a single Report.
         """
         if self._summary.stopped is None:
             self._summary.stopped = reason

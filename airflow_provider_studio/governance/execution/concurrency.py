@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Work on several things at once: the token's budget is spent while answers are on their way."""
+"""Process several items concurrently, so that the token's request budget is used while responses are pending."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def run_concurrently(work: Callable[[Item], None], things: Iterable[Item], concurrency: int) -> None:
-    """Work on each thing, so many at once. The first that raises ends the rest; those on their way are finished."""
+def run_concurrently(work: Callable[[Item], None], items: Iterable[Item], concurrency: int) -> None:
+    """Process items, up to `concurrency` at once. An exception cancels the items that have not started."""
     if concurrency <= 1:
-        for thing in things:
-            work(thing)
+        for item in items:
+            work(item)
         return
     with ThreadPoolExecutor(concurrency, thread_name_prefix="studio") as pool:
-        futures = [pool.submit(work, thing) for thing in things]
+        futures = [pool.submit(work, item) for item in items]
         try:
             for future in futures:
                 future.result()

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide after a failure whether to go on.
+"""Decide after a failure whether to continue.
 
 A failure of the service (429, 5xx, no connection) concerns every Report: several in a row stop the work. A rejected
-token stops it at once. What Studio refuses of one Report leaves the others alone, unless it refuses everything from the
-start.
+token stops it at once. A refusal concerns one Report, unless Studio refuses every Report from the start.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from airflow_provider_studio.governance.errors import is_refusal
 class Failures:
     """Counts the failures of one apply or undo. Not thread-safe: its owner holds a lock.
 
-    :param max_in_a_row: the number of failures of the service, without a success in between, that stops the work.
-    :param max_refused_at_first: the number of refused Reports, before anything succeeded, that stops the work.
+    :param max_in_a_row: the number of consecutive failures of the service that stops the work.
+    :param max_refused_at_first: the number of refused Reports before the first success that stops the work.
     """
 
     def __init__(self, *, max_in_a_row: int, max_refused_at_first: int) -> None:
@@ -27,17 +26,17 @@ class Failures:
         self._anything_done = False
 
     def success(self) -> None:
-        """Note that something was done."""
+        """Record a success."""
         self._in_a_row = 0
         self._anything_done = True
 
     def failure(self, report: str, error: StudioError, *, expected: bool = False) -> str | None:
-        """Note a failure and return the reason to stop, if it is one.
+        """Record a failure; return the reason to stop, or None.
 
         :param expected: whether Studio is known to refuse this Report.
         """
         if isinstance(error, StudioAuthenticationError):
-            return "the token is not valid any more"
+            return "the token is no longer valid"
         if not is_refusal(error):
             self._in_a_row += 1
             return f"{self._in_a_row} failures in a row" if self._in_a_row >= self._max_in_a_row else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much one plan may do at most, found out before its first action."""
+"""Limits for one plan, checked before its first action."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from airflow_provider_studio.governance.storage import CLOCKS_DIFFER_BY
 
 __all__ = ["GuardRails"]
 
-_MEND = "Look at the plan; if it is right, raise the limit for this run. Nothing was touched."
+_HOW_TO_FIX = "Review the plan; if it is correct, raise the limit for this run. Nothing was touched."
 _WHOLE = ("max_actions", "max_failures_in_a_row", "max_refused_at_first")
 
 
 @dataclass(frozen=True)
 class GuardRails:
-    """How much one plan may do at most.
+    """Limits for one plan.
 
-    :param max_actions: actions in the plan.
-    :param max_share: share of the snapshot's Reports that the plan touches, above 0 and at most 1.
-    :param max_collection_share: the same within each Collection, of its Reports that are not archived.
-    :param max_failures_in_a_row: after this many failures of the service in a row nothing more is tried. What Studio
-        refuses of one Report is no such failure.
-    :param max_refused_at_first: if Studio refuses this many Reports before anything is done, nothing more is tried: the
-        token may lack rights.
-    :param max_age_days: an older plan is refused: much may have happened since.
-    :raises GuardRailError: a value that makes no sense.
+    :param max_actions: the number of actions in the plan.
+    :param max_share: the share of the snapshot's Reports that the plan changes, above 0 and at most 1.
+    :param max_collection_share: the same share within each Collection, of its Reports that are not archived.
+    :param max_failures_in_a_row: this many consecutive failures of the service stop the apply. A refusal of one Report
+        is not such a failure.
+    :param max_refused_at_first: if Studio refuses this many Reports before the first success, the apply stops: the
+        token may lack permissions.
+    :param max_age_days: an older plan is refused: its data may be outdated.
+    :raises GuardRailError: a value is invalid.
     """
 
     max_actions: int = 100
@@ -54,33 +54,34 @@ class GuardRails:
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """Return the guard rails that numbers stand for, or the texts that templates make of them."""
+        """Return guard rails from numbers, or from the texts that templates render."""
         return cls(**{name: _number(name, value) for name, value in values.items()})  # type: ignore[arg-type]
 
     def check(self, plan: Plan, now: datetime) -> None:
-        """Refuse a plan that is larger or older than it may be.
+        """Refuse a plan that exceeds a limit.
 
-        :raises GuardRailError: says how large it is, what is allowed, and the mend.
+        :raises GuardRailError: names the size, the limit and the fix.
         """
         if len(plan.actions) > self.max_actions:
             raise GuardRailError(
-                f"Plan {plan.plan_id} has {len(plan.actions)} actions; max_actions allows {self.max_actions}. {_MEND}"
+                f"Plan {plan.plan_id} has {len(plan.actions)} actions; max_actions allows {self.max_actions}. "
+                f"{_HOW_TO_FIX}"
             )
         self._check_age(plan, now)
-        if plan.header.snapshot is not None:  # what a person named is a share of nothing
+        if plan.header.snapshot is not None:  # a one-off plan has no snapshot to take a share of
             self._check_shares(plan)
 
     def _check_age(self, plan: Plan, now: datetime) -> None:
         age = now - plan.header.created_at
-        made = f"Plan {plan.plan_id} was made at {plan.header.created_at:%Y-%m-%d %H:%M UTC}"
+        created = f"Plan {plan.plan_id} was created at {plan.header.created_at:%Y-%m-%d %H:%M UTC}"
         if age < -CLOCKS_DIFFER_BY:
             raise GuardRailError(
-                f"{made}, but it is {now:%Y-%m-%d %H:%M UTC} here: a clock was wrong, then or now, and the plan's age "
-                "cannot be told. Mend the clock and make a new plan. Nothing was touched."
+                f"{created}, but it is {now:%Y-%m-%d %H:%M UTC} here: a clock was wrong, then or now, and the plan's "
+                "age is unknown. Fix the clock and create a new plan. Nothing was touched."
             )
         if age / timedelta(days=1) > self.max_age_days:
             raise GuardRailError(
-                f"{made}, {age.days} days ago; max_age_days allows {self.max_age_days:g}. Make a new plan. "
+                f"{created}, {age.days} days ago; max_age_days allows {self.max_age_days:g}. Create a new plan. "
                 "Nothing was touched."
             )
 
@@ -89,15 +90,17 @@ class GuardRails:
         if share > self.max_share:
             raise GuardRailError(
                 f"Plan {plan.plan_id} touches {share:.1%} of the workspace's Reports; "
-                f"max_share allows {self.max_share:.1%}. {_MEND}"
+                f"max_share allows {self.max_share:.1%}. {_HOW_TO_FIX}"
             )
-        places = {one.report: one.baseline.collection for one in plan.actions if not one.baseline.archived}
-        for collection, touched in Counter(places.values()).items():
+        collections = {
+            action.report: action.baseline.collection for action in plan.actions if not action.baseline.archived
+        }
+        for collection, touched in Counter(collections.values()).items():
             within = touched / max(1, plan.header.reports_by_collection.get(collection or "", touched))
             if within > self.max_collection_share:
                 raise GuardRailError(
                     f"Plan {plan.plan_id} touches {within:.1%} of the Reports in Collection {collection}; "
-                    f"max_collection_share allows {self.max_collection_share:.1%}. {_MEND}"
+                    f"max_collection_share allows {self.max_collection_share:.1%}. {_HOW_TO_FIX}"
                 )
 
 
@@ -105,5 +108,5 @@ def _number(name: str, value: Any) -> float:
     try:
         return int(value) if name in _WHOLE else float(value)
     except (TypeError, ValueError):
-        wanted = "a whole number" if name in _WHOLE else "a number such as 0.05 for 5 %"
-        raise GuardRailError(f"{name} is {value!r}; it must be {wanted}.") from None
+        expected = "a whole number" if name in _WHOLE else "a number such as 0.05 for 5 %"
+        raise GuardRailError(f"{name} is {value!r}; it must be {expected}.") from None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hold a Report, as it is now, against what the plan saw: whatever came alive since is left alone.
+"""Compare a Report with the state that the plan was created from; an action on a Report that was used since is skipped.
 
-What Studio does not tell is no leave to act. `updated_at` moves without any human and is never looked at.
+Missing data never permits an action. `updated_at` changes without any human action and is ignored.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ _CRON = ("freq", "hour", "minute", "time_zone", "day_of_week", "day_of_month")
 
 
 @dataclass(frozen=True)
-class Live:
-    """A Report and its schedules as they are now.
+class LiveReport:
+    """A Report and its schedules in their current state.
 
     :param schedules: by token.
-    :param ran: when schedules of the plan that are gone by now last ran, as their backups tell.
+    :param last_run_in_backup: returns the last run of a schedule that the plan has deleted, from its backup.
     """
 
     report: Report
     schedules: Mapping[str, Schedule]
-    ran: Callable[[str], datetime | None] = lambda _schedule: None
+    last_run_in_backup: Callable[[str], datetime | None] = lambda _schedule: None
 
 
-def reason_to_skip(action: Action, live: Live, policy: StalenessPolicy | None) -> str | None:
-    """Return why an action may not be done any more, or None where everything is as the plan saw it.
+def reason_to_skip(action: Action, live: LiveReport, policy: StalenessPolicy | None) -> str | None:
+    """Return why an action must be skipped, or None if the Report is unchanged.
 
-    :param policy: the plan's; None where a person named the Report.
+    :param policy: the plan's policy; None for a one-off plan.
     """
     report = live.report
-    wanted = action.baseline.archived
+    archived_in_plan = action.baseline.archived
     if report.archived is None:
         return "unknown"
-    if report.archived is not wanted:
+    if report.archived is not archived_in_plan:
         return "already_archived" if report.archived else "unarchived"
     if policy is None:
         return None
@@ -61,17 +61,17 @@ def reason_to_skip(action: Action, live: Live, policy: StalenessPolicy | None) -
         and action.rule is not Rule.STALE
         and report.space_token != action.baseline.collection
     ):
-        return "moved"  # a Report does not say its Collection's name, which may be protected
-    checks = {Rule.STALE: _came_alive, Rule.FAILING_SCHEDULE: _was_mended}
+        return "moved"  # the new Collection may be protected by its name, which the response does not have
+    checks = {Rule.STALE: _was_used, Rule.FAILING_SCHEDULE: _was_fixed}
     return checks[action.rule](action, live) if action.rule in checks else None
 
 
-def _came_alive(action: Action, live: Live) -> str | None:
+def _was_used(action: Action, live: LiveReport) -> str | None:
     report, baseline = live.report, action.baseline
     if None in (report.view_count, report.edited_at, report.space_token):
         return "unknown"
     if report.last_run_at is None and baseline.last_run_at is not None:
-        return "unknown"  # it ran before, and the response does not say when it ran last
+        return "unknown"  # it ran before, but the response has no last run
     checks = {
         "viewed": report.view_count != baseline.view_count,
         "edited": not _same(report.edited_at, baseline.edited_at),
@@ -82,7 +82,7 @@ def _came_alive(action: Action, live: Live) -> str | None:
     return next((reason for reason, is_so in checks.items() if is_so), None)
 
 
-def _was_mended(action: Action, live: Live) -> str | None:
+def _was_fixed(action: Action, live: LiveReport) -> str | None:
     schedule = live.schedules.get(action.schedule or "")
     if not _same(live.report.edited_at, action.baseline.edited_at):
         return "edited"
@@ -91,29 +91,29 @@ def _was_mended(action: Action, live: Live) -> str | None:
     return "rescheduled" if _changed(action, live) else None
 
 
-def _changed(action: Action, live: Live) -> bool:
-    """Whether somebody gave the schedule other times since."""
-    schedule, seen = live.schedules.get(action.schedule or ""), action.schedule_cron
-    if schedule is None or seen is None:
+def _changed(action: Action, live: LiveReport) -> bool:
+    """Whether the times of the schedule were changed."""
+    schedule, baseline = live.schedules.get(action.schedule or ""), action.schedule_cron
+    if schedule is None or baseline is None:
         return False
     try:
         cron = schedule.cron().model_dump(mode="json")
     except StudioResponseError:
-        return False  # it cannot be backed up either, and is kept for that
-    return any(plain(cron.get(name)) != plain(seen.get(name)) for name in _CRON if name in seen)
+        return False  # it cannot be backed up either, so it is kept anyway
+    return any(plain(cron.get(name)) != plain(baseline.get(name)) for name in _CRON if name in baseline)
 
 
-def _ran_since(live: Live, baseline: Baseline) -> bool:
-    """Whether somebody other than a schedule of the plan ran the Report since the snapshot."""
+def _ran_since(live: LiveReport, baseline: Baseline) -> bool:
+    """Whether the Report ran since the snapshot, other than by a schedule of the plan."""
     last = live.report.last_run_at
     if last is None or _same(last, baseline.last_run_at):
         return False
     by_schedules = [schedule.last_run_at for schedule in live.schedules.values()]
-    by_schedules += [live.ran(token) for token in baseline.schedules if token not in live.schedules]
+    by_schedules += [live.last_run_in_backup(token) for token in baseline.schedules if token not in live.schedules]
     return not any(at is not None and abs(at - last) <= SAME_RUN for at in by_schedules)
 
 
-def _same(one: datetime | None, other: datetime | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return abs(one - other) <= SAME_TIME
+def _same(first: datetime | None, second: datetime | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return abs(first - second) <= SAME_TIME

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compare a schedule of a backup with a live one: what differs, and whether the live one may be the restored one.
+"""Compare a schedule in a backup with live schedules: list the differences, and find the restored schedule.
 
-Studio stores some values otherwise than they are sent: it names what has no name, rounds minutes, renames time zones.
+Studio changes some values when it stores them: it sets missing names, rounds minutes, renames time zones.
 """
 
 from __future__ import annotations
@@ -15,61 +15,65 @@ from airflow_provider_studio.client.schedule_values import is_same_json, plain
 
 Backup = Mapping[str, Any]
 _ROUNDED_BY_MINUTES = 30
-"""A stored time of day is at most this far from the one that was sent."""
+"""The largest difference between a stored and a sent time of day."""
 _DAY_MINUTES, _HOUR_MINUTES = 24 * 60, 60
 _DAYS = {"weekly": "day_of_week", "monthly": "day_of_month"}
 
 
 def original_parameters(backup: Backup) -> dict[str, Any]:
-    """Return the parameters that the response of the deleted schedule had."""
-    told = backup["schedule"]
-    return dict((told["parameters"] if "parameters" in told else backup["machine_values"].get("params")) or {})
+    """Return the parameters of the deleted schedule as Studio returned them."""
+    original = backup["schedule"]
+    return dict((original["parameters"] if "parameters" in original else backup["machine_values"].get("params")) or {})
 
 
 def differences(backup: Backup, live: Schedule) -> list[str]:
-    """Return how a live schedule differs from the one of a backup, field by field, in words."""
+    """Return the differences between a backup and a live schedule, field by field, in words."""
     try:
         now = live.machine_values().model_dump(mode="json")
     except StudioResponseError as error:
         return [f"its values are unknown ({error})"]
-    was, told = backup["machine_values"], backup["schedule"]
+    was, original = backup["machine_values"], backup["schedule"]
     found = [
         f"cron.{name} was {was['cron'].get(name)!r} and is {now['cron'].get(name)!r}"
         for name in sorted({*was["cron"], *now["cron"]})
         if plain(was["cron"].get(name)) != plain(now["cron"].get(name))
     ]
-    if (was.get("name") or told.get("name")) != (now["name"] or live.name):
+    if (was.get("name") or original.get("name")) != (now["name"] or live.name):
         found.append(f"name was {was.get('name')!r} and is {now['name']!r}")
     found += _parameter_differences(original_parameters(backup), live)
-    if (was.get("timeout") or told.get("timeout")) != (now["timeout"] or live.timeout):
+    if (was.get("timeout") or original.get("timeout")) != (now["timeout"] or live.timeout):
         found.append(f"timeout was {was.get('timeout')!r} and is {now['timeout']!r}")
     return found
 
 
 def find_restored(backup: Backup, candidates: Iterable[Schedule]) -> Schedule | None:
-    """Return the one of several new schedules that is the restored one; None where none of them can be.
+    """Return the new schedule that is the restored one; None if no candidate can be.
 
-    :raises StudioResponseError: it may be any of several.
+    :raises StudioResponseError: several candidates fit equally well.
     """
     possible = sorted(
-        ((len(differences(backup, one)), one.token, one) for one in candidates if _may_be(backup, one)),
+        (
+            (len(differences(backup, candidate)), candidate.token, candidate)
+            for candidate in candidates
+            if _may_be(backup, candidate)
+        ),
         key=lambda entry: entry[:2],
     )
     if not possible:
         return None
-    best = [one for count, _, one in possible if count == possible[0][0]]
+    best = [candidate for count, _, candidate in possible if count == possible[0][0]]
     if len(best) > 1:
         raise StudioResponseError(
             f"Schedule {backup['schedule']['token']} may have been restored by an earlier try as any of "
-            f"{', '.join(one.token for one in best)}. Delete those that are too many in Studio, then undo again."
+            f"{', '.join(candidate.token for candidate in best)}. Delete the surplus ones in Studio, then undo again."
         )
     return best[0]
 
 
 def _may_be(backup: Backup, live: Schedule) -> bool:
-    """Whether a new schedule may be the restored one: it has what Studio stores as it is sent, and a near time of day.
+    """Whether a new schedule may be the restored one: values that Studio never changes are equal, times are close.
 
-    :raises StudioResponseError: the new schedule's values are unknown.
+    :raises StudioResponseError: the values of the new schedule are unknown.
     """
     was, now = backup["machine_values"]["cron"], live.cron().model_dump(mode="json")
     if was["freq"] != now["freq"] or not is_same_json(original_parameters(backup), live.parameters or {}):
@@ -81,12 +85,12 @@ def _may_be(backup: Backup, live: Schedule) -> bool:
     before, after = _minutes(was), _minutes(now)
     if before is None or after is None:
         return True
-    apart = abs(before - after) % period
-    return min(apart, period - apart) <= _ROUNDED_BY_MINUTES
+    distance = abs(before - after) % period
+    return min(distance, period - distance) <= _ROUNDED_BY_MINUTES
 
 
 def _minutes(cron: Mapping[str, Any]) -> int | None:
-    """Return the time of day in minutes; None where it is not set."""
+    """Return the time of day in minutes; None if it is not set."""
     if cron["freq"] == "hourly":
         return cron.get("minute")
     return None if cron.get("hour") is None else cron["hour"] * _HOUR_MINUTES + (cron.get("minute") or 0)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recreate schedules from their backups, each once, and compare the result with the backup field by field.
+"""Recreate each schedule exactly once from its backup, and compare the result with the backup field by field.
 
-The response to a creation may be lost. The created schedule is then found among those that are new since the undo's own
-intent, which names the schedules that the Report had before.
+The response to a creation may be lost. The created schedule is then found among those that are new since the undo wrote
+its intent, which lists the schedules that the Report had before.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from airflow_provider_studio.governance.plans.journal import Event, Journal
 
 
 @dataclass(frozen=True)
-class Restored:
-    """A schedule that is back.
+class RestoredSchedule:
+    """A restored schedule.
 
-    :param http_status: of the request that created it; None where an earlier try did.
-    :param subscriptions: what names its subscriptions.
-    :param subscriptions_created: how many of them were created just now.
-    :param subscribers: how many people its subscriptions had, whom the API has no way to add.
-    :param differs: what is not as the backup has it, in words.
+    :param http_status: the status of its creation; None if an earlier try created it.
+    :param subscriptions: the tokens of its subscriptions.
+    :param subscriptions_created: the number of subscriptions that this call created.
+    :param subscribers: the number of subscribers in the backup, which the API cannot add.
+    :param differs: the differences from the backup, in words.
     :param is_complete: whether it has all its subscriptions.
     """
 
@@ -56,10 +56,10 @@ class Restored:
     is_complete: bool
 
 
-class Restoring:
-    """Recreates schedules under a journal.
+class ScheduleRestorer:
+    """Recreates schedules and journals each of them.
 
-    `created` has the tokens of the schedules that are known to be back, by action, for those that fail afterwards.
+    `created` has the tokens of the created schedules by action id, for errors that occur after the creation.
     """
 
     def __init__(self, client: StudioClient, journal: Journal) -> None:
@@ -67,46 +67,48 @@ class Restoring:
         self._journal = journal
         self.created: dict[str, str] = {}
 
-    def schedule(self, action_id: str, about: Mapping[str, Any], backup: Backup, live: Sequence[Schedule]) -> Restored:
-        """Recreate a schedule with its subscriptions, or continue where an earlier try ended.
+    def restore(
+        self, action_id: str, about: Mapping[str, Any], backup: Backup, live: Sequence[Schedule]
+    ) -> RestoredSchedule:
+        """Recreate a schedule with its subscriptions, or resume an earlier try.
 
-        :param live: the Report's schedules as they are now.
-        :raises StudioError: it is not back, or not all of it; `created` says whether the schedule itself is.
+        :param live: the current schedules of the Report.
+        :raises StudioError: it was not completely restored; `created` says whether the schedule itself exists.
         """
         resumed = self._journal.has(action_id, Event.UNDO_INTENT) or not self._intend(action_id, about, backup, live)
         intent = self._journal.read(action_id, Event.UNDO_INTENT)
-        made = self._from_earlier_try(action_id, about["report"], backup, live, intent) if resumed else None
+        schedule = self._from_earlier_try(action_id, about["report"], backup, live, intent) if resumed else None
         status = None
-        if made is None:
-            made = self._create(about["report"], backup, live)
+        if schedule is None:
+            schedule = self._create(about["report"], backup, live)
             status = self._client.last_status
-        return self.complete(action_id, about["report"], backup, made, http_status=status)
+        return self.complete(action_id, about["report"], backup, schedule, http_status=status)
 
     def complete(
-        self, action_id: str, report: str, backup: Backup, made: Schedule, *, http_status: int | None = None
-    ) -> Restored:
-        """Give a schedule that is back the subscriptions that it lacks, and compare it with its backup.
+        self, action_id: str, report: str, backup: Backup, schedule: Schedule, *, http_status: int | None = None
+    ) -> RestoredSchedule:
+        """Create the missing subscriptions of a restored schedule, and compare it with its backup.
 
         :raises StudioError: its subscriptions are unknown.
         """
-        self.created[action_id] = made.token
+        self.created[action_id] = schedule.token
         before = None
         if self._journal.has(action_id, Event.UNDO_INTENT):
             before = self._journal.read(action_id, Event.UNDO_INTENT).get("subscriptions_before")
-        wanted = [options_of(one["subscription"]) for one in backup["subscriptions"]]
-        subscribed = SubscriptionRestorer(self._client, report, made.token, wanted, before).restore()
-        return Restored(
-            schedule=made,
+        options = [options_of(entry["subscription"]) for entry in backup["subscriptions"]]
+        subscribed = SubscriptionRestorer(self._client, report, schedule.token, options, before).restore()
+        return RestoredSchedule(
+            schedule=schedule,
             http_status=http_status,
             subscriptions=subscribed.tokens,
             subscriptions_created=subscribed.created,
             subscribers=sum(map(_subscribers, backup["subscriptions"])),
-            differs=(*differences(backup, made), *subscribed.problems),
+            differs=(*differences(backup, schedule), *subscribed.problems),
             is_complete=subscribed.is_complete,
         )
 
     def _intend(self, action_id: str, about: Mapping[str, Any], backup: Backup, live: Sequence[Schedule]) -> bool:
-        """Make the intent durable. Returns False if another undo of this plan did so at this moment."""
+        """Write the intent. Return False if another undo of this plan has just written it."""
         known = sorted(schedule.token for schedule in live)
         listed = subscriptions_by_schedule(self._client, about["report"], known if backup["subscriptions"] else [])
         return self._journal.write(
@@ -121,9 +123,9 @@ class Restoring:
     def _from_earlier_try(
         self, action_id: str, report: str, backup: Backup, live: Sequence[Schedule], intent: Mapping[str, Any]
     ) -> Schedule | None:
-        """Return the schedule that an earlier try created, if it did.
+        """Return the schedule that an earlier try created, or None.
 
-        :raises StudioResponseError: it may be any of several.
+        :raises StudioResponseError: several schedules may be the created one.
         """
         named = {event["after"]["schedule"] for event in self._failures(action_id)}
         for schedule in live:
@@ -133,7 +135,7 @@ class Restoring:
         return find_restored(backup, [schedule for schedule in live if schedule.token not in known])
 
     def _failures(self, action_id: str) -> list[dict[str, Any]]:
-        """Return the failures of an action that came after its schedule was created."""
+        """Return the failures of an action that occurred after its schedule was created."""
         failures = self._journal.read_all(action_id, Event.UNDO_FAILED)
         return [event for event in failures if (event.get("after") or {}).get("schedule")]
 
@@ -144,14 +146,14 @@ class Restoring:
         for event in (Event.UNDONE, Event.UNDO_FAILED):
             for other in self._journal.action_ids(event):
                 if other != action_id and other.startswith(f"{prefix}-"):
-                    told = [self._journal.read(other, event)] if event is Event.UNDONE else self._failures(other)
-                    found |= {one["after"]["schedule"] for one in told}
+                    records = [self._journal.read(other, event)] if event is Event.UNDONE else self._failures(other)
+                    found |= {record["after"]["schedule"] for record in records}
         return found
 
     def _create(self, report: str, backup: Backup, live: Collection[Schedule]) -> Schedule:
-        """Create a schedule; where the response is lost, return what is new since just before, if that is one.
+        """Create a schedule; after a lost response, return the new schedule if it can be identified.
 
-        :param live: the Report's schedules just before.
+        :param live: the Report's schedules before the creation.
         """
         machine_values = {**backup["machine_values"], "params": original_parameters(backup)}
         try:
@@ -161,26 +163,26 @@ class Restoring:
                 raise
             before = {schedule.token for schedule in live}
             new = [schedule for schedule in self._client.list_schedules(report) if schedule.token not in before]
-            made = new[0] if len(new) == 1 else find_restored(backup, new)
-            if made is None:
+            created = new[0] if len(new) == 1 else find_restored(backup, new)
+            if created is None:
                 raise
-            return made
+            return created
 
 
 def is_refused_whole(error: StudioError) -> bool:
-    """Whether Studio refused to create a schedule, so that nothing of it is there."""
+    """Whether Studio refused to create a schedule, so that no part of it exists."""
     return isinstance(error, REFUSALS) and error.method == "POST" and error.path.endswith("/schedules")
 
 
 def reason_in_words(error: StudioError, intent: Mapping[str, Any]) -> str:
-    """Return why something cannot be restored, with what a person may do about it."""
+    """Return why an action cannot be undone, and what a person can do."""
     about = intent["action"]
     if isinstance(error, StudioNotFoundError) and not error.path.endswith("/subscriptions"):
-        return f"Report {about['report']} is gone; somebody deleted it since. Its backup is in the journal. ({error})"
+        return f"Report {about['report']} is gone; somebody deleted it. Its backup is in the journal. ({error})"
     if isinstance(error, REFUSALS) and about["schedule"]:
         return (
-            f"Studio refuses this schedule; an admin's frequency policy or missing rights may be why. Its backup is in "
-            f"the journal. ({error})"
+            f"Studio refuses this schedule; the cause may be an admin's frequency policy or missing permissions. Its "
+            f"backup is in the journal. ({error})"
         )
     return str(error)
 

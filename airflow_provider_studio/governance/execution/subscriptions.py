@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recreate the subscriptions of a restored schedule, and see that each belongs to that schedule.
+"""Recreate the subscriptions of a restored schedule, and verify that each belongs to that schedule.
 
-A new subscription is posted to a Report, and which of the Report's schedules it joins is not documented; it was the
-newest. So nothing is posted unless the schedule is the newest, and all schedules are read again where one is missing
-afterwards. A subscription on another schedule is deleted only if a response of this undo named it.
+A new subscription is posted to a Report. To which of the Report's schedules Studio adds it is not documented; the
+observed behaviour is the newest. Therefore nothing is posted unless the schedule is the newest, and all schedules are
+read again if a subscription is missing afterwards. A subscription on another schedule is deleted only if a response of
+this undo contained its token.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ Options = Mapping[str, Any]
 class Subscribed:
     """The subscriptions of a restored schedule.
 
-    :param tokens: what names them, as far as that is known.
-    :param created: how many were made just now.
-    :param problems: what is missing, on another schedule, or not as it was, in words.
-    :param is_complete: whether none is missing.
+    :param tokens: their tokens; None for a subscription without one.
+    :param created: the number of subscriptions that this call created.
+    :param problems: missing, misplaced and changed subscriptions, in words.
+    :param is_complete: whether no subscription is missing.
     """
 
     tokens: tuple[str | None, ...]
@@ -38,20 +39,23 @@ class Subscribed:
 
 
 def options_of(subscription: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a subscription delivers, under the names that create one."""
+    """Return the delivery options of a subscription, under the names that the API takes."""
     return {key: value for key, value in subscription.items() if key.endswith("_enabled")}
 
 
 def subscriptions_by_schedule(client: StudioClient, report: str, schedules: Sequence[str]) -> dict[str, list[Options]]:
-    """Return what the subscriptions of some schedules deliver, for the journal."""
-    return {token: [_options(one) for one in client.list_schedule_subscriptions(report, token)] for token in schedules}
+    """Return the delivery options of the subscriptions of each schedule, for the journal."""
+    return {
+        token: [_options(subscription) for subscription in client.list_schedule_subscriptions(report, token)]
+        for token in schedules
+    }
 
 
 class SubscriptionRestorer:
     """Recreates the subscriptions of one restored schedule.
 
-    :param wanted: what each subscription of the backup delivers.
-    :param before: what those of the Report's other schedules delivered before the undo began; None if that is unknown.
+    :param expected: the delivery options of each subscription in the backup.
+    :param before: the same of the Report's other schedules before the undo began; None if unknown.
     """
 
     def __init__(
@@ -59,36 +63,40 @@ class SubscriptionRestorer:
         client: StudioClient,
         report: str,
         schedule: str,
-        wanted: Sequence[Options],
+        expected: Sequence[Options],
         before: Mapping[str, Sequence[Options]] | None,
     ) -> None:
         self._client = client
         self._report = report
         self._schedule = schedule
-        self._wanted = wanted
+        self._expected = expected
         self._before = before or {}
 
     def restore(self) -> Subscribed:
-        """Create the subscriptions that are missing.
+        """Create the missing subscriptions.
 
-        :raises StudioError: one may or may not have been created.
+        :raises StudioError: it is unknown whether a subscription was created.
         """
-        if not self._wanted:
+        if not self._expected:
             return Subscribed(())
         present = self._subscriptions(self._schedule)
-        missing, problems = _compared(self._wanted, present)
+        missing, problems = _compared(self._expected, present)
         if not missing:
             return Subscribed(_tokens(present), problems=tuple(problems))
         schedules = list(self._client.list_schedules(self._report))
-        others = {one.token: self._subscriptions(one.token) for one in schedules if one.token != self._schedule}
+        others = {
+            schedule.token: self._subscriptions(schedule.token)
+            for schedule in schedules
+            if schedule.token != self._schedule
+        }
         obstacle = self._not_newest(schedules) or self._added_elsewhere(missing, others)
         if obstacle is not None:
-            problems += [f"{_said(one)} is missing: {obstacle}" for one in missing]
+            problems += [f"{_in_words(options)} is missing: {obstacle}" for options in missing]
             return Subscribed(_tokens(present), problems=tuple(problems), is_complete=False)
         created, refusal = self._create(missing)
         present = self._subscriptions(self._schedule)
-        missing, problems = _compared(self._wanted, present)
-        problems += [f"{_said(one)} is missing{refusal}" for one in missing]
+        missing, problems = _compared(self._expected, present)
+        problems += [f"{_in_words(options)} is missing{refusal}" for options in missing]
         if missing and created:
             problems += self._strays(created, others)
         return Subscribed(_tokens(present), len(created), tuple(problems), is_complete=not missing)
@@ -97,28 +105,28 @@ class SubscriptionRestorer:
         return list(self._client.list_schedule_subscriptions(self._report, schedule))
 
     def _not_newest(self, schedules: Sequence[Schedule]) -> str | None:
-        """Return why a new subscription would join another schedule; None where this one is the newest."""
+        """Return why a new subscription would be added to another schedule; None if this schedule is the newest."""
         newest = _newest(schedules)
         if newest is None:
-            return "Studio adds it to the newest schedule, and which one that is is unknown. Add it in Studio"
+            return "Studio adds it to the newest schedule, which is unknown. Add it in Studio"
         if self._schedule in newest:
             return None
-        if self._schedule not in {one.token for one in schedules}:
-            return f"schedule {self._schedule} is not among the Report's schedules any more"
+        if self._schedule not in {schedule.token for schedule in schedules}:
+            return f"schedule {self._schedule} is no longer a schedule of the Report"
         return f"schedule {newest[0]} is newer, and Studio would add it to that one. Add it in Studio"
 
     def _added_elsewhere(self, missing: Sequence[Options], others: Mapping[str, Sequence[Subscription]]) -> str | None:
-        """Return where an earlier try, whose response was lost, may have added what is missing; None if nowhere."""
+        """Return to which schedule an earlier try may have added a missing subscription; None if to none."""
         for schedule, present in others.items():
             if schedule in self._before and _grown(self._before[schedule], present) & _counted(missing):
                 return (
-                    f"one that delivers the same is new on schedule {schedule} since this undo began, where Studio may "
-                    "have added it. Move it in Studio"
+                    f"schedule {schedule} has a new one with the same options since this undo began; Studio may have "
+                    "added it there. Move it in Studio"
                 )
         return None
 
     def _create(self, missing: Sequence[Options]) -> tuple[list[Subscription], str]:
-        """Post subscriptions; return those that were created, and the refusal of the others in words."""
+        """Post subscriptions; return the created ones, and the reason of a refusal in words."""
         created, refusal = [], ""
         for options in missing:
             try:
@@ -128,22 +136,22 @@ class SubscriptionRestorer:
         return created, refusal
 
     def _strays(self, created: Sequence[Subscription], others: Mapping[str, Sequence[Subscription]]) -> Iterator[str]:
-        """Delete what was just created and joined another schedule; say what was found.
+        """Delete created subscriptions that Studio added to another schedule; yield what was found, in words.
 
-        :param others: the subscriptions of the Report's other schedules before.
+        :param others: the earlier subscriptions of the Report's other schedules.
         """
-        ours = {one.token for one in created} - {None}
+        ours = {subscription.token for subscription in created} - {None}
         for schedule in self._client.list_schedules(self._report):
             if schedule.token == self._schedule:
                 continue
             before, present = others.get(schedule.token, ()), self._subscriptions(schedule.token)
-            for one in present:
-                if one.token in ours - {each.token for each in before}:
-                    yield f"Studio added it to schedule {schedule.token}; {self._delete(str(one.token))}"
-            if not ours and _grown(map(_options, before), present) & _counted(self._wanted):
+            for subscription in present:
+                if subscription.token in ours - {each.token for each in before}:
+                    yield f"Studio added it to schedule {schedule.token}; {self._delete(str(subscription.token))}"
+            if not ours and _grown(map(_options, before), present) & _counted(self._expected):
                 yield (
-                    f"schedule {schedule.token} has a new one that delivers the same, and no link says whether this "
-                    "undo made it. Move it in Studio"
+                    f"schedule {schedule.token} has a new one with the same options; without a link it is unknown "
+                    "whether this undo created it. Move it in Studio"
                 )
 
     def _delete(self, subscription: str) -> str:
@@ -151,42 +159,42 @@ class SubscriptionRestorer:
             self._client.delete_subscription(self._report, subscription)
         except StudioError as error:
             return f"subscription {subscription} could not be deleted from there ({error})"
-        return "it was deleted from there again"
+        return "it was deleted there"
 
 
 def _newest(schedules: Sequence[Schedule]) -> list[str] | None:
-    """Return the newest schedules, which are several where they were made at one time; None where a time is unknown."""
-    times = {one.token: one.created_at for one in schedules}
+    """Return the newest schedules, several if they were created at the same time; None if a time is unknown."""
+    times = {schedule.token: schedule.created_at for schedule in schedules}
     if None in times.values():
         return None
     latest = max((time for time in times.values() if time is not None), default=None)
     return [token for token, time in times.items() if time == latest]
 
 
-def _compared(wanted: Sequence[Options], present: Sequence[Subscription]) -> tuple[list[Options], list[str]]:
-    """Return what is wanted and not there, and what is there otherwise than it is wanted, in words.
+def _compared(expected: Sequence[Options], present: Sequence[Subscription]) -> tuple[list[Options], list[str]]:
+    """Return the options of missing subscriptions, and the changed subscriptions in words.
 
-    Two that are alike are two. One that is there and not wanted stands for the wanted one that it is most like: Studio
-    may have stored it so, and posting it once more would only add another.
+    Duplicates count separately. An unexpected subscription is matched with the most similar missing one: Studio may
+    have changed it when storing it, and posting it again would add a duplicate.
     """
-    missing, left = [], [_options(one) for one in present]
-    for options in wanted:
-        same = next((one for one in left if not _changes(options, one)), None)
+    missing, unmatched = [], [_options(subscription) for subscription in present]
+    for options in expected:
+        same = next((found for found in unmatched if not _changes(options, found)), None)
         if same is None:
             missing.append(options)
         else:
-            left.remove(same)
+            unmatched.remove(same)
     altered = []
-    for one in left[: len(missing)]:
-        nearest = min(missing, key=lambda options: len(_changes(options, one)))
+    for found in unmatched[: len(missing)]:
+        nearest = min(missing, key=lambda options: len(_changes(options, found)))
         missing.remove(nearest)
-        altered.append(f"{_said(nearest)} came back with {', '.join(_changes(nearest, one))}")
+        altered.append(f"{_in_words(nearest)} came back with {', '.join(_changes(nearest, found))}")
     return missing, altered
 
 
-def _changes(wanted: Options, present: Options) -> list[str]:
-    """Return the options that differ; those that the backup does not know do not count."""
-    return [f"{name}={present.get(name)}" for name, value in sorted(wanted.items()) if present.get(name) != value]
+def _changes(expected: Options, present: Options) -> list[str]:
+    """Return the options that differ; options that are not in the backup are ignored."""
+    return [f"{name}={present.get(name)}" for name, value in sorted(expected.items()) if present.get(name) != value]
 
 
 def _options(subscription: Subscription) -> Options:
@@ -194,17 +202,17 @@ def _options(subscription: Subscription) -> Options:
 
 
 def _grown(before: Iterable[Options], present: Iterable[Subscription]) -> Counter[tuple[tuple[str, Any], ...]]:
-    """Return what is delivered by more subscriptions than before."""
+    """Return the options that more subscriptions have than before."""
     return _counted(map(_options, present)) - _counted(before)
 
 
 def _counted(options: Iterable[Options]) -> Counter[tuple[tuple[str, Any], ...]]:
-    return Counter(tuple(sorted(one.items())) for one in options)
+    return Counter(tuple(sorted(each.items())) for each in options)
 
 
 def _tokens(subscriptions: Sequence[Subscription]) -> tuple[str | None, ...]:
-    return tuple(one.token for one in subscriptions)
+    return tuple(subscription.token for subscription in subscriptions)
 
 
-def _said(options: Options) -> str:
+def _in_words(options: Options) -> str:
     return f"a subscription with {', '.join(f'{name}={value}' for name, value in sorted(options.items()))}"

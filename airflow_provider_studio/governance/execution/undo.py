@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Take a plan back from its journal: unarchive its Reports, recreate its schedules with their subscriptions.
+"""Undo a plan from its journal: unarchive its Reports, recreate its schedules with their subscriptions.
 
-In reverse order, idempotent, journaled beside what it reverses. A schedule that an earlier try created before it was
-killed is found again and adopted. What is restored is compared with the backup field by field; what cannot be restored,
-and what differs, is reported with the reason by each undo until it is no longer so.
+The undo runs in reverse order, is idempotent, and writes to the journal of the plan. A schedule that an earlier try
+created before it was killed is found and adopted. Each restored schedule is compared with its backup field by field.
+Each undo reports what cannot be restored and what differs, until it is fixed.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioAPIError, StudioError
 from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.governance.errors import JournalError, StorageError
-from airflow_provider_studio.governance.execution.actions import move
+from airflow_provider_studio.governance.execution.actions import set_archived
 from airflow_provider_studio.governance.execution.concurrency import run_concurrently
 from airflow_provider_studio.governance.execution.failures import Failures
 from airflow_provider_studio.governance.execution.guard_rails import GuardRails
 from airflow_provider_studio.governance.execution.schedule_restore import (
-    Restored,
-    Restoring,
+    RestoredSchedule,
+    ScheduleRestorer,
     is_refused_whole,
     reason_in_words,
 )
@@ -42,15 +42,15 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class UndoSummary:
-    """What came of an undo.
+    """The result of an undo.
 
-    :param schedules_recreated: the new schedule's token by the old one's.
-    :param already: actions whose effect was undone already, or never came about.
-    :param subscribers_to_add: by new schedule token, how many e-mail subscribers a person must add again: the API
-        description has no way to.
-    :param failures: what could not be restored, or is not as it was, and why.
-    :param not_tried: actions on schedules that wait for an earlier one of their Report.
-    :param stopped: why the rest was not tried, if it was not.
+    :param schedules_recreated: the new token of each recreated schedule, by its old token.
+    :param already: the number of actions that are undone already, or never had an effect.
+    :param subscribers_to_add: the number of e-mail subscribers that a person must add again, by new schedule token: the
+        API cannot add them.
+    :param failures: what could not be restored, or differs from the backup, with the reason.
+    :param not_tried: actions on schedules that wait for another schedule of their Report.
+    :param stopped: why the undo was stopped, if it was.
     """
 
     plan_id: str
@@ -79,13 +79,13 @@ def undo_plan(
     concurrency: int = 4,
     now: Callable[[], datetime] = utcnow,
 ) -> UndoSummary:
-    """Undo what the journal of a plan says was done.
+    """Undo the actions that the journal of a plan records as done.
 
     :param only: action ids, or Report tokens, to undo; everything by default.
     :param actor: who acts, for the journal.
-    :param concurrency: how many Reports are worked on at once.
-    :raises PlanError: the id is none.
-    :raises JournalError: there is no such journal in this workspace, `only` names what is not in it, or its actions
+    :param concurrency: the number of Reports processed concurrently.
+    :raises PlanError: the id is not a plan's id.
+    :raises JournalError: the workspace has no such journal, `only` names an unknown action or Report, or the actions
         belong to several plans.
     :raises StorageError: the journal cannot be written.
     """
@@ -97,25 +97,27 @@ def undo_plan(
         )
     journal.check_writable()
     before = client.spending.requests
-    work = _Undo(client.with_priority(Priority.ACT), journal, UndoSummary(plan_id))
-    chosen = _chosen(journal, only)
-    journal.check_intents(chosen)
-    reports = [one for one in chosen if not _deletes_schedule(one)]
-    schedules = sorted(set(chosen) - set(reports))
+    undo = _Undo(client.with_priority(Priority.ACT), journal, UndoSummary(plan_id))
+    selected = _selected(journal, only)
+    journal.check_intents(selected)
+    moves = [action_id for action_id in selected if not _deletes_schedule(action_id)]
+    deletions = sorted(set(selected) - set(moves))
 
-    def failed_before(actions: Sequence[str]) -> bool:
-        """Whether it may fail again: it must not keep a retry from the rest."""
-        return any(journal.has(one, Event.UNDO_FAILED) for one in actions)
+    def failed_before(action_ids: Sequence[str]) -> bool:
+        """Whether an action failed in an earlier try; it comes last because it may fail again and stop the undo."""
+        return any(journal.has(action_id, Event.UNDO_FAILED) for action_id in action_ids)
 
     try:
-        run_concurrently(work.undo, sorted([[one] for one in reports], key=failed_before), concurrency)
-        # A Report's schedules one after the other: a new subscription joins its newest schedule.
-        each_report = [list(each) for _, each in groupby(schedules, key=report_of)]
-        run_concurrently(work.undo, sorted(each_report, key=failed_before), concurrency)
+        run_concurrently(
+            undo.undo_actions, sorted([[action_id] for action_id in moves], key=failed_before), concurrency
+        )
+        # A Report's schedules in sequence: Studio adds a new subscription to the newest schedule.
+        by_report = [list(group) for _, group in groupby(deletions, key=report_of)]
+        run_concurrently(undo.undo_actions, sorted(by_report, key=failed_before), concurrency)
     finally:
-        work.summary.requests_spent = client.spending.requests - before
-        log.info("Undid plan %s: %s", plan_id, work.summary.to_dict())
-    return work.summary
+        undo.summary.requests_spent = client.spending.requests - before
+        log.info("Undid plan %s: %s", plan_id, undo.summary.to_dict())
+    return undo.summary
 
 
 def _deletes_schedule(action_id: str) -> bool:
@@ -123,38 +125,40 @@ def _deletes_schedule(action_id: str) -> bool:
     return key is not None and key.kind == ActionKind.DELETE_SCHEDULE
 
 
-def _chosen(journal: Journal, only: Collection[str] | None) -> list[str]:
-    known = [one for one in journal.action_ids(Event.INTENT) if one != PLAN]
+def _selected(journal: Journal, only: Collection[str] | None) -> list[str]:
+    known = [action_id for action_id in journal.action_ids(Event.INTENT) if action_id != PLAN]
     if only is None:
         return known
-    chosen = [one for one in known if one in only or report_of(one) in only]
-    found = set(chosen) | set(map(report_of, chosen))
+    selected = [action_id for action_id in known if action_id in only or report_of(action_id) in only]
+    found = set(selected) | set(map(report_of, selected))
     missing = sorted(set(only) - found)
     if missing:
         raise JournalError(f"The journal has no action or Report {', '.join(missing)}; nothing was undone.")
-    return chosen
+    return selected
 
 
 class _Undo:
-    """One undo on its way."""
+    """The state of a running undo."""
 
     def __init__(self, client: StudioClient, journal: Journal, summary: UndoSummary) -> None:
         self._client = client
         self._journal = journal
-        self._restoring = Restoring(client, journal)
+        self._restorer = ScheduleRestorer(client, journal)
         self._failures = Failures(
             max_in_a_row=GuardRails.max_failures_in_a_row, max_refused_at_first=GuardRails.max_refused_at_first
         )
         self._lock = threading.Lock()
         self.summary = summary
 
-    def undo(self, action_ids: Sequence[str]) -> None:
-        """Undo the actions on one Report one after the other.
+    def undo_actions(self, action_ids: Sequence[str]) -> None:
+        """Undo the actions on one Report in sequence.
 
-        One that is not whole ends it: the subscriptions that it lacks would join a schedule that is restored after it.
+        An incomplete schedule ends the sequence: Studio would add its missing subscriptions to the schedule after it.
         """
-        # A schedule that an earlier try created may lack subscriptions, and must stay the newest until it has them.
-        waiting = sorted((one for one in action_ids if not self._is_settled(one)), key=self._was_refused)
+        # A schedule from an earlier try may lack subscriptions, and must stay the newest until it has them.
+        waiting = sorted(
+            (action_id for action_id in action_ids if not self._is_settled(action_id)), key=self._was_refused
+        )
         with self._lock:
             self.summary.already += len(action_ids) - len(waiting)
         while waiting and self.summary.stopped is None:
@@ -165,21 +169,21 @@ class _Undo:
                 return
 
     def _is_settled(self, action_id: str) -> bool:
-        """Whether nothing is left to undo: it is undone as it was, or was not ours."""
+        """Whether nothing is left to undo: it is undone without differences, or somebody else deleted the schedule."""
         if self._journal.has(action_id, Event.UNDONE):
             return not self._journal.read(action_id, Event.UNDONE).get("differs")
-        return self._was_not_ours(action_id)
+        return self._was_deleted_by_others(action_id)
 
     def _was_refused(self, action_id: str) -> bool:
-        """Whether Studio refused to create a schedule when it was tried last, so that nothing of it is there."""
+        """Whether Studio refused to create the schedule in the last try, so that no part of it exists."""
         try:
             failures = self._journal.read_all(action_id, Event.UNDO_FAILED)
         except JournalError:
-            return False  # a damaged event concerns one action, which reports it
+            return False  # a damaged event is reported by the action itself
         return bool(failures) and failures[-1].get("refused") is True
 
-    def _was_not_ours(self, action_id: str) -> bool:
-        """Whether somebody else deleted it while we were about to: then it is not ours to bring back."""
+    def _was_deleted_by_others(self, action_id: str) -> bool:
+        """Whether somebody else deleted the schedule just before the apply did: then it is not restored."""
         if not self._journal.has(action_id, Event.SKIPPED):
             return False
         if self._journal.has(action_id, Event.DONE, Event.RESUMED):
@@ -188,11 +192,11 @@ class _Undo:
         return skipped.get("reason") == "gone" and skipped.get("http_status") == 404
 
     def _try(self, action_id: str, intent: Mapping[str, Any], waiting: Sequence[str]) -> bool:
-        """Undo one action. Returns whether the actions that wait for it may follow."""
+        """Undo one action. Return whether the waiting actions may follow."""
         may_follow = True
         try:
             if intent["action"]["kind"] != ActionKind.DELETE_SCHEDULE.value:
-                self._move_back(action_id, intent)
+                self._revert_archived(action_id, intent)
             elif self._journal.has(action_id, Event.UNDONE):
                 may_follow = self._check_again(action_id, intent, waiting)
             else:
@@ -202,7 +206,7 @@ class _Undo:
         except StudioError as error:
             log.warning("%s could not be undone: %s", action_id, error)
             status = error.status if isinstance(error, StudioAPIError) else None
-            created = self._restoring.created.get(action_id)
+            created = self._restorer.created.get(action_id)
             may_follow = created is None and is_refused_whole(error)
             why = reason_in_words(error, intent) + ("" if may_follow else _not_tried(waiting))
             self._fail(action_id, intent, why, schedule=created, http_status=status, refused=may_follow)
@@ -230,8 +234,8 @@ class _Undo:
         with self._lock:
             self.summary.failures.append(f"{action_id}: {why}")
 
-    def _move_back(self, action_id: str, intent: Mapping[str, Any]) -> None:
-        """Unarchive what was archived, or archive what was taken out."""
+    def _revert_archived(self, action_id: str, intent: Mapping[str, Any]) -> None:
+        """Unarchive a Report that the plan archived, or archive one that it unarchived."""
         about = intent["action"]
         report, was_archived = about["report"], about["kind"] == ActionKind.UNARCHIVE_REPORT.value
         live = self._client.get_report(report)
@@ -240,7 +244,7 @@ class _Undo:
             self._already()
         else:
             self._journal.write(action_id, Event.UNDO_INTENT, about=about, before=before)
-            _, status = move(self._client, report, archive=was_archived)
+            _, status = set_archived(self._client, report, archived=was_archived)
             with self._lock:
                 self.summary.archived_again += was_archived
                 self.summary.unarchived += not was_archived
@@ -249,55 +253,56 @@ class _Undo:
     def _recreate_schedule(self, action_id: str, intent: Mapping[str, Any], waiting: Sequence[str]) -> bool:
         about, backup = intent["action"], intent["backup"]
         live = list(self._client.list_schedules(about["report"]))
-        if any(schedule.token == about["schedule"] for schedule in live):  # the delete never came about
+        if any(schedule.token == about["schedule"] for schedule in live):  # the deletion had no effect
             self._already()
             self._journal.write(action_id, Event.UNDONE, about=about, after={"schedule": about["schedule"]})
             return True
-        made = self._restoring.schedule(action_id, about, backup, live)
+        restored = self._restorer.restore(action_id, about, backup, live)
         with self._lock:
-            self.summary.schedules_recreated[about["schedule"]] = made.schedule.token
-            if made.subscribers:
-                self.summary.subscribers_to_add[made.schedule.token] = made.subscribers
-            if made.differs:
-                self.summary.failures.append(f"{action_id}: {_differs(about, made, waiting)}")
+            self.summary.schedules_recreated[about["schedule"]] = restored.schedule.token
+            if restored.subscribers:
+                self.summary.subscribers_to_add[restored.schedule.token] = restored.subscribers
+            if restored.differs:
+                self.summary.failures.append(f"{action_id}: {_differs(about, restored, waiting)}")
         self._journal.write(
             action_id,
             Event.UNDONE,
             about=about,
             before={"schedule": None},
-            after={"schedule": made.schedule.token, "subscriptions": made.subscriptions},
-            http_status=made.http_status,
-            differs=list(made.differs),
+            after={"schedule": restored.schedule.token, "subscriptions": restored.subscriptions},
+            http_status=restored.http_status,
+            differs=list(restored.differs),
         )
-        return made.is_complete
+        return restored.is_complete
 
     def _check_again(self, action_id: str, intent: Mapping[str, Any], waiting: Sequence[str]) -> bool:
-        """Look whether a schedule that came back otherwise than it was still differs; add subscriptions it lacks."""
+        """Check whether a restored schedule still differs from its backup; add missing subscriptions."""
         about, token = intent["action"], self._journal.read(action_id, Event.UNDONE)["after"]["schedule"]
         live = {schedule.token: schedule for schedule in self._client.list_schedules(about["report"])}
         if token not in live:
-            why = f"schedule {about['schedule']} came back as {token}, not as it was, and that is gone since."
+            why = f"schedule {about['schedule']} was restored as {token} with differences, and {token} is gone now."
             self._fail(action_id, intent, why, schedule=None)
             return True
-        made = self._restoring.complete(action_id, about["report"], intent["backup"], live[token])
-        if made.subscriptions_created:
-            after = {"schedule": token, "subscriptions": made.subscriptions}
-            self._journal.write(action_id, Event.RESUMED, about=about, after=after, differs=list(made.differs))
-        if made.differs:
-            self._fail(action_id, intent, _differs(about, made, waiting), schedule=token)
+        restored = self._restorer.complete(action_id, about["report"], intent["backup"], live[token])
+        if restored.subscriptions_created:
+            after = {"schedule": token, "subscriptions": restored.subscriptions}
+            self._journal.write(action_id, Event.RESUMED, about=about, after=after, differs=list(restored.differs))
+        if restored.differs:
+            self._fail(action_id, intent, _differs(about, restored, waiting), schedule=token)
         else:
             self._already()
-        return made.is_complete
+        return restored.is_complete
 
     def _already(self) -> None:
         with self._lock:
             self.summary.already += 1
 
 
-def _differs(about: Mapping[str, Any], made: Restored, waiting: Sequence[str]) -> str:
+def _differs(about: Mapping[str, Any], restored: RestoredSchedule, waiting: Sequence[str]) -> str:
     return (
-        f"schedule {about['schedule']} is back as {made.schedule.token}, but not as it was: {'; '.join(made.differs)}. "
-        f"Fix it in Studio.{'' if made.is_complete else _not_tried(waiting)}"
+        f"schedule {about['schedule']} was restored as {restored.schedule.token}, but differs: "
+        f"{'; '.join(restored.differs)}. "
+        f"Fix it in Studio.{'' if restored.is_complete else _not_tried(waiting)}"
     )
 
 

@@ -28,7 +28,7 @@ from airflow_provider_studio.governance.snapshots.schema import (
     ran_by_schedule,
 )
 from airflow_provider_studio.governance.snapshots.store import Snapshot, open_history
-from airflow_provider_studio.governance.sql import NIGHT_MEMORY
+from airflow_provider_studio.governance.sql import SNAPSHOT_MEMORY
 from airflow_provider_studio.governance.storage import SAME_TIME, explained
 
 UNKNOWN_FOR = timedelta(days=30)
@@ -92,7 +92,7 @@ class PreviousSnapshot:
 
     def _load(self, snapshot: Snapshot) -> None:
         self.collection_filter = snapshot.summary().get("collection_filter")
-        with open_history([snapshot], ["reports", "schedules"], memory=NIGHT_MEMORY) as connection:
+        with open_history([snapshot], ["reports", "schedules"], memory=SNAPSHOT_MEMORY) as connection:
             for row in fetched(connection.execute(_SCHEDULED)):
                 self._scheduled[row["token"]] = cast("ReportRow", row)
             for row in fetched(connection.execute("SELECT * EXCLUDE (taken_at) FROM schedules ORDER BY report, token")):
@@ -116,7 +116,7 @@ class PreviousSnapshot:
         """Return whole rows, without Reports that have been unknown for too long."""
         if self.snapshot is None or not tokens:
             return []
-        with open_history([self.snapshot], memory=NIGHT_MEMORY) as connection:
+        with open_history([self.snapshot], memory=SNAPSHOT_MEMORY) as connection:
             sql = "SELECT * EXCLUDE (taken_at) FROM reports WHERE token IN (SELECT unnest($1)) ORDER BY token"
             found = fetched(connection.execute(sql, [list(tokens)]))
         oldest = self._taken_at - UNKNOWN_FOR

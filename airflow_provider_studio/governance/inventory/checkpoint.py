@@ -19,7 +19,7 @@ from airflow_provider_studio.client.pagination import PageSizes
 from airflow_provider_studio.governance import file_names
 from airflow_provider_studio.governance.file_names import CHECKPOINT, COLLECTIONS, PageName
 from airflow_provider_studio.governance.snapshots.schema import TIMES, CollectionRow, ReportRow, Row, ScheduleRow
-from airflow_provider_studio.governance.storage import explained, write_whole
+from airflow_provider_studio.governance.storage import explained, write_atomically
 
 RESUMED_WITHIN = timedelta(hours=24)
 """Older checkpoints are discarded."""
@@ -151,7 +151,7 @@ class Checkpoint:
             sent = self._requests_sent()
             new, self._recorded = sent - self._recorded, sent
         text = json.dumps({**content, "spent": new}, default=_iso_time, ensure_ascii=False)
-        write_whole(self.folder / name, text.encode())
+        write_atomically(self.folder / name, text.encode())
         with self._lock:
             self._names.add(name)
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deciding: a night held against a policy, or what a person names, becomes a plan. Changes nothing."""
+"""Create plans: from a policy and a snapshot, or from Reports that a person names. Changes no workspace."""

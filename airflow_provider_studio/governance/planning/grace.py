@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a flagged item waits before a plan may act on it: calendar days in UTC, promised as a date.
+"""The grace period of a flagged item, before a plan may act on it: calendar days in UTC, fixed as a date.
 
-The date is stored in the plan. A later plan may move it later, never earlier: owners were told of it.
+The date is stored in the plan. A later plan may postpone it but never advance it: owners were notified of it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Flag = tuple[str, str | None]
 
 @dataclass(frozen=True)
 class Wait:
-    """The wait of one flagged item.
+    """The grace period of one flagged item.
 
-    :param flagged_on: the day of the first plan that flagged it; every plan since did.
+    :param flagged_on: the day of the first plan that flagged it; every plan since then flagged it too.
     :param due_on: the first day on which a plan may act on it.
     """
 
@@ -34,30 +34,29 @@ class Wait:
 
     @classmethod
     def started(cls, today: date, grace_days: int) -> Self:
-        """Return the wait of an item that is flagged for the first time."""
+        """Return the grace period of an item that is flagged for the first time."""
         return cls(today, today + timedelta(days=grace_days))
 
     def continued(self, grace_days: int) -> Wait:
-        """Return the wait under the policy of a later plan, whose grace may differ."""
+        """Return the grace period under the policy of a later plan, whose number of days may differ."""
         return Wait(self.flagged_on, max(self.due_on, self.flagged_on + timedelta(days=grace_days)))
 
 
 def waits_of(plan: Plan, states: Mapping[str, ActionState]) -> dict[Flag, Wait]:
-    """Return the wait of each item that a plan flagged.
+    """Return the grace period of each item that a plan flagged.
 
-    An item that the plan's actions changed is left out: if it is flagged again, somebody restored it, and its owner is
-    promised a new date.
+    An item that the plan changed is omitted: if it is flagged again, somebody restored it, and it gets a new date.
 
-    :param states: the states of the plan's actions, as the journal has them.
+    :param states: the states of the plan's actions in the journal.
     """
-    pending = (one for one in plan.actions if states.get(one.action_id) not in SETTLED)
-    # A Report that is to be archived is one item; its schedules are part of it.
-    archived = [one for one in pending if one.rule is not Rule.STALE or one.schedule is None]
-    flagged: list[Action | Spared] = [*archived, *(one for one in plan.spared if one.reason in _FLAGGED)]
+    pending = (action for action in plan.actions if states.get(action.action_id) not in SETTLED)
+    # A Report to archive is one item, which includes its schedules.
+    items = [action for action in pending if action.rule is not Rule.STALE or action.schedule is None]
+    flagged: list[Action | Spared] = [*items, *(item for item in plan.spared if item.reason in _FLAGGED)]
     return {
-        _flag(one): Wait(one.flagged_on, one.due_on)
-        for one in flagged
-        if one.flagged_on is not None and one.due_on is not None
+        _flag(item): Wait(item.flagged_on, item.due_on)
+        for item in flagged
+        if item.flagged_on is not None and item.due_on is not None
     }
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plans of what a person names: the same file, journal, backup and undo as any other, without a policy.
+"""Plans for Reports that a person names: the same file, journal, backup and undo as other plans, but no policy.
 
-A task that is tried again finds the plan of its earlier try and goes on with it; once all of that plan is settled, a
-new one is made.
+A retry of a task finds the plan of the earlier try and continues it; once all its actions are settled, a new plan is
+created.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.storage import explained, utcnow, write_once
 
 _MOST_REFUSED_AT_FIRST = 20
-"""After this many Reports of which none can be read, it is the token that may not read them."""
+"""If none of this many Reports can be read, the token has no permission to read Reports."""
 
 
 def plan_named(
@@ -49,60 +49,60 @@ def plan_named(
     actor: Mapping[str, str],
     now: Callable[[], datetime] = utcnow,
 ) -> Plan:
-    """Return the plan to do one kind of thing to Reports that a person names, and keep it.
+    """Create and write a plan with one kind of action for Reports that a person names.
 
-    Archiving a Report deletes its schedules first, which would otherwise go on firing for all that is known.
+    Archiving a Report deletes its schedules first: it is unknown whether archiving stops them.
 
-    :param reports: tokens, or addresses of their pages.
-    :param schedules: for deleting schedules, the tokens of those to delete; all of the Reports' by default.
-    :param actor: who acts; a retry of the same task in the same run goes on with its plan.
-    :raises PlanError: nothing is named, or a schedule that none of the Reports has.
-    :raises StudioError: the service failed, the token is not valid, or it may not read any of many Reports.
+    :param reports: tokens of Reports, or URLs of their pages.
+    :param schedules: the tokens of the schedules to delete; all schedules of the Reports by default.
+    :param actor: who acts; a retry of the same task in the same run continues its plan.
+    :raises PlanError: no Report is named, or a named schedule belongs to none of the Reports.
+    :raises StudioError: the service failed, the token is not valid, or it can read none of the first Reports.
     """
-    tokens = [report_token(one, client.workspace) for one in reports]
+    tokens = [report_token(report, client.workspace) for report in reports]
     if not tokens:
-        raise PlanError("reports is empty; name the Reports by their tokens or addresses.")
+        raise PlanError("reports is empty; name the Reports by their tokens or URLs.")
     task = {name: actor.get(name) for name in ("dag", "run", "task", "map_index")}
-    asked = json.dumps([task, kind.value, tokens, None if schedules is None else list(schedules)])
-    begun = one_off_plans_folder(storage, client.workspace, asked)
-    unfinished = _unfinished(storage, client.workspace, begun)
+    request = json.dumps([task, kind.value, tokens, None if schedules is None else list(schedules)])
+    folder = one_off_plans_folder(storage, client.workspace, request)
+    unfinished = _unfinished(storage, client.workspace, folder)
     if unfinished is not None:
         return unfinished
     plan = _OneOffPlanBuilder(client, kind, schedules, name=_name_of(actor)).plan(tokens, now())
     plan.write(storage)
     write_once(
-        begun / one_off_plan_file(plan.plan_id), json.dumps({"plan_id": plan.plan_id, "actor": dict(actor)}).encode()
+        folder / one_off_plan_file(plan.plan_id), json.dumps({"plan_id": plan.plan_id, "actor": dict(actor)}).encode()
     )
     return plan
 
 
-def _unfinished(storage: UPath, workspace: str, begun: UPath) -> Plan | None:
-    """Return the plan of an earlier try that is not settled."""
-    with explained("list", begun):
-        names = [one.name for one in begun.iterdir()] if begun.exists() else []
+def _unfinished(storage: UPath, workspace: str, folder: UPath) -> Plan | None:
+    """Return the plan of an earlier try that has unsettled actions."""
+    with explained("list", folder):
+        names = [path.name for path in folder.iterdir()] if folder.exists() else []
     for plan_id in map(id_of_one_off_plan_file, sorted(names)):
         if plan_id is None or not is_plan_id(plan_id):
             continue
         plan = Plan.read(plan_path(storage, workspace, plan_id), workspace=workspace)
         journal = Journal(storage, workspace, plan_id, actor={}, sha256=plan.sha256)
-        if not all(journal.has(one.action_id, Event.DONE, Event.SKIPPED) for one in plan.actions):
+        if not all(journal.has(action.action_id, Event.DONE, Event.SKIPPED) for action in plan.actions):
             return plan
     return None
 
 
 def _name_of(actor: Mapping[str, str]) -> str:
-    """Return what the plans of one task are called."""
+    """Return the name of the plans of one task."""
     return ".".join(filter(None, (actor.get("dag"), actor.get("task")))) or "named"
 
 
 class _OneOffPlanBuilder:
-    """One plan on its way."""
+    """Builds one plan."""
 
     def __init__(self, client: StudioClient, kind: ActionKind, schedules: Sequence[str] | None, *, name: str) -> None:
         self._client = client
         self._name = name
         self._kind = kind
-        self._wanted = None if schedules is None else set(schedules)
+        self._only_schedules = None if schedules is None else set(schedules)
         self._has_read = False
         self._actions: list[Action] = []
         self._spared: list[Spared] = []
@@ -110,11 +110,11 @@ class _OneOffPlanBuilder:
     def plan(self, tokens: Sequence[str], at: datetime) -> Plan:
         for token in dict.fromkeys(tokens):
             self._report(token, at)
-        found = {one.schedule for one in self._actions}
-        unknown = sorted((self._wanted or set()) - found)
+        found = {action.schedule for action in self._actions}
+        unknown = sorted((self._only_schedules or set()) - found)
         if unknown:
-            refused = [f"{one.report}: {one.detail}" for one in self._spared if one.reason is SpareReason.REFUSED]
-            unread = f" Of these Reports nothing is known: {'; '.join(refused)}" if refused else ""
+            refused = [f"{item.report}: {item.detail}" for item in self._spared if item.reason is SpareReason.REFUSED]
+            unread = f" These Reports could not be read: {'; '.join(refused)}" if refused else ""
             raise PlanError(
                 f"None of the named Reports has the schedule {', '.join(unknown)}; nothing was touched.{unread}"
             )
@@ -135,7 +135,7 @@ class _OneOffPlanBuilder:
             live = self._client.get_report(token)
             schedules = [] if live.schedules_count == 0 else list(self._client.list_schedules(token))
         except StudioNotFoundError:
-            self._spare(token, None, SpareReason.GONE, "there is no such Report, or the token may not see it")
+            self._spare(token, None, SpareReason.GONE, "there is no such Report, or the token cannot see it")
             return
         except StudioAPIError as error:
             if not is_refusal(error) or (not self._has_read and len(self._spared) >= _MOST_REFUSED_AT_FIRST - 1):
@@ -151,10 +151,11 @@ class _OneOffPlanBuilder:
             return
         about = _about(live, schedules, at)
         if self._kind is not ActionKind.UNARCHIVE_REPORT:
-            chosen = [one for one in schedules if self._wanted is None or one.token in self._wanted]
+            names = self._only_schedules
+            selected = [schedule for schedule in schedules if names is None or schedule.token in names]
             self._actions += [
-                Action(kind=ActionKind.DELETE_SCHEDULE, schedule=one.token, schedule_name=one.name, **about)
-                for one in chosen
+                Action(kind=ActionKind.DELETE_SCHEDULE, schedule=schedule.token, schedule_name=schedule.name, **about)
+                for schedule in selected
             ]
         if self._kind is not ActionKind.DELETE_SCHEDULE:
             self._actions.append(Action(kind=self._kind, **about))
@@ -178,6 +179,6 @@ def _about(live: Report, schedules: Sequence[Schedule], at: datetime) -> dict[st
             edited_at=live.edited_at,
             last_run_at=live.last_run_at,
             collection=live.space_token,
-            schedules=tuple(one.token for one in schedules),
+            schedules=tuple(schedule.token for schedule in schedules),
         ),
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluate a policy against the newest snapshot and its history, and make a plan. Nothing is changed by it."""
+"""Evaluate a policy against the newest snapshot and its history, and create a plan. Changes no workspace."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from upath import UPath
 
 from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.governance.errors import PlanError
-from airflow_provider_studio.governance.planning.earlier_failures import Setback
+from airflow_provider_studio.governance.planning.earlier_failures import EarlierFailure
 from airflow_provider_studio.governance.planning.grace import Flag, Wait
-from airflow_provider_studio.governance.planning.previous_plans import EarlierPlans
+from airflow_provider_studio.governance.planning.previous_plans import PreviousPlans
 from airflow_provider_studio.governance.planning.sql_condition import matching
-from airflow_provider_studio.governance.planning.staleness import Facts, Judge, PolicyContext, texts_of
-from airflow_provider_studio.governance.planning.workspace_lookups import FedBy, Members
+from airflow_provider_studio.governance.planning.staleness import Facts, PolicyContext, StalenessEvaluator, texts_of
+from airflow_provider_studio.governance.planning.workspace_lookups import FedReportLookup, Members
 from airflow_provider_studio.governance.plans.models import (
     Action,
     ActionKind,
@@ -43,7 +43,7 @@ from airflow_provider_studio.governance.storage import CLOCKS_DIFFER_BY, utcnow
 log = logging.getLogger(__name__)
 
 DEFAULT_NAME = "manual"
-"""The name of plans of callers that give none."""
+"""The name of a plan if the caller passes none."""
 _LONGEST_NAME = 600
 _CRON = ("freq", "hour", "minute", "day_of_week", "day_of_month")
 
@@ -58,57 +58,58 @@ def make_plan(
     client: StudioClient | None = None,
     now: Callable[[], datetime] = utcnow,
 ) -> Plan:
-    """Make a plan; `Plan.write` keeps it.
+    """Create a plan; `Plan.write` stores it.
 
-    :param name: tells these plans from those with other policies: the waits of flagged items and the comparison with
-        the previous plan continue those of the same name.
-    :param snapshot: the snapshot's folder relative to the storage root, as the inventory's summary names it; the newest
-        by default.
-    :param client: asks what no snapshot tells: the members of the workspace, and which live Reports a dataset feeds.
-        Without it nobody counts as having left.
-    :raises PlanError: there is no such snapshot, the name is none, or the snapshot or the plan before is from the
+    :param name: distinguishes plans with different policies: grace periods and the comparison with the previous plan
+        continue from plans of the same name.
+    :param snapshot: the snapshot's folder relative to the storage root, as in the inventory's summary; the newest by
+        default.
+    :param client: reads what is not in a snapshot: the members of the workspace, and the Reports that a dataset feeds.
+        Without it no owner counts as having left.
+    :raises PlanError: there is no such snapshot, the name is invalid, or the snapshot or the previous plan is from the
         future.
-    :raises PolicyError: the policy's own condition is none.
+    :raises PolicyError: the policy's SQL condition is invalid.
     """
     _check_name(name)
     store = SnapshotStore(storage, workspace)
-    nights = _nights(store, snapshot)
-    newest = nights[-1]
-    made_at = now()
-    if newest.taken_at > made_at + CLOCKS_DIFFER_BY:
+    snapshots = _snapshots(store, snapshot)
+    newest = snapshots[-1]
+    created_at = now()
+    if newest.taken_at > created_at + CLOCKS_DIFFER_BY:
         raise PlanError(
             f"The snapshot {store.relative(newest)} was taken at {newest.taken_at:%Y-%m-%d %H:%M UTC}, but it is "
-            f"{made_at:%Y-%m-%d %H:%M UTC} now: a clock was wrong, then or now. Fix the clock, or remove that folder."
+            f"{created_at:%Y-%m-%d %H:%M UTC} now: a clock was wrong, then or now. Fix the clock, or remove the folder."
         )
-    earlier = EarlierPlans(
-        storage, workspace, name=name, taken_at=newest.taken_at, made_at=made_at, archives=policy.archives
+    previous = PreviousPlans(
+        storage, workspace, name=name, taken_at=newest.taken_at, created_at=created_at, archives=policy.archives
     )
-    reports, schedules, tokens = _facts(nights, policy)
+    reports, schedules, tokens = _facts(snapshots, policy)
     members = Members(client)
-    around = PolicyContext(members.usernames if policy.owner_left_days is not None else None, tokens, FedBy(client))
-    judge = Judge(policy, newest.taken_at, around)
-    failed = earlier.setbacks(policy.retry_refused_days)
-    work = _Planning(policy, judge, members, waits=earlier.waits(), setbacks=failed, now=made_at)
+    usernames = members.usernames if policy.owner_left_days is not None else None
+    evaluator = StalenessEvaluator(policy, newest.taken_at, PolicyContext(usernames, tokens, FedReportLookup(client)))
+    failures = previous.failures(policy.retry_refused_days)
+    builder = _PlanBuilder(policy, evaluator, members, waits=previous.waits(), failures=failures, now=created_at)
     for report in reports:
-        work.add(report, schedules.get(report["token"], []))
-    work.actions.sort(key=lambda one: one.report in failed)  # what failed before comes last, and keeps nothing else
-    touched = {one.baseline.collection or "" for one in work.actions}
-    places = (one["collection"] or "" for one in reports if not one["archived"])
-    live = Counter(place for place in places if place in touched)
+        builder.add(report, schedules.get(report["token"], []))
+    # Reports that failed before come last, so that they do not block others.
+    builder.actions.sort(key=lambda action: action.report in failures)
+    touched = {action.baseline.collection or "" for action in builder.actions}
+    collections = (report["collection"] or "" for report in reports if not report["archived"])
+    live = Counter(collection for collection in collections if collection in touched)
     header = PlanHeader(
         workspace=workspace,
         snapshot=store.relative(newest),
         taken_at=newest.taken_at,
-        created_at=made_at,
+        created_at=created_at,
         policy=policy.model_dump(mode="json"),
         policy_in_words=policy.describe(),
-        previous_plan=earlier.previous,
-        reports_in_snapshot=sum(one["type"] != DATASET for one in reports),
+        previous_plan=previous.plan_id,
+        reports_in_snapshot=sum(report["type"] != DATASET for report in reports),
         reports_by_collection=dict(sorted(live.items())),
-        protections=_protections(policy, reports, work.kept),
+        protections=_protections(policy, reports, builder.protected),
         name=name,
     )
-    return Plan(header, work.actions, work.spared)
+    return Plan(header, builder.actions, builder.spared)
 
 
 def _check_name(name: str) -> None:
@@ -120,39 +121,41 @@ def _check_name(name: str) -> None:
 
 
 def _protections(
-    policy: StalenessPolicy, reports: list[dict[str, Any]], kept: Collection[str]
+    policy: StalenessPolicy, reports: list[dict[str, Any]], protected: Collection[str]
 ) -> tuple[ProtectionCount, ...]:
-    """Count what each protection of the policy matches.
+    """Count the matches of each protection of the policy.
 
-    :param kept: tokens of the Reports that nothing but a protection spares.
+    :param protected: tokens of the Reports that are spared only by a protection.
     """
-    counts = policy.protections.count((texts_of(one), one["token"] in kept) for one in reports)
-    for one in counts:
-        if one.may_be_a_typo:
+    counts = policy.protections.count((texts_of(report), report["token"] in protected) for report in reports)
+    for count in counts:
+        if count.may_be_a_typo:
             log.warning(
-                "policy: %s has %r, which matches no Report of the snapshot. It may be misspelt.", one.field, one.value
+                "policy: %s has %r, which matches no Report of the snapshot. It may be misspelt.",
+                count.field,
+                count.value,
             )
     return counts
 
 
-def _nights(store: SnapshotStore, snapshot: str | None) -> list[Snapshot]:
-    """Return the nights up to and with the one to plan from."""
-    nights = store.all()
-    if not nights:
+def _snapshots(store: SnapshotStore, name: str | None) -> list[Snapshot]:
+    """Return the snapshots up to and including the named one; all if no name is passed."""
+    snapshots = store.all()
+    if not snapshots:
         raise PlanError(f"There is no snapshot under {store.root}. Run the inventory first.")
-    if snapshot is None:
-        return nights
-    for position, night in enumerate(nights, start=1):
-        if store.relative(night) == snapshot:
-            return nights[:position]
-    raise PlanError(f"There is no finished snapshot {snapshot!r} under {store.storage}. Run the inventory again.")
+    if name is None:
+        return snapshots
+    for position, snapshot in enumerate(snapshots, start=1):
+        if store.relative(snapshot) == name:
+            return snapshots[:position]
+    raise PlanError(f"There is no finished snapshot {name!r} under {store.storage}. Run the inventory again.")
 
 
 def _facts(
-    nights: list[Snapshot], policy: StalenessPolicy
+    snapshots: list[Snapshot], policy: StalenessPolicy
 ) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]], set[str] | None]:
-    """Return the night's Reports, their schedules by Report, and the tokens that the policy's condition is true of."""
-    with facts(nights) as connection:
+    """Return the Reports, their schedules by Report, and the tokens of Reports that meet the policy's condition."""
+    with facts(snapshots) as connection:
         reports = fetched(connection.execute("SELECT * FROM facts ORDER BY token"))
         rows = fetched(connection.execute("SELECT * FROM schedules ORDER BY report, token"))
         tokens = None if policy.where is None else matching(connection, policy.where)
@@ -162,62 +165,62 @@ def _facts(
     return reports, schedules, tokens
 
 
-class _Planning:
-    """One plan on its way."""
+class _PlanBuilder:
+    """Collects the actions and the spared items of one plan."""
 
     def __init__(
         self,
         policy: StalenessPolicy,
-        judge: Judge,
+        evaluator: StalenessEvaluator,
         members: Members,
         *,
         waits: Mapping[Flag, Wait],
-        setbacks: Mapping[str, Setback],
+        failures: Mapping[str, EarlierFailure],
         now: datetime,
     ) -> None:
         self._policy = policy
-        self._judge = judge
+        self._evaluator = evaluator
         self._members = members
         self._waits = waits
-        self._setbacks = setbacks
+        self._failures = failures
         self._now = now
         self._today = now.astimezone(UTC).date()
         self.actions: list[Action] = []
         self.spared: list[Spared] = []
-        self.kept: set[str] = set()
-        """Reports that the plan would act on if the policy did not protect them."""
+        self.protected: set[str] = set()
+        """Tokens of the Reports that the plan would act on if the policy did not protect them."""
 
     def add(self, report: Facts, schedules: list[dict[str, Any]]) -> None:
-        """Decide on a Report and its schedules."""
+        """Evaluate a Report and its schedules."""
         if report["archived"]:
             self._schedules(Rule.SCHEDULE_OF_ARCHIVED, report, schedules)
             return
         if self._policy.archives:
-            verdict = self._judge.report(report)
+            verdict = self._evaluator.report(report)
             if verdict.reason is not None:
                 self._spare(report, verdict.reason, verdict.detail)
                 if verdict.reason in REASONS.values():
-                    self.kept.add(report["token"])
+                    self.protected.add(report["token"])
             else:
                 wait = self._wait(report, None)
                 if self._in_grace(report, None, wait) or self._was_refused(report, None, wait):
                     return
-                # Schedules first: whether archiving stops them nobody knows.
+                # Schedules first: it is unknown whether archiving a Report stops them.
                 about = self._about(report, schedules, verdict.evidence, wait)
-                self.actions += [_deletion(Rule.STALE, report, one, about) for one in schedules]
+                self.actions += [_deletion(Rule.STALE, report, schedule, about) for schedule in schedules]
                 self.actions.append(Action(kind=ActionKind.ARCHIVE_REPORT, **about))
                 return
         self._schedules(Rule.FAILING_SCHEDULE, report, schedules)
 
     def _schedules(self, rule: Rule, report: Facts, schedules: list[dict[str, Any]]) -> None:
-        """Decide on the schedules of a Report that stays as it is."""
-        proof = self._judge.failing if rule is Rule.FAILING_SCHEDULE else self._judge.of_archived
-        wanted = self._policy.schedules_of_archived if rule is Rule.SCHEDULE_OF_ARCHIVED else True
-        if not wanted or report["unknown"]:
+        """Evaluate the schedules of a Report that is not archived by this plan."""
+        evidence_for = self._evaluator.failing if rule is Rule.FAILING_SCHEDULE else self._evaluator.of_archived
+        is_enabled = self._policy.schedules_of_archived if rule is Rule.SCHEDULE_OF_ARCHIVED else True
+        if not is_enabled or report["unknown"]:
             return
-        due = [(one, evidence) for one in schedules if (evidence := proof(report, one))]
-        if due and self._judge.protection(report) is not None:
-            self.kept.add(report["token"])
+        due = [(schedule, evidence) for schedule in schedules if (evidence := evidence_for(report, schedule))]
+        if due and self._evaluator.protection(report) is not None:
+            self.protected.add(report["token"])
             return
         for schedule, evidence in due:
             token = schedule["token"]
@@ -227,12 +230,12 @@ class _Planning:
                 self.actions.append(_deletion(rule, report, schedule, about))
 
     def _wait(self, report: Facts, schedule: str | None) -> Wait:
-        """Return the wait of something that the policy flags now."""
+        """Return the grace period of an item that the policy flags now."""
         days, before = self._policy.grace_days, self._waits.get((report["token"], schedule))
         return Wait.started(self._today, days) if before is None else before.continued(days)
 
     def _in_grace(self, report: Facts, schedule: str | None, wait: Wait) -> bool:
-        """Leave alone what is not due yet."""
+        """Whether an item is not due yet; then it is spared."""
         if wait.due_on <= self._today:
             return False
         detail = f"flagged since {wait.flagged_on}; due on {wait.due_on}"
@@ -241,12 +244,12 @@ class _Planning:
         return True
 
     def _was_refused(self, report: Facts, schedule: str | None, wait: Wait) -> bool:
-        """Leave a Report alone that Studio refused lately, and say so."""
-        setback, days = self._setbacks.get(report["token"]), self._policy.retry_refused_days
-        if setback is None or not setback.still_holds(report, self._now, days):
+        """Whether Studio refused the Report recently; then it is spared."""
+        failure, days = self._failures.get(report["token"]), self._policy.retry_refused_days
+        if failure is None or not failure.still_holds(report, self._now, days):
             return False
-        again = f"planned again from {setback.retried_from(days):%Y-%m-%d} on, or once it is changed"
-        self._spare(report, SpareReason.REFUSED, f"{setback.in_words()} ({again})", schedule=schedule, **vars(wait))
+        again = f"planned again from {failure.retried_from(days):%Y-%m-%d}, or once it is changed"
+        self._spare(report, SpareReason.REFUSED, f"{failure.in_words()} ({again})", schedule=schedule, **vars(wait))
         return True
 
     def _email(self, report: Facts) -> str | None:
@@ -267,8 +270,8 @@ class _Planning:
     def _about(
         self, report: Facts, schedules: list[dict[str, Any]], evidence: tuple[Evidence, ...], wait: Wait
     ) -> dict[str, Any]:
-        setback = self._setbacks.get(report["token"])
-        evidence = evidence if setback is None else (*evidence, setback.evidence())
+        failure = self._failures.get(report["token"])
+        evidence = evidence if failure is None else (*evidence, failure.evidence())
         return {
             "report": report["token"],
             "report_name": report["name"],
@@ -281,7 +284,7 @@ class _Planning:
                 edited_at=report["edited_at"],
                 last_run_at=report["last_run_at"],
                 collection=report["collection"],
-                schedules=tuple(one["token"] for one in schedules),
+                schedules=tuple(schedule["token"] for schedule in schedules),
             ),
             **vars(wait),
         }
@@ -302,7 +305,7 @@ def _deletion(rule: Rule, report: Facts, schedule: Facts, about: dict[str, Any])
 
 
 def _saving(schedule: Facts, mean_runtime_seconds: float | None) -> Saving | None:
-    """Return what deleting a schedule saves a week, or None where nobody knows how often it runs."""
+    """Return the weekly saving of deleting a schedule, or None if its frequency is unknown."""
     runs = runs_a_week(schedule)
     if runs is None:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The earlier plans that a new plan continues: those with its name. What Studio refused is read from all plans."""
+"""The previous plans that a new plan continues: those with its name. Refusals of Studio are read from all plans."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import GovernanceError, PlanError
-from airflow_provider_studio.governance.planning.earlier_failures import Setback, setbacks
+from airflow_provider_studio.governance.planning.earlier_failures import EarlierFailure, earlier_failures
 from airflow_provider_studio.governance.planning.grace import Flag, Wait, waits_of
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.plan import Plan
@@ -19,25 +19,25 @@ from airflow_provider_studio.governance.storage import CLOCKS_DIFFER_BY
 log = logging.getLogger(__name__)
 
 
-class EarlierPlans:
-    """The plans that were made before in a workspace, and those with one name among them.
+class PreviousPlans:
+    """The previous plans of a workspace, and those with one name among them.
 
-    A plan for schedules alone does not judge Reports, and is passed over where Reports are planned for, and the other
-    way round. A plan without a name was made by an earlier version, and is compared with none.
+    A plan that archives Reports continues only plans that archive Reports, and a plan for schedules only plans for
+    schedules. A plan without a name is of an earlier version and is never continued.
 
-    :param name: the new plan's name.
-    :param taken_at: the time of the snapshot that it is made from.
-    :param made_at: when it is made.
-    :param archives: whether Reports can be stale by its policy.
-    :raises PlanError: the newest plan with this name was made in the future.
+    :param name: the name of the new plan.
+    :param taken_at: the time of its snapshot.
+    :param created_at: the time of its creation.
+    :param archives: whether its policy can archive Reports.
+    :raises PlanError: the newest plan with this name was created in the future.
     """
 
     def __init__(
-        self, storage: UPath, workspace: str, *, name: str, taken_at: datetime, made_at: datetime, archives: bool
+        self, storage: UPath, workspace: str, *, name: str, taken_at: datetime, created_at: datetime, archives: bool
     ) -> None:
         self._audit = Audit(storage, workspace)
         self._all = self._audit.headers()  # the newest first
-        self._made_at = made_at
+        self._created_at = created_at
         self._named = [
             header
             for header in self._all
@@ -46,13 +46,13 @@ class EarlierPlans:
         self._check_clock()
         before = [header for header in self._named if header.taken_at < taken_at]
         newest = max(before, key=lambda header: (header.taken_at, header.created_at), default=None)
-        self.previous: str | None = None if newest is None else newest.plan_id
-        """The id of the newest plan that was made from an earlier snapshot."""
+        self.plan_id: str | None = None if newest is None else newest.plan_id
+        """The id of the newest plan with an earlier snapshot."""
 
     def waits(self) -> dict[Flag, Wait]:
-        """Return the wait of each item that the last plan flagged; none where that plan is damaged.
+        """Return the grace period of each item that the last plan flagged; none if that plan is damaged.
 
-        :raises StorageError: the plan cannot be read now. Every wait would start again without it.
+        :raises StorageError: the plan cannot be read. Without it every grace period would restart.
         """
         if not self._named:
             return {}
@@ -60,35 +60,35 @@ class EarlierPlans:
         try:
             plan = self._audit.plan(plan_id)
         except PlanError as error:
-            log.warning("The previous plan cannot be used, so every wait starts again: %s", error)
+            log.warning("The previous plan cannot be used, so every grace period restarts: %s", error)
             return {}
         return waits_of(plan, self._audit.states(plan_id))
 
-    def setbacks(self, days: int) -> dict[str, Setback]:
-        """Return what earlier plans of any name or kind failed to do, by Report.
+    def failures(self, days: int) -> dict[str, EarlierFailure]:
+        """Return the failures of previous plans of any name, by Report.
 
-        :param days: for how many days a refusal keeps a Report out of plans.
+        :param days: the number of days for which a refusal keeps a Report out of plans.
         """
-        return setbacks(self._audit, self._all, self._made_at, days)
+        return earlier_failures(self._audit, self._all, self._created_at, days)
 
     def _check_clock(self) -> None:
-        if self._named and self._named[0].created_at > self._made_at + CLOCKS_DIFFER_BY:
+        if self._named and self._named[0].created_at > self._created_at + CLOCKS_DIFFER_BY:
             newest = self._named[0]
             raise PlanError(
-                f"Plan {newest.plan_id}, the newest with the name {newest.name!r}, was made at "
-                f"{newest.created_at:%Y-%m-%d %H:%M UTC}, but it is {self._made_at:%Y-%m-%d %H:%M UTC} now: a clock "
-                "was wrong, then or now. Fix the clock. If it is right now, set another plan_name, under which every "
-                "wait starts again."
+                f"Plan {newest.plan_id}, the newest with the name {newest.name!r}, was created at "
+                f"{newest.created_at:%Y-%m-%d %H:%M UTC}, but it is {self._created_at:%Y-%m-%d %H:%M UTC} now: a clock "
+                "was wrong, then or now. Fix the clock. If it is right now, set another plan_name: every grace period "
+                "restarts under it."
             )
 
 
 def previous_plan(storage: UPath, plan: Plan) -> Plan | None:
-    """Return the plan that a plan is compared with, where there is one that can be read whole."""
+    """Return the plan that a plan is compared with, or None if there is none or it is damaged."""
     previous = plan.header.previous_plan
     if previous is None:
         return None
     try:
         return Audit(storage, plan.workspace).plan(previous)
     except GovernanceError as error:
-        log.warning("The previous plan cannot be compared with: %s", error)
+        log.warning("The plan cannot be compared with the previous plan: %s", error)
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy's own condition in SQL, evaluated over the facts of a snapshot by `sandbox`."""
+"""The SQL condition of a policy, evaluated over the facts of a snapshot by `sandbox`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     import duckdb
 
 _TABLES = ("facts", "schedules", "disappeared")
-"""What a condition may ask."""
+"""The tables that a condition may read."""
 
 
 def matching(
     connection: duckdb.DuckDBPyConnection, condition: str, *, longest_seconds: float = LONGEST_SECONDS
 ) -> set[str]:
-    """Return the tokens of the `facts` for which a condition is true; NULL is not.
+    """Return the tokens of the `facts` for which a condition is true; NULL does not count as true.
 
-    :raises PolicyError: the condition makes no sense, fails, or exceeds a limit.
+    :raises PolicyError: the condition is invalid, fails, or exceeds a limit.
     """
     selection = Selection("facts", condition, "token")
     try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judge one Report by a policy at the time of one snapshot: stale with evidence, or left alone with a reason.
+"""Evaluate a policy for one Report at the time of one snapshot: stale with evidence, or spared with a reason.
 
-Views are totals, so "not viewed for 90 days" is the same count in every night from one at least 90 days ago until now,
-or a dated view that is older. What cannot be proven is spared.
+Studio returns view totals. "Not viewed for 90 days" therefore means that the total is equal in all snapshots since one
+that is at least 90 days old, or that a dated view is older. A Report is spared unless its staleness is proven.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Verdict:
-    """Either evidence that something is to go, or a reason to leave it alone."""
+    """Either evidence for an action, or the reason why there is none."""
 
     evidence: tuple[Evidence, ...] = ()
     reason: SpareReason | None = None
@@ -32,20 +32,20 @@ class Verdict:
 
 @dataclass(frozen=True)
 class PolicyContext:
-    """What the snapshot does not tell and a policy may ask.
+    """Data beyond the snapshot that a policy may need.
 
-    :param members: user names of the workspace's members; None where nobody could tell.
-    :param matching: tokens for which the policy's own condition is true; None where it has none.
-    :param fed_by: names the live Report that a dataset feeds, if there is one.
+    :param members: user names of the workspace's members; None if unknown.
+    :param matching: tokens that meet the policy's SQL condition; None if it has no condition.
+    :param find_fed_report: returns a live Report that a dataset feeds, or None.
     """
 
     members: Collection[str] | None = None
     matching: Collection[str] | None = None
-    fed_by: Callable[[str], str | None] = lambda _dataset: None
+    find_fed_report: Callable[[str], str | None] = lambda _dataset: None
 
 
 def texts_of(report: Facts) -> ReportTexts:
-    """Return what the policy's protections are compared with."""
+    """Return the texts that the policy's protections are compared with."""
     return ReportTexts(
         report=report["token"],
         collection=report["collection"],
@@ -56,50 +56,50 @@ def texts_of(report: Facts) -> ReportTexts:
     )
 
 
-class Judge:
-    """The policy at the time of one snapshot."""
+class StalenessEvaluator:
+    """Evaluates a policy at the time of one snapshot."""
 
-    def __init__(self, policy: StalenessPolicy, taken_at: datetime, around: PolicyContext) -> None:
+    def __init__(self, policy: StalenessPolicy, taken_at: datetime, context: PolicyContext) -> None:
         self._policy = policy
         self._taken_at = taken_at
-        self._around = around
+        self._context = context
 
     def report(self, report: Facts) -> Verdict:
-        """Decide on one Report that is not known to be archived."""
+        """Evaluate one Report that is not archived, or not known to be."""
         window = self._window(report)
         return (
             self._unknown(report, window)
             or self._alive(report, window)
             or self._unmatched(report, window)
-            or self.protection(report)  # last: what it spares would be stale otherwise
+            or self.protection(report)  # last, so that it counts only Reports that would be stale otherwise
             or Verdict(evidence=self._evidence(report, window))
         )
 
     def failing(self, report: Facts, schedule: Facts) -> tuple[Evidence, ...]:
-        """Return the evidence that a schedule only fails; none where it does not, or nobody can tell."""
+        """Return the evidence that a schedule only fails; none if it does not, or if that is unknown."""
         limit, failures = self._policy.failing_schedule_runs, schedule["failures_in_a_row"]
         if limit is None or failures is None or failures < limit:
             return ()
-        good = schedule["last_succeeded_at"]
-        since = "and never succeeded" if good is None else f"since {_day(good)}"
+        succeeded = schedule["last_succeeded_at"]
+        since = "and never succeeded" if succeeded is None else f"since {_day(succeeded)}"
         meaning = f"failed {failures} times in a row {since}"
         return (self._fact(report, "failures_in_a_row", failures, meaning, schedule=schedule),)
 
     def of_archived(self, report: Facts, schedule: Facts) -> tuple[Evidence, ...]:
         """Return the evidence that a schedule belongs to an archived Report."""
-        coming = schedule["next_scheduled_run"]
-        when = f"; it would run next {_day(coming)}" if coming is not None else ""
+        next_run = schedule["next_scheduled_run"]
+        when = f"; it would run next {_day(next_run)}" if next_run is not None else ""
         return (self._fact(report, "archived", True, f"its Report is archived{when}", schedule=schedule),)
 
     def protection(self, report: Facts) -> Verdict | None:
-        """Why a Report is left alone whatever its use."""
+        """Return why a Report is protected regardless of its use, or None."""
         if report["type"] == DATASET:
-            fed = self._around.fed_by(report["token"])
+            fed = self._context.find_fed_report(report["token"])
             if fed is not None:
                 return Verdict(reason=SpareReason.FEEDS, detail=f"feeds the live Report {fed}")
             return Verdict(reason=SpareReason.DATASET, detail="Studio has no archive for datasets")
-        found = self._policy.protection(**vars(texts_of(report)))
-        return None if found is None else Verdict(reason=found[0], detail=found[1])
+        protection = self._policy.protection(**vars(texts_of(report)))
+        return None if protection is None else Verdict(reason=protection[0], detail=protection[1])
 
     def _window(self, report: Facts) -> int | None:
         return self._policy.window(
@@ -109,7 +109,7 @@ class Judge:
         )
 
     def _owner_left(self, report: Facts) -> bool:
-        members, owner = self._around.members, report["creator"]
+        members, owner = self._context.members, report["creator"]
         return members is not None and owner is not None and owner not in members
 
     def _unknown(self, report: Facts, window: int | None) -> Verdict | None:
@@ -117,13 +117,13 @@ class Judge:
             seen = f" since {_day(report['seen_at'])}" if report["seen_at"] is not None else ""
             return Verdict(reason=SpareReason.UNPROVEN, detail=f"its Collection could not be read{seen}")
         if report["collection"] is None:
-            return Verdict(reason=SpareReason.UNPROVEN, detail="it is in no Collection, so nobody can say whose it is")
+            return Verdict(reason=SpareReason.UNPROVEN, detail="it is in no Collection, so it is unknown who uses it")
         needed = ["archived", "created_at", "edited_at", *(["view_count"] if window is not None else [])]
         if report["type"] == DATASET:
-            needed.remove("archived")  # which Studio tells of no dataset
+            needed.remove("archived")  # Studio does not return it for datasets
         unknown = [name for name in needed if report[name] is None]
         if unknown:
-            return Verdict(reason=SpareReason.UNPROVEN, detail=f"Studio did not tell {', '.join(unknown)}")
+            return Verdict(reason=SpareReason.UNPROVEN, detail=f"Studio did not return {', '.join(unknown)}")
         return None
 
     def _alive(self, report: Facts, window: int | None) -> Verdict | None:
@@ -138,24 +138,24 @@ class Judge:
         return self._run(report)
 
     def _viewed(self, report: Facts, window: int) -> Verdict | None:
-        """Any sign of a view within the window counts, whichever source tells it; then a proof of none is needed."""
-        since, first, moved = self._ago(window), report["first_seen_at"], report["views_unchanged_since"]
+        """Spare a Report that any source shows as viewed within the window, or that is not proven to be unviewed."""
+        since, first, changed = self._ago(window), report["first_seen_at"], report["views_unchanged_since"]
         dated = report["last_viewed_at"]
         if dated is not None and dated > since:
             return Verdict(reason=SpareReason.VIEWED, detail=f"viewed {_day(dated)}")
-        if moved is not None and moved > since and moved > first:
-            return Verdict(reason=SpareReason.VIEWED, detail=f"view count moved by {_day(moved)}")
+        if changed is not None and changed > since and changed > first:
+            return Verdict(reason=SpareReason.VIEWED, detail=f"view count changed by {_day(changed)}")
         if self._unviewed_since(report, window) is not None:
             return None
         detail = f"snapshots go back to {_day(first)}, not {window} days"
         return Verdict(reason=SpareReason.UNPROVEN, detail=detail)
 
     def _unviewed_since(self, report: Facts, window: int) -> datetime | None:
-        """Since when nobody viewed the Report for sure, if that is long enough."""
-        since, moved, dated = self._ago(window), report["views_unchanged_since"], report["last_viewed_at"]
+        """Return since when the Report is proven to be unviewed, if that covers the window."""
+        since, changed, dated = self._ago(window), report["views_unchanged_since"], report["last_viewed_at"]
         if report["view_count"] == 0 and report["created_at"] <= since:
             return report["created_at"]  # type: ignore[no-any-return]
-        proofs: list[datetime] = [one for one in (moved, dated) if one is not None and one <= since]
+        proofs: list[datetime] = [time for time in (changed, dated) if time is not None and time <= since]
         return min(proofs, default=None)
 
     def _run(self, report: Facts) -> Verdict | None:
@@ -166,19 +166,19 @@ class Judge:
             return Verdict(reason=SpareReason.RUN, detail=f"run by a person {_day(by_person)}")
         ran = report["last_run_at"]
         if ran is not None and ran > since and report["last_run_by_schedule"] is None:
-            return Verdict(reason=SpareReason.UNPROVEN, detail=f"run {_day(ran)}, by whom is unknown")
-        # Behind a schedule's last run an earlier one by a person may hide; only history can rule that out.
+            return Verdict(reason=SpareReason.UNPROVEN, detail=f"run {_day(ran)}, unknown by whom")
+        # An earlier run by a person may precede a schedule's last run; only older snapshots can rule that out.
         if report["last_run_by_schedule"] and report["first_seen_at"] > since:
-            detail = f"snapshots do not go back {self._policy.unrun_days} days, and a schedule's runs hide others"
+            detail = f"snapshots do not go back {self._policy.unrun_days} days, and a schedule's runs hide earlier runs"
             return Verdict(reason=SpareReason.UNPROVEN, detail=detail)
         return None
 
     def _unmatched(self, report: Facts, window: int | None) -> Verdict | None:
-        matching = self._around.matching
+        matching = self._context.matching
         if matching is not None and report["token"] not in matching:
-            return Verdict(reason=SpareReason.UNMATCHED, detail="the policy's condition is not true of it")
+            return Verdict(reason=SpareReason.UNMATCHED, detail="it does not meet the policy's condition")
         if window is None and self._policy.unrun_days is None and matching is None:
-            return Verdict(reason=SpareReason.UNMATCHED, detail="no window of the policy speaks of it")
+            return Verdict(reason=SpareReason.UNMATCHED, detail="no window of the policy applies to it")
         return None
 
     def _evidence(self, report: Facts, window: int | None) -> tuple[Evidence, ...]:
@@ -198,10 +198,10 @@ class Judge:
         return (*facts, *self._why_shorter(report), *self._why_matching(report))
 
     def _why_shorter(self, report: Facts) -> list[Evidence]:
-        """What gave the Report a shorter window."""
+        """Return the evidence for a shorter window."""
         policy, facts = self._policy, []
         if policy.owner_left_days is not None and self._owner_left(report):
-            meaning = f"its owner {report['creator']} is no member any more"
+            meaning = f"its owner {report['creator']} is no longer a member"
             facts.append(self._fact(report, "creator", report["creator"], meaning, source="memberships"))
         if policy.empty_days is not None and report["query_count"] == 0:
             facts.append(self._fact(report, "query_count", 0, "it has no query"))

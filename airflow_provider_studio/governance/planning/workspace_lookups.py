@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan asks Studio beside the snapshot, once and only where it needs to: members, and what a dataset feeds.
+"""Requests for data that is not in the snapshot: members, and Reports that use a dataset. Sent only if needed.
 
-What cannot be read is unknown, and no proof of anything.
+Data that cannot be read is unknown and proves nothing.
 """
 
 from __future__ import annotations
@@ -18,46 +18,46 @@ _UNREADABLE = (StudioForbiddenError, StudioNotFoundError, StudioResponseError)
 
 
 class Members:
-    """The workspace's members, read with one request at the first question."""
+    """The workspace's members, read with one request when they are first needed."""
 
     def __init__(self, client: StudioClient | None) -> None:
         self._client = client
 
     @cached_property
     def _emails(self) -> dict[str, str | None] | None:
-        """E-mail addresses by user name. Whoever is listed is a member: a suspended person may come back."""
+        """E-mail addresses by user name. Everyone listed is a member: a suspended person may return."""
         if self._client is None:
             return None
         try:
             members = self._client.list_members()
         except _UNREADABLE as error:
-            log.warning("The workspace's members cannot be read, so nobody counts as having left: %s", error)
+            log.warning("The workspace's members cannot be read, so no owner counts as having left: %s", error)
             return None
-        return {one.username: one.email for one in members if one.username} or None
+        return {member.username: member.email for member in members if member.username} or None
 
     @property
     def usernames(self) -> frozenset[str] | None:
-        """Their user names; None where nobody could tell."""
+        """Their user names; None if unknown."""
         return None if self._emails is None else frozenset(self._emails)
 
     def email(self, username: str | None) -> str | None:
-        """Return a member's address, where it is known."""
+        """Return a member's e-mail address, or None if unknown."""
         return (self._emails or {}).get(username or "")
 
 
-class FedBy:
-    """Asks which live Report a dataset feeds."""
+class FedReportLookup:
+    """Finds a live Report that a dataset feeds."""
 
     def __init__(self, client: StudioClient | None) -> None:
         self._client = client
 
     def __call__(self, dataset: str) -> str | None:
-        """Return the name of one, or None."""
+        """Return the name of such a Report, or None."""
         if self._client is None:
             return None
         try:
-            fed = (one for one in self._client.list_dataset_reports(dataset) if not one.archived)
-            return next((one.name or one.token for one in fed), None)
+            live = (report for report in self._client.list_dataset_reports(dataset) if not report.archived)
+            return next((report.name or report.token for report in live), None)
         except _UNREADABLE as error:
-            log.warning("What dataset %s feeds cannot be read: %s", dataset, error)
+            log.warning("The Reports of dataset %s cannot be read: %s", dataset, error)
             return None

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is written and read again: policies, plans, journals, and what became of them."""
+"""Policies, plans and journals: their formats, how they are written and read, and their status."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which plan is meant, and which part of it a person approved. Whatever is missing or differs means no.
+"""Identify a plan, and read which part of it a person approved. Anything missing or different means no approval.
 
-A plan is proven by its whole hash: what the task that planned returned, the file, the approval and the journal must all
-name the same one.
+A plan is identified by its full hash: the XCom of the task that planned, the file, the approval and the journal must
+all have the same one.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from airflow_provider_studio.governance.plans.models import ActionKind
 from airflow_provider_studio.governance.plans.plan import Plan
 
 DECISIONS = {"all": frozenset(ActionKind), "schedules": frozenset({ActionKind.DELETE_SCHEDULE})}
-"""What each approval permits."""
+"""The kinds of actions that each approval permits."""
 _NOTHING = "Nothing was touched."
 
 
 @dataclass(frozen=True)
 class Permission:
-    """What may be done of a plan.
+    """The approved part of a plan.
 
-    :param kinds: the kinds of its actions.
-    :param approver: who approved; None where nobody was asked, or the journal does not have it.
+    :param kinds: the permitted kinds of actions.
+    :param approver: who approved; None if no approval was required, or if the journal does not name the person.
     """
 
     kinds: frozenset[ActionKind]
@@ -38,38 +38,38 @@ class Permission:
 
 
 def referenced_plan(reference: Any, storage: UPath, workspace: str) -> Plan:
-    """Read the plan that a value from outside names, and prove that it is that one.
+    """Read the plan that an external value references, and verify its hash.
 
-    :param reference: what `StudioPlanOperator` returned, or the path of a plan.
-    :raises PlanError: it names no plan of this workspace in this storage.
-    :raises PlanTamperedError: the plan is not the one that it names.
+    :param reference: the return value of `StudioPlanOperator`, or the path of a plan.
+    :raises PlanError: it references no plan of this workspace in this storage.
+    :raises PlanTamperedError: the plan is not the referenced one.
     """
     if isinstance(reference, str):
         return Plan.read(plan_path_from(reference, storage, workspace), workspace=workspace)
     if not isinstance(reference, Mapping):
         raise PlanError(
             f"plan is {reference!r}; it must be what StudioPlanOperator returned, or the path of a plan. The task that "
-            f"plans may have been marked a success by hand, or its XCom deleted: clear it. {_NOTHING}"
+            f"plans may have been marked a success manually, or its XCom deleted: clear it. {_NOTHING}"
         )
     missing = [name for name in ("path", "plan_id", "sha256") if not isinstance(reference.get(name), str)]
     if missing:
         raise PlanError(
             f"plan has no {missing[0]}; it must be all that StudioPlanOperator returned. An earlier version of the "
-            f"provider may have made it: clear the task that plans. {_NOTHING}"
+            f"provider may have created it: clear the task that plans. {_NOTHING}"
         )
     plan = Plan.read(plan_path_from(reference["path"], storage, workspace), workspace=workspace)
     if (reference["plan_id"], reference["sha256"]) != (plan.plan_id, plan.sha256):
         raise PlanTamperedError(
-            f"The plan at {reference['path']} is not the one that was made: its hash is {plan.sha256}, but the plan "
-            f"{reference['plan_id']} with the hash {reference['sha256']} is meant. Make a new plan. {_NOTHING}"
+            f"The plan at {reference['path']} is not the one that was created: its hash is {plan.sha256}, but the plan "
+            f"{reference['plan_id']} with the hash {reference['sha256']} is expected. Create a new plan. {_NOTHING}"
         )
     return plan
 
 
 def newest_answer(storage: UPath, plan: Plan) -> JournalEvent | None:
-    """Return the newest answer to a plan in its journal, or None where nobody has answered.
+    """Return the newest answer to a plan in its journal, or None if nobody has answered.
 
-    Of two at one instant a rejection is the newer.
+    Of two answers at the same time, a rejection counts as the newer one.
 
     :raises ApprovalError: an answer is to another plan with the same id.
     """
@@ -77,17 +77,17 @@ def newest_answer(storage: UPath, plan: Plan) -> JournalEvent | None:
     for answer in answers:
         if answer.sha256 not in {None, plan.sha256}:
             raise ApprovalError(
-                f"The journal of plan {plan.plan_id} holds an answer to another plan of that id, with the hash "
-                f"{answer.sha256}; the hash of this one is {plan.sha256}. Make a new plan. {_NOTHING}"
+                f"The journal of plan {plan.plan_id} has an answer to another plan with this id, with the hash "
+                f"{answer.sha256}; the hash of this one is {plan.sha256}. Create a new plan. {_NOTHING}"
             )
     return answers[-1] if answers else None
 
 
 def permission_for(plan: Plan, approval: Any, storage: UPath, *, required: bool = True) -> Permission:
-    """Return what may be done of a plan: what the newest answer in its journal permits.
+    """Return the part of a plan that the newest answer in its journal permits.
 
-    :param approval: what `StudioApprovePlanOperator` returned.
-    :param required: whether somebody must have approved. An answer that was given counts all the same.
+    :param approval: the return value of `StudioApprovePlanOperator`.
+    :param required: whether an approval is required. An existing answer counts in any case.
     :raises ApprovalError: there is no approval of this plan, or it was rejected.
     """
     answer = newest_answer(storage, plan)
@@ -97,8 +97,8 @@ def permission_for(plan: Plan, approval: Any, storage: UPath, *, required: bool 
         return Permission(DECISIONS["all"], None)
     if answer is None:
         raise ApprovalError(
-            f"The journal {journal_folder(storage, plan.workspace, plan.plan_id)} holds no answer to this plan. Give "
-            f"both tasks the same storage_path, or clear the task that asks for approval and answer it. {_NOTHING}"
+            f"The journal {journal_folder(storage, plan.workspace, plan.plan_id)} has no answer to this plan. Set "
+            f"the same storage_path for both tasks, or clear the task that asks for approval and answer it. {_NOTHING}"
         )
     decision = _decision(plan, answer)
     if required and answer.sha256 is None:
@@ -115,11 +115,11 @@ def permission_for(plan: Plan, approval: Any, storage: UPath, *, required: bool 
 
 
 def _decision(plan: Plan, answer: JournalEvent) -> str:
-    """Return which part of a plan an answer approves."""
+    """Return the decision of an answer that approves a plan."""
     if answer.event is Event.REJECTED:
         raise ApprovalError(
             f"Plan {plan.plan_id} was rejected by {answer.actor.get('approver', 'an unknown person')} at "
-            f"{answer.at:%Y-%m-%d %H:%M UTC}. Make a new plan, or clear the task that asks for approval. {_NOTHING}"
+            f"{answer.at:%Y-%m-%d %H:%M UTC}. Create a new plan, or clear the task that asks for approval. {_NOTHING}"
         )
     if answer.decision not in DECISIONS:
         raise ApprovalError(
@@ -130,17 +130,17 @@ def _decision(plan: Plan, answer: JournalEvent) -> str:
 
 
 def _check_value(plan: Plan, approval: Any) -> None:
-    """Check what the task that asked for approval returned."""
+    """Check the return value of the task that asked for approval."""
     if not isinstance(approval, Mapping) or not approval:
         raise ApprovalError(
             f"approval is {approval!r}; it must be what StudioApprovePlanOperator returned (approval=approve.output). "
-            "The task that asks for approval may have been skipped or marked a success by hand, or its XCom deleted: "
+            "The task that asks for approval may have been skipped or marked a success manually, or its XCom deleted: "
             'clear it and answer it. If no approval is required, the DAG must say so: approval="not_required". '
             "Nothing was touched."
         )
     if approval.get("plan_id") != plan.plan_id:
         raise ApprovalError(
-            f"The approval is for plan {approval.get('plan_id')!r}, but the plan to carry out is {plan.plan_id}. "
+            f"The approval is for plan {approval.get('plan_id')!r}, but the plan to apply is {plan.plan_id}. "
             f"Ask for approval of this plan. {_NOTHING}"
         )
     if approval.get("decision") not in DECISIONS:
@@ -152,6 +152,6 @@ def _check_value(plan: Plan, approval: Any) -> None:
         )
     if approval["sha256"] != plan.sha256:
         raise ApprovalError(
-            f"The approval is of a plan with the hash {approval['sha256']}, but plan {plan.plan_id} to carry out has "
+            f"The approval is of a plan with the hash {approval['sha256']}, but plan {plan.plan_id} to apply has "
             f"{plan.sha256}. Ask for approval of this plan. {_NOTHING}"
         )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read back what governance did to a workspace: its plans, each action's fate, and every journaled event.
+"""Read the plans of a workspace, the status of each action, and every journaled event.
 
-Changes nothing, and reads as little as it can: what became of a plan's actions is told by the names in its journal
-alone. The command line and the page in Airflow's UI read the same.
+This module changes nothing. It derives the status of actions from the file names in the journal, without reading the
+files. The command line and the pages in Airflow's UI both use it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 class ActionState(StrEnum):
-    """Where an action stands."""
+    """The state of an action."""
 
     PROPOSED = "proposed"
     INTERRUPTED = "interrupted"
@@ -55,7 +55,7 @@ class ActionState(StrEnum):
 
 
 SETTLED = frozenset({ActionState.DONE, ActionState.UNDONE, ActionState.UNDO_FAILED})
-"""States of an action that was carried out, whether or not it was taken back."""
+"""States of an action that was done, whether or not it was undone."""
 _BY_EVENT = (
     (Event.UNDONE, ActionState.UNDONE),
     (Event.UNDO_FAILED, ActionState.UNDO_FAILED),
@@ -64,18 +64,18 @@ _BY_EVENT = (
     (Event.FAILED, ActionState.FAILED),
     (Event.INTENT, ActionState.INTERRUPTED),
 )
-"""The first event that an action has tells its state: what was done outweighs that another try left it alone."""
+"""The first of these events in an action's journal determines its state: DONE outweighs a SKIPPED of another try."""
 
 
 class JournalEvent(BaseModel):
     """One event of a journal.
 
-    :param actor: who: `dag`, `run`, `task`, `try`, `approver`, as far as known.
+    :param actor: who acted: `dag`, `run`, `task`, `try`, `approver`, as far as known.
     :param sha256: the plan's hash; None in events of earlier versions.
     :param decision: of an answer to an approval: `all`, `schedules` or `reject`.
-    :param action: what: `kind`, `report`, `report_name`, `schedule`, …; None for an event of the plan as a whole.
-    :param before: what was acted on, in short; the whole of it is the `backup` of an intent.
-    :param after: what became of it, in short.
+    :param action: `kind`, `report`, `report_name`, `schedule`, …; None for an event of the whole plan.
+    :param before: a summary of the state before; the `backup` of an intent has all of it.
+    :param after: a summary of the state after.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -103,10 +103,10 @@ class JournalEvent(BaseModel):
 
 
 @dataclass(frozen=True)
-class ActionFate:
-    """An action of a plan and what became of it.
+class ActionStatus:
+    """An action of a plan and its state.
 
-    :param last: the event that tells its state; None while it is only proposed.
+    :param last: the event that determines the state; None while the action is only proposed.
     """
 
     action: Action
@@ -115,12 +115,12 @@ class ActionFate:
 
 
 @dataclass(frozen=True)
-class PlanFate:
-    """A plan and what became of it.
+class PlanStatus:
+    """A plan and the states of its actions.
 
-    :param states: how many of its actions are in which state.
-    :param approval: the newest approval or rejection; None where nobody was asked.
-    :param due_dates: how many items in their grace are due on which later day.
+    :param states: the number of actions in each state.
+    :param approval: the newest approval or rejection; None if there is none.
+    :param due_dates: the number of items in the grace period that are due on each day.
     """
 
     header: PlanHeader
@@ -131,37 +131,37 @@ class PlanFate:
 
 
 def workspaces(storage: UPath) -> list[str]:
-    """Return the workspaces that the storage knows plans of."""
+    """Return the workspaces that have plans in storage."""
     return workspaces_in(storage, Area.PLANS)
 
 
-def workspace_of(storage: UPath, named: str | None) -> str:
-    """Return the workspace that is meant: the one named, or the only one that the storage knows.
+def workspace_of(storage: UPath, name: str | None) -> str:
+    """Return the named workspace, or the only one in storage.
 
-    :raises StudioConfigurationError: no workspace has such a name.
-    :raises PlanError: none is named, and the storage knows none or several.
+    :raises StudioConfigurationError: no workspace can have this name.
+    :raises PlanError: no workspace is named, and storage has none or several.
     """
     known = workspaces(storage)
-    if named is None and len(known) != 1:
+    if name is None and len(known) != 1:
         found = f"several: {', '.join(known)}" if known else f"none under {storage}"
-        raise PlanError(f"No workspace is named, and the storage knows {found}. Name one.")
-    return check_identifier("workspace", named or known[0])
+        raise PlanError(f"No workspace is named, and the storage has {found}. Name one.")
+    return check_identifier("workspace", name or known[0])
 
 
 def newest_plan_path(storage: UPath, workspace: str | None = None, *, name: str | None = None) -> UPath:
-    """Return the newest plan that was made from a snapshot and looked for stale Reports.
+    """Return the newest plan for stale Reports that was created from a snapshot.
 
-    :param workspace: may be left out where the storage knows one alone.
-    :param name: only plans of this name; of any name by default.
+    :param workspace: may be omitted if storage has only one.
+    :param name: the name of the plan; any by default.
     :raises PlanError: there is none.
     """
-    chosen = workspace_of(storage, workspace)
-    for header in Audit(storage, chosen).headers():
+    found = workspace_of(storage, workspace)
+    for header in Audit(storage, found).headers():
         if header.snapshot is not None and archives_by(header.policy) and name in {None, header.name}:
-            return plan_path(storage, chosen, header.plan_id)
-    named = "" if name is None else f" with the name {name!r}"
+            return plan_path(storage, found, header.plan_id)
+    suffix = "" if name is None else f" with the name {name!r}"
     raise PlanError(
-        f"There is no plan for stale Reports of {chosen!r}{named} under {storage}. Run the nightly DAG first."
+        f"There is no plan for stale Reports of {found!r}{suffix} under {storage}. Run the nightly DAG first."
     )
 
 
@@ -176,7 +176,7 @@ class Audit:
         self._workspace = workspace
 
     def headers(self) -> list[PlanHeader]:
-        """Return the headers of all plans, the newest first; a file that is no plan is logged and left out."""
+        """Return the headers of all plans, the newest first; a file that is not a plan is logged and omitted."""
         found = []
         for path in plan_paths(self._storage, self._workspace):
             try:
@@ -187,111 +187,113 @@ class Audit:
                     ignored(path, f"it is the plan {header.plan_id} of {header.workspace!r}, renamed or moved")
             except PlanTamperedError as error:
                 log.warning("%s", error)
-        return sorted(found, key=lambda one: one.created_at, reverse=True)
+        return sorted(found, key=lambda header: header.created_at, reverse=True)
 
     def plan(self, plan_id: str) -> Plan:
         """Read a plan.
 
         :raises StorageError: there is none.
-        :raises PlanTamperedError: it was changed.
+        :raises PlanTamperedError: it was changed after its creation.
         """
         return Plan.read(self._path(plan_id), workspace=self._workspace)
 
-    def plan_fates(self) -> Iterator[PlanFate]:
-        """Yield each plan with what became of it, the newest first."""
+    def plan_statuses(self) -> Iterator[PlanStatus]:
+        """Yield the status of each plan, the newest first."""
         for header in self.headers():
-            yield self.plan_fate(header.plan_id)
+            yield self.plan_status(header.plan_id)
 
-    def plan_fate(self, plan_id: str) -> PlanFate:
-        """Return what became of a plan."""
+    def plan_status(self, plan_id: str) -> PlanStatus:
+        """Return the status of a plan."""
         plan, names = self.plan(plan_id), self._names(plan_id)
         states = self._states(names)
-        proposed = (states.get(one.action_id, ActionState.PROPOSED) for one in plan.actions)
-        answers = [one for one in self.answers(plan_id) if one.sha256 in {None, plan.sha256}]
+        found = (states.get(action.action_id, ActionState.PROPOSED) for action in plan.actions)
+        answers = [event for event in self.answers(plan_id) if event.sha256 in {None, plan.sha256}]
         approval = answers[-1] if answers else None
-        return PlanFate(plan.header, self._path(plan_id), Counter(proposed), approval, plan.due_dates)
+        return PlanStatus(plan.header, self._path(plan_id), Counter(found), approval, plan.due_dates)
 
     def answers(self, plan_id: str) -> list[JournalEvent]:
-        """Return the approvals and rejections of a plan, the newest last; of two at one instant the rejection."""
+        """Return the approvals and rejections of a plan, the newest last; at equal times the rejection is last."""
         events = self.events(plan_id=plan_id, report=PLAN)
-        return [one for one in events if one.event in {Event.APPROVED, Event.REJECTED}]
+        return [event for event in events if event.event in {Event.APPROVED, Event.REJECTED}]
 
     def states(self, plan_id: str) -> dict[str, ActionState]:
-        """Return the state of each action that the journal knows, by its id; all others are only proposed."""
+        """Return the state of each action in the journal, by its id; all other actions are only proposed."""
         return self._states(self._names(plan_id))
 
-    def fates(self, plan_id: str) -> list[ActionFate]:
-        """Return each action of a plan with what became of it, in the plan's order.
+    def action_statuses(self, plan_id: str) -> list[ActionStatus]:
+        """Return the status of each action of a plan, in the plan's order.
 
-        :raises JournalError: the journal is that of another plan with the same id.
+        :raises JournalError: the journal belongs to another plan with the same id.
         """
         plan, names = self.plan(plan_id), self._names(plan_id)
         states, last = self._states(names), self._last(plan_id, names)
-        other = next((one.sha256 for one in last.values() if one.sha256 not in {None, plan.sha256}), None)
+        hashes = {event.sha256 for event in last.values()} - {None, plan.sha256}
+        other = next(iter(hashes), None)
         if other is not None:
             raise JournalError(
-                f"The journal of plan {plan_id} is that of another plan with this id: its hash is {other}, but the "
-                f"plan's file has {plan.sha256}. The file was replaced after it was carried out."
+                f"The journal of plan {plan_id} belongs to another plan with this id: its hash is {other}, but the "
+                f"plan's file has {plan.sha256}. The file was replaced after the plan was applied."
             )
         return [
-            ActionFate(one, states.get(one.action_id, ActionState.PROPOSED), last.get(one.action_id))
-            for one in plan.actions
+            ActionStatus(action, states.get(action.action_id, ActionState.PROPOSED), last.get(action.action_id))
+            for action in plan.actions
         ]
 
     def failed(self, plan_id: str) -> list[JournalEvent]:
-        """Return the newest failure of each action that failed and was not settled since."""
+        """Return the newest failure of each action that failed and is not settled since."""
         names = self._names(plan_id)
         states = self._states(names)
-        kept = {name: known for name, known in names.items() if states.get(known[0]) is ActionState.FAILED}
-        return list(self._last(plan_id, kept).values())
+        failed = {name: parsed for name, parsed in names.items() if states.get(parsed[0]) is ActionState.FAILED}
+        return list(self._last(plan_id, failed).values())
 
     def events(
         self, *, plan_id: str | None = None, report: str | None = None, since: datetime | None = None
     ) -> list[JournalEvent]:
-        """Return journaled events in the order in which they happened.
+        """Return journaled events in time order.
 
-        :param report: only of this Report.
-        :param since: none before.
+        :param plan_id: only events of this plan.
+        :param report: only events of this Report.
+        :param since: only events at or after this time.
         """
-        wanted = self._journaled() if plan_id is None else [plan_id]
+        plan_ids = self._journaled() if plan_id is None else [plan_id]
         found = (
-            self._event(one, name)
-            for one in wanted
-            for name, (action_id, _) in self._names(one).items()
+            self._event(journal, name)
+            for journal in plan_ids
+            for name, (action_id, _) in self._names(journal).items()
             if report is None or report in {action_id, report_of(action_id)}
         )
-        order = list(Event)  # of events that a clock put at one time
-        kept = (one for one in found if since is None or one.at >= since)
-        return sorted(kept, key=lambda one: (one.at, order.index(one.event)))
+        order = list(Event)  # decides between events with equal times
+        events = (event for event in found if since is None or event.at >= since)
+        return sorted(events, key=lambda event: (event.at, order.index(event.event)))
 
     def _journaled(self) -> list[str]:
-        ids = (id_of_journal(one.name) for one in journals_in(self._storage, self._workspace))
-        return sorted(one for one in ids if one is not None and is_plan_id(one))
+        ids = (id_of_journal(path.name) for path in journals_in(self._storage, self._workspace))
+        return sorted(plan_id for plan_id in ids if plan_id is not None and is_plan_id(plan_id))
 
     def _names(self, plan_id: str) -> dict[str, tuple[str, Event]]:
         folder = journal_folder(self._storage, self._workspace, plan_id)
         with explained("list the journal", folder):
-            names = [one.name for one in folder.iterdir()] if folder.exists() else []
-        return {name: known for name in names if (known := parsed_name(name)) is not None}
+            names = [path.name for path in folder.iterdir()] if folder.exists() else []
+        return {name: parsed for name in names if (parsed := parsed_name(name)) is not None}
 
     @staticmethod
     def _states(names: Mapping[str, tuple[str, Event]]) -> dict[str, ActionState]:
-        had: dict[str, set[Event]] = {}
+        by_action: dict[str, set[Event]] = {}
         for action_id, event in names.values():
-            had.setdefault(action_id, set()).add(event)
-        had.pop(PLAN, None)
-        return {action_id: _state(events) for action_id, events in had.items()}
+            by_action.setdefault(action_id, set()).add(event)
+        by_action.pop(PLAN, None)
+        return {action_id: _state(events) for action_id, events in by_action.items()}
 
     def _last(self, plan_id: str, names: Mapping[str, tuple[str, Event]]) -> dict[str, JournalEvent]:
-        """Read of each action the newest event among those that tell its state."""
+        """Read the newest of the events that determine the state of each action."""
         states = self._states(names)
-        telling = {state: event for event, state in _BY_EVENT}
+        event_of = {state: event for event, state in _BY_EVENT}
         last: dict[str, JournalEvent] = {}
         for name, (action_id, event) in names.items():
-            if action_id in states and telling.get(states[action_id]) is event:
-                read = self._event(plan_id, name)
-                if action_id not in last or last[action_id].at < read.at:
-                    last[action_id] = read
+            if action_id in states and event_of.get(states[action_id]) is event:
+                newest = self._event(plan_id, name)
+                if action_id not in last or last[action_id].at < newest.at:
+                    last[action_id] = newest
         return last
 
     def _event(self, plan_id: str, name: str) -> JournalEvent:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The write-ahead journal of a plan: one immutable JSON object per event, because object stores cannot append.
+"""The write-ahead journal of a plan: one immutable JSON file per event, because object stores cannot append.
 
-Most names are fixed (`<action>.intent.json`, `<action>.done.json`, …), so that writing the same event twice is
-impossible and reading the folder's names tells what is settled; what may happen often carries a stamp. The backup
-stands in the intent. Every event says of which plan (the whole hash), who, when, what, before, after and with which
-HTTP status.
+Most names are fixed (`<action>.intent.json`, `<action>.done.json`, …), so that no event is written twice and the names
+in the folder show which actions are settled; events that may repeat have a time stamp in the name. The intent contains
+the backup. Every event has the full hash of the plan, who acted, when, what, the state before and after, and the HTTP
+status.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from airflow_provider_studio.governance.plans.models import Action
 from airflow_provider_studio.governance.storage import check_writable, explained, file_stamp, utcnow, write_once
 
 PLAN = "plan"
-"""Stands for the plan as a whole where an event belongs to no action of it."""
-_NOT_KEPT = frozenset({"web_preview_image", "flamingo_signature"})
-"""Values of the API that open something by themselves."""
+"""The action id of events that belong to the whole plan."""
+_SECRETS = frozenset({"web_preview_image", "flamingo_signature"})
+"""Fields of the API that give access to data without a token."""
 
 
 class Event(StrEnum):
-    """What happened to an action, or to the plan as a whole (the first three)."""
+    """An event of an action, or of the whole plan (the first three)."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -48,28 +48,28 @@ class Event(StrEnum):
 
 
 REPEATABLE = {Event.APPROVED, Event.REJECTED, Event.STOPPED, Event.RESUMED, Event.FAILED, Event.UNDO_FAILED}
-"""What may happen to an action more than once."""
+"""Events that an action may have more than once."""
 
 
 def parsed_name(name: str) -> tuple[str, Event] | None:
-    """Return the action and the event that a file's name tells, or None for any other file."""
+    """Return the action id and the event in a file name, or None for another file."""
     parsed = parsed_event_file(name)
     if parsed is None:
         return None
     action_id, rest = parsed
-    found = (one for one in Event if is_event(rest, one.value, may_be_stamped=one in REPEATABLE))
-    return next(((action_id, event) for event in found), None)
+    events = (event for event in Event if is_event(rest, event.value, may_be_stamped=event in REPEATABLE))
+    return next(((action_id, event) for event in events), None)
 
 
 class Journal:
     """The journal of one plan.
 
     :param storage: the storage root.
-    :param actor: who acts: DAG, run, task, try, approver. Stands in every event.
-    :param sha256: the plan's hash, where it is known. Stands in every event.
+    :param actor: who acts: DAG, run, task, try, approver. Written into every event.
+    :param sha256: the plan's hash, if it is known. Written into every event.
     :param now: the clock.
-    :raises PlanError: the id is none.
-    :raises JournalError: the journal is that of another plan with the same id.
+    :raises PlanError: the id is not a plan's id.
+    :raises JournalError: the journal belongs to another plan with the same id.
     """
 
     def __init__(
@@ -89,57 +89,57 @@ class Journal:
         self._known: dict[str, set[Event]] = {}
         self._read: dict[str, dict[str, Any]] = {}
         with explained("list the journal", self.folder):
-            names = [one.name for one in self.folder.iterdir()] if self.folder.exists() else []
-        events = {name: known for name in names if (known := parsed_name(name)) is not None}
-        for known in events.values():
-            self._remember(*known)
-        # One is enough: nobody writes an event into the journal of another plan.
+            names = [path.name for path in self.folder.iterdir()] if self.folder.exists() else []
+        events = {name: parsed for name in names if (parsed := parsed_name(name)) is not None}
+        for action_id, event in events.values():
+            self._add(action_id, event)
+        # One event is enough: no event is written into the journal of another plan.
         self._check_one_plan(sorted(events)[:1])
 
     def check_intents(self, action_ids: Iterable[str]) -> None:
-        """Make sure, before anything is done, that actions belong to one plan: this one, where its hash is known.
+        """Check that actions belong to one plan: to this plan, if its hash is known.
 
         :raises JournalError: an action belongs to another plan.
         """
         self._check_one_plan(event_file(action_id, Event.INTENT.value) for action_id in action_ids)
 
     def _check_one_plan(self, names: Iterable[str]) -> None:
-        """Take events without a hash, which earlier versions wrote, for this plan's; leave damaged ones to `read`."""
+        """Accept events without a hash, which earlier versions wrote, and damaged ones, which `read` reports."""
         for name in names:
             with suppress(_DamagedEventError):
                 self._sha256 = self._checked(self.folder / name).get("sha256") or self._sha256
 
     def _checked(self, path: UPath) -> dict[str, Any]:
-        """Read an event, once, and make sure that it is of this plan."""
+        """Read an event once and check that it belongs to this plan."""
         if path.name not in self._read:
             found = read_event(path)
-            known = {"plan_id": self._plan_id, "workspace": self._workspace, "sha256": self._sha256}
-            wrong = [name for name, value in known.items() if value and found.get(name) and found[name] != value]
+            expected = {"plan_id": self._plan_id, "workspace": self._workspace, "sha256": self._sha256}
+            wrong = [name for name, value in expected.items() if value and found.get(name) and found[name] != value]
             if wrong:
                 raise JournalError(
                     f"The journal's event {path} is of another plan: {wrong[0]} is {found[wrong[0]]!r}, not "
-                    f"{known[wrong[0]]!r}. Two plans share the id {self._plan_id}. Make a new plan."
+                    f"{expected[wrong[0]]!r}. Two plans share the id {self._plan_id}. Create a new plan."
                 )
             self._read[path.name] = found
         return self._read[path.name]
 
-    def _remember(self, action_id: str, event: Event) -> None:
+    def _add(self, action_id: str, event: Event) -> None:
         self._known.setdefault(action_id, set()).add(event)
 
     def exists(self) -> bool:
-        """Whether anything was ever journaled."""
+        """Whether the journal has an event."""
         return bool(self._known)
 
     def check_writable(self) -> None:
-        """Raise StorageError now if nothing can be written here."""
+        """Raise StorageError if the journal is not writable."""
         check_writable(self.folder)
 
     def has(self, action_id: str, *events: Event) -> bool:
-        """Whether any of these events is journaled for an action."""
+        """Whether an action has any of these events."""
         return not self._known.get(action_id, set()).isdisjoint(events)
 
     def has_by_now(self, action_id: str, event: Event) -> bool:
-        """Whether anybody has journaled an event that happens once, since this journal was opened or before."""
+        """Whether a non-repeatable event exists by now, even if it was written after this journal was opened."""
         path = self.folder / event_file(action_id, event.value)
         with explained("read the journal", path):
             return self.has(action_id, event) or path.exists()
@@ -159,17 +159,17 @@ class Journal:
         about: Mapping[str, Any] | None = None,
         **facts: Any,
     ) -> bool:
-        """Make an event durable. Returns False if it was journaled already.
+        """Write an event durably. Return False if it exists already.
 
-        :param action: the action; its id where `about` tells the rest; `PLAN` for the plan as a whole.
-        :param before: what is acted on as it was, in short.
-        :param after: what became of it, in short.
-        :param http_status: of the request that acted, where one was answered.
-        :raises StorageError: it could not be written; nothing may be done that depends on it.
+        :param action: the action; its id if `about` has the other fields; `PLAN` for the whole plan.
+        :param before: a summary of the state before.
+        :param after: a summary of the state after.
+        :param http_status: the status of the request, if there was a response.
+        :raises StorageError: the event was not written; nothing that depends on it may be done.
         """
         action_id = action if isinstance(action, str) else action.action_id
         at = self._now()
-        # Two processes, or one whose clock was put back, must not overwrite each other's.
+        # Two processes, or one whose clock was set back, must not overwrite each other's events.
         stamp = f"{file_stamp(at)}-{uuid.uuid4().hex[:6]}" if event in REPEATABLE else ""
         record = {
             "event": event.value,
@@ -187,34 +187,34 @@ class Journal:
         }
         path = self.folder / event_file(action_id, event.value, stamp)
         written = write_once(path, json.dumps(record, indent=1, ensure_ascii=False).encode())
-        self._remember(action_id, event)
+        self._add(action_id, event)
         return written
 
     def read(self, action_id: str, event: Event) -> dict[str, Any]:
-        """Return an event of those that happen once.
+        """Return a non-repeatable event.
 
         :raises JournalError: it is missing, damaged or of another plan.
         """
         return self._checked(self.folder / event_file(action_id, event.value))
 
     def read_all(self, action_id: str, event: Event) -> list[dict[str, Any]]:
-        """Return the events of an action of a kind that may happen more than once, the oldest first.
+        """Return all occurrences of a repeatable event of an action, the oldest first.
 
         :raises JournalError: one is damaged or of another plan.
         """
         if not self.has(action_id, event):
             return []
         with explained("list the journal", self.folder):
-            paths = [one for one in self.folder.iterdir() if parsed_name(one.name) == (action_id, event)]
-        return sorted(map(self._checked, paths), key=lambda one: str(one["at"]))
+            paths = [path for path in self.folder.iterdir() if parsed_name(path.name) == (action_id, event)]
+        return sorted(map(self._checked, paths), key=lambda event: str(event["at"]))
 
 
 class _DamagedEventError(JournalError):
-    """An event that is missing or no JSON."""
+    """An event is missing or not JSON."""
 
 
 def read_event(path: UPath) -> dict[str, Any]:
-    """Return the event in a file.
+    """Read the event in a file.
 
     :raises JournalError: it is missing or damaged.
     """
@@ -230,9 +230,9 @@ def read_event(path: UPath) -> dict[str, Any]:
 
 
 def scrubbed(value: Any) -> Any:
-    """Return JSON without the values that open something by themselves."""
+    """Return JSON without secret fields."""
     if isinstance(value, Mapping):
-        return {key: scrubbed(one) for key, one in value.items() if key not in _NOT_KEPT}
+        return {key: scrubbed(field) for key, field in value.items() if key not in _SECRETS}
     if isinstance(value, list | tuple):
-        return [scrubbed(one) for one in value]
+        return [scrubbed(item) for item in value]
     return value

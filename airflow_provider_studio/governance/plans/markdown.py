@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan for people, in Markdown: numbers, changes since the previous plan, the policy, and a row for each Report.
+"""Render a plan as Markdown: numbers, changes since the previous plan, the policy, and a row for each Report.
 
-Names come from users: nothing in them becomes markup, and none is long.
+Names come from users: they are escaped and shortened.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _MOST_DAYS = 10
 
 @dataclass(frozen=True)
 class PlanText:
-    """The parts of a plan that its text is made of.
+    """The parts of a plan that the text contains.
 
-    :param numbers: what `Plan.summary` tells.
+    :param numbers: the result of `Plan.summary`.
     """
 
     header: PlanHeader
@@ -43,7 +43,10 @@ class PlanText:
     spared: Sequence[Spared]
 
     def render(self, *, rows: int, diff: PlanDiff | None) -> str:
-        """Return the text; at most so many rows of Reports."""
+        """Return the text.
+
+        :param rows: the largest number of Reports in the table.
+        """
         lines = [f"## Plan {self.header.plan_id} for workspace {markdown(self.header.workspace)}", ""]
         lines += [self.proposal(), "", *self._saving(), *self._since(diff)]
         name = "" if self.header.name is None else f" of {markdown(self.header.name)}"
@@ -53,10 +56,10 @@ class PlanText:
         return "\n".join(lines)
 
     def proposal(self) -> str:
-        """Return what the plan would do, in a sentence or two."""
+        """Return what the plan would do, in one or two sentences."""
         numbers = self.numbers
         if self.header.snapshot is None:
-            return f"Named by a person: {_done_to(self.actions) or 'nothing to do'}."
+            return f"Named by a person: {_actions_in_words(self.actions) or 'nothing to do'}."
         return (
             f"**{numbers['stale']:,} of {numbers['reports']:,} Reports are stale: archive "
             f"{numbers['reports_to_archive']:,}, delete {counted(numbers['schedules_to_delete'], 'schedule')}.** "
@@ -64,7 +67,7 @@ class PlanText:
         )
 
     def _saving(self) -> list[str]:
-        return [saved, ""] if (saved := saving_in_words(self.actions)) else []
+        return [saving, ""] if (saving := saving_in_words(self.actions)) else []
 
     @staticmethod
     def _since(diff: PlanDiff | None) -> list[str]:
@@ -72,17 +75,19 @@ class PlanText:
             return []
         reasons = Counter(reason for _, reason in diff.gone)
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        new = ", ".join(dict.fromkeys(markdown(one.report_name or "untitled", longest=40) for one in diff.new[:10]))
+        new = ", ".join(
+            dict.fromkeys(markdown(action.report_name or "untitled", longest=40) for action in diff.new[:10])
+        )
         more = f", and {len(diff.new) - 10} more" if len(diff.new) > 10 else ""
         added = f"{counted(len(diff.new), 'new action')}{f' ({new}{more})' if new else ''}"
         gone = f"{len(diff.gone)} gone{f' ({why})' if why else ''}"
-        return [f"Since the previous plan {diff.previous}: {added}, {gone}, {diff.kept} as before.", ""]
+        return [f"Since the previous plan {diff.previous}: {added}, {gone}, {diff.unchanged} unchanged.", ""]
 
     def _table(self, rows: int) -> list[str]:
-        by_report = [list(each) for _, each in groupby(self.actions, key=lambda action: action.report)]
+        by_report = [list(group) for _, group in groupby(self.actions, key=lambda action: action.report)]
         if not by_report:
             return []
-        by_report.sort(key=_runs, reverse=True)  # what saves most comes first, and is not cut off
+        by_report.sort(key=_runs, reverse=True)  # the largest savings come first and are not cut off
         lines = ["| Report | Owner | What | Why | Saves a week |", "|---|---|---|---|---|"]
         lines += [_row(actions) for actions in by_report[:rows]]
         if len(by_report) > rows:
@@ -92,37 +97,38 @@ class PlanText:
         return [*lines, ""]
 
     def _protections(self) -> list[str]:
-        """Show what each protection matches; first those that match nothing, which may be misspelt."""
-        counts = sorted(self.header.protections or (), key=lambda one: not one.may_be_a_typo)
+        """Return the matches of each protection; those without a match come first, because they may be misspelt."""
+        counts = sorted(self.header.protections or (), key=lambda count: not count.may_be_a_typo)
         if not counts:
             return []
-        said = [_protected(one) for one in counts[:_MOST_PROTECTIONS]]
+        lines = [_protected(count) for count in counts[:_MOST_PROTECTIONS]]
         if len(counts) > _MOST_PROTECTIONS:
-            said.append(f"and {len(counts) - _MOST_PROTECTIONS} more in the plan's file")
-        return [f"Protections: {'; '.join(said)}.", ""]
+            lines.append(f"and {len(counts) - _MOST_PROTECTIONS} more in the plan's file")
+        return [f"Protections: {'; '.join(lines)}.", ""]
 
     def _due_later(self) -> list[str]:
-        waiting = [one for one in self.spared if one.reason is SpareReason.GRACE]
+        waiting = [item for item in self.spared if item.reason is SpareReason.GRACE]
         if not waiting:
             return []
         reports: dict[str, set[str]] = {}
-        for one in waiting:
-            reports.setdefault(f"due on {one.due_on}" if one.due_on else "due on an unknown day", set()).add(one.report)
+        for item in waiting:
+            day = f"due on {item.due_on}" if item.due_on else "due on an unknown day"
+            reports.setdefault(day, set()).add(item.report)
         days = [f"{counted(len(found), 'Report')} {day}" for day, found in sorted(reports.items())]
         more = [f"and {len(days) - _MOST_DAYS} more days in the plan's file"] if len(days) > _MOST_DAYS else []
-        return [f"In their grace: {'; '.join([*days[:_MOST_DAYS], *more])}.", ""]
+        return [f"In the grace period: {'; '.join([*days[:_MOST_DAYS], *more])}.", ""]
 
     def _refused(self) -> list[str]:
-        """Show what Studio refused before, which a person may have to do something about."""
-        refused = {one.report: one for one in self.spared if one.reason is SpareReason.REFUSED}
+        """Return what Studio refused before, which a person may have to resolve."""
+        refused = {item.report: item for item in self.spared if item.reason is SpareReason.REFUSED}
         if not refused:
             return []
         headline = f"**Refused by Studio** before, and not in this plan: {counted(len(refused), 'Report')}."
-        advice = "Give the token the rights that it lacks, or protect them in the policy."
+        advice = "Give the token the missing permissions, or protect them in the policy."
         lines = [f"{headline} {advice}" if self.header.snapshot is not None else headline, ""]
         lines += [
-            f"- {markdown(one.report_name or 'untitled')} ({one.report}): {markdown(one.detail, longest=400)}"
-            for one in [*refused.values()][:_MOST_REFUSED]
+            f"- {markdown(item.report_name or 'untitled')} ({item.report}): {markdown(item.detail, longest=400)}"
+            for item in [*refused.values()][:_MOST_REFUSED]
         ]
         if len(refused) > _MOST_REFUSED:
             lines.append(f"- and {len(refused) - _MOST_REFUSED} more in the plan's file")
@@ -135,8 +141,8 @@ class PlanText:
         return [f"Spared: {counts}.", ""]
 
 
-def _done_to(actions: Iterable[Action]) -> str:
-    kinds = Counter(one.kind for one in actions)
+def _actions_in_words(actions: Iterable[Action]) -> str:
+    kinds = Counter(action.kind for action in actions)
     words = {
         ActionKind.DELETE_SCHEDULE: ("delete", "schedule"),
         ActionKind.ARCHIVE_REPORT: ("archive", "Report"),
@@ -155,16 +161,18 @@ def _protected(count: ProtectionCount) -> str:
 
 def _row(actions: Sequence[Action]) -> str:
     first = actions[0]
-    schedules = [markdown(one.schedule_name or one.schedule or "", longest=40) for one in actions if one.schedule]
+    schedules = [
+        markdown(action.schedule_name or action.schedule or "", longest=40) for action in actions if action.schedule
+    ]
     what = [f"delete schedule {name}" for name in schedules[:3]]
     what += [f"and {len(schedules) - 3} more schedules"] if len(schedules) > 3 else []
-    what += [one.kind.value.removesuffix("_report") for one in actions if not one.schedule]
-    facts = [fact for one in actions for fact in one.evidence]
+    what += [action.kind.value.removesuffix("_report") for action in actions if not action.schedule]
+    facts = [fact for action in actions for fact in action.evidence]
     reasons = dict.fromkeys((markdown(fact.meaning, longest=200), _origin(fact)) for fact in facts)
     origins = {origin for _, origin in reasons}
     why = "; ".join(meaning if len(origins) == 1 else f"{meaning} ({origin})" for meaning, origin in reasons)
     why += f" ({origins.pop()})" if len(origins) == 1 else ""
-    seconds = sum(one.saving.seconds_a_week or 0 for one in actions if one.saving)
+    seconds = sum(action.saving.seconds_a_week or 0 for action in actions if action.saving)
     runs = _runs(actions)
     saves = f"{runs:,.3g} runs, {duration(seconds)}" if runs else ""
     name = f"{markdown(first.report_name or 'untitled')} ({first.report})"
@@ -172,13 +180,13 @@ def _row(actions: Sequence[Action]) -> str:
 
 
 def _runs(actions: Sequence[Action]) -> float:
-    return sum(one.saving.runs_a_week for one in actions if one.saving)
+    return sum(action.saving.runs_a_week for action in actions if action.saving)
 
 
 def saving_in_words(actions: Sequence[Action]) -> str:
-    """Return what actions save a week, as a sentence; empty where that is nothing."""
+    """Return the weekly saving of actions as a sentence; empty if there is none."""
     runs = _runs(actions)
-    seconds = sum(one.saving.seconds_a_week or 0 for one in actions if one.saving)
+    seconds = sum(action.saving.seconds_a_week or 0 for action in actions if action.saving)
     return f"That saves {runs:,.0f} scheduled runs and {duration(seconds)} of query time a week." if runs else ""
 
 

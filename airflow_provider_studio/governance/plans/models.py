@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan is made of: actions with their evidence, and what was spared. Immutable, each one line of JSON.
+"""The records of a plan: actions with their evidence, and spared Reports. Each is immutable and one line of JSON.
 
-And how two plans differ.
+The module also defines the difference between two plans.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from airflow_provider_studio.governance import file_names
 class Record(BaseModel):
     """One line of a plan.
 
-    Plans that exist have a hash of their lines. A field that is added later is None by default and is named in
-    `_added_later`: as long as it is None, it is not written, so the lines of earlier plans stay as they were. A field
-    that is not used any more is named in `_retired`: it is written only if it was read from an earlier plan.
+    Existing plans have a hash of their lines, which must not change. A field that is added later is None by default and
+    is listed in `_added_later`: it is not written while it is None. A field that is no longer used is listed in
+    `_retired`: it is written only if it was read from an earlier plan.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,7 +38,7 @@ class Record(BaseModel):
 
 
 class ActionKind(StrEnum):
-    """What an action does."""
+    """The kind of an action."""
 
     DELETE_SCHEDULE = "delete_schedule"
     ARCHIVE_REPORT = "archive_report"
@@ -46,7 +46,7 @@ class ActionKind(StrEnum):
 
 
 class Rule(StrEnum):
-    """Which part of a policy made an action; `named` is nobody's but that of the person who named the Report."""
+    """The rule of a policy that caused an action. NAMED: requested by a person, not by a rule."""
 
     STALE = "stale"
     FAILING_SCHEDULE = "failing_schedule"
@@ -55,11 +55,11 @@ class Rule(StrEnum):
 
 
 REFUSED = "refused"
-"""The field of the evidence that Studio refused a Report before; its value is the HTTP status."""
+"""The field of evidence that Studio refused a Report before; the value is the HTTP status."""
 
 
 class SpareReason(StrEnum):
-    """Why a Report is left alone."""
+    """Why a Report is spared."""
 
     YOUNG = "young"
     EDITED = "edited"
@@ -82,12 +82,12 @@ class SpareReason(StrEnum):
 
 
 class Evidence(Record):
-    """One fact that made an action.
+    """One fact that supports an action.
 
-    :param field: the fact's name in the `facts` of a night, such as `view_count`.
+    :param field: the fact's name in the `facts` of a snapshot, such as `view_count`.
     :param meaning: the fact in words.
     :param source: where it was read: `rest`, `discovery_api`, `discovery_db`, `memberships`, `journal`, or `person`.
-    :param observed_at: when it was read there.
+    :param observed_at: when it was read from the source.
     :param age_days: how old it was when the snapshot was taken.
     """
 
@@ -100,10 +100,10 @@ class Evidence(Record):
 
 
 class Saving(Record):
-    """What an action is expected to save.
+    """The expected saving of an action.
 
     :param runs_a_week: scheduled runs.
-    :param seconds_a_week: the same times the Report's mean runtime; None where that is not known.
+    :param seconds_a_week: the runs times the Report's mean runtime; None if that is unknown.
     """
 
     runs_a_week: float
@@ -111,7 +111,7 @@ class Saving(Record):
 
 
 class Baseline(Record):
-    """The Report as the plan saw it; whoever applies the plan holds the Report against it once more."""
+    """The state of a Report when the plan was created; an apply compares the live Report with it."""
 
     archived: bool
     view_count: int | None
@@ -122,13 +122,13 @@ class Baseline(Record):
 
 
 class Action(Record):
-    """One thing to do.
+    """One action of a plan.
 
-    :param schedule_cron: when the schedule fires, in the machine's values, as far as the snapshot knows them.
-    :param schedule_last_succeeded_at: of the schedule.
-    :param flagged_on: the day (UTC) of the first plan that flagged it, where every plan with this name did since; None
-        where a person named the Report.
-    :param due_on: the day from which on it may be acted on.
+    :param schedule_cron: the times of the schedule in machine values, as far as the snapshot has them.
+    :param schedule_last_succeeded_at: the last success of the schedule.
+    :param flagged_on: the day (UTC) of the first plan that flagged the item, if every plan with this name since then
+        flagged it too; None in a one-off plan.
+    :param due_on: the first day on which the action may be done.
     """
 
     kind: ActionKind
@@ -150,15 +150,15 @@ class Action(Record):
 
     @property
     def action_id(self) -> str:
-        """What the journal knows it by."""
+        """The id of the action in the journal."""
         return file_names.action_id(self.kind.value, self.report, self.schedule)
 
 
 class Spared(Record):
-    """A Report, or one schedule of it, that is left alone, and why.
+    """A Report, or one schedule of it, that is spared, and why.
 
-    :param flagged_on: as of an action, for one in its grace or that Studio refused.
-    :param due_on: as of an action.
+    :param flagged_on: as in an action, for an item in its grace period or that Studio refused.
+    :param due_on: as in an action.
     :param nights_left: written by earlier versions, which counted plans instead of days.
     """
 
@@ -177,12 +177,12 @@ class Spared(Record):
 
 
 class ProtectionCount(Record):
-    """One entry of a policy that protects Reports, and what it matches.
+    """One entry of a policy that protects Reports, and its matches.
 
     :param field: the policy's field, such as `protected_names`.
     :param value: the entry: a pattern, a token, a name, or the mark.
-    :param matched: how many Reports of the snapshot it matches, whatever their state.
-    :param spared: how many of them the plan would act on otherwise.
+    :param matched: the number of Reports of the snapshot that it matches, in any state.
+    :param spared: the number of these that the plan would act on otherwise.
     """
 
     field: str
@@ -192,23 +192,23 @@ class ProtectionCount(Record):
 
     @property
     def may_be_a_typo(self) -> bool:
-        """Whether it matches nothing, although somebody named something that exists. A mark is only an offer."""
+        """Whether an entry that names something existing matches nothing. A mark may match nothing."""
         return self.matched == 0 and self.field != "keep_mark"
 
 
 class PlanHeader(Record):
-    """What the plan was made from.
+    """The inputs and the identity of a plan.
 
-    :param snapshot: the snapshot's folder, relative to the storage root; None for a plan that a person named.
-    :param policy: the policy's fields; empty for a plan that a person named.
-    :param name: tells the plans of one task from those of others: a plan is compared with the earlier ones of its name.
-        None in a plan that was made before plans had names, which is compared with none.
-    :param previous_plan: the id of the newest plan with this name that was made from an earlier snapshot.
-    :param reports_by_collection: how many Reports that are not archived each touched Collection has; `""` stands
-        for none.
-    :param protections: each entry of the policy that protects Reports; None for a plan that a person named, and for one
-        that was made before plans had this field.
-    :param sha256: of every line but this one, and of this one without the hash and the id.
+    :param snapshot: the snapshot's folder, relative to the storage root; None for a one-off plan.
+    :param policy: the policy's fields; empty for a one-off plan.
+    :param name: distinguishes the plans of one task from those of others: a plan is compared with earlier plans of its
+        name. None in a plan of an earlier version, which is compared with none.
+    :param previous_plan: the id of the newest plan with this name and an earlier snapshot.
+    :param reports_by_collection: the number of Reports that are not archived in each touched Collection; `""` means no
+        Collection.
+    :param protections: each entry of the policy that protects Reports; None for a one-off plan, and for a plan of an
+        earlier version.
+    :param sha256: the hash of all lines; the header is hashed without the hash and the id.
     """
 
     format_version: int = 1
@@ -230,15 +230,15 @@ class PlanHeader(Record):
 
 @dataclass(frozen=True)
 class PlanDiff:
-    """What changed against an earlier plan.
+    """The difference between a plan and an earlier plan.
 
-    :param new: actions that it had not.
-    :param gone: actions that it had and this one has not, each with the reason: why the Report is spared now, or
-        `settled` where the snapshot says that there is nothing left to do.
-    :param kept: how many are in both.
+    :param new: actions that only the newer plan has.
+    :param gone: actions that only the earlier plan has, each with the reason: why the Report is spared now, or
+        `settled` if the snapshot shows that nothing is left to do.
+    :param unchanged: the number of actions in both.
     """
 
     previous: str
     new: tuple[Action, ...]
     gone: tuple[tuple[Action, str], ...]
-    kept: int
+    unchanged: int

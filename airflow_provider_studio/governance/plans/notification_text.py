@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people are told of a plan before it happens: whoever watches the workspace, and each owner of what is due.
+"""Notifications about a plan before it is applied: one for the team, and one for each owner of affected Reports.
 
-As a subject, as text (Slack's own markup is left alone) and as HTML for e-mail. Names come from users: in HTML they are
-text.
+Each has a subject, a text (without escaping for Slack) and HTML for e-mail. Names come from users and are escaped in
+HTML.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _LONGEST_NAME = 80
 
 @dataclass(frozen=True)
 class DueReport:
-    """A Report that a plan speaks of.
+    """A Report that a plan changes or will change.
 
     :param what: what happens to it, in words.
     :param why: the evidence in words.
-    :param is_due: whether this plan does it, once it is approved.
-    :param due_on: the day from which on a plan may do it; None where a plan of an earlier version did not say.
+    :param is_due: whether this plan changes it, once the plan is approved.
+    :param due_on: the first day on which a plan may change it; None if a plan of an earlier version has no date.
     """
 
     token: str
@@ -42,7 +42,7 @@ class DueReport:
     due_on: date | None
 
     def line(self) -> str:
-        """The Report in one line of text."""
+        """Return the Report in one line of text."""
         return f"{self.name} ({self.token}): {self.what}, {self.when}; {self.why}"
 
     @property
@@ -55,7 +55,7 @@ class DueReport:
 
 @dataclass(frozen=True)
 class Notice:
-    """A message in the forms that notifiers take."""
+    """A message in the formats that notifiers use."""
 
     subject: str
     text: str
@@ -75,14 +75,14 @@ class OwnerNotice(Notice):
 
 
 def due_reports(plan: Plan) -> list[DueReport]:
-    """Return the Reports that a plan acts on, and what is in its grace, each schedule with a day of its own."""
+    """Return the Reports that a plan acts on, and the items in their grace period; each schedule has its own day."""
     due: list[DueReport] = []
-    for report, each in groupby(plan.actions, key=lambda action: action.report):
-        actions = list(each)
-        deleted = sum(one.kind is ActionKind.DELETE_SCHEDULE for one in actions)
+    for report, group in groupby(plan.actions, key=lambda action: action.report):
+        actions = list(group)
+        deleted = sum(action.kind is ActionKind.DELETE_SCHEDULE for action in actions)
         what = [f"{counted(deleted, 'schedule')} {'is' if deleted == 1 else 'are'} deleted"] if deleted else []
         what += ["it is archived"] if len(actions) > deleted else []
-        first, why = actions[0], dict.fromkeys(fact.meaning for one in actions for fact in one.evidence)
+        first, why = actions[0], dict.fromkeys(fact.meaning for action in actions for fact in action.evidence)
         name = shorten(first.report_name or "untitled", _LONGEST_NAME)
         due.append(
             DueReport(
@@ -96,25 +96,25 @@ def due_reports(plan: Plan) -> list[DueReport]:
                 due_on=first.due_on,
             )
         )
-    due += [_waiting(one) for one in plan.spared if one.reason is SpareReason.GRACE]
+    due += [_waiting(item) for item in plan.spared if item.reason is SpareReason.GRACE]
     return due
 
 
-def _waiting(one: Spared) -> DueReport:
+def _waiting(item: Spared) -> DueReport:
     return DueReport(
-        one.report,
-        shorten(one.report_name or "untitled", _LONGEST_NAME),
-        one.owner,
-        one.owner_email,
-        "it is archived" if one.schedule is None else f"schedule {one.schedule} is deleted",
+        item.report,
+        shorten(item.report_name or "untitled", _LONGEST_NAME),
+        item.owner,
+        item.owner_email,
+        "it is archived" if item.schedule is None else f"schedule {item.schedule} is deleted",
         "nobody seems to use it",
         is_due=False,
-        due_on=one.due_on,
+        due_on=item.due_on,
     )
 
 
 def plan_notice(plan: Plan) -> Notice:
-    """Return what whoever watches the workspace is told."""
+    """Return the message for the team."""
     numbers, due = plan.summary(), due_reports(plan)
     subject = (
         f"Studio workspace {plan.workspace}: archive {counted(numbers['reports_to_archive'], 'Report')}, "
@@ -129,21 +129,21 @@ def plan_notice(plan: Plan) -> Notice:
 
 
 def owner_notices(plan: Plan) -> list[OwnerNotice]:
-    """Return what each owner is told of their Reports that are due now or after their grace."""
+    """Return a message for each owner of Reports that are due now or after their grace period."""
     by_owner: dict[str, list[DueReport]] = {}
-    for one in due_reports(plan):
-        if one.owner is not None:
-            by_owner.setdefault(one.owner, []).append(one)
+    for report in due_reports(plan):
+        if report.owner is not None:
+            by_owner.setdefault(report.owner, []).append(report)
     notices = []
     for owner, due in sorted(by_owner.items()):
-        reports = len({one.token for one in due})
+        reports = len({report.token for report in due})
         count = f"{reports} of your Reports {'is' if reports == 1 else 'are'}"
-        subject = f"Studio workspace {plan.workspace}: {count} about to be tidied away"
+        subject = f"Studio workspace {plan.workspace}: {count} about to be cleaned up"
         head = [f"Nobody seems to use these Reports in {plan.workspace} any more. {plan.header.policy_in_words}"]
         mark = plan.header.policy.get("keep_mark")
-        kept = f" or write {mark} into its description, and it is left alone" if mark else ", and it is left alone"
-        foot = [f"To keep a Report, open it{kept}. Archived Reports can be brought back."]
-        email = next((one.owner_email for one in due if one.owner_email), None)
+        how = f" or write {mark} into its description" if mark else ""
+        foot = [f"To keep a Report, open it{how}. Archived Reports can be restored."]
+        email = next((report.owner_email for report in due if report.owner_email), None)
         notices.append(
             OwnerNotice(
                 subject,
@@ -158,7 +158,7 @@ def owner_notices(plan: Plan) -> list[OwnerNotice]:
 
 
 def _text(head: Sequence[str], due: Sequence[DueReport], foot: Sequence[str]) -> str:
-    lines = [f"- {one.line()}" for one in due[:_LONGEST_LIST]]
+    lines = [f"- {report.line()}" for report in due[:_LONGEST_LIST]]
     if len(due) > _LONGEST_LIST:
         lines.append(f"- and {len(due) - _LONGEST_LIST} more")
     return "\n".join([*head, "", *lines, *(["", *foot] if foot else [])])
@@ -166,9 +166,9 @@ def _text(head: Sequence[str], due: Sequence[DueReport], foot: Sequence[str]) ->
 
 def _html(subject: str, head: Iterable[str], due: Sequence[DueReport], foot: Iterable[str]) -> str:
     def paragraphs(texts: Iterable[str]) -> str:
-        return "".join(f"<p>{html.escape(one)}</p>" for one in texts)
+        return "".join(f"<p>{html.escape(text)}</p>" for text in texts)
 
-    columns = [(one.name, one.what, one.when, one.why) for one in due[:_LONGEST_LIST]]
+    columns = [(report.name, report.what, report.when, report.why) for report in due[:_LONGEST_LIST]]
     cells = ("".join(f"<td>{html.escape(value)}</td>" for value in row) for row in columns)
     rows = "".join(f"<tr>{row}</tr>" for row in cells)
     more = f"<p>and {len(due) - _LONGEST_LIST} more</p>" if len(due) > _LONGEST_LIST else ""

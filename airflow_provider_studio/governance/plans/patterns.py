@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare texts that people typed. Every protection of a policy uses these functions.
 
-Case, Unicode form (é as one character or as two) and runs of white space do not matter: in Studio's pages such names
-are the same. In a pattern `*` stands for any text and `?` for one character; every other character stands for itself.
+Case, Unicode form (é as one character or as two) and runs of white space are ignored: in Studio's pages such names are
+the same. In a pattern `*` matches any text and `?` one character; every other character matches itself.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 _FOLDS: tuple[Callable[[str], str], ...] = (str.lower, str.casefold)
-"""Case folding turns ß into two characters, which one `?` cannot match; lower case keeps it as one."""
+"""Case folding turns ß into two characters, which one `?` does not match; lower case keeps one character."""
 
 
 def matches(pattern: str, text: str | None) -> bool:
-    """Whether a pattern matches the whole of a text. A text that is missing matches as an empty one."""
+    """Whether a pattern matches a whole text. None is matched as an empty text."""
     spellings, forms = _spellings(text or ""), _spellings(pattern)
-    # Both ways to fold case agree on most texts: one comparison is enough then.
+    # For most texts both ways to fold case give the same result, so that one comparison is enough.
     pairs = {*zip(spellings, forms, strict=True)}
-    return any(_match(one, form) for texts, patterns in pairs for one in texts for form in patterns)
+    return any(_match(text, form) for texts, patterns in pairs for text in texts for form in patterns)
 
 
 def _match(text: str, pattern: str) -> bool:
-    return fnmatchcase(text, pattern.replace("[", "[[]"))  # for fnmatch, [ would begin a set of characters
+    return fnmatchcase(text, pattern.replace("[", "[[]"))  # fnmatch takes [ as the start of a set of characters
 
 
 def contains(text: str | None, part: str) -> bool:
@@ -35,7 +35,7 @@ def contains(text: str | None, part: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def canonical(text: str) -> str:
-    """Return the spelling that equal texts have in common."""
+    """Return a spelling that is the same for all equal texts."""
     return _folded(" ".join(text.split()), str.casefold)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan: what would be done, each action with its evidence, and what was spared and why. Immutable once written.
+"""The plan: actions with their evidence, and spared Reports with the reason. A written plan is immutable.
 
-A file of JSON lines: the header first, with a hash of everything else; then actions; then spared Reports. Beside it
-lies the same in Markdown, for people.
+A plan is a file of JSON lines: the header with a hash of everything else, then actions, then spared Reports. A Markdown
+file in the same folder has the plan for people.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ __all__ = ["Plan", "plans_folder"]
 
 FORMAT_VERSION = 1
 PLAN_ID_DIGITS = 12
-"""How much of the hash is the id. It is a short name for people; the whole hash says which plan is meant."""
+"""The length of the id, which is the beginning of the hash. Only the full hash identifies a plan."""
 _MOST_NAMED = 20
-"""How many protections that match nothing the summary names."""
+"""The largest number of protections without a match in the summary."""
 
 
 class Plan:
-    """A plan in memory, always with the hash of its content.
+    """A plan in memory, with the hash of its content.
 
-    :raises PlanTamperedError: the header carries a hash, and it is not the content's.
+    :raises PlanTamperedError: the header has a hash that does not match the content.
     """
 
     def __init__(self, header: PlanHeader, actions: Iterable[Action], spared: Iterable[Spared]) -> None:
@@ -53,19 +53,19 @@ class Plan:
         digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
         if header.sha256 and (header.sha256, header.plan_id) != (digest, digest[:PLAN_ID_DIGITS]):
             raise PlanTamperedError(
-                f"Plan {header.plan_id} was changed after it was made: its content does not match its hash. "
-                "Make a new plan instead of editing one."
+                f"Plan {header.plan_id} was changed after its creation: its content does not match its hash. "
+                "Create a new plan instead of editing one."
             )
         self.header = header.model_copy(update={"plan_id": digest[:PLAN_ID_DIGITS], "sha256": digest})
 
     @property
     def plan_id(self) -> str:
-        """The beginning of the content's hash: a short name, which another plan could have too."""
+        """The beginning of the content's hash: a short name that is not guaranteed to be unique."""
         return self.header.plan_id
 
     @property
     def sha256(self) -> str:
-        """The content's hash: which plan this is."""
+        """The hash of the content, which identifies the plan."""
         return self.header.sha256
 
     @property
@@ -80,41 +80,41 @@ class Plan:
 
     @property
     def due_dates(self) -> dict[str, int]:
-        """How many flagged items are due on which later day, by its ISO date."""
-        waiting = (one.due_on for one in self.spared if one.reason is SpareReason.GRACE and one.due_on is not None)
+        """The number of flagged items that are due on each later day, by ISO date."""
+        waiting = (item.due_on for item in self.spared if item.reason is SpareReason.GRACE and item.due_on is not None)
         return {day.isoformat(): count for day, count in sorted(Counter(waiting).items())}
 
     def write(self, storage: UPath, *, previous: Plan | None = None) -> UPath:
-        """Write the plan for machines (`.jsonl`) and for people (`.md`), and return the former's path.
+        """Write the plan as JSON lines (`.jsonl`) and Markdown (`.md`), and return the path of the former.
 
-        :param previous: an earlier plan, for what changed since.
-        :raises PlanError: another plan is there under the same id.
+        :param previous: an earlier plan to compare with.
+        :raises PlanError: another plan with the same id exists.
         """
         path = plan_path(storage, self.workspace, self.plan_id)
         content = ("\n".join(record.line() for record in (self.header, *self.actions, *self.spared)) + "\n").encode()
-        self._check_free(path, lambda there: there == content)
-        beside = plan_text_path(path)
-        if not write_once(beside, self.to_markdown(previous=previous).encode()):
-            self._check_free(beside, lambda there: self.sha256.encode() in there)
+        self._check_free(path, lambda found: found == content)
+        text_path = plan_text_path(path)
+        if not write_once(text_path, self.to_markdown(previous=previous).encode()):
+            self._check_free(text_path, lambda found: self.sha256.encode() in found)
         if not write_once(path, content):
-            self._check_free(path, lambda there: there == content)
+            self._check_free(path, lambda found: found == content)
         return path
 
     def _check_free(self, path: UPath, is_ours: Callable[[bytes], bool]) -> None:
-        """Raise if another plan's file is there: an id is too short to be unique."""
+        """Raise PlanError if the file of another plan exists: an id is too short to be unique."""
         with explained("read the plan", path):
-            taken = path.exists() and not is_ours(path.read_bytes())
-        if taken:
+            is_taken = path.exists() and not is_ours(path.read_bytes())
+        if is_taken:
             raise PlanError(
-                f"{path} is there already and is another plan with the id {self.plan_id}, or a damaged one. Nothing "
-                "was overwritten. Make the plan again: it gets another id."
+                f"{path} exists already and is another plan with the id {self.plan_id}, or a damaged one. Nothing "
+                "was overwritten. Create the plan again: it gets another id."
             )
 
     @staticmethod
     def read_header(path: UPath) -> PlanHeader:
-        """Read what a plan was made from, without proving it whole.
+        """Read the header of a plan without verifying the hash.
 
-        :raises PlanTamperedError: it is no plan.
+        :raises PlanTamperedError: the file is not a plan.
         """
         with explained("read the plan", path), path.open(encoding="utf-8") as file:
             first = file.readline()
@@ -122,19 +122,19 @@ class Plan:
             header = PlanHeader.model_validate_json(first)
             check_plan_id(header.plan_id)
         except (ValidationError, PlanError):
-            raise PlanTamperedError(f"{path} is no plan. It was changed or cut short; make a new plan.") from None
+            raise PlanTamperedError(f"{path} is not a plan. It was changed or truncated; create a new plan.") from None
         return header
 
     @classmethod
     def read(cls, path: UPath, *, workspace: str) -> Self:
-        """Read a plan and prove it whole.
+        """Read a plan and verify its hash.
 
-        :raises PlanTamperedError: it was changed.
+        :raises PlanTamperedError: it was changed after its creation.
         :raises WrongWorkspaceError: it is for another workspace.
-        :raises PlanError: it is no plan.
+        :raises PlanError: its format is unknown.
         """
         with explained("read the plan", path):
-            # Names may hold other line ends than ours.
+            # Only \n ends a line: names may contain other line breaks.
             lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
         try:
             header = PlanHeader.model_validate_json(lines[0])
@@ -143,33 +143,36 @@ class Plan:
             spared = [Spared.model_validate(record) for record in records if "kind" not in record]
         except (ValidationError, ValueError, IndexError, TypeError) as error:
             raise PlanTamperedError(
-                f"{path} is no whole plan ({type(error).__name__}). It was changed or cut short; make a new plan."
+                f"{path} is not a complete plan ({type(error).__name__}). It was changed or truncated; create a new "
+                "plan."
             ) from None
         if header.format_version != FORMAT_VERSION:
             raise PlanError(f"{path} has format {header.format_version}; this version reads {FORMAT_VERSION}.")
         if header.workspace != workspace:
             raise WrongWorkspaceError(
                 f"{path} is a plan for the workspace {header.workspace!r}, but the connection opens {workspace!r}. "
-                "Use the connection that the plan was made with."
+                "Use the connection that the plan was created with."
             )
         if path.name != plan_file(header.plan_id):
-            raise PlanTamperedError(f"{path} is the plan {header.plan_id}. It was renamed; make a new plan.")
+            raise PlanTamperedError(f"{path} is the plan {header.plan_id}. It was renamed; create a new plan.")
         if not header.sha256:
-            raise PlanTamperedError(f"{path} carries no hash. It was changed; make a new plan.")
+            raise PlanTamperedError(f"{path} has no hash. It was changed; create a new plan.")
         return cls(header, actions, spared)
 
     def diff(self, previous: Plan) -> PlanDiff:
-        """Return what changed against an earlier plan."""
-        before = {one.action_id: one for one in previous.actions}
-        now = {one.action_id: one for one in self.actions}
-        spared = {one.report: one.reason.value for one in self.spared}
+        """Return the difference from an earlier plan."""
+        before = {action.action_id: action for action in previous.actions}
+        now = {action.action_id: action for action in self.actions}
+        spared = {item.report: item.reason.value for item in self.spared}
         return PlanDiff(
             previous=previous.plan_id,
-            new=tuple(one for action_id, one in now.items() if action_id not in before),
+            new=tuple(action for action_id, action in now.items() if action_id not in before),
             gone=tuple(
-                (one, spared.get(one.report, "settled")) for action_id, one in before.items() if action_id not in now
+                (action, spared.get(action.report, "settled"))
+                for action_id, action in before.items()
+                if action_id not in now
             ),
-            kept=len(before.keys() & now.keys()),
+            unchanged=len(before.keys() & now.keys()),
         )
 
     def summary(self) -> dict[str, Any]:
@@ -183,24 +186,25 @@ class Plan:
             "workspace": self.workspace,
             "snapshot": self.header.snapshot,
             "reports": self.header.reports_in_snapshot,
-            "stale": len({one.report for one in self.actions if one.kind is ActionKind.ARCHIVE_REPORT}),
+            "stale": len({action.report for action in self.actions if action.kind is ActionKind.ARCHIVE_REPORT}),
             "reports_to_archive": kinds[ActionKind.ARCHIVE_REPORT],
             "reports_to_unarchive": kinds[ActionKind.UNARCHIVE_REPORT],
             "schedules_to_delete": kinds[ActionKind.DELETE_SCHEDULE],
-            "due_later": sum(one.reason is SpareReason.GRACE for one in self.spared),
+            "due_later": sum(item.reason is SpareReason.GRACE for item in self.spared),
             "next_due_on": min(self.due_dates, default=None),
-            "runs_saved_a_week": round(sum(one.runs_a_week for one in savings), 1),
-            "hours_saved_a_week": round(sum(one.seconds_a_week or 0 for one in savings) / 3600, 2),
+            "runs_saved_a_week": round(sum(saving.runs_a_week for saving in savings), 1),
+            "hours_saved_a_week": round(sum(saving.seconds_a_week or 0 for saving in savings) / 3600, 2),
             "matching_nothing": [
-                f"{one.field}: {one.value}" for one in self.header.protections or () if one.may_be_a_typo
+                f"{count.field}: {count.value}" for count in self.header.protections or () if count.may_be_a_typo
             ][:_MOST_NAMED],
-            "spared": dict(sorted(Counter(one.reason.value for one in self.spared).items())),
+            "spared": dict(sorted(Counter(item.reason.value for item in self.spared).items())),
         }
 
     def to_markdown(self, *, rows: int = 50, previous: Plan | None = None) -> str:
-        """Return the plan for a person: what would be done, to what, and why; at most so many rows.
+        """Return the plan as Markdown: the actions and the reasons.
 
-        :param previous: an earlier plan, for what changed since.
+        :param rows: the largest number of Reports in the table.
+        :param previous: an earlier plan to compare with.
         """
         diff = self.diff(previous) if previous is not None else None
         text = PlanText(self.header, self.summary(), self.actions, self.spared).render(rows=rows, diff=diff)

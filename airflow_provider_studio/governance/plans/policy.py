@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stale means, as an admin says it: windows, rules for schedules, protections, grace."""
+"""The staleness policy: windows, rules for schedules, protections, the grace period, and the policy in words."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ SHORTER = ("owner_left_days", "empty_days", "never_run_days")
 """Windows that replace `unviewed_days` for some Reports."""
 _ARCHIVING = ("unviewed_days", "unrun_days", "where", *SHORTER)
 _REPLACED = {
-    "grace_nights": "there is no such field any more. Use grace_days, which counts calendar days instead of plans."
+    "grace_nights": "this field no longer exists. Use grace_days, which counts calendar days instead of plans."
 }
-"""Fields of earlier versions, with what to use instead."""
+"""Fields of earlier versions, each with its replacement."""
 PROTECTED = ("protected_reports", "protected_collections", "protected_owners", "protected_names")
 _SHORTER_IN_WORDS = {
     "owner_left_days": "where the owner left the workspace",
@@ -53,36 +53,36 @@ SPARED = {
     "protected_names": "names like",
     "keep_mark": "descriptions with",
 }
-"""What one entry of a policy's protections protects, by field."""
+"""The text before an entry of a policy's protections, by field."""
 
 
 class StalenessPolicy(BaseModel):
-    """When a Report is stale, and which schedules are to go. All conditions must hold; what cannot be proven is spared.
+    """When a Report is stale, and which schedules are deleted. All conditions must hold and be proven.
 
     A Report is stale if it is not archived, is `minimum_age_days` old, was not edited within its window, is *proven*
-    not to have been viewed in it, and, where `unrun_days` is set, was not run by a person for so long. A schedule's
-    runs are no sign of life. Its window is `unviewed_days`, or the shortest of those below that speak of it.
+    not to have been viewed in it, and, if `unrun_days` is set, was not run by a person for that number of days. Runs by
+    a schedule do not count as use. The window is `unviewed_days`, or the shortest window below that applies.
 
-    :param unviewed_days: how long without a view; needs a snapshot at least that old, dated views, or a count of 0.
-    :param unrun_days: how long without a run by a person; None does not look at runs.
-    :param minimum_age_days: younger Reports are left alone.
-    :param owner_left_days: the window of Reports whose owner is no member of the workspace any more.
+    :param unviewed_days: days without a view; needs a snapshot at least that old, dated views, or a count of 0.
+    :param unrun_days: days without a run by a person; None ignores runs.
+    :param minimum_age_days: younger Reports are spared.
+    :param owner_left_days: the window of Reports whose owner is no longer a member of the workspace.
     :param empty_days: the window of Reports without a query.
     :param never_run_days: the window of Reports that never ran.
-    :param where: a condition in SQL over the columns of `facts`, which must hold too.
-    :param failing_schedule_runs: delete a schedule after so many failed runs in a row; its Report stays.
+    :param where: an SQL condition over the columns of `facts`, which must hold too.
+    :param failing_schedule_runs: delete a schedule after this number of consecutive failed runs; its Report stays.
     :param schedules_of_archived: delete the schedules of archived Reports.
     :param grace_days: act on an item only this many calendar days (UTC) after it was first flagged, and if every plan
-        of the same name flagged it since. The date stands in the plan and is never moved to an earlier one.
+        of the same name flagged it since. The date is stored in the plan and never becomes earlier.
     :param retry_refused_days: a Report that Studio refused to change is planned again after this many days, or once it
         is moved, edited or has another owner; 0 plans it every time.
-    :param protected_collections: tokens or names of Collections whose Reports are left alone.
-    :param protected_reports: tokens of Reports that are left alone.
-    :param protected_owners: user names whose Reports are left alone.
-    :param protected_names: patterns of names that are left alone: `*` is any text, `?` is one character, and every
-        other character is itself. Case does not matter, here as in the other protections.
-    :param keep_mark: Reports with this text in their description are left alone; None looks for none.
-    :raises PolicyError: names the field, the value and the mend.
+    :param protected_collections: tokens or names of Collections whose Reports are spared.
+    :param protected_reports: tokens of Reports that are spared.
+    :param protected_owners: user names whose Reports are spared.
+    :param protected_names: patterns of names that are spared: `*` matches any text, `?` one character, and every other
+        character itself. Case is ignored, as in the other protections.
+    :param keep_mark: Reports with this text in their description are spared; None disables the mark.
+    :raises PolicyError: names the field, the value and the fix.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -108,29 +108,29 @@ class StalenessPolicy(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise PolicyError(_explained(error)) from None
+            raise PolicyError(_message(error)) from None
         self._check_combination()
 
     @classmethod
     def of(cls, policy: StalenessPolicy | Mapping[str, Any]) -> StalenessPolicy:
-        """Return the policy that an object or its fields stand for."""
+        """Return a policy from an object or from its fields."""
         return policy if isinstance(policy, StalenessPolicy) else cls(**policy)
 
     @classmethod
     def of_plan(cls, fields: Mapping[str, Any]) -> StalenessPolicy:
-        """Return the policy of a plan that exists, whose waits are over or not as the plan says."""
+        """Return the policy of an existing plan, without fields that no longer exist."""
         return cls(**{name: value for name, value in fields.items() if name not in _REPLACED})
 
     @property
     def archives(self) -> bool:
-        """Whether any Report can be stale by it."""
+        """Whether this policy can archive Reports."""
         return archives_by({name: getattr(self, name) for name in _ARCHIVING})
 
     def window(self, *, owner_left: bool, empty: bool, never_run: bool) -> int | None:
-        """Return for how many days such a Report must not have been viewed or edited; None where no window is set."""
+        """Return the number of days without views and edits for such a Report; None if no window is set."""
         shorter = zip(SHORTER, (owner_left, empty, never_run), strict=True)
         days = [self.unviewed_days, *(getattr(self, name) for name, applies in shorter if applies)]
-        return min((one for one in days if one is not None), default=None)
+        return min((window for window in days if window is not None), default=None)
 
     def protection(
         self,
@@ -142,7 +142,7 @@ class StalenessPolicy(BaseModel):
         name: str | None,
         description: str | None,
     ) -> tuple[SpareReason, str] | None:
-        """Return why such a Report is left alone whatever its use, with the detail; None where it is not."""
+        """Return why a Report is protected, with details; None if it is not."""
         texts = ReportTexts(report, collection, collection_name, owner, name, description)
         found = next(iter(self.protections.of(texts)), None)
         if found is None:
@@ -158,7 +158,7 @@ class StalenessPolicy(BaseModel):
 
     def protecting_pattern(self, name: str | None) -> str | None:
         """Return the pattern that protects a Report of this name."""
-        return next((one for one in self.protected_names if matches(one, name)), None)
+        return next((pattern for pattern in self.protected_names if matches(pattern, name)), None)
 
     @cached_property
     def protections(self) -> Protections:
@@ -186,15 +186,15 @@ class StalenessPolicy(BaseModel):
         for name, example in (("where", "views_90d = 0"), ("keep_mark", "#keep")):
             value = getattr(self, name)
             if value is not None and not value.strip():
-                raise PolicyError(f"policy: {name} is {value!r}. Use a text such as {example}, or None to do without.")
+                raise PolicyError(f"policy: {name} is {value!r}. Use a text such as {example}, or None to disable it.")
 
 
 def archives_by(fields: Mapping[str, Any]) -> bool:
-    """Whether any Report can be stale by a policy's fields, as a plan has them: that policy may not be valid today."""
+    """Whether a policy can archive Reports, by its fields in a plan, which may be invalid in this version."""
     return any(fields.get(name) is not None for name in _ARCHIVING)
 
 
-def _explained(error: ValidationError) -> str:
+def _message(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else "policy"
     if name in _REPLACED:
@@ -202,11 +202,11 @@ def _explained(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         known = ", ".join(StalenessPolicy.model_fields)
         return f"policy: there is no field {name!r}; the fields are {known}."
-    return f"policy: {name} is {first['input']!r}; {first['msg'].lower()}. {_mend(name)}."
+    return f"policy: {name} is {first['input']!r}; {first['msg'].lower()}. {_how_to_fix(name)}."
 
 
-def _mend(name: str) -> str:
-    mends = {
+def _how_to_fix(name: str) -> str:
+    hints = {
         "minimum_age_days": "Use whole days from 0 to 3650",
         "retry_refused_days": "Use whole days from 0 to 3650",
         "grace_days": "Use whole days from 0 to 365",
@@ -216,20 +216,23 @@ def _mend(name: str) -> str:
         "keep_mark": "Use a text such as #keep",
     }
     default = "Use whole days from 1 to 3650" if name.endswith("_days") else "Use a list of non-empty texts"
-    return mends.get(name, default)
+    return hints.get(name, default)
 
 
 @dataclass(frozen=True)
 class PolicyText:
-    """The policy's fields."""
+    """Renders a policy as one sentence, for the approval screen, the plan and the log.
+
+    :param values: the policy's fields.
+    """
 
     values: Mapping[str, Any]
 
     def sentence(self) -> str:
         """Return the policy as one sentence."""
         clauses = [self._stale(), *self._schedules()]
-        said = "; ".join(one for one in clauses if one)
-        return f"{said[:1].upper()}{said[1:]}{self._grace()}{self._never()}."
+        text = "; ".join(clause for clause in clauses if clause)
+        return f"{text[:1].upper()}{text[1:]}{self._grace()}{self._never()}."
 
     def _stale(self) -> str:
         conditions = [*self._windows(), *self._age()]
@@ -245,31 +248,30 @@ class PolicyText:
         return any(self.values[name] is not None for name in names)
 
     def _windows(self) -> list[str]:
-        shorter = [
-            f"{self.values[name]} {where}" for name, where in _SHORTER_IN_WORDS.items() if self.values[name] is not None
-        ]
+        shorter = {where: days for name, where in _SHORTER_IN_WORDS.items() if (days := self.values[name]) is not None}
         unviewed, unrun = self.values["unviewed_days"], self.values["unrun_days"]
-        said = []
+        conditions = []
         if unviewed is not None:
-            fewer = f" ({', '.join(shorter)})" if shorter else ""
-            said.append(f"was not viewed or edited for {unviewed} days{fewer}")
+            fewer = f" ({', '.join(f'{days} {where}' for where, days in shorter.items())})" if shorter else ""
+            conditions.append(f"was not viewed or edited for {unviewed} days{fewer}")
         elif shorter:
-            said.append(f"was not viewed or edited for so many days: {', '.join(shorter)}")
+            days_by_case = (f"{days} days {where}" for where, days in shorter.items())
+            conditions.append(f"was not viewed or edited for {', '.join(days_by_case)}")
         if unrun is not None:
-            said.append(f"was not run by a person for {unrun} days")
-        return said
+            conditions.append(f"was not run by a person for {unrun} days")
+        return conditions
 
     def _age(self) -> list[str]:
         days = self.values["minimum_age_days"]
         return [f"is at least {days} days old"] if days else []
 
     def _schedules(self) -> list[str]:
-        said = []
+        clauses = []
         if self.values["failing_schedule_runs"] is not None:
-            said.append(f"a schedule goes after {self.values['failing_schedule_runs']} failed runs in a row")
+            clauses.append(f"a schedule is deleted after {self.values['failing_schedule_runs']} failed runs in a row")
         if self.values["schedules_of_archived"]:
-            said.append("the schedules of archived Reports go")
-        return said
+            clauses.append("the schedules of archived Reports are deleted")
+        return clauses
 
     def _grace(self) -> str:
         days = self.values["grace_days"]

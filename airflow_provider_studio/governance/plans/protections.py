@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which entries of a policy protect a Report, and how many Reports of a snapshot each entry matches."""
+"""The entries of a policy that protect Reports, and the number of Reports of a snapshot that each matches."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Protection(NamedTuple):
 
     @property
     def reason(self) -> SpareReason:
-        """Why a Report that it matches is spared."""
+        """The reason why a matching Report is spared."""
         return REASONS[self.field]
 
 
@@ -53,29 +53,29 @@ class ReportTexts:
 class Protections:
     """The protections of one policy.
 
-    :param fields: the policy's values by field; `keep_mark` as a list of one or none.
+    :param fields: the policy's values by field; `keep_mark` as a list with at most one element.
     """
 
     def __init__(self, fields: Mapping[str, Iterable[str]]) -> None:
         self.entries = tuple(Protection(field, value) for field in REASONS for value in dict.fromkeys(fields[field]))
-        self._exact = {(one.field, canonical(one.value)): one for one in self.entries if one.field in _EXACT}
-        self._others = [one for one in self.entries if one.field not in _EXACT]
+        self._exact = {(entry.field, canonical(entry.value)): entry for entry in self.entries if entry.field in _EXACT}
+        self._others = [entry for entry in self.entries if entry.field not in _EXACT]
 
     def of(self, report: ReportTexts) -> list[Protection]:
         """Return the entries that protect a Report, those that give the reason first."""
-        wanted: dict[str, set[str | None]] = {
+        texts: dict[str, set[str | None]] = {
             "protected_reports": {report.report},
             "protected_collections": {report.collection, report.collection_name},
             "protected_owners": {report.owner},
         }
-        keys = [(field, canonical(text)) for field, texts in wanted.items() for text in texts if text is not None]
+        keys = [(field, canonical(text)) for field, values in texts.items() for text in values if text is not None]
         found = [self._exact[key] for key in keys if key in self._exact]
-        return found + [one for one in self._others if _covers(one, report)]
+        return found + [entry for entry in self._others if _covers(entry, report)]
 
     def count(self, reports: Iterable[tuple[ReportTexts, bool]]) -> tuple[ProtectionCount, ...]:
-        """Return how many Reports each entry matches.
+        """Return the number of Reports that each entry matches.
 
-        :param reports: each with whether the plan would act on it if it were not protected.
+        :param reports: Reports, each with whether the plan would act on it if it were not protected.
         """
         matched: Counter[Protection] = Counter()
         spared: Counter[Protection] = Counter()
@@ -84,8 +84,8 @@ class Protections:
             matched.update(found)
             spared.update(found if would_act else ())
         return tuple(
-            ProtectionCount(field=one.field, value=one.value, matched=matched[one], spared=spared[one])
-            for one in self.entries
+            ProtectionCount(field=entry.field, value=entry.value, matched=matched[entry], spared=spared[entry])
+            for entry in self.entries
         )
 
 

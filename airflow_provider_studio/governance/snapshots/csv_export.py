@@ -16,7 +16,7 @@ from airflow_provider_studio.governance.errors import GovernanceError
 from airflow_provider_studio.governance.sandbox import SandboxError, Selection, select
 from airflow_provider_studio.governance.snapshots.facts import facts
 from airflow_provider_studio.governance.snapshots.store import Snapshot
-from airflow_provider_studio.governance.storage import write_whole
+from airflow_provider_studio.governance.storage import write_atomically
 from airflow_provider_studio.governance.text import csv_pieces
 
 if TYPE_CHECKING:
@@ -90,4 +90,4 @@ def write_csv(snapshots: Sequence[Snapshot], path: UPath) -> None:
         # Storage may be remote, where DuckDB cannot write.
         rows = itertools.chain.from_iterable(iter(partial(result.fetchmany, 5000), []))
         content = "".join(csv_pieces(header, rows))
-    write_whole(path, content.encode())
+    write_atomically(path, content.encode())

@@ -17,7 +17,7 @@ from upath import UPath
 from airflow_provider_studio.governance import sql
 from airflow_provider_studio.governance.file_names import HISTORY, table_file
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore, open_history, view
-from airflow_provider_studio.governance.storage import explained, file_stamp, write_whole
+from airflow_provider_studio.governance.storage import explained, file_stamp, write_atomically
 
 if TYPE_CHECKING:
     import duckdb
@@ -125,7 +125,7 @@ def _write_newest(snapshots: Sequence[Snapshot]) -> None:
     """Write the newest snapshot's history from that of the previous snapshot, which has one."""
     snapshot, names = snapshots[-1], {file_stamp(stored.taken_at) for stored in snapshots}
     previous = snapshots[-2] if len(snapshots) > 1 else None
-    with open_history(snapshots[-2:], ["reports", "schedules"], memory=sql.NIGHT_MEMORY) as connection:
+    with open_history(snapshots[-2:], ["reports", "schedules"], memory=sql.SNAPSHOT_MEMORY) as connection:
         stamp = "(SELECT max(taken_at) FROM every_report)"
         for table, rows in (("reports", "every_report"), ("schedules", "every_schedule")):
             connection.execute(f"ALTER VIEW {table} RENAME TO {rows}")
@@ -136,13 +136,13 @@ def _write_newest(snapshots: Sequence[Snapshot]) -> None:
             _write(connection, kind, _file(snapshot, kind))
     if previous is not None:
         names |= _snapshots_in(previous)
-    write_whole(snapshot.folder / HISTORY, json.dumps({"version": _VERSION, "snapshots": sorted(names)}).encode())
+    write_atomically(snapshot.folder / HISTORY, json.dumps({"version": _VERSION, "snapshots": sorted(names)}).encode())
 
 
 def _write(connection: duckdb.DuckDBPyConnection, table: str, path: UPath) -> None:
     target = sql.scratch_of(connection) / table_file(table)
     sql.write_parquet(connection, f"SELECT * FROM {table} ORDER BY token", target)
-    write_whole(path, target.read_bytes())
+    write_atomically(path, target.read_bytes())
 
 
 def _file(snapshot: Snapshot, kind: str) -> UPath:

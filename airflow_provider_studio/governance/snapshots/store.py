@@ -37,7 +37,7 @@ from airflow_provider_studio.governance.layout import (
     workspaces_in,
 )
 from airflow_provider_studio.governance.snapshots.schema import TABLES, kinds_of
-from airflow_provider_studio.governance.storage import check_writable, explained, write_whole
+from airflow_provider_studio.governance.storage import check_writable, explained, write_atomically
 
 if TYPE_CHECKING:
     import duckdb
@@ -164,12 +164,12 @@ class SnapshotWriter:
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the tables, then the summary: with it the folder is a snapshot."""
-        with sql.opened(sql.NIGHT_MEMORY, [Path(self._scratch.name)]) as connection:
+        with sql.opened(sql.SNAPSHOT_MEMORY, [Path(self._scratch.name)]) as connection:
             for table in TABLES:
                 self._files[table].close()
                 parquet = self._to_parquet(connection, table)
-                write_whole(self.folder / table_file(table), parquet.read_bytes())
-        write_whole(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())
+                write_atomically(self.folder / table_file(table), parquet.read_bytes())
+        write_atomically(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())
 
     def _to_parquet(self, connection: duckdb.DuckDBPyConnection, table: str) -> Path:
         source, target = Path(self._files[table].name), Path(self._scratch.name) / table_file(table)
@@ -182,7 +182,7 @@ class SnapshotWriter:
 
 @contextmanager
 def open_history(
-    snapshots: Sequence[Snapshot], tables: Sequence[str] = ("reports",), *, memory: str = sql.NIGHTS_MEMORY
+    snapshots: Sequence[Snapshot], tables: Sequence[str] = ("reports",), *, memory: str = sql.HISTORY_MEMORY
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database with a view per table over all rows of these snapshots, which differ in `taken_at`.
 

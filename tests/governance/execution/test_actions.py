@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One act at a time: what is backed up and journaled of it, and what it makes of others that act at the same moment."""
+"""A single action: its backup, its events in the journal, and changes by others at the same time."""
 
 from __future__ import annotations
 
@@ -34,12 +34,14 @@ def plan(governed: Governed) -> Plan:
 
 
 def deletion(plan: Plan) -> Action:
-    return next(one for one in plan.actions if one.schedule)
+    return next(action for action in plan.actions if action.schedule)
 
 
 def archival(plan: Plan, *, scheduled: bool = False) -> Action:
-    wanted = deletion(plan).report
-    return next(one for one in plan.actions if not one.schedule and (one.report == wanted) is scheduled)
+    scheduled_report = deletion(plan).report
+    return next(
+        action for action in plan.actions if not action.schedule and (action.report == scheduled_report) is scheduled
+    )
 
 
 def journal(governed: Governed, plan: Plan) -> Journal:
@@ -47,9 +49,9 @@ def journal(governed: Governed, plan: Plan) -> Journal:
     return Journal(governed.storage, "acme", plan.plan_id, actor={"run": "another"}, sha256=plan.sha256)
 
 
-def told(governed: Governed, action: Action, event: Event) -> list[JournalEvent]:
+def events_of(governed: Governed, action: Action, event: Event) -> list[JournalEvent]:
     events = Audit(governed.storage, "acme").events()
-    return [one for one in events if one.action_id == action.action_id and one.event is event]
+    return [found for found in events if found.action_id == action.action_id and found.event is event]
 
 
 def after_writing(monkeypatch: pytest.MonkeyPatch, action: Action, event: Event, others: Callable[[], Any]) -> None:
@@ -76,7 +78,7 @@ def applied_while(governed: Governed, plan: Plan, others: Callable[[], Any]) -> 
 
 def test_an_archival_says_what_was_before_and_what_is_after(governed: Governed, plan: Plan) -> None:
     governed.apply(plan)
-    (intent,), (done,) = (told(governed, archival(plan), event) for event in (Event.INTENT, Event.DONE))
+    (intent,), (done,) = (events_of(governed, archival(plan), event) for event in (Event.INTENT, Event.DONE))
     before = {"archived": False, "view_count": 5, "edited_at": ago(365).isoformat(), "last_run_at": None}
     assert intent.before == done.before == before
     assert done.after == {"archived": True, "schedules_count": 0}
@@ -86,12 +88,12 @@ def test_an_archival_says_what_was_before_and_what_is_after(governed: Governed, 
 
 
 def test_a_deletion_says_what_was_before_and_what_is_after(governed: Governed, plan: Plan) -> None:
-    one = deletion(plan)
-    live = governed.client.get_schedule(one.report, one.schedule or "")
+    action = deletion(plan)
+    live = governed.client.get_schedule(action.report, action.schedule or "")
     governed.apply(plan)
-    (intent,), (done,) = (told(governed, one, event) for event in (Event.INTENT, Event.DONE))
+    (intent,), (done,) = (events_of(governed, action, event) for event in (Event.INTENT, Event.DONE))
     cron = live.cron().model_dump(mode="json")
-    assert intent.before == done.before == {"schedule": one.schedule, "name": live.name, "cron": cron}
+    assert intent.before == done.before == {"schedule": action.schedule, "name": live.name, "cron": cron}
     assert done.after == {"schedule": None}
     assert (done.http_status, done.model_extra) == (204, {"resumed": False})
 
@@ -125,7 +127,7 @@ def test_a_report_that_comes_back_is_counted_as_such(governed: Governed) -> None
     plan = plan_named(governed.client, governed.storage, [report], kind=ActionKind.UNARCHIVE_REPORT, actor=ACTOR)
     summary = governed.apply(plan, now=utcnow)
     assert (summary.unarchived, summary.archived, summary.schedules_deleted) == (1, 0, 0)
-    (done,) = told(governed, plan.actions[0], Event.DONE)
+    (done,) = events_of(governed, plan.actions[0], Event.DONE)
     assert (done.before["archived"], done.after["archived"]) == (True, False)
 
 
@@ -147,30 +149,30 @@ def test_a_stop_is_journaled_once_with_whether_studio_refused_everything(governe
     governed.control.add_fault("status", method="DELETE", status=403, times=None)
     rails = GuardRails(max_actions=100, max_share=1.0, max_refused_at_first=1)
     assert governed.apply(plan, guard_rails=rails, stop=lambda: None).stopped is not None
-    (stopped,) = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.STOPPED]
+    (stopped,) = [event for event in Audit(governed.storage, "acme").events() if event.event is Event.STOPPED]
     assert stopped.model_extra == {"refused": True}
     assert (stopped.reason or "").startswith("Studio refused the first 1 Reports")
     assert governed.apply(plan, stop=lambda: "a freeze").stopped == "a freeze"
-    *_, frozen = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.STOPPED]
+    *_, frozen = [event for event in Audit(governed.storage, "acme").events() if event.event is Event.STOPPED]
     assert (frozen.reason, frozen.model_extra) == ("a freeze", {"refused": False})
 
 
 def test_a_stop_of_the_service_refuses_nothing(governed: Governed, plan: Plan) -> None:
     governed.control.add_fault("status", method="PATCH", status=503, times=None)
     governed.apply(plan, guard_rails=GuardRails(max_actions=100, max_share=1.0, max_failures_in_a_row=1))
-    (stopped,) = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.STOPPED]
+    (stopped,) = [event for event in Audit(governed.storage, "acme").events() if event.event is Event.STOPPED]
     assert (stopped.reason, stopped.model_extra) == ("1 failures in a row", {"refused": False})
 
 
 def test_once_stopped_the_switch_is_not_asked_again_and_nothing_is_tried(governed: Governed, plan: Plan) -> None:
-    asked: list[int] = []
+    calls: list[int] = []
 
     def stop() -> str:
-        asked.append(1)
+        calls.append(1)
         return "a freeze"
 
     summary = governed.apply(plan, stop=stop)
-    assert (len(asked), summary.stopped, summary.requests_spent) == (1, "a freeze", 0)
+    assert (len(calls), summary.stopped, summary.requests_spent) == (1, "a freeze", 0)
 
 
 # What is backed up
@@ -185,19 +187,19 @@ def add_filter(governed: Governed, report: str) -> None:
 def test_the_filters_of_a_report_are_in_its_backup(governed: Governed, plan: Plan) -> None:
     add_filter(governed, archival(plan).report)
     governed.apply(plan)
-    (intent,) = told(governed, archival(plan), Event.INTENT)
+    (intent,) = events_of(governed, archival(plan), Event.INTENT)
     assert intent.backup is not None
-    assert [one["name"] for one in intent.backup["filters"]] == ["Region"]
+    assert [report_filter["name"] for report_filter in intent.backup["filters"]] == ["Region"]
 
 
 def test_the_filters_of_a_report_that_has_no_link_to_them_are_not_asked_for(governed: Governed, plan: Plan) -> None:
-    one = archival(plan)
-    body = governed.client.get_report(one.report).to_json()
+    action = archival(plan)
+    body = governed.client.get_report(action.report).to_json()
     del body["_links"]["report_filters"]
-    governed.control.add_fault("status", method="GET", path=f"{one.report}$", status=200, body=body, times=None)
+    governed.control.add_fault("status", method="GET", path=f"{action.report}$", status=200, body=body, times=None)
     governed.control.add_fault("status", method="GET", path="/filters$", status=500, times=None)
     assert governed.apply(plan).archived == 1, "the other Report has a link"
-    (intent,) = told(governed, one, Event.INTENT)
+    (intent,) = events_of(governed, action, Event.INTENT)
     assert intent.backup is not None
     assert intent.backup["filters"] == []
 
@@ -208,7 +210,7 @@ def test_filters_that_this_token_cannot_read_are_unknown_and_keep_no_report(
 ) -> None:
     governed.control.add_fault("status", method="GET", path="/filters$", status=status, times=None)
     assert governed.apply(plan).archived == 2
-    (intent,) = told(governed, archival(plan), Event.INTENT)
+    (intent,) = events_of(governed, archival(plan), Event.INTENT)
     assert intent.backup is not None
     assert intent.backup["filters"] is None, "unknown, and not none"
 
@@ -217,22 +219,22 @@ def test_filters_that_this_token_cannot_read_are_unknown_and_keep_no_report(
 def test_filters_that_may_be_read_by_a_retry_keep_their_report_until_then(
     governed: Governed, plan: Plan, status: int
 ) -> None:
-    one = archival(plan)
-    governed.control.add_fault("status", method="GET", path=f"{one.report}/filters$", status=status, times=None)
+    action = archival(plan)
+    governed.control.add_fault("status", method="GET", path=f"{action.report}/filters$", status=status, times=None)
     assert len(governed.apply(plan).failures) == 1
-    assert not governed.control.state()["reports"][one.report]["archived"]
-    assert told(governed, one, Event.INTENT) == []
+    assert not governed.control.state()["reports"][action.report]["archived"]
+    assert events_of(governed, action, Event.INTENT) == []
 
 
 @pytest.mark.parametrize("status", [401, 500])
 def test_subscribers_that_may_be_read_by_a_retry_keep_their_schedule_until_then(
     governed: Governed, plan: Plan, status: int
 ) -> None:
-    one = deletion(plan)
+    action = deletion(plan)
     governed.control.add_fault("status", path="email_report_subscription", status=status, times=None)
     assert len(governed.apply(plan).failures) >= 1
-    assert one.schedule in governed.control.state()["schedules"]
-    assert told(governed, one, Event.INTENT) == []
+    assert action.schedule in governed.control.state()["schedules"]
+    assert events_of(governed, action, Event.INTENT) == []
 
 
 def test_a_schedule_that_was_changed_after_its_backup_is_kept(governed: Governed) -> None:
@@ -255,28 +257,28 @@ def test_a_schedule_that_was_changed_after_its_backup_is_kept(governed: Governed
 
 
 def test_a_schedule_that_is_gone_already_is_skipped_and_its_report_archived(governed: Governed, plan: Plan) -> None:
-    one = deletion(plan)
-    governed.client.delete_schedule(one.report, one.schedule or "")
+    action = deletion(plan)
+    governed.client.delete_schedule(action.report, action.schedule or "")
     governed.control.clear_requests()
     summary = governed.apply(plan)
     assert (dict(summary.skipped), summary.schedules_deleted, summary.archived) == ({"gone": 1}, 1, 2)
-    (skipped,) = told(governed, one, Event.SKIPPED)
+    (skipped,) = events_of(governed, action, Event.SKIPPED)
     assert (skipped.reason, skipped.http_status) == ("gone", None)
-    assert told(governed, one, Event.INTENT) == []
+    assert events_of(governed, action, Event.INTENT) == []
 
 
 @pytest.mark.parametrize(("which", "deleted"), [(deletion, 0), (archival, 2)])
 def test_an_act_that_another_apply_intends_is_left_to_it(
     governed: Governed, plan: Plan, which: Callable[[Plan], Action], deleted: int
 ) -> None:
-    one = which(plan)
+    action = which(plan)
     others = journal(governed, plan)
-    summary = applied_while(governed, plan, lambda: others.write(one, Event.INTENT, backup={"of": "another"}))
+    summary = applied_while(governed, plan, lambda: others.write(action, Event.INTENT, backup={"of": "another"}))
     assert (dict(summary.skipped), summary.archived, summary.schedules_deleted) == ({"another_apply": 1}, 1, deleted)
-    assert not governed.control.state()["reports"][one.report]["archived"]
-    assert [each for each in governed.changes() if one.report in each] == []
-    assert told(governed, one, Event.SKIPPED) == []
-    (intent,) = told(governed, one, Event.INTENT)
+    assert not governed.control.state()["reports"][action.report]["archived"]
+    assert [each for each in governed.changes() if action.report in each] == []
+    assert events_of(governed, action, Event.SKIPPED) == []
+    (intent,) = events_of(governed, action, Event.INTENT)
     assert intent.backup == {"of": "another"}
 
 
@@ -284,30 +286,30 @@ def test_an_act_that_another_apply_intends_is_left_to_it(
 def test_the_effect_of_another_apply_is_not_called_somebody_elses(
     governed: Governed, plan: Plan, which: Callable[[Plan], Action]
 ) -> None:
-    one = which(plan)
+    action = which(plan)
     others = journal(governed, plan)
 
     def act() -> None:
-        others.write(one, Event.INTENT, backup={"of": "another"})
-        if one.schedule:
-            governed.client.delete_schedule(one.report, one.schedule)
+        others.write(action, Event.INTENT, backup={"of": "another"})
+        if action.schedule:
+            governed.client.delete_schedule(action.report, action.schedule)
         else:
-            governed.client.archive_report(one.report)
+            governed.client.archive_report(action.report)
 
     assert applied_while(governed, plan, act).skipped["another_apply"] == 1
-    assert told(governed, one, Event.SKIPPED) == []
+    assert events_of(governed, action, Event.SKIPPED) == []
 
 
 def test_an_archival_by_a_person_is_called_that_though_another_act_is_intended(governed: Governed, plan: Plan) -> None:
-    one, other = archival(plan), deletion(plan)
+    action, other = archival(plan), deletion(plan)
     others = journal(governed, plan)
 
     def act() -> None:
         others.write(other, Event.INTENT, backup={"of": "another"})
-        governed.client.archive_report(one.report)
+        governed.client.archive_report(action.report)
 
     assert applied_while(governed, plan, act).skipped["already_archived"] == 1
-    (skipped,) = told(governed, one, Event.SKIPPED)
+    (skipped,) = events_of(governed, action, Event.SKIPPED)
     assert skipped.reason == "already_archived"
 
 
@@ -315,19 +317,19 @@ def test_an_archival_by_a_person_is_called_that_though_another_act_is_intended(g
 def test_an_act_that_another_apply_journals_first_is_counted_once(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, which: Callable[[Plan], Action]
 ) -> None:
-    one = which(plan)
+    action = which(plan)
     others = journal(governed, plan)
-    after_writing(monkeypatch, one, Event.INTENT, lambda: others.write(one, Event.DONE, http_status=200))
+    after_writing(monkeypatch, action, Event.INTENT, lambda: others.write(action, Event.DONE, http_status=200))
     summary = governed.apply(plan)
     counted = (summary.archived, summary.schedules_deleted, summary.already_done)
-    assert counted == ((2, 1, 1) if one.schedule else (1, 2, 1))
-    (done,) = told(governed, one, Event.DONE)
+    assert counted == ((2, 1, 1) if action.schedule else (1, 2, 1))
+    (done,) = events_of(governed, action, Event.DONE)
     assert done.actor == {"run": "another"}
 
 
 def test_a_lost_response_to_each_delete_is_settled_by_a_look_at_studio(governed: Governed, plan: Plan) -> None:
-    one = deletion(plan)
-    governed.control.add_fault("lose_response", method="DELETE", path=one.schedule, times=None)
+    action = deletion(plan)
+    governed.control.add_fault("lose_response", method="DELETE", path=action.schedule, times=None)
     summary = governed.apply(plan)
     assert (summary.failures, summary.schedules_deleted, summary.archived) == ([], 2, 2)
 
@@ -337,31 +339,34 @@ def test_an_error_that_may_have_come_after_the_effect_is_checked_in_studio(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, status: int, deleted: bool
 ) -> None:
     """A token that is rejected, or may not delete, has not deleted anything, whatever is gone meanwhile."""
-    one = deletion(plan)
+    action = deletion(plan)
 
     def go() -> None:
-        governed.client.delete_schedule(one.report, one.schedule or "")
-        governed.control.add_fault("status", method="DELETE", path=one.schedule, status=status, times=None)
+        governed.client.delete_schedule(action.report, action.schedule or "")
+        governed.control.add_fault("status", method="DELETE", path=action.schedule, status=status, times=None)
 
-    after_writing(monkeypatch, one, Event.INTENT, go)
+    after_writing(monkeypatch, action, Event.INTENT, go)
     summary = governed.apply(plan)
     assert len(summary.failures) == (0 if deleted else 1)
-    assert [each.http_status for each in told(governed, one, Event.DONE)] == ([status] if deleted else [])
+    assert [each.http_status for each in events_of(governed, action, Event.DONE)] == ([status] if deleted else [])
 
 
 def test_a_schedule_that_goes_while_a_retry_deletes_it_is_deleted(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The earlier try may have sent the request that deleted it."""
-    one = deletion(plan)
-    governed.control.add_fault("status", method="DELETE", path=one.schedule, status=403, times=1)
+    action = deletion(plan)
+    governed.control.add_fault("status", method="DELETE", path=action.schedule, status=403, times=1)
     assert len(governed.apply(plan).failures) == 1
     after_writing(
-        monkeypatch, one, Event.RESUMED, lambda: governed.client.delete_schedule(one.report, one.schedule or "")
+        monkeypatch,
+        action,
+        Event.RESUMED,
+        lambda: governed.client.delete_schedule(action.report, action.schedule or ""),
     )
     summary = governed.apply(plan)
     assert (summary.schedules_deleted, dict(summary.skipped), summary.archived) == (1, {}, 1)
-    (done,), (resumed,) = (told(governed, one, event) for event in (Event.DONE, Event.RESUMED))
+    (done,), (resumed,) = (events_of(governed, action, event) for event in (Event.DONE, Event.RESUMED))
     assert done.http_status == 404
     assert resumed.before == done.before
 
@@ -374,14 +379,14 @@ def test_an_effect_whose_outcome_was_not_journaled_is_said_by_the_retry(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, which: Callable[[Plan], Action]
 ) -> None:
     governed.apply(plan)
-    one = which(plan)
-    (journal(governed, plan).folder / f"{one.action_id}.done.json").unlink()
+    action = which(plan)
+    (journal(governed, plan).folder / f"{action.action_id}.done.json").unlink()
     governed.control.clear_requests()
     summary = governed.apply(plan)
     assert (summary.already_done, summary.archived + summary.schedules_deleted, summary.failures) == (3, 1, [])
     assert governed.changes() == []
-    (done,) = told(governed, one, Event.DONE)
-    assert done.after == ({"schedule": None} if one.schedule else {"archived": True})
+    (done,) = events_of(governed, action, Event.DONE)
+    assert done.after == ({"schedule": None} if action.schedule else {"archived": True})
     assert (done.before, done.http_status, done.model_extra) == (None, None, {"resumed": True})
 
 
@@ -402,9 +407,9 @@ def test_an_intent_without_an_effect_is_carried_out_by_the_retry(
 def test_a_run_of_a_schedule_that_an_earlier_try_deleted_is_no_sign_of_life(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, deletions: int
 ) -> None:
-    one = deletion(plan)
+    action = deletion(plan)
     governed.control.set_clock(ago(-2))  # both schedules fire since the plan
-    first = plan.actions[0].report == one.report
+    first = plan.actions[0].report == action.report
     write, _ = killing(2 * deletions + (0 if first else 2), "after")
     monkeypatch.setattr(journal_module, "write_once", write)
     with pytest.raises(Killed):
@@ -412,32 +417,32 @@ def test_a_run_of_a_schedule_that_an_earlier_try_deleted_is_no_sign_of_life(
     monkeypatch.undo()
     summary = governed.apply(plan)
     assert (dict(summary.skipped), summary.failures) == ({}, [])
-    assert governed.control.state()["reports"][one.report]["archived"]
+    assert governed.control.state()["reports"][action.report]["archived"]
 
 
 def test_a_run_by_a_person_is_a_sign_of_life_after_an_earlier_try_too(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = deletion(plan)
-    write, _ = killing(2 if plan.actions[0].report == one.report else 4, "after")
+    action = deletion(plan)
+    write, _ = killing(2 if plan.actions[0].report == action.report else 4, "after")
     monkeypatch.setattr(journal_module, "write_once", write)
     with pytest.raises(Killed):
         governed.apply(plan)
     monkeypatch.undo()
     governed.control.set_clock(ago(-0.01))
-    governed.client.create_report_run(one.report)
+    governed.client.create_report_run(action.report)
     assert governed.apply(plan).skipped["run"] == 2
-    assert not governed.control.state()["reports"][one.report]["archived"]
+    assert not governed.control.state()["reports"][action.report]["archived"]
 
 
 @pytest.mark.parametrize(("count", "reason"), [(None, "rescheduled"), (0, None)])
 def test_only_a_report_that_surely_has_no_schedules_is_spared_their_list(
     governed: Governed, plan: Plan, count: int | None, reason: str | None
 ) -> None:
-    one = archival(plan)
-    governed.control.add_schedule(one.report)
-    body = {**governed.client.get_report(one.report).to_json(), "schedules_count": count}
-    governed.control.add_fault("status", method="GET", path=f"{one.report}$", status=200, body=body, times=None)
+    action = archival(plan)
+    governed.control.add_schedule(action.report)
+    body = {**governed.client.get_report(action.report).to_json(), "schedules_count": count}
+    governed.control.add_fault("status", method="GET", path=f"{action.report}$", status=200, body=body, times=None)
     assert governed.apply(plan).skipped[reason] == (1 if reason else 0)
 
 
@@ -445,24 +450,24 @@ def test_only_a_report_that_surely_has_no_schedules_is_spared_their_list(
 def test_an_archival_that_came_about_despite_an_error_is_done_with_that_status(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    one = archival(plan)
+    action = archival(plan)
 
     def go() -> None:
-        governed.client.archive_report(one.report)
-        governed.control.add_fault("status", path=f"{one.report}/archive", status=status, times=None)
+        governed.client.archive_report(action.report)
+        governed.control.add_fault("status", path=f"{action.report}/archive", status=status, times=None)
 
-    after_writing(monkeypatch, one, Event.INTENT, go)
+    after_writing(monkeypatch, action, Event.INTENT, go)
     summary = governed.apply(plan)
     assert (summary.archived, summary.failures) == (2, [])
-    (done,) = told(governed, one, Event.DONE)
+    (done,) = events_of(governed, action, Event.DONE)
     assert (done.http_status, done.after) == (status, {"archived": True, "schedules_count": 0})
 
 
 def test_an_archival_whose_every_response_is_lost_is_done_without_a_status(governed: Governed, plan: Plan) -> None:
-    one = archival(plan)
-    governed.control.add_fault("lose_response", path=f"{one.report}/archive", times=None)
+    action = archival(plan)
+    governed.control.add_fault("lose_response", path=f"{action.report}/archive", times=None)
     assert governed.apply(plan).archived == 2
-    (done,) = told(governed, one, Event.DONE)
+    (done,) = events_of(governed, action, Event.DONE)
     assert done.http_status is None
 
 
@@ -470,35 +475,35 @@ def test_an_archival_whose_every_response_is_lost_is_done_without_a_status(gover
 def test_an_archival_that_the_token_may_not_do_is_no_ones_effect(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    one = archival(plan)
+    action = archival(plan)
 
     def go() -> None:
-        governed.client.archive_report(one.report)
-        governed.control.add_fault("status", path=f"{one.report}/archive", status=status, times=None)
+        governed.client.archive_report(action.report)
+        governed.control.add_fault("status", path=f"{action.report}/archive", status=status, times=None)
 
-    after_writing(monkeypatch, one, Event.INTENT, go)
+    after_writing(monkeypatch, action, Event.INTENT, go)
     assert len(governed.apply(plan).failures) == 1
-    assert told(governed, one, Event.DONE) == []
+    assert events_of(governed, action, Event.DONE) == []
 
 
 def test_a_response_that_does_not_say_whether_it_is_archived_is_checked_in_studio(
     governed: Governed, plan: Plan
 ) -> None:
-    one = archival(plan)
-    body = {"token": one.report}
-    governed.control.add_fault("status", path=f"{one.report}/archive", status=200, body=body, times=1)
+    action = archival(plan)
+    body = {"token": action.report}
+    governed.control.add_fault("status", path=f"{action.report}/archive", status=200, body=body, times=1)
     summary = governed.apply(plan)
     assert (summary.archived, len(summary.failures)) == (1, 1), "the request had no effect"
-    assert "was to be archived, but Studio says archived=False" in summary.failures[0]
+    assert "should be archived now, but Studio returns archived=False" in summary.failures[0]
 
 
 def test_a_report_that_is_gone_is_journaled_so_for_each_of_its_actions(governed: Governed, plan: Plan) -> None:
-    one = deletion(plan)
-    governed.control.remove_report(one.report)
+    action = deletion(plan)
+    governed.control.remove_report(action.report)
     assert governed.apply(plan).skipped == {"gone": 3}
     for action in plan.actions:
-        if action.report == one.report:
-            (skipped,) = told(governed, action, Event.SKIPPED)
+        if action.report == action.report:
+            (skipped,) = events_of(governed, action, Event.SKIPPED)
             assert (skipped.reason, skipped.http_status) == ("gone", 404)
 
 
@@ -506,15 +511,15 @@ def test_a_report_that_is_gone_is_journaled_so_for_each_of_its_actions(governed:
 def test_what_goes_right_before_the_act_is_skipped_with_what_was_seen_before(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, which: Callable[[Plan], Action]
 ) -> None:
-    one = which(plan)
+    action = which(plan)
 
     def go() -> None:
-        if one.schedule:
-            governed.client.delete_schedule(one.report, one.schedule)
+        if action.schedule:
+            governed.client.delete_schedule(action.report, action.schedule)
         else:
-            governed.control.remove_report(one.report)
+            governed.control.remove_report(action.report)
 
-    after_writing(monkeypatch, one, Event.INTENT, go)
+    after_writing(monkeypatch, action, Event.INTENT, go)
     assert governed.apply(plan).skipped == {"gone": 1}
-    (skipped,), (intent,) = (told(governed, one, event) for event in (Event.SKIPPED, Event.INTENT))
+    (skipped,), (intent,) = (events_of(governed, action, event) for event in (Event.SKIPPED, Event.INTENT))
     assert (skipped.reason, skipped.http_status, skipped.before) == ("gone", 404, intent.before)

@@ -34,7 +34,7 @@ def plan(governed: Governed) -> Plan:
 
 def events(governed: Governed, plan: Plan) -> list[str]:
     folder = governed.storage / "journals" / "workspace=acme" / f"plan={plan.plan_id}"
-    return sorted(one.name for one in folder.iterdir()) if folder.exists() else []
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
 def read(governed: Governed, plan: Plan, name: str) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def read(governed: Governed, plan: Plan, name: str) -> dict[str, Any]:
 
 def scheduled_and_plain(plan: Plan) -> tuple[str, str]:
     """Return the planned Report that has schedules, and one that has none."""
-    scheduled = next(one.report for one in plan.actions if one.schedule)
+    scheduled = next(action.report for action in plan.actions if action.schedule)
     return scheduled, next(report for report in plan.reports if report != scheduled)
 
 
@@ -53,7 +53,7 @@ def test_exactly_the_plan_is_carried_out(governed: Governed, plan: Plan) -> None
     summary = governed.apply(plan)
     after = governed.control.state()
     assert (summary.archived, summary.schedules_deleted, summary.failures) == (3, 2, [])
-    archived = {token for token, one in after["reports"].items() if one["archived"]}
+    archived = {token for token, report in after["reports"].items() if report["archived"]}
     assert archived == set(plan.reports)
     assert set(before["schedules"]) - set(after["schedules"]) == {one.schedule for one in plan.actions if one.schedule}
     assert summary.requests_spent == governed.control.requests_sent()
@@ -62,8 +62,8 @@ def test_exactly_the_plan_is_carried_out(governed: Governed, plan: Plan) -> None
 def test_schedules_go_before_their_report(governed: Governed, plan: Plan) -> None:
     governed.apply(plan)
     scheduled, _ = scheduled_and_plain(plan)
-    changes = [one for one in governed.changes() if scheduled in one]
-    assert [one.split()[0] for one in changes] == ["DELETE", "DELETE", "PATCH"]
+    changes = [change for change in governed.changes() if scheduled in change]
+    assert [change.split()[0] for change in changes] == ["DELETE", "DELETE", "PATCH"]
 
 
 def test_a_stale_report_costs_three_requests_and_one_with_schedules_five_and_six_for_each(
@@ -89,7 +89,7 @@ def test_the_backup_holds_everything_that_an_undo_needs_and_no_presigned_address
     governed: Governed, plan: Plan
 ) -> None:
     scheduled, _ = scheduled_and_plain(plan)
-    action = next(one for one in plan.actions if one.schedule)
+    action = next(action for action in plan.actions if action.schedule)
     live = governed.client.get_schedule(scheduled, action.schedule or "")
     governed.apply(plan)
     backup = read(governed, plan, f"{action.action_id}.intent.json")["backup"]
@@ -131,7 +131,7 @@ def revive(how: str, governed: Governed, report: str) -> None:
         case "edited":
             control.change_report(report, edited_at=ago(0).isoformat())
         case "moved":
-            other = [one.token for one in governed.client.list_collections()][1]
+            other = [collection.token for collection in governed.client.list_collections()][1]
             control.change_report(report, collection=other)
         case "protected":
             control.change_report(report, name="do not touch: keep")
@@ -173,7 +173,7 @@ def test_what_studio_does_not_tell_is_no_leave_to_act(governed: Governed, plan: 
 
 def test_a_schedule_without_machine_values_is_kept_with_its_report(governed: Governed, plan: Plan) -> None:
     scheduled, _ = scheduled_and_plain(plan)
-    listed = [one.to_json() | {"_forms": {}} for one in governed.client.list_schedules(scheduled)]
+    listed = [schedule.to_json() | {"_forms": {}} for schedule in governed.client.list_schedules(scheduled)]
     body = {"_embedded": {"report_schedules": listed}, "pagination": {"total_pages": 1}}
     governed.control.add_fault("status", path=f"{scheduled}/schedules$", status=200, body=body, times=None)
     summary = governed.apply(plan)
@@ -244,7 +244,7 @@ def test_many_failures_in_a_row_stop_the_rest(governed: Governed, plan: Plan) ->
 def test_a_token_that_is_revoked_on_the_way_stops_at_once(governed: Governed, plan: Plan) -> None:
     governed.control.add_fault("status", method="PATCH", status=401, times=None)
     summary = governed.apply(plan)
-    assert summary.stopped == "the token is not valid any more"
+    assert summary.stopped == "the token is no longer valid"
     assert len(summary.failures) == 1
 
 
@@ -253,7 +253,7 @@ def test_an_archive_that_did_not_happen_is_not_called_done(governed: Governed, p
     live = governed.client.get_report(report).to_json()
     governed.control.add_fault("status", path=f"{report}/archive", status=200, body=live, times=1)
     summary = governed.apply(plan)
-    assert "Studio says archived=False" in summary.failures[0]
+    assert "Studio returns archived=False" in summary.failures[0]
     assert governed.apply(plan).archived == 1
 
 
@@ -276,11 +276,13 @@ def killing(at: int, when: str) -> tuple[Callable[..., bool], list[int]]:
 def undisturbed(governed: Governed) -> dict[str, Any]:
     """What the world of `plan` looks like when everything goes well."""
     state = governed.control.state()
-    dead = {token for token, one in state["reports"].items() if one["name"].startswith("Dead")}
+    dead = {token for token, report in state["reports"].items() if report["name"].startswith("Dead")}
     expected = governed.state()
     expected["archived"] = sorted(dead)
-    expected["schedules"] = [one for one in expected["schedules"] if one[0] not in dead]
-    expected["subscriptions"] = [one for one in expected["subscriptions"] if one[0] not in dead]
+    expected["schedules"] = [schedule for schedule in expected["schedules"] if schedule[0] not in dead]
+    expected["subscriptions"] = [
+        subscription for subscription in expected["subscriptions"] if subscription[0] not in dead
+    ]
     return expected
 
 

@@ -61,7 +61,7 @@ def test_a_rejected_token_stops_at_once_whatever_was_done_before() -> None:
     counted = failures()
     counted.success()
     rejected = StudioAuthenticationError(401, method="GET", path="/x")
-    assert counted.failure("a", rejected, expected=True) == "the token is not valid any more"
+    assert counted.failure("a", rejected, expected=True) == "the token is no longer valid"
 
 
 def test_refused_reports_at_the_beginning_stop_the_work_at_the_limit() -> None:

@@ -99,17 +99,21 @@ def everything_is_journaled(bench: Bench, state: ActionState, *, without: str | 
     :param without: the Report that came alive; its actions are skipped.
     """
     states = Audit(bench.governed.storage, "acme").states(bench.plan.plan_id)
-    wanted = {one.action_id: ActionState.SKIPPED if one.report == without else state for one in bench.plan.actions}
-    return states == wanted
+    expected = {
+        action.action_id: ActionState.SKIPPED if action.report == without else state for action in bench.plan.actions
+    }
+    return states == expected
 
 
 def effect_without(bench: Bench, report: str | None) -> dict[str, Any]:
     """What the plan does if it leaves one Report alone."""
     before, effect = bench.before, bench.effect
-    kept = {name: [one for one in before[name] if one[0] == report] for name in ("schedules", "subscriptions")}
+    untouched = {
+        name: [entry for entry in before[name] if entry[0] == report] for name in ("schedules", "subscriptions")
+    }
     return {
-        "archived": [one for one in effect["archived"] if one != report],
-        **{name: sorted([*effect[name], *rows]) for name, rows in kept.items()},
+        "archived": [token for token in effect["archived"] if token != report],
+        **{name: sorted([*effect[name], *rows]) for name, rows in untouched.items()},
     }
 
 
@@ -144,7 +148,7 @@ def test_whatever_goes_wrong_on_the_way_apply_and_undo_end_where_they_should(
 def test_the_property_would_notice_an_undo_that_forgets_something(bench: Bench, kind: ActionKind) -> None:
     bench.begin_again()
     bench.governed.apply(bench.plan)
-    forgotten = next(one.action_id for one in bench.plan.actions if one.kind is kind)
+    forgotten = next(action.action_id for action in bench.plan.actions if action.kind is kind)
     for path in bench.journal.glob(f"{forgotten}.*"):
         path.unlink()
     bench.governed.undo(bench.plan)

@@ -34,7 +34,7 @@ def states(governed: Governed, plan: Plan) -> dict[str, ActionState]:
 
 @pytest.mark.parametrize(
     ("days", "match"),
-    [(8, "made at 2026-06-01 03:00 UTC, 8 days ago; max_age_days allows 7"), (-1, "a clock was wrong, then or now")],
+    [(8, "created at 2026-06-01 03:00 UTC, 8 days ago; max_age_days allows 7"), (-1, "a clock was wrong, then or now")],
 )
 def test_a_plan_that_is_too_old_or_from_the_future_is_refused(
     governed: Governed, plan: Plan, days: int, match: str
@@ -45,7 +45,7 @@ def test_a_plan_that_is_too_old_or_from_the_future_is_refused(
 
 
 def test_a_share_of_one_collection(governed: Governed) -> None:
-    other = [one.token for one in governed.client.list_collections()][1]
+    other = [collection.token for collection in governed.client.list_collections()][1]
     governed.report("Dead", collection=other)
     for number in range(3):
         governed.report(f"Alive {number}", edited_at=ago(1).isoformat(), collection=other)
@@ -72,17 +72,17 @@ def test_texts_that_are_no_guard_rails(values: dict[str, Any], match: str) -> No
 
 
 def test_the_stop_switch_is_asked_before_each_action(governed: Governed, plan: Plan) -> None:
-    asked: list[int] = []
+    calls: list[int] = []
 
     def stop() -> str | None:
-        asked.append(len(governed.changes()))
+        calls.append(len(governed.changes()))
         return "a freeze" if len(governed.changes()) == 2 else None
 
     summary = governed.apply(plan, stop=stop)
     assert (summary.stopped, len(governed.changes())) == ("a freeze", 2)
-    assert asked[-1] == 2
-    stopped = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.STOPPED]
-    assert [one.reason for one in stopped] == ["a freeze"]
+    assert calls[-1] == 2
+    stopped = [event for event in Audit(governed.storage, "acme").events() if event.event is Event.STOPPED]
+    assert [event.reason for event in stopped] == ["a freeze"]
     governed.apply(plan)
     assert set(states(governed, plan).values()) == {ActionState.DONE}
 
@@ -135,7 +135,7 @@ def racing(governed: Governed, monkeypatch: pytest.MonkeyPatch, when: Event, oth
 def test_a_schedule_that_somebody_else_deletes_first_is_not_called_ours(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    action = next(one for one in plan.actions if one.schedule)
+    action = next(action for action in plan.actions if action.schedule)
 
     def delete(name: str) -> None:
         if action.action_id in name:
@@ -144,9 +144,13 @@ def test_a_schedule_that_somebody_else_deletes_first_is_not_called_ours(
     racing(governed, monkeypatch, Event.INTENT, delete)
     summary = governed.apply(plan)
     assert (dict(summary.skipped), summary.schedules_deleted, summary.archived) == ({"gone": 1}, 1, 2)
-    fate = next(one for one in Audit(governed.storage, "acme").fates(_written(governed, plan)) if one.action == action)
-    assert fate.last is not None
-    assert (fate.state, fate.last.http_status) == (ActionState.SKIPPED, 404)
+    status = next(
+        found
+        for found in Audit(governed.storage, "acme").action_statuses(_written(governed, plan))
+        if found.action == action
+    )
+    assert status.last is not None
+    assert (status.state, status.last.http_status) == (ActionState.SKIPPED, 404)
     undone = governed.undo(plan)
     assert (len(undone.schedules_recreated), undone.already) == (1, 1), "what others deleted is not ours to bring back"
 
@@ -159,7 +163,7 @@ def _written(governed: Governed, plan: Plan) -> str:
 def test_a_report_that_somebody_else_deletes_first_is_skipped(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = next(one for one in plan.actions if not one.baseline.schedules)
+    plain = next(action for action in plan.actions if not action.baseline.schedules)
     racing(
         governed,
         monkeypatch,
@@ -173,7 +177,7 @@ def test_a_report_that_somebody_else_deletes_first_is_skipped(
 def test_a_schedule_made_between_the_last_look_and_the_archive_is_told(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = next(one for one in plan.actions if not one.baseline.schedules)
+    plain = next(action for action in plan.actions if not action.baseline.schedules)
     racing(
         governed,
         monkeypatch,
@@ -182,11 +186,11 @@ def test_a_schedule_made_between_the_last_look_and_the_archive_is_told(
     )
     summary = governed.apply(plan)
     assert summary.archived == 2
-    assert f"Report {plain.report} is archived and has 1 schedules" in summary.warnings[0]
+    assert f"Report {plain.report} is archived but has 1 schedules" in summary.warnings[0]
 
 
 def test_an_edited_schedule_is_a_sign_of_life_of_its_report(governed: Governed, plan: Plan) -> None:
-    action = next(one for one in plan.actions if one.schedule)
+    action = next(action for action in plan.actions if action.schedule)
     live = governed.client.get_schedule(action.report, action.schedule or "")
     values = live.machine_values().model_dump(mode="json")
     changed = live.machine_values().model_validate({**values, "cron": {**values["cron"], "minute": 45}})
@@ -207,19 +211,19 @@ def test_a_lost_answer_to_an_archive_is_held_against_studio(
 def test_a_lost_answer_to_a_delete_is_journaled_with_its_status(governed: Governed, plan: Plan) -> None:
     governed.control.add_fault("lose_response", method="DELETE", times=1)
     assert governed.apply(plan).schedules_deleted == 2
-    done = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.DONE]
-    assert sorted(one.http_status or 0 for one in done if one.action_id.startswith("delete")) == [204, 404]
+    done = [event for event in Audit(governed.storage, "acme").events() if event.event is Event.DONE]
+    assert sorted(event.http_status or 0 for event in done if event.action_id.startswith("delete")) == [204, 404]
 
 
 def test_every_event_says_who_when_what_before_after_and_the_status(governed: Governed, plan: Plan) -> None:
     governed.apply(plan, actor={"dag": "d", "run": "r", "task": "t", "try": "1", "approver": "ada"})
-    for one in Audit(governed.storage, "acme").events():
-        assert one.actor == {"dag": "d", "run": "r", "task": "t", "try": "1", "approver": "ada"}
-        assert one.action is not None
-        assert one.before is not None
-        if one.event is Event.DONE:
-            assert one.after is not None
-            assert one.http_status in {200, 202, 204}
+    for event in Audit(governed.storage, "acme").events():
+        assert event.actor == {"dag": "d", "run": "r", "task": "t", "try": "1", "approver": "ada"}
+        assert event.action is not None
+        assert event.before is not None
+        if event.event is Event.DONE:
+            assert event.after is not None
+            assert event.http_status in {200, 202, 204}
 
 
 def test_forbidden_half_way_leaves_the_rest_and_a_retry_ends_it(governed: Governed, plan: Plan) -> None:
@@ -238,8 +242,8 @@ def test_a_report_whose_kept_schedule_is_settled_is_not_archived_by_a_retry(
     from tests.conftest import Killed
     from tests.governance.execution.test_apply import killing
 
-    scheduled = next(one.report for one in plan.actions if one.schedule)
-    listed = [one.to_json() | {"_forms": {}} for one in governed.client.list_schedules(scheduled)]
+    scheduled = next(action.report for action in plan.actions if action.schedule)
+    listed = [schedule.to_json() | {"_forms": {}} for schedule in governed.client.list_schedules(scheduled)]
     page = {"_embedded": {"report_schedules": listed}, "pagination": {"total_pages": 1}}
     governed.control.add_fault("status", path=f"{scheduled}/schedules$", status=200, body=page, times=None)
     scheduled_first = plan.actions[0].report == scheduled
@@ -257,14 +261,14 @@ def test_a_clock_that_is_put_back_loses_no_event(governed: Governed, plan: Plan)
     governed.control.add_fault("status", method="PATCH", status=403, times=None)
     for _ in range(3):
         governed.apply(plan, now=lambda: governed.now)
-    failed = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.FAILED]
+    failed = [event for event in Audit(governed.storage, "acme").events() if event.event is Event.FAILED]
     assert len(failed) == 6, "two Reports, three times, all at one instant"
 
 
 def test_a_delete_that_did_not_happen_is_not_called_done(governed: Governed, plan: Plan) -> None:
     governed.control.add_fault("status", method="DELETE", status=204, body={"said": "done"}, times=1)
     first = governed.apply(plan)
-    assert "is still there after Studio was asked to delete it" in first.failures[0]
+    assert "still exists after Studio accepted its deletion" in first.failures[0]
     assert (first.schedules_deleted, first.archived) == (1, 1)
     assert governed.apply(plan).schedules_deleted == 1
 
@@ -274,7 +278,7 @@ def test_what_a_second_apply_took_over_comes_back_even_if_the_first_found_it_gon
 ) -> None:
     before = governed.state()
     governed.apply(plan)
-    action = next(one for one in plan.actions if one.schedule)
+    action = next(action for action in plan.actions if action.schedule)
     journal = Journal(governed.storage, "acme", plan.plan_id, actor={})
     (journal.folder / f"{action.action_id}.done.json").unlink()  # the second was killed before it could say so
     journal.write(action, Event.RESUMED)

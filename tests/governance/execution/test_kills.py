@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGKILL at every boundary of the journal, one after the other; then a retry. Run with `-s` to see the table."""
+"""SIGKILL at every boundary of the journal, in sequence; then a retry. Run with `-s` to see the table."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class Bench:
         """What is now is what each round begins with."""
         self.world = self.governed.control.save()
         if self.journal.exists():
-            shutil.copytree(self.journal, self.folder / "kept")
+            shutil.copytree(self.journal, self.folder / "copy")
 
     def begin_again(self) -> None:
         self.governed.control.restore(self.world)
         self.governed.control.clear_requests()
         shutil.rmtree(self.journal, ignore_errors=True)
-        if (self.folder / "kept").exists():
-            shutil.copytree(self.folder / "kept", self.journal)
+        if (self.folder / "copy").exists():
+            shutil.copytree(self.folder / "copy", self.journal)
 
     def work(self, doing: str) -> Work:
         return work_of(self.governed.emulator, self.governed.storage, self.path, self.folder / "passed", doing)
@@ -93,7 +93,7 @@ def bench(governed: Governed, tmp_path: Path) -> Bench:
     return Bench(governed, folder)
 
 
-def kill_everywhere(bench: Bench, doing: str, retry: Callable[[], Any], wanted: dict[str, Any]) -> list[str]:
+def kill_everywhere(bench: Bench, doing: str, retry: Callable[[], Any], expected: dict[str, Any]) -> list[str]:
     """Kill at each boundary, retry, and return a row for each: what it left, and whether all is as if undisturbed."""
     bench.begin_again()
     assert finish(start(bench.work(doing))) == 0
@@ -108,7 +108,7 @@ def kill_everywhere(bench: Bench, doing: str, retry: Callable[[], Any], wanted: 
         summary = retry()
         changes = bench.governed.changes()
         good = (
-            bench.governed.state() == wanted
+            bench.governed.state() == expected
             and not summary.failures
             and len(changes) == len(set(changes)) + doubles(bench.plan, doing)
             and not naked
@@ -119,7 +119,7 @@ def kill_everywhere(bench: Bench, doing: str, retry: Callable[[], Any], wanted: 
 
 
 def doubles(plan: Plan, doing: str) -> int:
-    """How many requests look alike in an undisturbed run: one Report's new schedules, and their subscriptions."""
+    """The number of equal requests in an undisturbed run: one Report's new schedules, and their subscriptions."""
     return 0 if doing == "apply" else 2
 
 
@@ -159,7 +159,7 @@ def test_storage_that_fails_right_before_or_after_an_act_loses_nothing(bench: Be
 def test_two_applies_of_one_plan_at_once_end_as_one(bench: Bench, round_: int) -> None:
     bench.begin_again()
     together = [start(replace(bench.work("apply"), concurrency=1 + round_)) for _ in range(2)]
-    assert [finish(one) for one in together] == [0, 0]
+    assert [finish(process) for process in together] == [0, 0]
     assert bench.governed.apply(bench.plan).failures == [], "whatever both left to each other"
     assert bench.governed.state() == bench.effect
     states = Audit(bench.governed.storage, "acme").states(bench.plan.plan_id)
@@ -172,8 +172,8 @@ def test_two_applies_at_once_and_one_of_them_killed(bench: Bench) -> None:
     for kill_at in (5, 13, 22):
         bench.begin_again()
         together = [start(replace(bench.work("apply"), kill_at=kill_at)), start(bench.work("apply"))]
-        for one in together:
-            finish(one)
+        for process in together:
+            finish(process)
         assert bench.governed.apply(bench.plan).failures == []
         assert bench.governed.state() == bench.effect
         assert bench.without_backup() == []

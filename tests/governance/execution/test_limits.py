@@ -152,7 +152,7 @@ def test_each_collection_has_its_own_share() -> None:
 
 def test_reports_in_no_collection_are_a_share_of_those_in_none() -> None:
     rails = GuardRails(max_share=1.0, max_collection_share=0.5)
-    nowhere = [action(one, baseline=baseline(collection=None)) for one in reports(2)]
+    nowhere = [action(report, baseline=baseline(collection=None)) for report in reports(2)]
     assert refusal(rails, plan_of(*nowhere, reports_by_collection={"": 4})) is None
     assert refusal(rails, plan_of(*nowhere, reports_by_collection={"": 3})) is not None
 
@@ -160,7 +160,7 @@ def test_reports_in_no_collection_are_a_share_of_those_in_none() -> None:
 def test_schedules_of_archived_reports_are_no_share_of_a_collection() -> None:
     """Its Reports are counted without the archived ones."""
     rails = GuardRails(max_share=1.0, max_collection_share=0.5)
-    archived = [action(one, "5c", baseline=baseline(archived=True)) for one in reports(4)]
+    archived = [action(report, "5c", baseline=baseline(archived=True)) for report in reports(4)]
     assert refusal(rails, plan_of(*archived, action("0f"), reports_by_collection={COLLECTION: 2})) is None
 
 
@@ -181,7 +181,7 @@ def test_a_plan_as_old_as_allowed_passes_and_no_older() -> None:
     assert refusal(rails, plan, after=timedelta(days=2, hours=12)) is None
     said = refusal(rails, plan, after=timedelta(days=2, hours=12, seconds=1))
     assert said is not None
-    assert "was made at 2026-06-01 03:00 UTC, 2 days ago; max_age_days allows 2.5" in said
+    assert "was created at 2026-06-01 03:00 UTC, 2 days ago; max_age_days allows 2.5" in said
     assert UNTOUCHED in said
 
 
@@ -190,7 +190,7 @@ def test_clocks_may_differ_by_an_hour_and_no_more() -> None:
     assert refusal(rails, plan, after=-timedelta(hours=1)) is None
     said = refusal(rails, plan, after=-timedelta(hours=1, seconds=1))
     assert said is not None
-    assert "was made at 2026-06-01 03:00 UTC, but it is 2026-06-01 01:59 UTC here: a clock was wrong" in said
+    assert "was created at 2026-06-01 03:00 UTC, but it is 2026-06-01 01:59 UTC here: a clock was wrong" in said
     assert UNTOUCHED in said
 
 

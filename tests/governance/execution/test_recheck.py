@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_studio.client.models import Report, Schedule
-from airflow_provider_studio.governance.execution.recheck import Live, reason_to_skip
+from airflow_provider_studio.governance.execution.recheck import LiveReport, reason_to_skip
 from airflow_provider_studio.governance.plans.models import Action, ActionKind, Rule
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from tests.governance.nights import NOW
@@ -29,7 +29,7 @@ def schedule(token: str = FIRST, *, cron: dict[str, Any] | None = None, **fields
     return Schedule.parse({"token": token, "_forms": {"edit": {"input": form}}, **_plain(fields)})
 
 
-def live(*schedules: Schedule, ran: dict[str, datetime] | None = None, **fields: Any) -> Live:
+def live(*schedules: Schedule, ran: dict[str, datetime] | None = None, **fields: Any) -> LiveReport:
     """Return the Report that the plan saw, except for these fields."""
     owner = fields.pop("owner", "ada")
     values = {
@@ -45,11 +45,11 @@ def live(*schedules: Schedule, ran: dict[str, datetime] | None = None, **fields:
         **fields,
     }
     report = Report.parse(_plain(values))
-    return Live(report, {one.token: one for one in schedules}, (ran or {}).get)
+    return LiveReport(report, {schedule.token: schedule for schedule in schedules}, (ran or {}).get)
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: one.isoformat() if isinstance(one, datetime) else one for name, one in values.items()}
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
 
 
 def seen(schedule: str | None = None, *, known: tuple[str, ...] = (), **fields: Any) -> Action:

@@ -35,7 +35,7 @@ def refuse(
 
 
 def archived(governed: Governed) -> set[str]:
-    return {token for token, one in governed.control.state()["reports"].items() if one["archived"]}
+    return {token for token, report in governed.control.state()["reports"].items() if report["archived"]}
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -48,7 +48,7 @@ def test_refusals_at_the_head_of_a_plan_stop_no_other_report(governed: Governed,
     assert (summary.archived, summary.stopped) == (14, None)
     if status != 404:  # which says that the Report is gone
         assert (len(summary.failures), summary.refused) == (5, 5)
-        assert all(f"answered {status}" in one for one in summary.failures)
+        assert all(f"answered {status}" in failure for failure in summary.failures)
 
 
 @pytest.mark.parametrize("what", ["$", "/schedules$", "/schedules/[0-9a-f]+$", "/schedules/[0-9a-f]+/subscriptions$"])
@@ -89,7 +89,7 @@ def test_a_revoked_token_stops_at_once(governed: Governed) -> None:
     plan = planned(governed, 8)
     governed.control.add_fault("status", method="PATCH", status=401, times=None)
     summary = governed.apply(plan, guard_rails=DEFAULTS)
-    assert (summary.stopped, len(summary.failures)) == ("the token is not valid any more", 1)
+    assert (summary.stopped, len(summary.failures)) == ("the token is no longer valid", 1)
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -153,16 +153,20 @@ def test_a_refusal_is_journaled_and_listed_by_the_audit(governed: Governed) -> N
     refuse(governed, plan.reports[0])
     governed.apply(plan)
     audit = Audit(governed.storage, "acme")
-    (failed,) = [one for one in audit.events() if one.event is Event.FAILED]
+    (failed,) = [event for event in audit.events() if event.event is Event.FAILED]
     assert (failed.report, failed.http_status) == (plan.reports[0], 403)
-    assert [one.state for one in audit.fates(plan.plan_id)] == [ActionState.FAILED, ActionState.DONE, ActionState.DONE]
+    assert [status.state for status in audit.action_statuses(plan.plan_id)] == [
+        ActionState.FAILED,
+        ActionState.DONE,
+        ActionState.DONE,
+    ]
 
 
 # What the next plans make of it.
 
 
 def spared(plan: Plan) -> dict[str, str]:
-    return {one.report: one.detail for one in plan.spared if one.reason is SpareReason.REFUSED}
+    return {item.report: item.detail for item in plan.spared if item.reason is SpareReason.REFUSED}
 
 
 def refused_once(governed: Governed, reports: int = 7, refused: int = 5) -> Plan:
@@ -198,14 +202,14 @@ def test_a_refused_report_is_tried_again_after_a_week_last_of_all_and_does_not_f
     plan = governed.plan()
     assert plan.reports[0] == later
     assert set(plan.reports[1:]) == set(first.reports[:5])
-    notes = {fact.meaning for one in plan.actions[1:] for fact in one.evidence if fact.field == "refused"}
-    assert all(one.startswith("refused on 2026-06-01 with 403") for one in notes)
+    notes = {fact.meaning for action in plan.actions[1:] for fact in action.evidence if fact.field == "refused"}
+    assert all(note.startswith("refused on 2026-06-01 with 403") for note in notes)
     assert "refused on 2026-06-01 with 403" in plan.to_markdown()
     plan.write(governed.storage)
     summary = governed.apply(plan)
     assert (summary.archived, summary.failures, len(summary.refused_again)) == (1, [], 5)
     governed.night(-8)
-    assert all(one.startswith("refused on 2026-06-08") for one in spared(governed.plan()).values())
+    assert all(detail.startswith("refused on 2026-06-08") for detail in spared(governed.plan()).values())
 
 
 def test_another_refusal_than_the_known_one_is_a_failure(governed: Governed) -> None:
@@ -259,7 +263,7 @@ def test_a_refused_report_in_its_grace_does_not_begin_it_again(governed: Governe
         governed.night(-day)
         plan = governed.plan(grace_days=1)
         plan.write(governed.storage)
-        assert set(spared(plan)) == {one.report for one in plan.spared}
+        assert set(spared(plan)) == {item.report for item in plan.spared}
     governed.night(-8)
     assert len(governed.plan(grace_days=1).actions) == 1
 
@@ -304,7 +308,7 @@ def test_what_failed_with_the_service_is_planned_last(governed: Governed) -> Non
 def test_a_damaged_event_of_an_earlier_plan_does_not_stop_the_next(governed: Governed) -> None:
     first = refused_once(governed, 2, 1)
     folder = governed.storage / "journals" / "workspace=acme" / f"plan={first.plan_id}"
-    (event,) = [one for one in folder.iterdir() if ".failed-" in one.name]
+    (event,) = [path for path in folder.iterdir() if ".failed-" in path.name]
     event.write_text("{")
     governed.night(-1)
     assert governed.plan().reports == first.reports[:1]
@@ -321,7 +325,7 @@ def test_a_refused_schedule_of_a_living_report_is_left_alone_too(governed: Gover
     governed.night(-1)
     second = governed.plan(**policy)
     assert second.actions == ()
-    assert [(one.report, one.reason) for one in second.spared] == [(report, SpareReason.REFUSED)] * 2
+    assert [(item.report, item.reason) for item in second.spared] == [(report, SpareReason.REFUSED)] * 2
 
 
 # Taking back, and what a person names.
@@ -338,7 +342,7 @@ def test_refusals_stop_no_other_action_of_an_undo(governed: Governed) -> None:
 
 @pytest.mark.parametrize(
     ("status", "failures", "reason"),
-    [(401, 1, "the token is not valid any more"), (503, 5, "5 failures in a row")],
+    [(401, 1, "the token is no longer valid"), (503, 5, "5 failures in a row")],
 )
 def test_an_undo_stops_when_it_is_not_a_matter_of_the_reports(
     governed: Governed, status: int, failures: int, reason: str

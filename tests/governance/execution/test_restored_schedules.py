@@ -40,8 +40,8 @@ def test_a_difference_stays_a_failure_until_a_person_fixes_it(governed: Governed
 def test_a_difference_does_not_keep_a_reports_other_schedules_away(governed: Governed) -> None:
     report = scheduled(governed, 2)
     plan = deleted(governed, report)
-    first = min(one.action_id for one in plan.actions)
-    backup = next(one for one in Audit(governed.storage, "acme").events() if one.action_id == first).backup
+    first = min(action.action_id for action in plan.actions)
+    backup = next(event for event in Audit(governed.storage, "acme").events() if event.action_id == first).backup
     assert backup is not None
     path = governed.storage / "journals" / "workspace=acme" / f"plan={plan.plan_id}" / f"{first}.intent.json"
     event = json.loads(path.read_text())
@@ -57,7 +57,7 @@ def test_a_name_and_a_timeout_that_studio_fills_in_are_no_difference(governed: G
     report = scheduled(governed, 1, name=None)
     plan = deleted(governed, report)
     assert governed.undo(plan).failures == []
-    assert [one["name"] for one in governed.control.state()["schedules"].values()] == ["Untitled schedule"]
+    assert [schedule["name"] for schedule in governed.control.state()["schedules"].values()] == ["Untitled schedule"]
 
 
 # Lost responses
@@ -90,8 +90,8 @@ def test_a_schedule_whose_creation_was_not_confirmed_is_found_again_and_not_doub
         governed.control.clear_faults()
     governed.undo(plan)
     assert count(governed, report) == 2
-    undone = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.UNDONE]
-    assert len({one.after["schedule"] for one in undone}) == 2, "each is another"
+    undone = [event for event in Audit(governed.storage, "acme").events() if event.event is Event.UNDONE]
+    assert len({event.after["schedule"] for event in undone}) == 2, "each is another"
 
 
 @pytest.mark.parametrize("kind", ["lose_response", "garbage", "html", "truncate"])
@@ -108,7 +108,11 @@ def test_a_schedule_of_a_person_is_not_taken_for_the_lost_one(governed: Governed
     state = governed.control.state()["schedules"]
     assert len(state) == 3
     for token in others:
-        assert not [one for one in governed.control.state()["subscriptions"].values() if one["schedule"] == token]
+        assert not [
+            subscription
+            for subscription in governed.control.state()["subscriptions"].values()
+            if subscription["schedule"] == token
+        ]
         governed.client.delete_schedule(report, token)
     assert governed.undo(plan).failures == []
     assert governed.state() == before
@@ -135,7 +139,7 @@ def test_of_two_that_may_be_the_lost_one_neither_is_taken(governed: Governed) ->
     (lost,) = governed.client.list_schedules(report)
     twin = governed.client.create_schedule(report, lost.machine_values()).token
     (failure,) = governed.undo(plan).failures
-    assert f"any of {', '.join(sorted([lost.token, twin]))}. Delete those that are too many" in failure
+    assert f"any of {', '.join(sorted([lost.token, twin]))}. Delete the surplus ones" in failure
     assert count(governed, report) == 2
     governed.client.delete_schedule(report, twin)
     assert governed.undo(plan).failures == []
@@ -201,8 +205,8 @@ def test_what_another_action_restored_is_not_taken_for_one_that_was_refused(
     assert (len(summary.failures), count(governed, report)) == (2 if subscriptions_fail else 1, 1)
     assert governed.undo(plan).failures == []
     assert governed.state() == before
-    undone = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.UNDONE]
-    assert len({one.after["schedule"] for one in undone}) == 2, "each is another"
+    undone = [event for event in Audit(governed.storage, "acme").events() if event.event is Event.UNDONE]
+    assert len({event.after["schedule"] for event in undone}) == 2, "each is another"
 
 
 def test_a_retry_gives_a_schedule_its_subscriptions_before_it_creates_one_that_was_refused(governed: Governed) -> None:
@@ -212,9 +216,9 @@ def test_a_retry_gives_a_schedule_its_subscriptions_before_it_creates_one_that_w
     plan = deleted(governed, report)
     governed.control.add_fault("status", method="POST", path="/schedules$", status=400, times=1)
     governed.control.add_fault("status", method="POST", path="/subscriptions$", status=500, times=1)
-    first, second, third = sorted(one.action_id for one in plan.actions)
+    first, second, third = sorted(action.action_id for action in plan.actions)
     summary = governed.undo(plan)
-    assert [one.split(":")[0] for one in summary.failures] == [first, second]
+    assert [failure.split(":")[0] for failure in summary.failures] == [first, second]
     assert summary.not_tried == [third]
     assert governed.undo(plan).failures == []
     assert delivered(governed, report) == before
@@ -242,12 +246,12 @@ def test_a_schedule_that_an_earlier_try_named_is_taken_although_a_person_made_an
     assert len(governed.undo(plan).failures) == 1
     (named,) = governed.client.list_schedules(report)
     twin = governed.client.create_schedule(report, named.machine_values()).token
-    assert not any("may have been restored" in one for one in governed.undo(plan).failures)
-    (failed, *_) = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.UNDO_FAILED]
+    assert not any("may have been restored" in failure for failure in governed.undo(plan).failures)
+    (failed, *_) = [event for event in Audit(governed.storage, "acme").events() if event.event is Event.UNDO_FAILED]
     assert failed.after == {"schedule": named.token}
     governed.client.delete_schedule(report, twin)
     summary = governed.undo(plan)
     assert (summary.failures, count(governed, report)) == ([], 1)
     assert delivered(governed, report) == {6: ["csv_attachments_enabled"]}
-    (undone, *_) = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.UNDONE]
+    (undone, *_) = [event for event in Audit(governed.storage, "acme").events() if event.event is Event.UNDONE]
     assert undone.after["schedule"] == named.token

@@ -16,7 +16,7 @@ from airflow_provider_studio.governance.storage import utcnow
 from tests.governance.conftest import ACTOR, Governed
 from tests.governance.schedules import CSV, PDF, count, deleted, delivered, posted, scheduled
 
-# A Report's schedules one after the other
+# A Report's schedules in sequence
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_failed_response_about_one_schedules_subscriptions_moves_none_to_anoth
     report = scheduled(governed, 3)
     before = delivered(governed, report)
     plan = deleted(governed, report)
-    first, second, third = sorted(one.action_id for one in plan.actions)
+    first, second, third = sorted(action.action_id for action in plan.actions)
     governed.control.add_fault(**fault, path="/subscriptions$")
     summary = governed.undo(plan)
     assert summary.not_tried == [second, third]
@@ -69,7 +69,7 @@ def test_a_schedule_that_is_refused_does_not_keep_its_reports_others_away(govern
 def test_a_subscription_is_not_posted_while_another_schedule_is_the_newest(governed: Governed) -> None:
     report = scheduled(governed, 2)
     plan = deleted(governed, report)
-    first, _second = sorted(one.action_id for one in plan.actions)
+    first, _second = sorted(action.action_id for action in plan.actions)
     governed.control.add_fault("status", method="POST", path="/subscriptions$", status=500)
     governed.undo(plan)
     governed.control.advance(timedelta(hours=1))
@@ -78,18 +78,20 @@ def test_a_subscription_is_not_posted_while_another_schedule_is_the_newest(gover
     assert len(summary.failures) == 1
     assert f"schedule {others} is newer, and Studio would add it to that one. Add it in Studio" in summary.failures[0]
     assert delivered(governed, report)[17] == []
-    missing = next(token for token, one in governed.control.state()["schedules"].items() if token != others)
+    missing = next(token for token, schedule in governed.control.state()["schedules"].items() if token != others)
     governed.client.delete_schedule(report, others)
     assert governed.undo(plan).failures == [], "once it is the newest again"
     assert missing in governed.control.state()["schedules"]
-    assert first in {one.action_id for one in Audit(governed.storage, "acme").events() if one.event is Event.RESUMED}
+    assert first in {
+        event.action_id for event in Audit(governed.storage, "acme").events() if event.event is Event.RESUMED
+    }
 
 
 def test_without_the_time_a_schedule_was_made_no_subscription_is_posted(governed: Governed) -> None:
     report = scheduled(governed, 1)
     plan = deleted(governed, report)
-    kept = governed.control.add_schedule(report, cron={"hour": 17})
-    rows = [one.to_json() for one in governed.client.list_schedules(report)]
+    other = governed.control.add_schedule(report, cron={"hour": 17})
+    rows = [schedule.to_json() for schedule in governed.client.list_schedules(report)]
     for row in rows:
         del row["created_at"]
     governed.control.add_fault(
@@ -101,9 +103,9 @@ def test_without_the_time_a_schedule_was_made_no_subscription_is_posted(governed
         times=None,
     )
     (failure,) = governed.undo(plan).failures
-    assert "which one that is is unknown" in failure
+    assert "Studio adds it to the newest schedule, which is unknown" in failure
     assert delivered(governed, report) == {6: [], 17: []}
-    assert kept in governed.control.state()["schedules"]
+    assert other in governed.control.state()["schedules"]
 
 
 @pytest.mark.parametrize("way", ["oldest", "first"])
@@ -111,11 +113,11 @@ def test_a_subscription_that_joined_another_schedule_is_taken_away_and_reported(
     report = scheduled(governed, 1)
     plan = deleted(governed, report)
     governed.control.set_quirks(subscription_joins=way)
-    kept = governed.control.add_schedule(report, cron={"hour": 17})
+    other = governed.control.add_schedule(report, cron={"hour": 17})
     governed.client.create_subscription(report, CSV)
     for _ in range(2):
         (failure,) = governed.undo(plan).failures
-        assert f"Studio added it to schedule {kept}; it was deleted from there again" in failure
+        assert f"Studio added it to schedule {other}; it was deleted there" in failure
         assert delivered(governed, report) == {17: ["csv_attachments_enabled"], 6: []}, "the one of a person stays"
 
 
@@ -129,7 +131,7 @@ def test_a_stray_that_cannot_be_deleted_is_named(governed: Governed) -> None:
     (stray,) = governed.control.state()["subscriptions"]
     assert f"subscription {stray} could not be deleted from there" in failure
     (again,) = governed.undo(plan).failures
-    assert "one that delivers the same is new on schedule" in again
+    assert "has a new one with the same options since this undo began" in again
     assert list(governed.control.state()["subscriptions"]) == [stray], "no second one"
 
 
@@ -139,7 +141,7 @@ def test_a_stray_that_nothing_names_is_reported_and_left(governed: Governed) -> 
     governed.control.set_quirks(subscription_joins="oldest", subscription_self_link=False)
     governed.control.add_schedule(report, cron={"hour": 17})
     (failure,) = governed.undo(plan).failures
-    assert "no link says whether this undo made it" in failure
+    assert "it is unknown whether this undo created it" in failure
     for _ in range(2):
         assert len(governed.undo(plan).failures) == 1
     assert delivered(governed, report) == {17: ["csv_attachments_enabled"], 6: []}
@@ -173,14 +175,16 @@ def test_a_subscription_that_is_stored_otherwise_is_not_posted_again(governed: G
 
 def test_a_subscription_that_a_person_adds_elsewhere_meanwhile_is_left_alone(governed: Governed) -> None:
     report = scheduled(governed, 1)
-    kept = governed.control.add_schedule(report, cron={"hour": 17})
+    other = governed.control.add_schedule(report, cron={"hour": 17})
     plan = plan_named(
         governed.client,
         governed.storage,
         [report],
         kind=ActionKind.DELETE_SCHEDULE,
         actor=ACTOR,
-        schedules=[next(one.token for one in governed.client.list_schedules(report) if one.token != kept)],
+        schedules=[
+            next(schedule.token for schedule in governed.client.list_schedules(report) if schedule.token != other)
+        ],
     )
     governed.apply(plan, now=utcnow)
     governed.client.create_subscription(report, PDF)

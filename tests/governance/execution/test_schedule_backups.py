@@ -43,13 +43,13 @@ def test_parameters_come_back_whatever_they_are_called(
     summary = governed.undo(deleted(governed, report))
     assert summary.failures == []
     assert governed.state() == before
-    assert [one["params"] for one in governed.control.state()["schedules"].values()] == [parameters]
+    assert [schedule["params"] for schedule in governed.control.state()["schedules"].values()] == [parameters]
 
 
 def test_a_schedule_whose_parameters_are_told_in_two_ways_is_kept(governed: Governed) -> None:
     report = scheduled(governed, 1, params={"type": "new"})
     plan = plan_named(governed.client, governed.storage, [report], kind=ActionKind.DELETE_SCHEDULE, actor=ACTOR)
-    (row,) = (one.to_json() for one in governed.client.list_schedules(report))
+    (row,) = (schedule.to_json() for schedule in governed.client.list_schedules(report))
     rows = {"_embedded": {"report_schedules": [{**row, "parameters": {}}]}}
     governed.control.add_fault("status", method="GET", path="/schedules$", status=200, body=rows, times=None)
     summary = governed.apply(plan, now=utcnow)
@@ -106,9 +106,9 @@ def test_subscribers_that_cannot_be_read_are_unknown_and_keep_no_schedule(govern
     for event in Audit(governed.storage, "acme").events():
         if event.event is Event.INTENT:
             assert event.backup is not None
-            (kept,) = event.backup["subscriptions"]
-            assert kept["subscribers"] is None
-            assert "answered 4" in kept["unreadable"]
+            (stored,) = event.backup["subscriptions"]
+            assert stored["subscribers"] is None
+            assert "answered 4" in stored["unreadable"]
 
 
 def test_all_pages_of_a_subscriptions_subscribers_are_in_the_backup(governed: Governed) -> None:
@@ -118,7 +118,7 @@ def test_all_pages_of_a_subscriptions_subscribers_are_in_the_backup(governed: Go
         body = {"_embedded": {"memberships": rows}}
         governed.control.add_fault("status", path="/email_report", status=200, body=body, times=1)
     deleted(governed, report)
-    (intent,) = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.INTENT]
+    (intent,) = [event for event in Audit(governed.storage, "acme").events() if event.event is Event.INTENT]
     assert intent.backup is not None
     listed = intent.backup["subscriptions"][0]["subscribers"]["email_subscription_memberships"]
     assert listed == [row for page in pages for row in page]

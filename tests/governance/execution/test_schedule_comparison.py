@@ -54,7 +54,7 @@ def test_a_schedule_that_is_as_it_was_differs_in_nothing(cron: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    ("now", "wanted"),
+    ("now", "expected"),
     [
         ({"cron": {**DAILY, "hour": 7}}, ["cron.hour was 6 and is 7"]),
         ({"cron": {**DAILY, "minute": 0}}, ["cron.minute was 15 and is 0"]),
@@ -69,13 +69,13 @@ def test_a_schedule_that_is_as_it_was_differs_in_nothing(cron: dict[str, Any]) -
         ({"parameters": {"a": 1, "region": 2}}, ["params.a was missing and is 1", "params.region was 'EU' and is 2"]),
     ],
 )
-def test_each_field_that_differs_is_told_with_both_values(now: dict[str, Any], wanted: list[str]) -> None:
-    assert differences(backup(), live(**now)) == wanted
+def test_each_field_that_differs_is_told_with_both_values(now: dict[str, Any], expected: list[str]) -> None:
+    assert differences(backup(), live(**now)) == expected
 
 
 def test_all_that_differs_is_told_at_once() -> None:
-    told = differences(backup(), live({**DAILY, "hour": 7}, name="Other", timeout=90, parameters={}))
-    assert [one.split()[0] for one in told] == ["cron.hour", "name", "params.region", "timeout"]
+    found = differences(backup(), live({**DAILY, "hour": 7}, name="Other", timeout=90, parameters={}))
+    assert [difference.split()[0] for difference in found] == ["cron.hour", "name", "params.region", "timeout"]
 
 
 @pytest.mark.parametrize("value", [1, "1", True, 1.0, None, [1], {"a": 1}])
@@ -103,8 +103,8 @@ def test_a_name_and_a_timeout_that_only_the_live_row_has_are_compared() -> None:
 
 
 def test_a_live_schedule_whose_values_or_parameters_are_unknown_is_not_called_the_same() -> None:
-    (told,) = differences(backup(), Schedule.parse({"token": "0", "_forms": {}}))
-    assert told.startswith("its values are unknown (Schedule 0")
+    (found,) = differences(backup(), Schedule.parse({"token": "0", "_forms": {}}))
+    assert found.startswith("its values are unknown (Schedule 0")
     body = live(parameters={}).to_json()
     del body["parameters"], body["_forms"]["edit"]["input"]["report_schedule"]["params"]
     assert differences(backup(params={}), Schedule.parse(body)) == ["its parameters are unknown"]
@@ -167,7 +167,7 @@ def test_a_name_a_timeout_and_a_time_zone_do_not_decide() -> None:
 
 
 @pytest.mark.parametrize(
-    ("was", "now", "wanted"),
+    ("was", "now", "expected"),
     [
         ((6, 15), (6, 45), True),
         ((6, 15), (6, 46), False),
@@ -184,19 +184,19 @@ def test_a_name_a_timeout_and_a_time_zone_do_not_decide() -> None:
     ],
 )
 def test_a_time_of_day_may_have_been_rounded_by_half_an_hour(
-    was: tuple[int, int | None], now: tuple[int, int], wanted: bool
+    was: tuple[int, int | None], now: tuple[int, int], expected: bool
 ) -> None:
     before = {**DAILY, "hour": was[0], "minute": was[1]}
-    assert may_be(backup(before), live({**DAILY, "hour": now[0], "minute": now[1]})) is wanted
+    assert may_be(backup(before), live({**DAILY, "hour": now[0], "minute": now[1]})) is expected
 
 
 @pytest.mark.parametrize(
-    ("was", "now", "wanted"),
+    ("was", "now", "expected"),
     [(15, 45, True), (50, 10, True), (10, 50, True), (0, 30, True), (59, 0, True), (5, 5, True)],
 )
-def test_a_minute_of_the_hour_is_near_any_other(was: int, now: int, wanted: bool) -> None:
+def test_a_minute_of_the_hour_is_near_any_other(was: int, now: int, expected: bool) -> None:
     """No two minutes of an hour are farther apart than one may be rounded."""
-    assert may_be(backup({**HOURLY, "minute": was}), live({**HOURLY, "minute": now})) is wanted
+    assert may_be(backup({**HOURLY, "minute": was}), live({**HOURLY, "minute": now})) is expected
 
 
 def test_a_time_that_one_of_them_does_not_have_is_not_compared() -> None:
@@ -220,7 +220,7 @@ def test_of_several_the_one_with_the_fewest_differences_is_it_whatever_the_order
 
 def test_of_two_that_differ_equally_none_is_taken_and_both_are_named() -> None:
     twins = [live(token="b", name="Other"), live(token="a", name="Another"), live(token="c", name="X", timeout=1)]
-    with pytest.raises(StudioResponseError, match=r"Schedule 5c4ed0000001 may .* as any of a, b\. Delete those"):
+    with pytest.raises(StudioResponseError, match=r"Schedule 5c4ed0000001 may .* as any of a, b\. Delete the surplus"):
         find_restored(backup(), twins)
 
 

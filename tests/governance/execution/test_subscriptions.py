@@ -20,7 +20,7 @@ NONE = {"csv_attachments_enabled": False, "pdf_attachments_enabled": False}
 
 
 def there(*options: dict[str, Any]) -> list[Subscription]:
-    return [Subscription.parse({**one, "email_subscriber_count": 3}) for one in options]
+    return [Subscription.parse({**each, "email_subscriber_count": 3}) for each in options]
 
 
 def test_what_a_subscription_delivers_are_its_switches_alone() -> None:
@@ -29,7 +29,7 @@ def test_what_a_subscription_delivers_are_its_switches_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "present", "missing", "altered"),
+    ("expected", "present", "missing", "altered"),
     [
         ([], [], [], 0),
         ([CSV], [CSV], [], 0),
@@ -47,9 +47,9 @@ def test_what_a_subscription_delivers_are_its_switches_alone() -> None:
     ],
 )
 def test_each_wanted_subscription_is_there_once_or_missing_or_altered(
-    wanted: list[Any], present: list[Any], missing: list[Any], altered: int
+    expected: list[Any], present: list[Any], missing: list[Any], altered: int
 ) -> None:
-    found, said = module._compared(wanted, there(*present))
+    found, said = module._compared(expected, there(*present))
     assert (list(found), len(said)) == (missing, altered)
 
 
@@ -60,8 +60,8 @@ def test_one_that_is_there_otherwise_stands_for_the_one_that_it_is_most_like() -
     missing, altered = module._compared([far, near], there(stored))
     assert missing == [far]
     (said,) = altered
-    wanted, came = said.split(" came back with ")
-    assert wanted == (
+    expected, came = said.split(" came back with ")
+    assert expected == (
         "a subscription with csv_attachments_enabled=True, data_tables_enabled=False, pdf_attachments_enabled=True"
     )
     assert came == "pdf_attachments_enabled=False"
@@ -100,4 +100,4 @@ def made(token: str, minutes: float | None) -> Schedule:
 def test_the_newest_schedules_are_known_only_where_all_say_when_they_were_made(
     schedules: list[tuple[str, float | None]], newest: list[str] | None
 ) -> None:
-    assert module._newest([made(*one) for one in schedules]) == newest
+    assert module._newest([made(*schedule) for schedule in schedules]) == newest

@@ -63,7 +63,7 @@ def test_everything_comes_back(governed: Governed, plan: Plan, before: dict[str,
 
 def test_reports_come_back_before_their_schedules(governed: Governed, plan: Plan) -> None:
     governed.undo(plan)
-    kinds = [one.rsplit("/", 1)[-1] for one in governed.changes()]
+    kinds = [change.rsplit("/", 1)[-1] for change in governed.changes()]
     assert kinds == ["unarchive"] * 3 + ["schedules", "subscriptions"] * 2
 
 
@@ -125,10 +125,12 @@ def test_people_whom_the_api_cannot_subscribe_are_counted(governed: Governed) ->
     governed.apply(plan)
     summary = governed.undo(plan)
     assert list(summary.subscribers_to_add.values()) == [4]
-    intent = next(one for one in Audit(governed.storage, "acme").events() if one.action_id.startswith("delete"))
+    intent = next(event for event in Audit(governed.storage, "acme").events() if event.action_id.startswith("delete"))
     assert intent.backup is not None
-    kept = intent.backup["subscriptions"][0]["subscribers"]
-    assert kept["email_subscription_memberships"] == [{"email": "ada@example.com"}], "for whoever adds them again"
+    subscribers = intent.backup["subscriptions"][0]["subscribers"]
+    assert subscribers["email_subscription_memberships"] == [{"email": "ada@example.com"}], (
+        "for whoever adds them again"
+    )
 
 
 @pytest.mark.parametrize("status", [400, 403, 422])
@@ -139,16 +141,16 @@ def test_a_schedule_that_an_admins_policy_refuses_is_reported_with_the_reason(
     governed.control.add_fault("status", method="POST", path="/schedules$", status=status, body=body, times=1)
     summary = governed.undo(plan)
     assert len(summary.failures) == 1
-    assert "an admin's frequency policy or missing rights may be why" in summary.failures[0]
+    assert "the cause may be an admin's frequency policy or missing permissions" in summary.failures[0]
     assert "This frequency is not allowed" in summary.failures[0]
     assert (summary.unarchived, len(summary.schedules_recreated)) == (3, 1)
-    (failed,) = [one for one in Audit(governed.storage, "acme").events() if one.event is Event.UNDO_FAILED]
+    (failed,) = [event for event in Audit(governed.storage, "acme").events() if event.event is Event.UNDO_FAILED]
     assert failed.http_status == status
     assert governed.undo(plan).failures == [], "once it is allowed"
 
 
 def test_what_comes_back_otherwise_than_it_was_is_told_field_by_field(governed: Governed, plan: Plan) -> None:
-    action = next(one for one in plan.actions if one.schedule)
+    action = next(action for action in plan.actions if action.schedule)
     backup = Journal(governed.storage, "acme", plan.plan_id, actor={}).read(action.action_id, Event.INTENT)["backup"]
     other = backup["schedule"] | {"token": "feedfacecafe"}
     form = other["_forms"]["edit"]["input"]["report_schedule"]
@@ -211,15 +213,15 @@ def test_a_plan_can_be_applied_undone_and_planned_anew(governed: Governed, plan:
     assert governed.state() == before
 
 
-def told(governed: Governed, action: Action, event: Event) -> list[JournalEvent]:
+def events_of(governed: Governed, action: Action, event: Event) -> list[JournalEvent]:
     events = Audit(governed.storage, "acme").events()
-    return [one for one in events if one.action_id == action.action_id and one.event is event]
+    return [found for found in events if found.action_id == action.action_id and found.event is event]
 
 
 def test_the_summary_counts_each_kind_and_nothing_twice(governed: Governed, plan: Plan) -> None:
     summary = governed.undo(plan)
     recreated = summary.schedules_recreated
-    assert set(recreated) == {one.schedule for one in plan.actions if one.schedule}
+    assert set(recreated) == {action.schedule for action in plan.actions if action.schedule}
     assert summary.to_dict() == {
         "plan_id": plan.plan_id,
         "unarchived": 3,
@@ -237,15 +239,15 @@ def test_the_summary_counts_each_kind_and_nothing_twice(governed: Governed, plan
 
 def test_what_comes_back_is_journaled_with_what_was_and_what_is(governed: Governed, plan: Plan) -> None:
     summary = governed.undo(plan)
-    archival = next(one for one in plan.actions if not one.schedule)
+    archival = next(action for action in plan.actions if not action.schedule)
     about = archival.model_dump(mode="json", exclude={"evidence"})
-    (intent,), (undone,) = (told(governed, archival, event) for event in (Event.UNDO_INTENT, Event.UNDONE))
+    (intent,), (undone,) = (events_of(governed, archival, event) for event in (Event.UNDO_INTENT, Event.UNDONE))
     assert (intent.action, intent.before, intent.after) == (about, {"archived": True}, None)
     assert (undone.action, undone.before, undone.after) == (about, {"archived": True}, {"archived": False})
     assert undone.http_status == 200
-    deletion = next(one for one in plan.actions if one.schedule)
+    deletion = next(action for action in plan.actions if action.schedule)
     about = deletion.model_dump(mode="json", exclude={"evidence"})
-    (intent,), (undone,) = (told(governed, deletion, event) for event in (Event.UNDO_INTENT, Event.UNDONE))
+    (intent,), (undone,) = (events_of(governed, deletion, event) for event in (Event.UNDO_INTENT, Event.UNDONE))
     assert (intent.action, intent.before) == (about, {"schedule": None})
     assert intent.model_extra == {"schedules_before": [], "subscriptions_before": {}}
     assert (undone.action, undone.before, undone.http_status) == (about, {"schedule": None}, 201)
@@ -260,10 +262,10 @@ def test_reports_that_people_took_back_themselves_are_counted_and_not_touched(go
     governed.control.clear_requests()
     summary = governed.undo(plan)
     assert (summary.unarchived, summary.already, summary.failures) == (1, 2, [])
-    assert len([one for one in governed.changes() if one.endswith("/unarchive")]) == 1
-    archival = next(one for one in plan.actions if not one.schedule and one.report == plan.reports[0])
-    assert told(governed, archival, Event.UNDO_INTENT) == []
-    (undone,) = told(governed, archival, Event.UNDONE)
+    assert len([change for change in governed.changes() if change.endswith("/unarchive")]) == 1
+    archival = next(action for action in plan.actions if not action.schedule and action.report == plan.reports[0])
+    assert events_of(governed, archival, Event.UNDO_INTENT) == []
+    (undone,) = events_of(governed, archival, Event.UNDONE)
     assert (undone.before, undone.after, undone.http_status) == ({"archived": False}, {"archived": False}, None)
 
 
@@ -277,8 +279,8 @@ def test_schedules_that_were_never_deleted_are_counted_and_not_created(governed:
     summary = governed.undo(plan)
     assert (summary.schedules_recreated, summary.already, summary.unarchived) == ({}, 2, 2)
     assert governed.state()["schedules"] == before
-    deletion = next(one for one in plan.actions if one.schedule)
-    (undone,) = told(governed, deletion, Event.UNDONE)
+    deletion = next(action for action in plan.actions if action.schedule)
+    (undone,) = events_of(governed, deletion, Event.UNDONE)
     assert undone.after == {"schedule": deletion.schedule}
     assert undone.action == deletion.model_dump(mode="json", exclude={"evidence"})
 
@@ -326,14 +328,14 @@ def test_storage_that_fails_on_the_way_ends_an_undo_and_a_retry_brings_the_rest_
 def test_a_report_that_is_gone_takes_its_schedules_with_it_and_the_backup_is_named(
     governed: Governed, plan: Plan
 ) -> None:
-    deletions = [one for one in plan.actions if one.schedule]
+    deletions = [action for action in plan.actions if action.schedule]
     governed.control.remove_report(deletions[0].report)
     summary = governed.undo(plan)
-    wanted = f"Report {deletions[0].report} is gone; somebody deleted it since. Its backup is in the journal."
+    expected = f"Report {deletions[0].report} is gone; somebody deleted it. Its backup is in the journal."
     assert len(summary.failures) == 2, "its archival and its first schedule; the second waits for that"
-    assert all(wanted in one for one in summary.failures)
-    assert summary.not_tried == [max(one.action_id for one in deletions)]
-    (failed,) = told(governed, min(deletions, key=lambda one: one.action_id), Event.UNDO_FAILED)
+    assert all(expected in failure for failure in summary.failures)
+    assert summary.not_tried == [max(action.action_id for action in deletions)]
+    (failed,) = events_of(governed, min(deletions, key=lambda action: action.action_id), Event.UNDO_FAILED)
     assert (failed.http_status, failed.after) == (404, None)
     assert (failed.action or {})["report"] == deletions[0].report
 
@@ -354,7 +356,7 @@ def test_a_success_between_failures_of_the_service_lets_an_undo_go_on(governed: 
 
 
 def longest_row(good: list[bool]) -> int:
-    rows = "".join("." if one else "x" for one in good).split(".")
+    rows = "".join("." if is_good else "x" for is_good in good).split(".")
     return max(map(len, rows))
 
 
@@ -375,11 +377,13 @@ def test_a_damaged_failure_of_an_earlier_undo_stops_no_other_report(governed: Go
     governed.control.add_fault("status", method="PATCH", path="/unarchive$", status=403, times=None)
     assert len(governed.undo(plan).failures) == 5
     folder = governed.storage / "journals" / "workspace=acme" / f"plan={plan.plan_id}"
-    (event,) = [one for one in folder.iterdir() if one.name.startswith(f"archive_report-{plan.reports[0]}.undo-failed")]
+    (event,) = [
+        path for path in folder.iterdir() if path.name.startswith(f"archive_report-{plan.reports[0]}.undo-failed")
+    ]
     event.write_text("{")
-    schedule = next(one for one in folder.iterdir() if "delete_schedule" in one.name and ".undo-failed" in one.name)
+    schedule = next(path for path in folder.iterdir() if "delete_schedule" in path.name and ".undo-failed" in path.name)
     schedule.write_text("{")
     governed.control.clear_faults()
     summary = governed.undo(plan)
     assert summary.unarchived == 3
-    assert all("is missing or damaged" in one for one in summary.failures)
+    assert all("is missing or damaged" in failure for failure in summary.failures)

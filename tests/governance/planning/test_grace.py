@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Grace is a promise to owners: calendar days from the first flag, kept per plan name, and never shortened."""
+"""The grace period: calendar days from the first flag, continued per plan name, and never shortened."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def planned(governed: Governed, days_later: float = 0, *, name: str = "nightly.p
 
 def due(plan: Plan) -> list[tuple[str, date | None]]:
     """What the plan only flags, with its date."""
-    return [(one.report, one.due_on) for one in plan.spared if one.reason is SpareReason.GRACE]
+    return [(item.report, item.due_on) for item in plan.spared if item.reason is SpareReason.GRACE]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_what_was_first_flagged_that_many_calendar_days_ago_is_due(governed: Gov
     plan = planned(governed, 2, grace_days=2)
     assert plan.reports == (stale,)
     assert len(plan.actions) == 2
-    assert {(one.flagged_on, one.due_on) for one in plan.actions} == {(TODAY, in_days(2))}
+    assert {(action.flagged_on, action.due_on) for action in plan.actions} == {(TODAY, in_days(2))}
 
 
 def test_a_day_without_a_plan_loses_nothing_that_was_flagged(governed: Governed, stale: str) -> None:
@@ -126,7 +126,7 @@ def test_what_failed_to_be_archived_keeps_its_date(governed: Governed, stale: st
     governed.control.add_fault("status", method="PATCH", status=500, times=None)
     governed.apply(planned(governed, 1, grace_days=1))
     governed.control.clear_faults()
-    assert [one.due_on for one in planned(governed, 2, grace_days=1).actions] == [in_days(1)]
+    assert [action.due_on for action in planned(governed, 2, grace_days=1).actions] == [in_days(1)]
 
 
 def test_each_schedule_has_a_date_of_its_own(governed: Governed) -> None:
@@ -136,8 +136,8 @@ def test_each_schedule_has_a_date_of_its_own(governed: Governed) -> None:
     governed.control.add_schedule(report, cron={"hour": 7})
     governed.control.change_report(report, description="other")  # so that its schedules are read again
     plan = planned(governed, 1, **rules)
-    assert {one.due_on for one in plan.spared} == {in_days(2), in_days(3)}
-    assert sorted(one.when for one in due_reports(plan)) == [f"due on {in_days(2)}", f"due on {in_days(3)}"]
+    assert {item.due_on for item in plan.spared} == {in_days(2), in_days(3)}
+    assert sorted(report.when for report in due_reports(plan)) == [f"due on {in_days(2)}", f"due on {in_days(3)}"]
 
 
 def test_a_plan_that_only_tidies_schedules_does_not_touch_the_grace_of_reports(governed: Governed, stale: str) -> None:
@@ -166,8 +166,8 @@ def test_the_flags_of_one_dag_are_no_promise_of_another(governed: Governed, stal
 def test_what_studio_refused_is_known_to_plans_of_every_name(governed: Governed, stale: str) -> None:
     governed.control.add_fault("status", method="PATCH", path=stale, status=403, times=None)
     governed.apply(planned(governed, 0, name="one.plan"))
-    (spared,) = planned(governed, 1, name="other.plan").spared
-    assert spared.reason is SpareReason.REFUSED
+    (item,) = planned(governed, 1, name="other.plan").spared
+    assert item.reason is SpareReason.REFUSED
 
 
 def test_a_plan_without_a_name_is_compared_with_none(governed: Governed, stale: str) -> None:
@@ -230,14 +230,14 @@ def test_the_date_is_shown_wherever_people_read_of_the_plan(governed: Governed) 
     report = governed.report("Waiting", creator="ada")
     governed.night(100)
     plan = planned(governed, 0, grace_days=3)
-    told = f"due on {in_days(3)}"
-    assert told in plan.to_markdown()
-    assert told in plan.spared[0].detail
+    due = f"due on {in_days(3)}"
+    assert due in plan.to_markdown()
+    assert due in plan.spared[0].detail
     (notice,) = owner_notices(plan)
-    assert told in notice.text
-    assert told in notice.html
+    assert due in notice.text
+    assert due in notice.html
     assert (plan.summary()["next_due_on"], plan.summary()["due_later"]) == (in_days(3).isoformat(), 1)
-    (line,) = [one for one in plan_files(governed)[0].read_text().splitlines() if report in one]
+    (line,) = [line for line in plan_files(governed)[0].read_text().splitlines() if report in line]
     assert (json.loads(line)["due_on"], "nights_left" in json.loads(line)) == (in_days(3).isoformat(), False)
     assert "3 days after it was first flagged" in plan.header.policy_in_words
 
@@ -248,7 +248,7 @@ def test_a_plan_that_an_earlier_version_wrote_with_grace_nights_can_still_be_app
     plan = planned(governed)
     policy = {name: value for name, value in plan.header.policy.items() if name != "grace_days"} | {"grace_nights": 2}
     header = plan.header.model_copy(update={"policy": policy, "name": None, "plan_id": "", "sha256": ""})
-    actions = [one.model_copy(update={"flagged_on": None, "due_on": None}) for one in plan.actions]
+    actions = [action.model_copy(update={"flagged_on": None, "due_on": None}) for action in plan.actions]
     path = Plan(header, actions, plan.spared).write(governed.storage)
     assert governed.apply(Plan.read(path, workspace="acme")).archived == 1
 

@@ -26,7 +26,7 @@ def test_a_named_report_is_archived_after_its_schedules_whatever_its_use(governe
     report = governed.report(schedules=2, edited_at=ago(1).isoformat(), description="#keep")
     before = governed.state()
     plan = named(governed, f"https://app.mode.com/acme/reports/{report}")
-    assert [one.kind.value for one in plan.actions] == ["delete_schedule", "delete_schedule", "archive_report"]
+    assert [action.kind.value for action in plan.actions] == ["delete_schedule", "delete_schedule", "archive_report"]
     governed.control.view(report)
     summary = governed.apply(plan, now=utcnow)
     assert (summary.archived, summary.schedules_deleted) == (1, 2)
@@ -44,10 +44,10 @@ def test_a_retry_goes_on_with_the_plan_of_the_try_before(governed: Governed) -> 
     assert again.plan_id == plan.plan_id
     assert governed.apply(again, now=utcnow).archived == 1
     governed.client.unarchive_report(first)
-    anew = named(governed, first, second)
-    assert anew.plan_id != plan.plan_id
-    assert [one.report for one in anew.actions] == [first]
-    assert [(one.report, one.reason) for one in anew.spared] == [(second, SpareReason.ALREADY_ARCHIVED)]
+    again = named(governed, first, second)
+    assert again.plan_id != plan.plan_id
+    assert [action.report for action in again.actions] == [first]
+    assert [(item.report, item.reason) for item in again.spared] == [(second, SpareReason.ALREADY_ARCHIVED)]
 
 
 def test_another_run_makes_its_own_plan(governed: Governed) -> None:
@@ -59,14 +59,17 @@ def test_what_is_as_wanted_already_is_left_alone_with_the_reason(governed: Gover
     live, gone = governed.report(), "0123456789ab"
     plan = named(governed, live, gone, kind=ActionKind.UNARCHIVE_REPORT)
     assert plan.actions == ()
-    assert {one.report: one.reason for one in plan.spared} == {live: SpareReason.NOT_ARCHIVED, gone: SpareReason.GONE}
+    assert {item.report: item.reason for item in plan.spared} == {
+        live: SpareReason.NOT_ARCHIVED,
+        gone: SpareReason.GONE,
+    }
     assert governed.apply(plan, now=utcnow).unarchived == 0
 
 
 def test_only_the_named_schedules_go(governed: Governed) -> None:
     report = governed.report(schedules=3)
-    wanted = next(iter(governed.client.list_schedules(report))).token
-    plan = named(governed, report, kind=ActionKind.DELETE_SCHEDULE, schedules=[wanted])
+    token = next(iter(governed.client.list_schedules(report))).token
+    plan = named(governed, report, kind=ActionKind.DELETE_SCHEDULE, schedules=[token])
     assert governed.apply(plan, now=utcnow).schedules_deleted == 1
     assert len(governed.control.state()["schedules"]) == 2
     assert not governed.control.state()["reports"][report]["archived"]
@@ -108,9 +111,9 @@ def test_a_named_report_that_studio_refuses_to_show_stops_no_other(governed: Gov
     governed.control.add_fault("status", path=f"{refused}{what}", status=403, times=None)
     plan = named(governed, refused, other)
     assert plan.reports == (other,)
-    (spared,) = plan.spared
-    assert (spared.report, spared.reason) == (refused, SpareReason.REFUSED)
-    assert "answered 403" in spared.detail
+    (item,) = plan.spared
+    assert (item.report, item.reason) == (refused, SpareReason.REFUSED)
+    assert "answered 403" in item.detail
     assert "answered 403" in plan.to_markdown()
     assert governed.apply(plan, now=utcnow).archived == 1
 
@@ -136,5 +139,5 @@ def test_schedules_of_a_report_that_studio_refuses_to_show_are_not_called_missin
     report = governed.report(schedules=1)
     schedule = next(iter(governed.client.list_schedules(report))).token
     governed.control.add_fault("status", path=f"{report}$", status=403, times=None)
-    with pytest.raises(PlanError, match=f"Of these Reports nothing is known: {report}: GET .* answered 403"):
+    with pytest.raises(PlanError, match=f"These Reports could not be read: {report}: GET .* answered 403"):
         named(governed, report, kind=ActionKind.DELETE_SCHEDULE, schedules=[schedule])

@@ -15,7 +15,7 @@ from tests.governance.conftest import Governed, ago
 
 
 def reasons(governed: Governed, **policy: Any) -> dict[str, SpareReason]:
-    return {one.report: one.reason for one in governed.plan(**policy).spared}
+    return {item.report: item.reason for item in governed.plan(**policy).spared}
 
 
 def test_a_report_unviewed_for_the_window_is_stale_with_its_evidence(governed: Governed) -> None:
@@ -24,7 +24,7 @@ def test_a_report_unviewed_for_the_window_is_stale_with_its_evidence(governed: G
     plan = governed.plan(unrun_days=90)
     (action,) = plan.actions
     assert (action.kind, action.report) == (ActionKind.ARCHIVE_REPORT, report)
-    meanings = {one.field: one.meaning for one in action.evidence}
+    meanings = {fact.field: fact.meaning for fact in action.evidence}
     assert meanings["view_count"] == f"not viewed since {ago(100):%Y-%m-%d} (5 views then and now)"
     assert meanings["edited_at"] == f"last edited {ago(365):%Y-%m-%d}"
     assert meanings["last_run_by_person_at"] == "run by a person: never"
@@ -99,14 +99,14 @@ def test_the_young_the_edited_and_the_run_are_spared(governed: Governed) -> None
         run: SpareReason.RUN,
     }
     assert governed.plan(unrun_days=20).reports == (run,)
-    assert governed.plan().reports == (run,), "without unrun_days, runs are not looked at"
+    assert governed.plan().reports == (run,), "without unrun_days, runs are ignored"
 
 
 def test_a_schedules_runs_are_no_sign_of_life(governed: Governed) -> None:
     report = governed.report(schedules=1)
     governed.nights(100, 50, 1, 0)
     plan = governed.plan(unrun_days=90)
-    assert [one.kind for one in plan.actions] == [ActionKind.DELETE_SCHEDULE, ActionKind.ARCHIVE_REPORT]
+    assert [action.kind for action in plan.actions] == [ActionKind.DELETE_SCHEDULE, ActionKind.ARCHIVE_REPORT]
     assert plan.reports == (report,)
 
 
@@ -130,9 +130,9 @@ def test_a_stale_report_that_was_taken_out_of_its_collection_is_spared(governed:
     governed.night()
     plan = governed.plan()
     assert plan.reports == (inside,)
-    (spared,) = plan.spared
-    assert (spared.report, spared.reason) == (outside, SpareReason.UNPROVEN)
-    assert "in no Collection" in spared.detail
+    (item,) = plan.spared
+    assert (item.report, item.reason) == (outside, SpareReason.UNPROVEN)
+    assert "in no Collection" in item.detail
 
 
 def test_the_schedule_of_an_archived_report_in_no_collection_is_deleted(governed: Governed) -> None:
@@ -142,7 +142,7 @@ def test_the_schedule_of_an_archived_report_in_no_collection_is_deleted(governed
     governed.control.change_report(outside, collection=None)
     governed.night()
     plan = governed.plan(schedules_of_archived=True)
-    assert [(one.report, one.baseline.collection) for one in plan.actions] == [(outside, None)]
+    assert [(action.report, action.baseline.collection) for action in plan.actions] == [(outside, None)]
     assert governed.apply(plan).schedules_deleted == 1
 
 
@@ -166,9 +166,9 @@ def test_what_studio_does_not_tell_is_no_proof(governed: Governed) -> None:
     body = {"_embedded": {"reports": [{"token": "0123456789ab", "archived": False, "schedules_count": 0}]}}
     governed.control.add_fault("status", path=f"{governed.collection}/reports", status=200, body=body, times=None)
     governed.nights(100, 0)
-    (spared,) = governed.plan().spared
-    assert spared.reason is SpareReason.UNPROVEN
-    assert spared.detail == "Studio did not tell created_at, edited_at, view_count"
+    (item,) = governed.plan().spared
+    assert item.reason is SpareReason.UNPROVEN
+    assert item.detail == "Studio did not return created_at, edited_at, view_count"
 
 
 def test_a_night_in_which_a_collection_could_not_be_read_proves_nothing_wrong(governed: Governed) -> None:

@@ -19,17 +19,17 @@ from tests.governance.planning.test_planning import reasons
 
 
 def meanings(plan: Plan) -> str:
-    return "; ".join(fact.meaning for one in plan.actions for fact in one.evidence)
+    return "; ".join(fact.meaning for action in plan.actions for fact in action.evidence)
 
 
 def test_where_the_owner_left_fewer_days_are_enough(governed: Governed) -> None:
-    people = [one.username or "" for one in governed.client.list_members()]
+    people = [member.username or "" for member in governed.client.list_members()]
     left, stays = governed.report(creator="long-gone"), governed.report(creator=people[0])
     governed.nights(60, 0)
     plan = governed.plan(unviewed_days=90, owner_left_days=50)
     assert plan.reports == (left,)
-    assert "its owner long-gone is no member any more" in meanings(plan)
-    (fact,) = [one for one in plan.actions[0].evidence if one.field == "creator"]
+    assert "its owner long-gone is no longer a member" in meanings(plan)
+    (fact,) = [fact for fact in plan.actions[0].evidence if fact.field == "creator"]
     assert fact.source == "memberships"
     assert reasons(governed, unviewed_days=90, owner_left_days=50) == {stays: SpareReason.UNPROVEN}
 
@@ -66,7 +66,7 @@ def test_a_viewed_report_without_a_query_is_spared(governed: Governed) -> None:
 
 
 def failing_schedule(governed: Governed, nights: int) -> str:
-    """A viewed Report whose schedule failed in so many nights; returns its token."""
+    """A viewed Report whose schedule failed on each of several nights; returns its token."""
     report = governed.report(schedules=1)
     listed = next(iter(governed.client.list_schedules(report))).to_json()
     for number in range(nights, -1, -1):
@@ -78,7 +78,7 @@ def failing_schedule(governed: Governed, nights: int) -> str:
         page = {"_embedded": {"report_schedules": [body]}}
         governed.control.add_fault("status", path=f"{report}/schedules$", status=200, body=page, times=None)
         governed.control.view(report)
-        governed.night(number, verify_within=timedelta(days=1))  # the Report itself tells of no failure
+        governed.night(number, verify_within=timedelta(days=1))  # the Report itself shows no failure
         if number:
             governed.control.clear_faults()
     return report
@@ -108,7 +108,7 @@ def test_schedules_of_archived_reports_go_explicitly(governed: Governed) -> None
     governed.nights(1, 0)
     assert governed.plan().actions == ()
     plan = governed.plan(schedules_of_archived=True)
-    assert [one.rule for one in plan.actions] == [Rule.SCHEDULE_OF_ARCHIVED] * 2
+    assert [action.rule for action in plan.actions] == [Rule.SCHEDULE_OF_ARCHIVED] * 2
     assert plan.summary()["stale"] == 0
     assert governed.apply(plan).schedules_deleted == 2
     assert governed.control.state()["reports"][report]["archived"]
@@ -148,7 +148,7 @@ def test_a_mark_set_after_the_plan_protects_too(governed: Governed) -> None:
 
 def dataset_in_a_snapshot(governed: Governed, dataset: str) -> None:
     """Let the Collection list a dataset among its Reports, as an inventory of datasets would have it."""
-    listed = next(one for one in governed.client.list_collection_datasets(governed.collection))
+    listed = next(dataset for dataset in governed.client.list_collection_datasets(governed.collection))
     assert listed.token == dataset
     page = {"_embedded": {"reports": [listed.to_json()]}}
     governed.control.add_fault("status", path=f"{governed.collection}/reports", status=200, body=page, times=None)
@@ -186,7 +186,7 @@ def test_a_condition_in_sql_narrows(governed: Governed) -> None:
         ("token IN (SELECT token FROM read_csv('/etc/passwd'))", "file system operations are disabled"),
         ("token IN (SELECT content FROM read_text('/etc/hostname'))", "file system operations are disabled"),
         ("(SELECT count(*) FROM glob('/*')) > 0", "file system operations are disabled"),
-        ("view_count", "is of type BIGINT and no condition"),
+        ("view_count", "has the type BIGINT and is not a condition"),
         ("count(*) > 1", "cannot contain aggregates"),
     ],
 )
@@ -201,7 +201,7 @@ def test_facts_name_their_source_and_age(governed: Governed) -> None:
     governed.report()
     governed.nights(100, 0)
     (action,) = governed.plan().actions
-    assert {(one.source, one.age_days, one.observed_at) for one in action.evidence} == {("rest", 0.0, NOW)}
+    assert {(fact.source, fact.age_days, fact.observed_at) for fact in action.evidence} == {("rest", 0.0, NOW)}
     assert "updated_at" not in str(action)
 
 
@@ -211,7 +211,7 @@ def test_a_saving_is_runs_a_week_times_mean_runtime(governed: Governed) -> None:
         governed.control.add_schedule(report, cron=cron)
     governed.nights(100, 0)
     plan = governed.plan()
-    assert sorted(one.saving.runs_a_week for one in plan.actions if one.saving) == [2.0, 7.0, 168.0]
+    assert sorted(action.saving.runs_a_week for action in plan.actions if action.saving) == [2.0, 7.0, 168.0]
     assert plan.summary()["runs_saved_a_week"] == 177.0
     assert plan.summary()["hours_saved_a_week"] == round(177 * 90 / 3600, 2)
     assert "saves 177 scheduled runs and 4.4 hours of query time a week" in plan.to_markdown()
@@ -228,11 +228,11 @@ def test_a_plan_says_what_changed_since_the_previous_one(governed: Governed) -> 
     plan = governed.plan()
     assert plan.header.previous_plan == before.plan_id
     diff = plan.diff(before)
-    assert [one.report for one in diff.new] == [third]
-    assert [(one.report, reason) for one, reason in diff.gone] == [(first, "viewed")]
-    assert diff.kept == 1
+    assert [action.report for action in diff.new] == [third]
+    assert [(action.report, reason) for action, reason in diff.gone] == [(first, "viewed")]
+    assert diff.unchanged == 1
     shown = plan.to_markdown(previous=before)
-    assert f"Since the previous plan {before.plan_id}: 1 new action (Third), 1 gone (1 viewed), 1 as before." in shown
+    assert f"Since the previous plan {before.plan_id}: 1 new action (Third), 1 gone (1 viewed), 1 unchanged." in shown
     assert second in shown
 
 

@@ -63,7 +63,7 @@ def test_approval_is_required_unless_the_caller_says_otherwise(storage: UPath, p
 def test_without_an_answer_all_is_permitted_only_where_no_approval_is_required(storage: UPath, plan: Plan) -> None:
     permission = permission_for(plan, None, storage, required=False)
     assert (permission.kinds, permission.approver) == (EVERYTHING, None)
-    with pytest.raises(ApprovalError, match=rf"plan={plan.plan_id} holds no answer to this plan\. .*storage_path"):
+    with pytest.raises(ApprovalError, match=rf"plan={plan.plan_id} has no answer to this plan\. .*storage_path"):
         permission_for(plan, value(plan), storage)
 
 
@@ -77,7 +77,7 @@ def test_a_value_that_is_no_approval_permits_nothing(storage: UPath, plan: Plan,
 @pytest.mark.parametrize(
     ("fields", "match"),
     [
-        ({"plan_id": "000000000000"}, "The approval is for plan '000000000000', but the plan to carry out is"),
+        ({"plan_id": "000000000000"}, "The approval is for plan '000000000000', but the plan to apply is"),
         ({"plan_id": None}, "The approval is for plan None"),
         ({"decision": "reject"}, r"was not approved \('reject'\)"),
         ({"decision": None}, r"was not approved \(None\)"),
@@ -97,19 +97,19 @@ def test_an_approval_of_another_plan_or_of_nothing_is_refused(
 @pytest.mark.parametrize("missing", ["plan_id", "decision", "sha256"])
 def test_an_approval_without_one_of_its_parts_is_refused(storage: UPath, plan: Plan, missing: str) -> None:
     answer(storage, plan, decision="all")
-    given = value(plan)
-    del given[missing]
+    passed = value(plan)
+    del passed[missing]
     with pytest.raises(ApprovalError):
-        permission_for(plan, given, storage)
+        permission_for(plan, passed, storage)
 
 
-@pytest.mark.parametrize(("given", "journaled"), [("all", "schedules"), ("schedules", "all")])
+@pytest.mark.parametrize(("passed", "journaled"), [("all", "schedules"), ("schedules", "all")])
 def test_an_approval_that_differs_from_the_journal_is_refused(
-    storage: UPath, plan: Plan, given: str, journaled: str
+    storage: UPath, plan: Plan, passed: str, journaled: str
 ) -> None:
     answer(storage, plan, decision=journaled)
-    with pytest.raises(ApprovalError, match=f"decision '{given}', but the journal has '{journaled}' as the newest"):
-        permission_for(plan, value(plan, given), storage)
+    with pytest.raises(ApprovalError, match=f"decision '{passed}', but the journal has '{journaled}' as the newest"):
+        permission_for(plan, value(plan, passed), storage)
 
 
 @pytest.mark.parametrize("decision", [None, "reject", "everything"])
@@ -185,15 +185,15 @@ def reference(plan: Plan, storage: UPath, **fields: Any) -> dict[str, Any]:
 
 
 def test_a_plan_is_read_by_what_the_planning_task_returned_or_by_its_path(storage: UPath, plan: Plan) -> None:
-    given = reference(plan, storage)
-    assert referenced_plan(given, storage, "acme").sha256 == plan.sha256
-    assert referenced_plan(given["path"], storage, "acme").sha256 == plan.sha256
+    passed = reference(plan, storage)
+    assert referenced_plan(passed, storage, "acme").sha256 == plan.sha256
+    assert referenced_plan(passed["path"], storage, "acme").sha256 == plan.sha256
 
 
-@pytest.mark.parametrize("given", [None, 7, ["plan"], True])
-def test_a_value_that_names_no_plan_is_refused(storage: UPath, given: Any) -> None:
+@pytest.mark.parametrize("passed", [None, 7, ["plan"], True])
+def test_a_value_that_names_no_plan_is_refused(storage: UPath, passed: Any) -> None:
     with pytest.raises(PlanError, match=r"plan is .*must be what StudioPlanOperator returned.*Nothing was touched"):
-        referenced_plan(given, storage, "acme")
+        referenced_plan(passed, storage, "acme")
 
 
 @pytest.mark.parametrize("name", ["path", "plan_id", "sha256"])
@@ -207,12 +207,12 @@ def test_a_reference_without_one_of_its_parts_is_refused(storage: UPath, plan: P
 def test_a_file_that_is_not_the_plan_that_was_made_is_refused(
     storage: UPath, plan: Plan, fields: dict[str, str]
 ) -> None:
-    with pytest.raises(PlanTamperedError, match=rf"not the one that was made: its hash is {plan.sha256}"):
+    with pytest.raises(PlanTamperedError, match=rf"not the one that was created: its hash is {plan.sha256}"):
         referenced_plan(reference(plan, storage, **fields), storage, "acme")
 
 
 @pytest.mark.parametrize("as_path", [True, False])
 def test_a_plan_of_another_workspace_is_not_opened(storage: UPath, plan: Plan, as_path: bool) -> None:
-    given = reference(plan, storage)
+    passed = reference(plan, storage)
     with pytest.raises(PlanError, match="Cannot read the plan"):
-        referenced_plan(given["path"] if as_path else given, storage, "other")
+        referenced_plan(passed["path"] if as_path else passed, storage, "other")

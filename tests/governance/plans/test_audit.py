@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What governance did can be read back: each action's fate, and who did what, when, with which answer."""
+"""What governance did can be read back: each action's status, and who did what, when, with which answer."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def audit(governed: Governed) -> Audit:
 
 
 def test_a_plan_that_nobody_carried_out_is_only_proposed(governed: Governed, plan: Plan, audit: Audit) -> None:
-    assert {one.state for one in audit.fates(plan.plan_id)} == {ActionState.PROPOSED}
+    assert {status.state for status in audit.action_statuses(plan.plan_id)} == {ActionState.PROPOSED}
     assert workspaces(governed.storage) == ["acme"]
-    assert [one.plan_id for one in audit.headers()] == [plan.plan_id]
+    assert [header.plan_id for header in audit.headers()] == [plan.plan_id]
     assert audit.events() == []
 
 
@@ -51,17 +51,17 @@ def test_each_actions_fate_is_told_with_who_and_when(governed: Governed, plan: P
     broken = plan.reports[0]
     governed.control.add_fault("status", path=f"{broken}/archive", status=403, times=None)
     governed.apply(plan)
-    fates = {one.action.action_id: one for one in audit.fates(plan.plan_id)}
-    failed = fates[f"archive_report-{broken}"]
+    statuses = {status.action.action_id: status for status in audit.action_statuses(plan.plan_id)}
+    failed = statuses[f"archive_report-{broken}"]
     assert failed.state is ActionState.FAILED
     assert failed.last is not None
     assert failed.last.http_status == 403
     assert "answered 403" in (failed.last.error or "")
-    done = [one for one in fates.values() if one.state is ActionState.DONE]
+    done = [status for status in statuses.values() if status.state is ActionState.DONE]
     assert len(done) == 2
-    assert all(one.last and one.last.actor == ACTOR for one in done)
-    (told,) = audit.plan_fates()
-    assert told.states == {ActionState.DONE: 2, ActionState.FAILED: 1}
+    assert all(status.last and status.last.actor == ACTOR for status in done)
+    (plan_status,) = audit.plan_statuses()
+    assert plan_status.states == {ActionState.DONE: 2, ActionState.FAILED: 1}
     governed.control.clear_faults()
     governed.undo(plan)
     states = audit.states(plan.plan_id)
@@ -71,10 +71,10 @@ def test_each_actions_fate_is_told_with_who_and_when(governed: Governed, plan: P
 def test_events_are_told_in_order_and_by_report(governed: Governed, plan: Plan, audit: Audit) -> None:
     governed.apply(plan)
     events = audit.events()
-    assert [one.at for one in events] == sorted(one.at for one in events)
-    plain = next(one.report for one in plan.actions if not one.baseline.schedules)
+    assert [event.at for event in events] == sorted(event.at for event in events)
+    plain = next(action.report for action in plan.actions if not action.baseline.schedules)
     of_one = audit.events(report=plain, plan_id=plan.plan_id)
-    assert [(one.event, one.report) for one in of_one] == [(Event.INTENT, plain), (Event.DONE, plain)]
+    assert [(event.event, event.report) for event in of_one] == [(Event.INTENT, plain), (Event.DONE, plain)]
     assert audit.events(since=events[-1].at) == events[-1:]
 
 
@@ -82,14 +82,14 @@ def test_the_newest_answer_to_an_approval_counts(governed: Governed, plan: Plan,
     journal = Journal(governed.storage, "acme", plan.plan_id, actor={"approver": "ada"})
     journal.write(PLAN, Event.REJECTED)
     journal.write(PLAN, Event.APPROVED, decision="all")
-    approval = audit.plan_fate(plan.plan_id).approval
+    approval = audit.plan_status(plan.plan_id).approval
     assert approval is not None
     assert (approval.event, approval.actor) == (Event.APPROVED, {"approver": "ada"})
     assert audit.states(plan.plan_id) == {}
 
 
 def test_a_plan_that_is_not_there_is_named(audit: Audit) -> None:
-    assert list(audit.plan_fates()) == []
+    assert list(audit.plan_statuses()) == []
     with pytest.raises(StorageError, match="Cannot read the plan"):
         audit.plan("0123456789ab")
 
@@ -102,14 +102,14 @@ def test_a_name_tells_its_event(event: Event) -> None:
 
 
 def test_the_workspace_is_the_one_that_is_named_or_the_only_one(storage: UPath) -> None:
-    with pytest.raises(PlanError, match=r"No workspace is named, and the storage knows none under .*Name one"):
+    with pytest.raises(PlanError, match=r"No workspace is named, and the storage has none under .*Name one"):
         workspace_of(storage, None)
     assert workspace_of(storage, "acme") == "acme", "a first plan may be made for it"
     plan_of(action()).write(storage)
     assert workspace_of(storage, None) == "acme"
     assert workspace_of(storage, "other") == "other"
     plan_of(action(), workspace="other").write(storage)
-    with pytest.raises(PlanError, match=r"the storage knows several: acme, other\. Name one"):
+    with pytest.raises(PlanError, match=r"the storage has several: acme, other\. Name one"):
         workspace_of(storage, None)
 
 
@@ -120,10 +120,12 @@ def test_the_newest_plan_is_one_for_stale_reports(storage: UPath) -> None:
     old, new = (plan_of(action(), created_at=at) for at in later[:2])
     named = plan_of(action(), created_at=later[2], snapshot=None)
     schedules = plan_of(action(), created_at=later[3], policy={"schedules_of_archived": True})
-    paths = {one: one.write(storage) for one in (named, new, old, schedules)}
+    paths = {plan: plan.write(storage) for plan in (named, new, old, schedules)}
     assert newest_plan_path(storage) == newest_plan_path(storage, "acme") == paths[new]
     newest_first = [schedules, named, new, old]
-    assert [one.plan_id for one in Audit(storage, "acme").headers()] == [one.plan_id for one in newest_first]
+    assert [header.plan_id for header in Audit(storage, "acme").headers()] == [
+        header.plan_id for header in newest_first
+    ]
 
 
 @pytest.mark.parametrize(
@@ -151,8 +153,8 @@ def test_what_was_done_outweighs_what_was_not(storage: UPath, events: list[Event
             journal.write(plan.actions[0], event)
         audit = Audit(storage, "acme")
         assert audit.states(plan.plan_id) == {plan.actions[0].action_id: state}
-        (fate,) = audit.fates(plan.plan_id)
-        assert fate.state is state
+        (status,) = audit.action_statuses(plan.plan_id)
+        assert status.state is state
 
 
 def test_only_failures_that_nothing_settled_since_are_listed_the_newest_of_each(storage: UPath) -> None:

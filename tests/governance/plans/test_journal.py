@@ -75,7 +75,7 @@ def test_names_in_any_script_are_readable_in_the_file(storage: UPath) -> None:
     assert "名前 é" in (journal.folder / f"{ONE.action_id}.done.json").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("event", [one for one in Event if one not in REPEATABLE])
+@pytest.mark.parametrize("event", [event for event in Event if event not in REPEATABLE])
 def test_what_happens_once_is_never_written_twice(storage: UPath, event: Event) -> None:
     first, second = journal_of(storage), journal_of(storage, seconds=1)
     assert first.write(ONE, event, reason="first")
@@ -90,7 +90,7 @@ def test_what_may_happen_often_is_kept_each_time_and_read_in_order(storage: UPat
     for seconds in (2, 0, 1, 0):
         assert journal_of(storage, seconds=seconds).write(ONE, event, error=str(seconds))
     read = journal_of(storage).read_all(ONE.action_id, event)
-    assert [one["error"] for one in read] == ["0", "0", "1", "2"]
+    assert [event["error"] for event in read] == ["0", "0", "1", "2"]
     assert journal_of(storage).has(ONE.action_id, event)
 
 
@@ -99,7 +99,9 @@ def test_the_events_of_one_action_and_kind_alone_are_read(storage: UPath) -> Non
     journal.write("archive_report-0a", Event.FAILED)
     journal.write("archive_report-0b", Event.FAILED)
     journal.write("archive_report-0a", Event.UNDO_FAILED)
-    assert [one["action_id"] for one in journal.read_all("archive_report-0a", Event.FAILED)] == ["archive_report-0a"]
+    assert [event["action_id"] for event in journal.read_all("archive_report-0a", Event.FAILED)] == [
+        "archive_report-0a"
+    ]
     assert journal.read_all("archive_report-0c", Event.FAILED) == []
 
 
@@ -110,12 +112,12 @@ def test_a_journal_knows_what_it_wrote_and_what_was_there_before(storage: UPath)
     journal.write("archive_report-0b", Event.INTENT)
     journal.write("archive_report-0a", Event.INTENT)
     journal.write("archive_report-0a", Event.DONE)
-    for one in (journal, journal_of(storage)):
-        assert one.exists()
-        assert one.action_ids(Event.INTENT) == ["archive_report-0a", "archive_report-0b"]
-        assert one.action_ids(Event.DONE) == ["archive_report-0a"]
-        assert one.has("archive_report-0a", Event.SKIPPED, Event.DONE)
-        assert not one.has("archive_report-0b", Event.SKIPPED, Event.DONE)
+    for opened in (journal, journal_of(storage)):
+        assert opened.exists()
+        assert opened.action_ids(Event.INTENT) == ["archive_report-0a", "archive_report-0b"]
+        assert opened.action_ids(Event.DONE) == ["archive_report-0a"]
+        assert opened.has("archive_report-0a", Event.SKIPPED, Event.DONE)
+        assert not opened.has("archive_report-0b", Event.SKIPPED, Event.DONE)
 
 
 def test_what_another_process_wrote_meanwhile_is_found_when_it_is_asked_for(storage: UPath) -> None:
@@ -230,12 +232,12 @@ def test_a_file_of_another_kind_is_no_event(name: str) -> None:
 
 
 def test_values_that_open_something_by_themselves_are_dropped_wherever_they_stand(storage: UPath) -> None:
-    secret = {"kept": 1, "web_preview_image": "https://signed", "flamingo_signature": "abc"}
+    secret = {"plain": 1, "web_preview_image": "https://signed", "flamingo_signature": "abc"}
     value = {"list": [secret, [secret]], "tuple": (secret,), "nested": {"deep": secret}, "text": "web_preview_image"}
-    safe = {"kept": 1}
-    wanted = {"list": [safe, [safe]], "tuple": [safe], "nested": {"deep": safe}, "text": "web_preview_image"}
-    assert scrubbed(value) == wanted
+    safe = {"plain": 1}
+    expected = {"list": [safe, [safe]], "tuple": [safe], "nested": {"deep": safe}, "text": "web_preview_image"}
+    assert scrubbed(value) == expected
     journal = journal_of(storage)
     journal.write(ONE, Event.INTENT, before=value, after=value, backup=value)
     read = journal.read(ONE.action_id, Event.INTENT)
-    assert (read["before"], read["after"], read["backup"]) == (wanted, wanted, wanted)
+    assert (read["before"], read["after"], read["backup"]) == (expected, expected, expected)

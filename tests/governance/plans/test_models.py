@@ -26,7 +26,7 @@ def test_a_field_that_was_added_later_is_written_only_when_it_is_set() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "fields", "wanted"),
+    ("schedule", "fields", "expected"),
     [
         (None, {}, "archive_report-0a"),
         (None, {"kind": ActionKind.UNARCHIVE_REPORT}, "unarchive_report-0a"),
@@ -34,9 +34,9 @@ def test_a_field_that_was_added_later_is_written_only_when_it_is_set() -> None:
     ],
 )
 def test_an_action_is_known_by_what_it_does_and_to_what(
-    schedule: str | None, fields: dict[str, ActionKind], wanted: str
+    schedule: str | None, fields: dict[str, ActionKind], expected: str
 ) -> None:
-    assert action("0a", schedule, **fields).action_id == wanted
+    assert action("0a", schedule, **fields).action_id == expected
 
 
 def test_an_unknown_field_in_a_line_is_refused_and_nothing_can_be_changed() -> None:
@@ -55,11 +55,11 @@ def test_an_action_is_stale_unless_it_says_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "matched", "wanted"),
+    ("field", "matched", "expected"),
     [("protected_names", 0, True), ("protected_names", 1, False), ("keep_mark", 0, False), ("keep_mark", 1, False)],
 )
-def test_only_a_named_protection_that_matches_nothing_may_be_a_typo(field: str, matched: int, wanted: bool) -> None:
-    assert ProtectionCount(field=field, value="x", matched=matched, spared=0).may_be_a_typo is wanted
+def test_only_a_named_protection_that_matches_nothing_may_be_a_typo(field: str, matched: int, expected: bool) -> None:
+    assert ProtectionCount(field=field, value="x", matched=matched, spared=0).may_be_a_typo is expected
 
 
 def test_a_spared_report_has_no_night_left_unless_it_says_so() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan's file: whole, immutable, of one workspace, and harmless to look at."""
+"""The plan's file: complete, immutable, of one workspace, and safe to render."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_plan_that_was_written_before_headers_counted_protections_is_still_who
 
 
 def protections(plan: Plan) -> dict[tuple[str, str], tuple[int, int]]:
-    return {(one.field, one.value): (one.matched, one.spared) for one in plan.header.protections or ()}
+    return {(count.field, count.value): (count.matched, count.spared) for count in plan.header.protections or ()}
 
 
 def test_a_plan_says_of_each_protection_how_many_reports_it_matches_and_spares(
@@ -236,7 +236,7 @@ def test_a_renamed_plan_is_refused(written: UPath) -> None:
     other.write_text(written.read_text(encoding="utf-8"), encoding="utf-8")
     with pytest.raises(PlanTamperedError, match="It was renamed"):
         Plan.read(other, workspace="acme")
-    assert [one.plan_id for one in Audit(written.parent.parent.parent, "acme").headers()] == [written.stem]
+    assert [header.plan_id for header in Audit(written.parent.parent.parent, "acme").headers()] == [written.stem]
 
 
 def test_what_people_read_of_a_plan_has_its_whole_hash(governed: Governed, written: UPath) -> None:
@@ -273,17 +273,17 @@ def test_a_plan_that_replaced_another_has_no_part_in_its_history(governed: Gover
     )
     second.write(governed.storage)
     audit = Audit(governed.storage, "acme")
-    assert audit.plan_fate(second.plan_id).approval is None
+    assert audit.plan_status(second.plan_id).approval is None
     governed.apply(first)
     with pytest.raises(JournalError, match="that of another plan with this id"):
-        audit.fates(second.plan_id)
+        audit.action_statuses(second.plan_id)
 
 
 def test_an_undo_takes_back_one_plan_and_no_other(governed: Governed, twins: tuple[Plan, Plan]) -> None:
     first, second = twins
     governed.apply(first)
     folder = governed.storage / "journals" / "workspace=acme" / f"plan={first.plan_id}"
-    intent = next(one for one in sorted(folder.iterdir(), reverse=True) if one.name.endswith(".intent.json"))
+    intent = next(path for path in sorted(folder.iterdir(), reverse=True) if path.name.endswith(".intent.json"))
     intent.write_text(intent.read_text().replace(first.sha256, second.sha256))
     governed.control.clear_requests()
     with pytest.raises(JournalError, match="is of another plan"):
@@ -347,9 +347,9 @@ def test_what_changed_since_an_earlier_plan_is_new_gone_or_kept() -> None:
     spared = Spared(report="0b", report_name=None, reason=SpareReason.VIEWED, detail="")
     later = Plan(later.header.model_copy(update={"sha256": "", "plan_id": ""}), later.actions, (spared,))
     diff = later.diff(earlier)
-    assert (diff.previous, diff.kept) == (earlier.plan_id, 1)
-    assert [one.report for one in diff.new] == ["0d"]
-    assert [(one.report, why) for one, why in diff.gone] == [("0b", "viewed"), ("0c", "settled")]
+    assert (diff.previous, diff.unchanged) == (earlier.plan_id, 1)
+    assert [action.report for action in diff.new] == ["0d"]
+    assert [(action.report, why) for action, why in diff.gone] == [("0b", "viewed"), ("0c", "settled")]
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".md"])
@@ -369,16 +369,16 @@ def test_a_file_that_another_process_writes_meanwhile_is_left_as_it_is(
     if same:
         assert Plan.read(plan.write(storage), workspace="acme").sha256 == plan.sha256
         return
-    with pytest.raises(PlanError, match="is there already and is another plan with the id"):
+    with pytest.raises(PlanError, match="exists already and is another plan with the id"):
         plan.write(storage)
     folder = storage / "plans" / "workspace=acme"
-    assert [one.read_bytes() for one in folder.iterdir() if one.suffix == suffix] == [b"another plan"]
+    assert [path.read_bytes() for path in folder.iterdir() if path.suffix == suffix] == [b"another plan"]
 
 
 @pytest.mark.parametrize("change", [{"plan_id": "000000000000"}, {"sha256": "0" * 64}])
 def test_a_header_that_names_another_content_is_no_plan(change: dict[str, str]) -> None:
     plan = plan_of(action())
-    with pytest.raises(PlanTamperedError, match="was changed after it was made"):
+    with pytest.raises(PlanTamperedError, match="was changed after its creation"):
         Plan(plan.header.model_copy(update=change), plan.actions, plan.spared)
 
 
@@ -389,5 +389,5 @@ def test_a_header_is_read_only_of_a_plan(storage: UPath) -> None:
     lines = path.read_text(encoding="utf-8").split("\n")
     for first in ("", "{}", "no plan", lines[1], lines[0].replace(plan.plan_id, "../etc")):
         path.write_text("\n".join([first, *lines[1:]]), encoding="utf-8")
-        with pytest.raises(PlanTamperedError, match=r"is no plan\. It was changed or cut short"):
+        with pytest.raises(PlanTamperedError, match=r"is not a plan\. It was changed or truncated"):
             Plan.read_header(path)

@@ -74,16 +74,16 @@ def test_every_rule_is_in_the_sentence() -> None:
     )
     assert policy.describe() == (
         "A Report is stale when it was not viewed or edited for 90 days (60 where the owner left the workspace, 30 "
-        "where there is no query), and matches the condition views_90d = 0 AND runs_90d = 0; a schedule goes after "
-        "5 failed runs in a row; the schedules of archived Reports go; nothing is touched until 3 days after it was "
-        "first flagged; never touched: owners ada."
+        "where there is no query), and matches the condition views_90d = 0 AND runs_90d = 0; a schedule is deleted "
+        "after 5 failed runs in a row; the schedules of archived Reports are deleted; nothing is touched until 3 days "
+        "after it was first flagged; never touched: owners ada."
     )
     assert StalenessPolicy(unviewed_days=None, schedules_of_archived=True, keep_mark=None).describe() == (
-        "The schedules of archived Reports go."
+        "The schedules of archived Reports are deleted."
     )
     assert StalenessPolicy(unviewed_days=None, empty_days=9, keep_mark=None).describe() == (
-        "A Report is stale when it was not viewed or edited for so many days: 9 where there is no query, and is at "
-        "least 30 days old."
+        "A Report is stale when it was not viewed or edited for 9 days where there is no query, and is at least "
+        "30 days old."
     )
 
 

@@ -160,7 +160,7 @@ def test_an_answer_to_another_plan_of_the_same_id_stops_everything(
 ) -> None:
     answer(storage, plan, minutes=1, decision="all")
     answer(storage, plan, minutes=2 if later else 0, decision="all", sha256="f" * 64)
-    with pytest.raises(ApprovalError, match=f"another plan of that id, with the hash {'f' * 64}"):
+    with pytest.raises(ApprovalError, match=f"another plan with this id, with the hash {'f' * 64}"):
         permission_for(plan, value(plan), storage, required=required)
 
 

@@ -225,7 +225,7 @@ def test_a_text_that_lies_beside_a_plan_must_be_of_this_plan(governed: Governed,
     first, second = twins
     path = first.write(governed.storage)
     path.unlink()
-    with pytest.raises(PlanError, match=r"\.md is there already"):
+    with pytest.raises(PlanError, match=r"\.md exists already"):
         second.write(governed.storage)
     assert not path.exists()
     assert first.write(governed.storage) == path, "its own text is no obstacle"
@@ -275,7 +275,7 @@ def test_a_plan_that_replaced_another_has_no_part_in_its_history(governed: Gover
     audit = Audit(governed.storage, "acme")
     assert audit.plan_status(second.plan_id).approval is None
     governed.apply(first)
-    with pytest.raises(JournalError, match="that of another plan with this id"):
+    with pytest.raises(JournalError, match="belongs to another plan with this id"):
         audit.action_statuses(second.plan_id)
 
 

@@ -12,7 +12,7 @@ from airflow_provider_studio.client.errors import StudioConfigurationError
 @pytest.mark.parametrize("root", ["studio", "./studio", "file://studio"])
 def test_a_storage_that_depends_on_the_working_directory_is_refused(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", root)
-    with pytest.raises(StudioConfigurationError, match=f"'{root}'.* its own working directory.*storage_path"):
+    with pytest.raises(StudioConfigurationError, match=f"'{root}'.* relative to the working directory.*storage_path"):
         settings.storage()
 
 

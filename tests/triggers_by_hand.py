@@ -25,7 +25,7 @@ def started(report: StudioTestReport, seconds: float, outcome: str = "succeeded"
 
 
 async def first_event(trigger: BaseTrigger) -> dict[str, Any]:
-    """Deserialize a trigger and run it until it fires."""
+    """Run a trigger, recreated from its stored form, until it fires."""
     path, arguments = trigger.serialize()
     assert path.rsplit(".", 1)[1] == type(trigger).__name__
     again = type(trigger)(**json.loads(json.dumps(arguments)))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Studio REST API as typed Python. Knows no Airflow: everything here works in a plain script too."""
+"""The Studio REST API as typed Python. It imports no Airflow, so it works in a plain script too."""

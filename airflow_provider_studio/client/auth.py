@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three kinds of API token, what each may not do, and the credentials that carry one.
+"""The three kinds of API token, their limitations, and credentials.
 
-What a token may not do is refused here, before a request is spent on finding out.
+An operation that a token's kind may not do is refused here, before a request is sent.
 """
 
 from __future__ import annotations
@@ -23,65 +23,65 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class TokenKind(StrEnum):
-    """Who a token stands for."""
+    """The kind of a token: whose rights it has."""
 
     WORKSPACE = "workspace"
-    """Made by an admin; acts as an admin in the whole workspace."""
+    """Created by an admin; has an admin's rights in the whole workspace."""
     MEMBER = "member"
-    """Made by one member; sees and does what that member may."""
+    """Created by one member; has that member's rights."""
     PERSONAL = "personal"
     """The old kind; its support ended on 2025-02-28."""
 
 
 class Operation(StrEnum):
-    """What some kinds of token may not do, in words that fit an error message."""
+    """Operations that some kinds of token may not do, worded for an error message."""
 
     CLONE_REPORT_RUN = "clone a Report run"
     CREATE_INVITE = "create an invite"
 
 
 _REFUSED = frozenset({TokenKind.WORKSPACE, TokenKind.MEMBER})
-_WAY_OUT = {
+_ALTERNATIVES = {
     Operation.CLONE_REPORT_RUN: "Duplicate the Report in Studio's own interface instead.",
     Operation.CREATE_INVITE: "Invite the person in Studio under Workspace Settings > People instead.",
 }
 
 
 def require(kind: TokenKind, operation: Operation) -> None:
-    """Refuse what a token of this kind may not do.
+    """Raise if a token of this kind may not do an operation.
 
     Source: Studio's API reference on token limitations.
 
-    :raises StudioCapabilityError: names the kind, the operation and the way out.
+    :raises StudioCapabilityError: names the kind, the operation and the alternative.
     """
     if kind in _REFUSED:
         raise StudioCapabilityError(
-            f"A {kind.value.capitalize()} token may not {operation.value}. {_WAY_OUT[operation]}"
+            f"A {kind.value.capitalize()} token may not {operation.value}. {_ALTERNATIVES[operation]}"
         )
 
 
 def check_identifier(field_name: str, value: str) -> str:
-    """Return `value` if it can stand in a path as the name or token of a thing in Studio.
+    """Return `value` if it is usable in a path as a name or token in Studio.
 
-    :raises StudioConfigurationError: for anything else, before it reaches a URL.
+    :raises StudioConfigurationError: any other value, before it reaches a URL.
     """
     if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
         raise StudioConfigurationError(
             f"{field_name} is {value!r}; it must be a Studio name or token: letters, digits, '-', '_' and '.', "
-            "as it stands in the address of its page."
+            "as in the URL of its page."
         )
     return value
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What opens a workspace.
+    """The credentials of a workspace.
 
     :param workspace: the workspace's user name, as in `https://app.mode.com/<workspace>`.
     :param token: the public half of the credential.
     :param secret: the private half; never shown.
     :param host: scheme and host of Studio; plain http only for a host on this machine.
-    :param kind: the token's kind where it is known; discovered with one request otherwise.
+    :param kind: the token's kind, if it is known; otherwise it is read with one request.
     :raises StudioConfigurationError: an empty or malformed field.
     """
 
@@ -92,24 +92,24 @@ class Credentials:
     kind: TokenKind | None = None
 
     def __post_init__(self) -> None:
-        for name, mend in (
+        for name, fix in (
             ("workspace", "the name in https://app.mode.com/<workspace>"),
             ("token", "the token that Studio shows under API Keys"),
             ("secret", "the secret that Studio showed once when the token was made"),
         ):
             if not getattr(self, name):
-                raise StudioConfigurationError(f"{name} is empty; set it to {mend}.")
+                raise StudioConfigurationError(f"{name} is empty; set it to {fix}.")
         check_identifier("workspace", self.workspace)
         object.__setattr__(self, "host", _checked_host(self.host))
         if self.kind is TokenKind.PERSONAL:
             log.warning(
                 "This connection uses a personal token, whose support ended on 2025-02-28. "
-                "Ask an admin for a Workspace token, or make a Member token."
+                "Request a Workspace token from an admin, or create a Member token."
             )
 
     @property
     def budget_key(self) -> str:
-        """A hash that names the rate limit's budget: same host and token, same budget; nobody can read the token."""
+        """The name of the token's budget: a hash of host and token, which does not reveal the token."""
         return hashlib.sha256(f"{self.host}\n{self.token}".encode()).hexdigest()
 
 
@@ -134,11 +134,12 @@ def is_loopback(hostname: str) -> bool:
 
 
 def kind_of(scope: str | None, self_href: str | None) -> TokenKind:
-    """Return the token kind that an answer of `/verify` speaks of.
+    """Return the token kind in a response of `/verify`.
 
-    `api_key_scope` tells a Member key from a Workspace key. Where it is absent, an API key (its own link leads to
-    `api_keys`) is taken for the kind that may do less, and anything else is a personal token, whose answer links to the
-    account. Source: one real answer for a personal token, client code for the scopes; others than `member` are unseen.
+    `api_key_scope` distinguishes a Member key from a Workspace key. Without it, an API key (its own link leads to
+    `api_keys`) counts as the kind with fewer rights, and any other token is personal: its response links to the
+    account. Source: one real response for a personal token, client code for the scopes; no scope but `member` was
+    observed.
     """
     if scope:
         return TokenKind.MEMBER if "member" in scope.lower() else TokenKind.WORKSPACE

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the methods of all endpoints share: the connection, the token's kind, paths, and how an answer is read."""
+"""The base of all endpoint methods: the connection, the token's kind, paths, and how a response is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_provider_studio.client.errors import (
     StudioForbiddenError,
     StudioNotFoundError,
 )
-from airflow_provider_studio.client.pagination import name_of, walk
+from airflow_provider_studio.client.pagination import iterate_rows, name_of
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
 from airflow_provider_studio.client.transport import RetryPolicy, Sent, Spending, Transport
 
@@ -33,7 +33,7 @@ class StudioClientBase:
         limiter: RateLimiter,
         timeout_seconds: float = 30.0,
         retries: RetryPolicy | None = None,
-        priority: Priority = Priority.WALK,
+        priority: Priority = Priority.CRAWL,
         sleep: Callable[[float], None] = time.sleep,
         on_sent: Callable[[Sent], None] | None = None,
     ) -> None:
@@ -46,19 +46,19 @@ class StudioClientBase:
 
     @property
     def spending(self) -> Spending:
-        """What this client has spent of the budget so far."""
+        """The requests that this client has used so far."""
         return self._transport.spending
 
     @property
     def last_status(self) -> int | None:
-        """HTTP status of this thread's last request; None where no answer came."""
+        """HTTP status of this thread's last request; None if there was no response."""
         return self._transport.last_status
 
     @property
     def token_kind(self) -> TokenKind:
-        """The token's kind: declared, or discovered with one request."""
+        """The token's kind: declared, or read with one request."""
         if self._kind is None:
-            self._kind = self._discovered(self.verify())
+            self._kind = self._kind_in(self.verify())
         return self._kind
 
     def with_priority(self, priority: Priority) -> Self:
@@ -81,27 +81,27 @@ class StudioClientBase:
     # Identity
 
     def verify(self) -> models.Verification:
-        """Ask whose workspace the credential opens; the cheapest check of a credential.
+        """Read which workspace the credentials open; the cheapest check of credentials.
 
-        :raises StudioConfigurationError: the credential opens another workspace than the one configured.
+        :raises StudioConfigurationError: the credentials open a workspace other than the configured one.
         """
-        answer = models.Verification.parse(self._get("/api/verify"), what="/api/verify")
-        if answer.workspace != self.workspace:
+        verification = models.Verification.parse(self._get("/api/verify"), what="/api/verify")
+        if verification.workspace != self.workspace:
             raise StudioConfigurationError(
-                f"workspace is {self.workspace!r}, but this token opens {answer.workspace!r}; "
-                "mend the connection's workspace or use a token of that workspace."
+                f"workspace is {self.workspace!r}, but this token opens {verification.workspace!r}; "
+                "correct the connection's workspace or use a token of that workspace."
             )
-        return answer
+        return verification
 
     @staticmethod
-    def _discovered(answer: models.Verification) -> TokenKind:
-        return kind_of(answer.api_key_scope, answer.link("self"))
+    def _kind_in(verification: models.Verification) -> TokenKind:
+        return kind_of(verification.api_key_scope, verification.link("self"))
 
-    # Paths, and how an answer is read
+    # Paths, and how a response is read
 
     @contextmanager
     def _as_its_member_may(self, doing: str) -> Iterator[None]:
-        """Say of what a Member token was refused whose rights it has; Studio answers 403 and 404 alike."""
+        """Explain a refusal of a Member token, which has its member's rights; Studio responds with 403 or 404."""
         try:
             yield
         except (StudioForbiddenError, StudioNotFoundError) as error:
@@ -143,6 +143,6 @@ class StudioClientBase:
 
         :param tokens: whether a resource of this kind always has a token.
         """
-        return walk(
+        return iterate_rows(
             lambda page: self._get(path, {**(query or {}), "page": page}), key, what=f"GET {path}", tokens=tokens
         )

@@ -24,19 +24,19 @@ CollectionFilter = Literal["custom", "all"]
 ListingKind = Literal["reports", "datasets"]
 _LONGEST_REPORT_NAME = 64
 SUBSCRIBER_LISTS = ("email_subscription_memberships", "slack_subscription_memberships")
-"""The links of a subscription behind which its subscribers are."""
+"""The links of a subscription that lead to its subscribers."""
 
 
 class StudioClient(StudioClientBase):
-    """The API of one workspace, as one token sees it.
+    """The API of one workspace, with the rights of one token.
 
     :param credentials: workspace, token, secret and host.
-    :param limiter: the budget that everyone using this token shares.
-    :param timeout_seconds: how long to wait between two bytes of an answer.
-    :param retries: how often and how patiently to repeat a request.
-    :param priority: which of several waiting callers gets the next permit.
-    :param sleep: how to wait between attempts.
-    :param on_sent: is told of each send.
+    :param limiter: the budget that all users of this token share.
+    :param timeout_seconds: how long to wait between two bytes of a response.
+    :param retries: how often a request is repeated, and after which waits.
+    :param priority: the order in which waiting callers get permits.
+    :param sleep: the function that waits between attempts.
+    :param on_sent: a function that is called after each send.
     """
 
     # People
@@ -53,7 +53,7 @@ class StudioClient(StudioClientBase):
     def list_members(self) -> list[models.Member]:
         """List the workspace's members, with one request: `/memberships/lite`, which is not paged.
 
-        The documented `/memberships` was seen to answer 404 to tokens; this one is what live clients read.
+        The documented `/memberships` was observed to respond 404 to tokens; live clients read this one.
         """
         path = f"/api/{self.workspace}/memberships/lite"
         rows = embedded(self._get(path), "memberships", what=f"GET {path}")
@@ -64,15 +64,15 @@ class StudioClient(StudioClientBase):
     def list_collections(self, filter: CollectionFilter = "custom") -> Iterator[models.Collection]:  # noqa: A002
         """List Collections. `custom` leaves other members' personal ones out; `all` includes them.
 
-        A filter is always sent: without one, a Workspace token was once answered an empty list, and an unknown one is
-        ignored silently.
+        A filter is always sent: without one, the response to a Workspace token was once an empty list, and an unknown
+        filter is ignored silently.
         """
         if filter not in ("custom", "all"):
             raise StudioConfigurationError(f"collection filter is {filter!r}; it must be 'custom' or 'all'.")
         return self._list(f"/api/{self.workspace}/spaces", "spaces", models.Collection, {"filter": filter})
 
     def list_collection_reports(self, collection: str) -> Iterator[models.Report]:
-        """List a Collection's Reports, archived ones included (`archived` tells)."""
+        """List a Collection's Reports, including archived ones (`archived`)."""
         return self._list(f"{self._collection(collection)}/reports", "reports", models.Report)
 
     def list_dataset_reports(self, dataset: str) -> Iterator[models.Report]:
@@ -81,17 +81,16 @@ class StudioClient(StudioClientBase):
         return self._list(path, "reports", models.Report)
 
     def list_collection_datasets(self, collection: str) -> Iterator[models.Report]:
-        """List a Collection's datasets, which are Reports of the type `DatasetReport` and listed apart."""
+        """List a Collection's datasets, which are Reports of the type `DatasetReport` with a listing of their own."""
         return self._list(f"{self._collection(collection)}/datasets", "reports", models.Report)
 
     def collection_pages(
         self, collection: str, kind: ListingKind, *, sizes: PageSizes, after: Page | None = None
     ) -> Iterator[Page]:
-        """List a Collection's Reports or datasets by whole pages, for a walk that keeps its progress.
+        """List a Collection's Reports or datasets by whole pages, for a crawl with checkpoints.
 
-        :param sizes: what the walk knows of the server's page sizes; it spares asking for a page that is known to bring
-            nothing.
-        :param after: go on after this page.
+        :param sizes: the observed page sizes of the server, which avoid a request for a page after the last.
+        :param after: continue after this page.
         """
         path = f"{self._collection(collection)}/{kind}"
         return pages(
@@ -104,25 +103,25 @@ class StudioClient(StudioClientBase):
         )
 
     def create_collection(self, name: str, description: str | None = None) -> models.Collection:
-        """Make a Collection."""
+        """Create a Collection."""
         if not name:
             raise StudioConfigurationError("name is empty; a Collection needs one.")
         body = {"space": {"name": name, "description": description or ""}}
-        with self._as_its_member_may("make a Collection"):
-            answer = self._send("POST", f"/api/{self.workspace}/spaces", body)
-        return models.Collection.parse(answer, what="the new Collection")
+        with self._as_its_member_may("create a Collection"):
+            response = self._send("POST", f"/api/{self.workspace}/spaces", body)
+        return models.Collection.parse(response, what="the new Collection")
 
     def update_collection(
         self, collection: str, *, name: str | None = None, description: str | None = None
     ) -> models.Collection:
-        """Change a Collection's name or description. The documentation says POST; the live service takes PATCH."""
+        """Change a Collection's name or description. The documentation says POST; the live service accepts PATCH."""
         changes = {key: value for key, value in {"name": name, "description": description}.items() if value is not None}
         if not changes:
             raise StudioConfigurationError("Nothing to update: give a name or a description.")
         path = self._collection(collection)
         with self._as_its_member_may(f"change the Collection {collection}"):
-            answer = self._send("PATCH", path, {"space": changes})
-        return models.Collection.parse(answer, what=f"Collection {collection}")
+            response = self._send("PATCH", path, {"space": changes})
+        return models.Collection.parse(response, what=f"Collection {collection}")
 
     # Reports
 
@@ -158,17 +157,17 @@ class StudioClient(StudioClientBase):
             raise StudioConfigurationError("Nothing to update: give a name, a description or a collection.")
         path = self._report(report)
         with self._as_its_member_may(f"change the Report {report}"):
-            answer = self._send("PATCH", path, {"report": changes})
-        return models.Report.parse(answer, what=f"Report {report}")
+            response = self._send("PATCH", path, {"report": changes})
+        return models.Report.parse(response, what=f"Report {report}")
 
     def archive_report(self, report: str) -> models.Report:
-        """Archive a Report; `unarchive_report` takes it back."""
+        """Archive a Report; `unarchive_report` reverses it."""
         return models.Report.parse(self._send("PATCH", f"{self._report(report)}/archive"), what=f"Report {report}")
 
     def unarchive_report(self, report: str) -> models.Report:
-        """Take a Report out of the archive."""
-        answer = self._send("PATCH", f"{self._report(report)}/unarchive")
-        return models.Report.parse(answer, what=f"Report {report}")
+        """Unarchive a Report."""
+        response = self._send("PATCH", f"{self._report(report)}/unarchive")
+        return models.Report.parse(response, what=f"Report {report}")
 
     # Report runs
 
@@ -187,9 +186,9 @@ class StudioClient(StudioClientBase):
         return models.ReportRun.parse(self._get(self._run(report, run)), what=f"Report run {run}")
 
     def create_report_run(self, report: str, parameters: Mapping[str, Any] | None = None) -> models.ReportRun:
-        """Start a run. Never repeated by itself once it may have arrived: each run bills the warehouse."""
-        answer = self._send("POST", f"{self._report(report)}/runs", {"parameters": dict(parameters or {})})
-        return models.ReportRun.parse(answer, what=f"the new run of Report {report}")
+        """Start a run. The request is never repeated once it may have arrived, because each run bills the warehouse."""
+        response = self._send("POST", f"{self._report(report)}/runs", {"parameters": dict(parameters or {})})
+        return models.ReportRun.parse(response, what=f"the new run of Report {report}")
 
     def clone_report_run(self, report: str, run: str) -> models.Report:
         """Copy a Report run into a new Report; personal tokens only.
@@ -201,7 +200,7 @@ class StudioClient(StudioClientBase):
         return models.Report.parse(self._send("POST", path), what=f"the clone of Report run {run}")
 
     def list_query_runs(self, report: str, run: str) -> Iterator[models.QueryRun]:
-        """List the queries of a run; a failed run's reason is here."""
+        """List the queries of a run; they hold the reason of a failed run."""
         return self._list(f"{self._run(report, run)}/query_runs", "query_runs", models.QueryRun)
 
     @contextmanager
@@ -210,39 +209,39 @@ class StudioClient(StudioClientBase):
     ) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Open the results of a run and yield their content type and their bytes in chunks.
 
-        The CSV endpoint answers `text/csv`, or `application/zip` with one file a query.
+        The content type is `text/csv`, or `application/zip` with one file per query.
         """
-        with self._download(f"{self._run(report, run)}/results/content.csv", chunk_bytes) as answer:
-            yield answer
+        with self._download(f"{self._run(report, run)}/results/content.csv", chunk_bytes) as response:
+            yield response
 
     @contextmanager
     def download_query_run_results(
-        self, report: str, run: str, query_run: str, ending: Literal["csv", "json"], *, chunk_bytes: int = 1 << 18
+        self, report: str, run: str, query_run: str, extension: Literal["csv", "json"], *, chunk_bytes: int = 1 << 18
     ) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Open the results of one query of a run. The run's own JSON endpoint tells of its first query alone."""
+        """Open the results of one query of a run. The run's own JSON endpoint returns only its first query."""
         path = f"{self._run(report, run)}/query_runs/{check_identifier('query run', query_run)}"
-        with self._download(f"{path}/results/content.{ending}", chunk_bytes) as answer:
-            yield answer
+        with self._download(f"{path}/results/content.{extension}", chunk_bytes) as response:
+            yield response
 
     def request_pdf(self, report: str, run: str) -> str | None:
-        """Ask for a run's PDF; asking again tells how far it is: `new`, `requested`, `completed`."""
-        answer = self._get(f"{self._report(report)}/exports/runs/{check_identifier('run', run)}/pdf.pdf")
-        state = answer.get("state")
+        """Request a run's PDF and return its state: `new`, `requested`, `completed`. Repeat until it is completed."""
+        response = self._get(f"{self._report(report)}/exports/runs/{check_identifier('run', run)}/pdf.pdf")
+        state = response.get("state")
         return None if state is None else str(state)
 
     @contextmanager
     def download_pdf(
         self, report: str, run: str, *, chunk_bytes: int = 1 << 18
     ) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Open a run's PDF, which `request_pdf` must have told to be completed."""
+        """Open a run's PDF, after `request_pdf` returned `completed`."""
         path = f"{self._report(report)}/exports/runs/{check_identifier('run', run)}/pdf/download"
-        with self._download(path, chunk_bytes) as answer:
-            yield answer
+        with self._download(path, chunk_bytes) as response:
+            yield response
 
     @contextmanager
     def _download(self, path: str, chunk_bytes: int) -> Iterator[tuple[str, Iterator[bytes]]]:
-        with self._transport.stream(path, chunk_bytes, priority=self._priority) as answer:
-            yield answer
+        with self._transport.stream(path, chunk_bytes, priority=self._priority) as response:
+            yield response
 
     # Schedules
 
@@ -262,33 +261,33 @@ class StudioClient(StudioClientBase):
 
     def create_schedule(self, report: str, values: models.ScheduleInput) -> models.Schedule:
         """Create a schedule."""
-        answer = self._send("POST", f"{self._report(report)}/schedules", values.to_json())
-        return models.Schedule.parse(answer, what=f"the new schedule of Report {report}")
+        response = self._send("POST", f"{self._report(report)}/schedules", values.to_json())
+        return models.Schedule.parse(response, what=f"the new schedule of Report {report}")
 
     def update_schedule(self, report: str, schedule: str, values: models.ScheduleInput) -> models.Schedule:
         """Change a schedule."""
-        answer = self._send("PATCH", self._schedule(report, schedule), values.to_json())
-        return models.Schedule.parse(answer, what=f"schedule {schedule}")
+        response = self._send("PATCH", self._schedule(report, schedule), values.to_json())
+        return models.Schedule.parse(response, what=f"schedule {schedule}")
 
     def delete_schedule(self, report: str, schedule: str) -> None:
-        """Delete a schedule for good; the API has no way back."""
+        """Delete a schedule; the API cannot restore it."""
         self._send("DELETE", self._schedule(report, schedule))
 
     # Subscriptions
 
     def list_report_subscriptions(self, report: str) -> Iterator[models.Subscription]:
-        """List who gets a Report's results."""
+        """List the subscriptions to a Report's results."""
         return self._list(f"{self._report(report)}/subscriptions", "report_subscriptions", models.Subscription)
 
     def list_schedule_subscriptions(self, report: str, schedule: str) -> Iterator[models.Subscription]:
-        """List who gets the results of one schedule's runs."""
+        """List the subscriptions to the results of one schedule's runs."""
         path = f"{self._schedule(report, schedule)}/subscriptions"
         return self._list(path, "report_subscriptions", models.Subscription)
 
     def create_subscription(self, report: str, values: Mapping[str, Any]) -> models.Subscription:
-        """Create a subscription; `values` are the write names of the API, such as `csv_attachments_enabled`."""
-        answer = self._send("POST", f"{self._report(report)}/subscriptions", {"report_subscription": dict(values)})
-        return models.Subscription.parse(answer, what=f"the new subscription of Report {report}")
+        """Create a subscription; `values` have the API's names for writing, such as `csv_attachments_enabled`."""
+        response = self._send("POST", f"{self._report(report)}/subscriptions", {"report_subscription": dict(values)})
+        return models.Subscription.parse(response, what=f"the new subscription of Report {report}")
 
     def delete_subscription(self, report: str, subscription: str) -> None:
         """Delete a subscription."""
@@ -296,18 +295,17 @@ class StudioClient(StudioClientBase):
         self._send("DELETE", path)
 
     def list_subscribers(self, subscription: models.Subscription) -> dict[str, list[dict[str, Any]]]:
-        """Read who is behind a subscription, by the link relations of `SUBSCRIBER_LISTS`.
+        """Read the subscribers of a subscription, by the link relations of `SUBSCRIBER_LISTS`.
 
-        The addresses come from the subscription's own links; the API description names no path for them. A link that
-        is missing or leaves this workspace is not followed: its relation is not in the result, and its people are
-        unknown.
+        The paths come from the subscription's own links, because the API description has none. A link that is missing
+        or leaves this workspace is not followed: its relation is not in the result, and its subscribers are unknown.
         """
-        found: dict[str, list[dict[str, Any]]] = {}
+        subscribers: dict[str, list[dict[str, Any]]] = {}
         for relation in SUBSCRIBER_LISTS:
             path = subscription.link(relation)
             if path is not None and path.startswith(f"/api/{self.workspace}/"):
-                found[relation] = list(self._rows(path, "memberships", tokens=False))
-        return found
+                subscribers[relation] = list(self._rows(path, "memberships", tokens=False))
+        return subscribers
 
     def list_report_filters(self, report: str) -> Iterator[models.ReportFilter]:
         """List a Report's filters."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record how far a request got, because only its phase proves that it never arrived.
+"""Record the phase that a request reached, because only the phase proves that it never arrived.
 
-The class of an exception does not: a failed handshake and a connection that broke after the server had started a run
-raise the same TLS error. So the connections record when the first byte of a request is handed to the socket. What was
-not recorded is unknown, and a request in an unknown phase may have arrived.
+The class of an exception does not prove it: a failed handshake and a connection that broke after the server had started
+a run raise the same TLS error. So the connections record when the first byte of a request is passed to the socket. An
+unrecorded phase is unknown, and a request in an unknown phase may have arrived.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from urllib3.connection import HTTPConnection
 
 
 class Phase(StrEnum):
-    """How far a request got."""
+    """The phase that a request reached."""
 
     UNKNOWN = "unknown"
     """Nothing was recorded."""
     CONNECTING = "connecting"
-    """No byte of it was handed to a socket: name lookup, TCP, a proxy's tunnel and the TLS handshake come first."""
+    """No byte was passed to a socket: name lookup, TCP, a proxy's tunnel and the TLS handshake come first."""
     SENT = "sent"
-    """At least one byte of it was handed to the socket."""
+    """At least one byte was passed to the socket."""
     RESPONDING = "responding"
     """Status and headers of the response were read."""
 
 
 @dataclass
 class Delivery:
-    """One request on its way."""
+    """The record of one request."""
 
     phase: Phase = Phase.UNKNOWN
 
@@ -46,7 +46,7 @@ _current: ContextVar[Delivery | None] = ContextVar("studio_delivery", default=No
 
 @contextmanager
 def recorded() -> Iterator[Delivery]:
-    """Yield the record of the one request that is sent within, by this thread and through `RecordingAdapter`."""
+    """Yield the record of the request that this thread sends in this context, through `RecordingAdapter`."""
     delivery = Delivery()
     token = _current.set(delivery)
     try:
@@ -76,44 +76,44 @@ class _RecordingConnection(HTTPConnection):
     def send(self, data: Any) -> None:
         if not self._is_connecting:
             if self.sock is None and self.auto_open:
-                self.connect()  # otherwise it happens below, where its failure looks like that of a send
+                self.connect()  # otherwise it happens below, where its failure is indistinguishable from that of a send
             _record(Phase.SENT)
         super().send(data)
 
 
 @cache
 def _recording(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
-    """Return a kind of connection pool whose connections record; also one that leads through a SOCKS proxy."""
+    """Return a class of connection pool whose connections record the phase, also through a SOCKS proxy."""
     plain = pool.ConnectionCls
     connection = type(f"Recording{plain.__name__}", (_RecordingConnection, plain), {})
     return cast("type[HTTPConnectionPool]", type(f"Recording{pool.__name__}", (pool,), {"ConnectionCls": connection}))
 
 
 class RecordingAdapter(requests.adapters.HTTPAdapter):
-    """Sends requests over connections that record how far each got."""
+    """Sends requests over connections that record the phase of each."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections."""
+        """Create the pools of direct connections."""
         super().init_poolmanager(*args, **kwargs)
-        _let_record(self.poolmanager)
+        _record_phases(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Make the pools of connections through one proxy."""
+        """Create the pools of connections through one proxy."""
         is_new = proxy not in self.proxy_manager
         manager = super().proxy_manager_for(proxy, **kwargs)
         if is_new:
-            _let_record(manager)
+            _record_phases(manager)
         return manager
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send a request; until a connection records its first byte, none was handed to a socket."""
+        """Send a request; it is in the phase CONNECTING until a connection records its first byte."""
         _record(Phase.CONNECTING)
         response = super().send(*args, **kwargs)
         _record(Phase.RESPONDING)
         return response
 
 
-def _let_record(manager: PoolManager) -> None:
+def _record_phases(manager: PoolManager) -> None:
     manager.pool_classes_by_scheme = {
         scheme: _recording(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
     }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Discovery API: a whole workspace in batches of 1,000, for a signature token that an admin mints.
+"""The Discovery API: a whole workspace in batches of 1,000, for a signature token that an admin creates.
 
-It is for the Enterprise plan, answers plain JSON with counters, and is the only one of Studio's APIs that dates views.
+It needs the Enterprise plan, returns plain JSON with counters, and is the only API of Studio with dates of views.
 Source: the vendor's reference of the Discovery API.
 """
 
@@ -15,20 +15,20 @@ from typing import Any, Literal
 
 from airflow_provider_studio.client.auth import DEFAULT_HOST, Credentials, check_identifier
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioResponseError
-from airflow_provider_studio.client.pagination import MOST_PAGES
+from airflow_provider_studio.client.pagination import MAX_PAGES
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
 from airflow_provider_studio.client.transport import RetryPolicy, Sent, Spending, Transport
 
 Batch = Literal["reports", "report_stats", "spaces", "members"]
-MOST_A_PAGE = 1000
+MAX_PAGE_SIZE = 1000
 _FIELDS = ("token", "access_key", "access_secret")
 
 
 @dataclass(frozen=True)
 class SignatureToken:
-    """What opens the Discovery API; all three parts were shown when it was minted, the secret only then.
+    """The credentials of the Discovery API. Studio shows all three parts at their creation, the secret only then.
 
-    :raises StudioConfigurationError: a part is missing, or holds a colon.
+    :raises StudioConfigurationError: a part is missing, or contains a colon.
     """
 
     token: str
@@ -40,8 +40,8 @@ class SignatureToken:
             value = getattr(self, name)
             if not value or ":" in value:
                 raise StudioConfigurationError(
-                    f"discovery_{name} is {'empty' if not value else 'not usable: it holds a colon'}; all of "
-                    f"{', '.join(f'discovery_{one}' for one in _FIELDS)} are needed, as Studio showed them."
+                    f"discovery_{name} is {'empty' if not value else 'not usable: it contains a colon'}; all of "
+                    f"{', '.join(f'discovery_{field}' for field in _FIELDS)} are needed, as Studio showed them."
                 )
 
     @property
@@ -53,8 +53,8 @@ class SignatureToken:
 class DiscoveryClient:
     """Reads batches of one workspace.
 
-    :param signature: what opens it.
-    :param limiter: the budget that everyone using this signature token shares.
+    :param signature: the credentials.
+    :param limiter: the budget that all users of this signature token share.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class DiscoveryClient:
 
     @property
     def spending(self) -> Spending:
-        """What this client has spent so far."""
+        """The requests that this client has used so far."""
         return self._transport.spending
 
     def close(self) -> None:
@@ -93,20 +93,20 @@ class DiscoveryClient:
     def batches(self, name: Batch, *, include_personal: bool = False) -> Iterator[list[dict[str, Any]]]:
         """Yield a listing's rows, up to 1,000 at a time.
 
-        :param include_personal: what is in members' personal Collections too.
-        :raises StudioResponseError: an answer without its rows or its counters; the end cannot be guessed.
+        :param include_personal: whether to include members' personal Collections.
+        :raises StudioResponseError: a response without its rows or its counters; the end is then unknown.
         """
         path = f"/batch/{self.workspace}/{name}"
-        query: dict[str, str | int] = {"per_page": MOST_A_PAGE}
+        query: dict[str, str | int] = {"per_page": MAX_PAGE_SIZE}
         if include_personal:
             query["include_spaces"] = "all"
-        for page in range(1, MOST_PAGES + 1):
-            answer = self._transport.request("GET", path, query={**query, "page": page}, priority=Priority.WALK)
-            rows, counters = answer.get(name), answer.get("pagination")
+        for page in range(1, MAX_PAGES + 1):
+            response = self._transport.request("GET", path, query={**query, "page": page}, priority=Priority.CRAWL)
+            rows, counters = response.get(name), response.get("pagination")
             total = counters.get("total_pages") if isinstance(counters, dict) else None
             if not isinstance(rows, list) or not isinstance(total, int):
-                raise StudioResponseError(f"GET {path}, page {page}: the answer has no list {name} with its counters.")
+                raise StudioResponseError(f"GET {path}, page {page}: the response has no list {name} with counters.")
             yield rows
             if page >= total:
                 return
-        raise StudioResponseError(f"GET {path} did not end within {MOST_PAGES:,} pages.")
+        raise StudioResponseError(f"GET {path} did not end within {MAX_PAGES:,} pages.")

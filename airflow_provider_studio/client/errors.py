@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong between a caller and Studio, as a tree that mirrors what the caller would do about it.
+"""The errors of the client, as a tree that mirrors how a caller would handle them.
 
-No message ever holds a secret or a query string.
+No message holds a secret or a query string.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ __all__ = [
 
 
 class StudioError(Exception):
-    """Anything that this provider raises on purpose."""
+    """The base of all errors that this provider raises."""
 
     retry_helps: bool = True
-    """Whether the same call may succeed later, with nobody mending anything."""
+    """Whether the same call may succeed later without a change by a person."""
 
 
 class StudioConfigurationError(StudioError, ValueError):
-    """Bad input, found before any request was sent. The message names the field, the value and the mend."""
+    """Bad input, found before any request was sent. The message names the field, the value and how to fix it."""
 
     retry_helps = False
 
 
 class StudioCapabilityError(StudioError):
-    """The token's kind may not do this; no request was sent. The message names the kind and the way out."""
+    """The token's kind may not do this; no request was sent. The message names the kind and the alternative."""
 
     retry_helps = False
 
 
 class StudioConnectionError(StudioError):
-    """No answer came.
+    """No response was received.
 
     :param may_have_arrived: whether the request may have reached Studio and had its effect.
     """
@@ -57,14 +57,14 @@ class StudioConnectionError(StudioError):
 
 
 class StudioResponseError(StudioError):
-    """An answer that is not the API's: HTML from a proxy, a body cut short, a key of the wrong type."""
+    """A response that is not the API's: HTML from a proxy, a truncated body, a key of the wrong type."""
 
 
 class StudioAPIError(StudioError):
-    """Studio answered with an error status.
+    """Studio responded with an error status.
 
     :param status: HTTP status.
-    :param error_id: Studio's `id` of the error (such as `not_found`), where the body had one.
+    :param error_id: Studio's `id` of the error (such as `not_found`), if the body has one.
     :param message: Studio's own message.
     :param method: HTTP method of the request.
     :param path: path of the request, without its query.
@@ -72,7 +72,7 @@ class StudioAPIError(StudioError):
     """
 
     retry_after_seconds: float | None = None
-    """What the answer's `Retry-After` asked for."""
+    """The seconds of the response's `Retry-After`."""
 
     def __init__(
         self,
@@ -86,18 +86,18 @@ class StudioAPIError(StudioError):
     ) -> None:
         self.status, self.error_id, self.message = status, error_id, message
         self.method, self.path = method, path
-        reason = f"{error_id}: {message}" if error_id else message or "no reason given"
+        reason = f"{error_id}: {message}" if error_id else message or "no reason"
         super().__init__(f"{method} {path} answered {status} ({reason}).{' ' if advice else ''}{advice}")
 
 
 class StudioBadRequestError(StudioAPIError):
-    """400 or 422: Studio refused the content of the request; sending it again cannot help."""
+    """400 or 422: Studio refused the content of the request; to send it again does not help."""
 
     retry_helps = False
 
 
 class StudioAuthenticationError(StudioAPIError):
-    """401: the token or its secret is not valid (any more)."""
+    """401: the token or its secret is not valid, or not any more."""
 
     retry_helps = False
 
@@ -109,33 +109,33 @@ class StudioForbiddenError(StudioAPIError):
 
 
 class StudioNotFoundError(StudioAPIError):
-    """404: no such thing, or no permission to know of it."""
+    """404: it does not exist, or the token may not see it."""
 
 
 class StudioRateLimitedError(StudioAPIError):
-    """429, still, after every retry: others spend this token's budget."""
+    """429 after every retry: other clients use this token's budget."""
 
 
 class StudioServerError(StudioAPIError):
-    """408 or 5xx, still, after every retry."""
+    """408 or 5xx after every retry."""
 
 
 class StudioRunError(StudioError):
-    """A Report run did not end well."""
+    """A Report run did not succeed."""
 
 
 class StudioRunFailedError(StudioRunError):
-    """It failed. The message names the query, the error code and Studio's message."""
+    """The run failed. The message names the query, the error code and Studio's message."""
 
 
 class StudioRunCancelledError(StudioRunError):
-    """Someone cancelled it."""
+    """Someone cancelled the run."""
 
     retry_helps = False
 
 
 class StudioRunTimeoutError(StudioRunError):
-    """It was not over in time; it goes on in Studio."""
+    """The run was not over in time; it continues in Studio."""
 
 
 _BY_STATUS: dict[int, tuple[type[StudioAPIError], str]] = {
@@ -150,12 +150,12 @@ _BY_STATUS: dict[int, tuple[type[StudioAPIError], str]] = {
     422: (StudioBadRequestError, ""),
     429: (
         StudioRateLimitedError,
-        "Someone else spends this token's budget; use a token of its own for Airflow.",
+        "Another client uses this token's budget; use a separate token for Airflow.",
     ),
 }
 
 
 def error_for(status: int, *, method: str, path: str, error_id: str | None = None, message: str = "") -> StudioAPIError:
-    """Return the error that an HTTP status of 300 and above stands for."""
+    """Return the error of an HTTP status of 300 and above."""
     kind, advice = _BY_STATUS.get(status, (StudioServerError if status >= 500 else StudioAPIError, ""))
     return kind(status, method=method, path=path, error_id=error_id, message=message, advice=advice)

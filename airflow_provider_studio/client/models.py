@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Studio's responses hold, typed. Keys that are not documented as required may be absent: unknown, never zero.
+"""Studio's responses as typed models. A key that is not documented as required may be absent: unknown, never zero.
 
-Unknown keys are kept (`model_extra`), so that a backup made from a model is a backup of the whole answer.
+Unknown keys are preserved (`model_extra`), so a backup of a model is a backup of the whole response.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Identifier = Annotated[str, BeforeValidator(lambda value: str(value) if isinstan
 
 
 class Resource(BaseModel):
-    """Anything that Studio answers with. Iterable links are in `links`, forms in `forms`, the rest in attributes."""
+    """Any resource of Studio. Its links are in `links`, its forms in `forms`, the rest in attributes."""
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True, protected_namespaces=())
 
@@ -56,7 +56,7 @@ class Resource(BaseModel):
 
     @classmethod
     def parse(cls, data: object, *, what: str = "") -> Self:
-        """Make the model from decoded JSON.
+        """Create the model from decoded JSON.
 
         :raises StudioResponseError: names the resource and the field that is not as the API promises.
         """
@@ -70,27 +70,27 @@ class Resource(BaseModel):
             ) from None
 
     def link(self, relation: str) -> str | None:
-        """Return the address behind a link relation, or None."""
+        """Return the URL of a link relation, or None."""
         entry = self.links.get(relation)
         href = entry.get("href") if isinstance(entry, Mapping) else None
         return href if isinstance(href, str) else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the answer as it came: every key under its wire name, and no key that was absent."""
+        """Return the original response: every key under its wire name, and no key that was absent."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
-        """Show the declared fields alone: unknown keys may hold presigned addresses or signatures."""
+        """Show only declared fields: unknown keys may hold presigned URLs or signatures."""
         return [(name, getattr(self, name)) for name in ("token", "name", "state") if name in type(self).model_fields]
 
 
 def _last_part(href: str | None) -> str | None:
-    """Return the last segment of an address' path."""
+    """Return the last segment of a URL's path."""
     return (urlsplit(href).path.rstrip("/").rsplit("/", 1)[-1] or None) if href else None
 
 
 class Verification(Resource):
-    """The answer of `/verify`: whose workspace a credential opens."""
+    """The response of `/verify`: the workspace that the credentials open."""
 
     workspace: str
     workspace_token: str | None = None
@@ -111,10 +111,11 @@ class Collection(Resource):
 
 
 class Report(Resource):
-    """A Report or a dataset (`type` tells).
+    """A Report or a dataset, by `type`.
 
     `expected_runtime` is in seconds. `last_run_at` is the start of the last run, `last_successfully_run_at` the end of
-    the last good one. `updated_at` moves without any human; `edited_at` is the human edit. `view_count` is a total.
+    the last successful one. `updated_at` also changes without a person; `edited_at` is the last edit by a person.
+    `view_count` is a lifetime total.
     """
 
     token: str
@@ -141,7 +142,7 @@ class Report(Resource):
 
     @property
     def creator(self) -> str | None:
-        """The owner's user name, which only the link tells."""
+        """The owner's user name, from the link."""
         return _last_part(self.link("creator"))
 
     @property
@@ -163,12 +164,12 @@ class RunState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether a run in this state will not change any more."""
+        """Whether this state is final."""
         return self in _OVER
 
     @property
     def is_good(self) -> bool:
-        """Whether a run in this state has results; `completed` is what Reports with a notebook end as."""
+        """Whether a run in this state has results; `completed` is the final state of Reports with a notebook."""
         return self in {RunState.SUCCEEDED, RunState.COMPLETED}
 
 
@@ -188,14 +189,14 @@ class ReportRun(Resource):
 
     @property
     def is_seen_over(self) -> bool:
-        """Whether it is over, as far as its state is known."""
+        """Whether its state is known and final."""
         return self.state in _OVER
 
     @property
     def run_state(self) -> RunState:
-        """The state, known by name.
+        """The state.
 
-        :raises StudioResponseError: a state that the API does not document; nobody may guess what it means.
+        :raises StudioResponseError: a state that the API does not document; its meaning is unknown.
         """
         try:
             return RunState(self.state or "")
@@ -207,7 +208,7 @@ class ReportRun(Resource):
 
 
 class QueryRun(Resource):
-    """One query of a Report run; a failed run's reason stands here."""
+    """One query of a Report run, with the reason of a failed run."""
 
     token: str
     id: Identifier | None = None
@@ -220,7 +221,7 @@ class QueryRun(Resource):
 
 
 class Schedule(Resource):
-    """A schedule. `hour` and `minute` are prose in the answer; the machine's values are in `machine_values()`."""
+    """A schedule. `hour` and `minute` are prose in the response; `machine_values()` returns the machine's values."""
 
     token: str
     name: str | None = None
@@ -239,13 +240,13 @@ class Schedule(Resource):
 
     @property
     def creator(self) -> str | None:
-        """The user name of who made it, which only the link tells."""
+        """The user name of its creator, from the link."""
         return _last_part(self.link("creator"))
 
     def cron(self) -> Cron:
         """Return when it fires, in the machine's values.
 
-        :raises StudioResponseError: the response does not say; its prose is no source.
+        :raises StudioResponseError: the response does not contain them; its prose is not parsed.
         """
         try:
             return cron_of(self.to_json())
@@ -253,9 +254,9 @@ class Schedule(Resource):
             raise StudioResponseError(f"Schedule {self.token}: {error}.") from None
 
     def machine_values(self) -> ScheduleInput:
-        """Return what would create this schedule again.
+        """Return the input that would create this schedule again.
 
-        :raises StudioResponseError: the response does not say, or says it in two ways.
+        :raises StudioResponseError: the response does not contain it, or contradicts itself.
         """
         try:
             return values_of(self.to_json())
@@ -264,9 +265,9 @@ class Schedule(Resource):
 
 
 class Subscription(Resource):
-    """Who gets the results of a Report or of one schedule, and in which form.
+    """The recipients of the results of a Report or of one schedule, and the format.
 
-    The API describes no token of it: its link to itself names it.
+    The API describes no token of a subscription: its link to itself names it.
     """
 
     data_previews_enabled: bool | None = None
@@ -278,18 +279,18 @@ class Subscription(Resource):
 
     @property
     def token(self) -> str | None:
-        """What names it in paths: the end of its link to itself; None where the response has none."""
+        """Its token in paths: the end of its link to itself; None if the response has none."""
         key = (self.model_extra or {}).get("token")
         return _last_part(self.link("self")) or (key if isinstance(key, str) else None)
 
     @property
     def schedule(self) -> str | None:
-        """The token of the schedule that it belongs to, which only the link tells."""
+        """The token of its schedule, from the link."""
         return _last_part(self.link("report_schedule"))
 
 
 class Member(Resource):
-    """A person of the workspace, as `/memberships/lite` tells."""
+    """A member of the workspace, from `/memberships/lite`."""
 
     username: str | None = None
     name: str | None = None
@@ -313,7 +314,7 @@ class Query(Resource):
 
 
 class DataSource(Resource):
-    """A database connection of the workspace. `vendor` is such as `snowflake`, `adapter` such as `jdbc:snowflake`."""
+    """A database connection of the workspace. An example of `vendor` is `snowflake`, of `adapter` `jdbc:snowflake`."""
 
     token: str
     id: Identifier | None = None

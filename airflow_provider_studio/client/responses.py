@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What came back, in our words: the error an answer means, its body, and what it says of the rate limit.
+"""Read a response: its error, its body, and its feedback about the rate limit.
 
-Nothing here sends. No text of `requests` goes on: it holds the URL with its query.
+Nothing here sends a request. No text of `requests` is used in messages, because it contains the URL with its query.
 """
 
 from __future__ import annotations
@@ -54,20 +54,20 @@ _RESOURCES = frozenset(
 
 
 def connection_error(method: str, path: str, error: Exception, phase: Phase) -> StudioConnectionError:
-    """Say what happened without the text of `requests`, which holds the URL with its query.
+    """Return the error of a request without a response, without the text of `requests`, which contains the query.
 
-    :param phase: how far the request got, which alone decides whether it may have arrived.
+    :param phase: the phase that the request reached; it alone decides whether the request may have arrived.
     """
     if phase is Phase.CONNECTING:
         what = _while_connecting(error)
     elif phase is Phase.RESPONDING:
-        what = "the answer was cut short"
+        what = "the response was cut short"
     elif isinstance(error, requests.ReadTimeout):
-        what = "no answer came in time"
+        what = "no response in time"
     elif isinstance(error, requests.exceptions.SSLError):
-        what = "the TLS connection broke before the answer, after the request was sent"
+        what = "the TLS connection broke before the response, after the request was sent"
     else:
-        what = "the connection broke before the answer"
+        what = "the connection broke before the response"
     return StudioConnectionError(f"{method} {path}: {what}.", may_have_arrived=phase is not Phase.CONNECTING)
 
 
@@ -80,7 +80,7 @@ def _while_connecting(error: Exception) -> str:
 
 
 def api_error(method: str, path: str, response: requests.Response) -> StudioAPIError:
-    """Return the error of a status that is none of success, with what Studio says about it."""
+    """Return the error of a status that is no success, with Studio's message."""
     try:
         body = response.json()
     except requests.JSONDecodeError:
@@ -99,9 +99,9 @@ def api_error(method: str, path: str, response: requests.Response) -> StudioAPIE
 
 
 def decoded(method: str, path: str, response: requests.Response) -> dict[str, Any]:
-    """Return the JSON object that was answered; an empty answer is `{}`.
+    """Return the JSON object of a response; an empty response is `{}`.
 
-    :raises StudioResponseError: it is none.
+    :raises StudioResponseError: the response is no JSON object.
     """
     if not response.content.strip():
         return {}
@@ -112,7 +112,7 @@ def decoded(method: str, path: str, response: requests.Response) -> dict[str, An
         raise StudioResponseError(
             f"{method} {path} answered {response.status_code} with {kind} that is no JSON "
             f"({len(response.content):,} bytes). A proxy or a login page may stand before Studio, "
-            "or the answer was cut short; check the connection's host."
+            "or the response was cut short; check the connection's host."
         ) from None
     if not isinstance(body, dict):
         raise StudioResponseError(f"{method} {path} answered a JSON {type(body).__name__} instead of an object.")
@@ -125,27 +125,27 @@ def endpoint_of(path: str) -> str:
 
 
 def rate_limit_feedback(response: requests.Response, endpoint: str) -> RateLimitFeedback:
-    """Return what an answer says of the budget."""
+    """Return the feedback of a response about the rate limit."""
     return RateLimitFeedback(
         resource=endpoint,
         status=response.status_code,
-        limit=_whole_number(response.headers.get("X-RateLimit-Limit")) or None,  # 0 would let nobody send for ever
+        limit=_whole_number(response.headers.get("X-RateLimit-Limit")) or None,  # 0 would block all requests
         remaining=_whole_number(response.headers.get("X-RateLimit-Remaining")),
         retry_after_seconds=retry_after_seconds(response.headers),
     )
 
 
 def _whole_number(text: str | None) -> int | None:
-    """A count of requests; None for what cannot be one, such as 400 digits."""
+    """Return a count of requests; None for an implausible one, such as 400 digits."""
     text = (text or "").strip()
     return int(text) if _COUNT.fullmatch(text) else None
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that `Retry-After` asks for, given as seconds or as an HTTP date; None without a usable one.
+    """Return the wait that `Retry-After` requests, as seconds or as an HTTP date; None if it is missing or unusable.
 
-    Of a list it is the largest, and never more than a day; those who wait have shorter caps. A date is compared with
-    the response's own `Date`, so that a server whose clock is off does no harm.
+    Of a list it is the largest, and at most a day; callers have shorter limits. A date is compared with the response's
+    own `Date`, so a wrong clock of the server does not matter.
     """
     text = headers.get("Retry-After", "").strip()
     numbers = [part.strip() for part in text.split(",")]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tell runs that are newer than an intent from those that existed before it.
+"""Distinguish runs that are newer than an intent from those that existed before it.
 
 A marker is what Studio returned about a Report's newest run before the intent was written. "Unknown" and "none" are two
-values: a Report whose newest run is unknown is not one that never ran. All times are Studio's own, so no two clocks are
-compared. A run that nothing proves to be newer is not newer.
+values: a Report whose newest run is unknown may have run. All times are Studio's own, so no two clocks are compared. A
+run counts as newer only if that is proven.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 _RUN_PATH = re.compile(r"/runs/([A-Za-z0-9][A-Za-z0-9_.-]*)/?")
 _SAME_RUN = timedelta(seconds=10)
-"""A Report's `last_run_at` and a run's `created_at` that are no further apart may be those of one run."""
+"""Within this time, a Report's `last_run_at` and a run's `created_at` may belong to the same run."""
 
 
 @dataclass(frozen=True)
 class RunMarker:
-    """What was known of a Report's runs at one time.
+    """The known runs of a Report at one time.
 
-    :param run: the newest run, where it is known.
-    :param newest_at: no run existed that began later, where that is known.
-    :param known_runs: more runs that existed.
-    :param never_ran: whether it is known that there was none.
+    :param run: the newest run; None if it is unknown.
+    :param newest_at: no run began later than this; None if it is unknown.
+    :param known_runs: other runs that existed.
+    :param never_ran: whether it is known that there was no run.
     """
 
     run: str | None = None
@@ -43,27 +43,27 @@ class RunMarker:
 
     @property
     def had_runs(self) -> bool:
-        """Whether it is known that there was one."""
+        """Whether it is known that there was a run."""
         return bool(self.run or self.known_runs or self.newest_at)
 
 
 def read_marker(client: StudioClient, report: Report) -> RunMarker:
-    """Return the marker of now. Costs a request where the Report does not say both which run is its newest and when."""
+    """Return the current marker. Sends one request unless the Report contains its newest run and the run's time."""
     linked = linked_run(report)
     if linked is not None and report.last_run_at is not None:
         return RunMarker(linked, report.last_run_at)
     try:
         listed = client.newest_report_runs(report.token)
-    except StudioNotFoundError:  # the Report is there, so this proves nothing about its runs
+    except StudioNotFoundError:  # the Report exists, so this proves nothing about its runs
         return RunMarker(linked, report.last_run_at)
     if not listed:
-        return RunMarker(linked, report.last_run_at, never_ran=_says_that_it_never_ran(report))
+        return RunMarker(linked, report.last_run_at, never_ran=_never_ran(report))
     times = [report.last_run_at, *(run.created_at for run in listed)]
     return RunMarker(linked or listed[0].token, _latest(times), tuple(run.token for run in listed))
 
 
 def linked_run(report: Report) -> str | None:
-    """Return the run that a Report links as its last; None where the link is missing, or names none."""
+    """Return the run that a Report links as its last; None if the link is missing or names no run."""
     href = report.link("last_run")
     if href is None or report.links["last_run"].get("templated"):
         return None
@@ -71,9 +71,9 @@ def linked_run(report: Report) -> str | None:
     return found.group(1) if found else None
 
 
-def _says_that_it_never_ran(report: Report) -> bool:
-    """Whether the Report itself says so, with nothing that speaks against it: an empty list alone may lag behind."""
-    says_so = report.runs_count == 0 or ("last_run_at" in report.model_fields_set and report.last_run_at is None)
+def _never_ran(report: Report) -> bool:
+    """Whether the Report itself reports no run, without a contradiction: an empty list alone may lag."""
+    reports_none = report.runs_count == 0 or ("last_run_at" in report.model_fields_set and report.last_run_at is None)
     signs = (
         report.links.get("last_run"),
         report.runs_count,
@@ -81,13 +81,13 @@ def _says_that_it_never_ran(report: Report) -> bool:
         report.last_successfully_run_at,
         report.last_successful_run_token,
     )
-    return says_so and not any(signs)
+    return reports_none and not any(signs)
 
 
 class Listing:
-    """A Report's runs as they are listed, the newest first, compared with a marker.
+    """A Report's listed runs, the newest first, compared with a marker.
 
-    :param runs: the beginning of the list.
+    :param runs: the beginning of the listing.
     """
 
     def __init__(self, runs: Sequence[ReportRun], marker: RunMarker) -> None:
@@ -98,11 +98,11 @@ class Listing:
 
     @property
     def reaches_the_marker(self) -> bool:
-        """Whether runs are among these that existed before; what follows them is older."""
+        """Whether these include a run that existed before; all later runs in the listing are older."""
         return any(newer is False for _, newer in self.are_newer())
 
     def are_newer(self) -> list[tuple[ReportRun, bool | None]]:
-        """Return each run, and whether it is newer than the marker; None where that is unknown."""
+        """Return each run, and whether it is newer than the marker; None if that is unknown."""
         return [(run, self._is_newer(number, run)) for number, run in enumerate(self._runs)]
 
     def _is_newer(self, number: int, run: ReportRun) -> bool | None:
@@ -112,16 +112,16 @@ class Listing:
             return True
         if self._since is not None and run.created_at is not None:
             return run.created_at > self._since
-        return number < self._known[0] if self._known else None  # without times, the order of the list has to do
+        return number < self._known[0] if self._known else None  # without times, the order of the listing decides
 
     def _newest_at(self) -> datetime | None:
         listed = _latest(self._runs[number].created_at for number in self._known)
-        said = self._marker.newest_at
-        if said is None or (listed is not None and said <= listed):
+        reported = self._marker.newest_at
+        if reported is None or (listed is not None and reported <= listed):
             return listed
-        if any(run.created_at == said for run in self._runs):
-            return said  # the link lagged behind; this is the run that was the newest
-        return said + _SAME_RUN
+        if any(run.created_at == reported for run in self._runs):
+            return reported  # the link lagged; this is the run that was the newest
+        return reported + _SAME_RUN
 
 
 def _latest(times: Iterable[datetime | None]) -> datetime | None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start a Report run once, whatever happens between the wish and the answer.
+"""Start a Report run exactly once, also if the response is lost or the task is killed.
 
-Starting is a POST that bills the warehouse, and the API knows no idempotency key. So an intent is recorded before it,
-and the run's token after it. A try that finds an intent without a token, or gets no answer, searches the runs that are
-provably newer than the intent (see `run_marker`), and adopts the one that fits. Old data is worse than a second run.
+The start is a POST that bills the warehouse, and the API has no idempotency key. So an intent is recorded before it,
+and the run's token after it. A try that finds an intent without a token, or gets no response, searches the runs that
+are provably newer than the intent (see `run_marker`), and adopts the one that fits. Without proof it starts another
+run, because old data is worse than a second run.
 """
 
 from __future__ import annotations
@@ -32,24 +33,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LOOKS_FOR_LOST_RUN = 3
-_SECONDS_BETWEEN_LOOKS = 2.0
+_SEARCHES_FOR_LOST_RUN = 3
+_SECONDS_BETWEEN_SEARCHES = 2.0
 _MOST_RUNS_SEARCHED = 100
 _RUNS_A_PAGE = 20
 
 
 class NoRecord:
-    """Keeps nothing: each try starts a run."""
+    """A record that stores nothing: each try starts a run."""
 
     def read(self) -> dict[str, Any] | None:
-        """Nothing."""
+        """Return None."""
         return None
 
     def write(self, values: dict[str, Any]) -> None:
-        """Forget it."""
+        """Store nothing."""
 
     def claim(self, run: str) -> bool:  # noqa: ARG002
-        """Whatever it is, it is ours."""
+        """Return True for any run."""
         return True
 
 
@@ -62,13 +63,13 @@ def launch(
     epoch: int = 0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> ReportRun:
-    """Start a run, or return the one that an earlier try of the same start began and that is alive or good.
+    """Start a run, or return the run that an earlier try started, if it is active or successful.
 
-    :raises StudioConnectionError: no answer came, and no run was found that could be ours.
-    :raises StudioError: the Report's runs could not be listed, so it is unknown whether one of them is ours.
+    :raises StudioConnectionError: there was no response, and no run was found that this task may have started.
+    :raises StudioError: the Report's runs could not be listed, so it is unknown whether this task started one of them.
     """
-    wanted = Launch(epoch, report.token, dict(parameters or {}))
-    earlier = _earlier(record, wanted)
+    start = Launch(epoch, report.token, dict(parameters or {}))
+    earlier = _earlier(record, start)
     if earlier is not None:
         run = (
             _still_good(client, earlier.report, earlier.run)
@@ -77,26 +78,26 @@ def launch(
         )
         if run is not None:
             return run
-    wanted = _intent(client, report, wanted)
-    record.write(asdict(wanted))
-    run = _start(client, wanted, record, sleep)
-    wanted.run = run.token
-    record.write(asdict(wanted))
+    intent = _intent(client, report, start)
+    record.write(asdict(intent))
+    run = _start(client, intent, record, sleep)
+    intent.run = run.token
+    record.write(asdict(intent))
     return run
 
 
-def _earlier(record: LaunchRecord, wanted: Launch) -> Launch | None:
+def _earlier(record: LaunchRecord, start: Launch) -> Launch | None:
     values = record.read()
-    if values is None or (values.get("epoch"), values.get("report")) != (wanted.epoch, wanted.report):
+    if values is None or (values.get("epoch"), values.get("report")) != (start.epoch, start.report):
         return None
-    return Launch.of(values, wanted)
+    return Launch.of(values, start)
 
 
-def _intent(client: StudioClient, report: Report, wanted: Launch) -> Launch:
-    """A start with what Studio returns about the Report's runs before it."""
+def _intent(client: StudioClient, report: Report, start: Launch) -> Launch:
+    """Return a start with what Studio returns about the Report's runs before it."""
     marker = read_marker(client, report)
     return replace(
-        wanted,
+        start,
         after_run=marker.run,
         after_time=None if marker.newest_at is None else marker.newest_at.isoformat(),
         known_runs=list(marker.known_runs),
@@ -105,7 +106,7 @@ def _intent(client: StudioClient, report: Report, wanted: Launch) -> Launch:
 
 
 def _still_good(client: StudioClient, report: str, recorded: str) -> ReportRun | None:
-    """The recorded run, unless it ended badly or is gone."""
+    """Return the recorded run, unless it failed, was cancelled or is gone."""
     try:
         run = client.get_report_run(report, recorded)
     except StudioNotFoundError:
@@ -121,14 +122,14 @@ def _still_good(client: StudioClient, report: str, recorded: str) -> ReportRun |
 def _adopt_lost(
     client: StudioClient, intent: Launch, record: LaunchRecord, sleep: Callable[[float], None]
 ) -> ReportRun | None:
-    """The run that an intent without an answer began; None where there is none.
+    """Return the run that an intent without a response started; None if there is none.
 
     :raises StudioError: the runs could not be listed.
     """
     unreadable: StudioError | None = None
-    for look in range(_LOOKS_FOR_LOST_RUN):
-        if look:
-            sleep(_SECONDS_BETWEEN_LOOKS)  # a new run is not always visible at once
+    for search in range(_SEARCHES_FOR_LOST_RUN):
+        if search:
+            sleep(_SECONDS_BETWEEN_SEARCHES)  # a new run is not always visible at once
         try:
             listed = _listed(client, intent)
         except (StudioNotFoundError, StudioResponseError) as error:
@@ -144,15 +145,15 @@ def _adopt_lost(
 
 
 def _listed(client: StudioClient, intent: Launch) -> list[tuple[ReportRun, bool | None]]:
-    """The Report's newest runs that could be ours, and whether each is newer than the intent.
+    """Return the Report's newest runs that this task may have started, and whether each is newer than the intent.
 
-    :raises StudioResponseError: no run is listed of a Report that had some.
+    :raises StudioResponseError: no run is listed for a Report that had some.
     """
     runs: list[ReportRun] = []
     marker = intent.marker
     for run in islice(client.list_report_runs(intent.report), _MOST_RUNS_SEARCHED):
         runs.append(run)
-        # The first page is there anyway, and its order may not be as promised.
+        # The first page is already read, and its order may not be as documented.
         if len(runs) >= _RUNS_A_PAGE and Listing(runs, marker).reaches_the_marker:
             break
     if not runs and marker.had_runs:
@@ -161,13 +162,13 @@ def _listed(client: StudioClient, intent: Launch) -> list[tuple[ReportRun, bool 
 
 
 def _adopted(listed: list[tuple[ReportRun, bool | None]], intent: Launch, record: LaunchRecord) -> ReportRun | None:
-    """Take the newest run that fits and no other task has."""
+    """Claim the newest run that fits and that no other task has claimed."""
     fitting = [(run, newer) for run, newer in listed if _could_be(run, intent)]
     newer_ones = [run for run, newer in fitting if newer]
     for run in newer_ones:
         if record.claim(run.token):
             log.warning(
-                "Adopted Report run %s, the newest of %d that this task may have started without an answer",
+                "Adopted Report run %s, the newest of %d that this task may have started without a response",
                 run.token,
                 len(newer_ones),
             )
@@ -175,8 +176,8 @@ def _adopted(listed: list[tuple[ReportRun, bool | None]], intent: Launch, record
             return run
     if len(fitting) > len(newer_ones):
         log.warning(
-            "%d runs of Report %s could be this task's, but nothing proves that they are newer than its start; "
-            "they are not adopted",
+            "%d runs of Report %s may have been started by this task, but nothing proves that they are newer than its "
+            "start; they are not adopted",
             len(fitting) - len(newer_ones),
             intent.report,
         )
@@ -184,33 +185,33 @@ def _adopted(listed: list[tuple[ReportRun, bool | None]], intent: Launch, record
 
 
 def _could_be(run: ReportRun, intent: Launch) -> bool:
-    """Whether a run is of nobody's schedule, not already over badly, and has our parameters among its own."""
-    theirs = run.parameters or {}
-    same = all(str(theirs.get(name)) == str(value) for name, value in intent.parameters.items())
+    """Whether a run has no schedule, did not fail, was not cancelled, and has the parameters of the intent."""
+    parameters = run.parameters or {}
+    same = all(str(parameters.get(name)) == str(value) for name, value in intent.parameters.items())
     state = run.run_state
     return same and run.link("report_schedule") is None and (state.is_good or not state.is_over)
 
 
-def _start(client: StudioClient, wanted: Launch, record: LaunchRecord, sleep: Callable[[float], None]) -> ReportRun:
+def _start(client: StudioClient, intent: Launch, record: LaunchRecord, sleep: Callable[[float], None]) -> ReportRun:
     try:
-        run = client.create_report_run(wanted.report, wanted.parameters)
+        run = client.create_report_run(intent.report, intent.parameters)
     except (StudioConnectionError, StudioServerError, StudioResponseError) as error:
         if isinstance(error, StudioConnectionError) and not error.may_have_arrived:
             raise
-        log.warning("No usable answer to the start of a run (%s); looking for it before starting another", error)
-        found = _adopt_lost(client, wanted, record, sleep)
+        log.warning("No usable response to the start of a run (%s); searching for it before starting another", error)
+        found = _adopt_lost(client, intent, record, sleep)
         if found is None:
             raise
         return found
     if not record.claim(run.token):
-        log.warning("Report run %s was adopted by another task, which lost the answer to a start of its own", run.token)
+        log.warning("Report run %s was adopted by another task, which lost the response to its own start", run.token)
     return run
 
 
 def check_parameters(client: StudioClient, report: Report, parameters: Mapping[str, Any] | None) -> None:
-    """Hold parameters against the Report's form, as its newest run shows it; a Report that never ran shows none.
+    """Check parameters against the Report's form in its newest run; a Report that never ran has none.
 
-    :raises StudioConfigurationError: an unknown name, or a value that is no choice of the form. Lists the valid ones.
+    :raises StudioConfigurationError: an unknown name, or a value that is no option of the form. Lists the valid ones.
     """
     if not parameters:
         return
@@ -221,8 +222,8 @@ def check_parameters(client: StudioClient, report: Report, parameters: Mapping[s
         return
     if newest is None:
         return
-    shown = (newest.model_extra or {}).get("form_fields")
-    form = {str(one["name"]): one for one in shown or () if isinstance(one, Mapping) and "name" in one}
+    fields = (newest.model_extra or {}).get("form_fields")
+    form = {str(field["name"]): field for field in fields or () if isinstance(field, Mapping) and "name" in field}
     if not form:
         log.warning("Report %s shows no form; whether it takes %s is unknown", report.token, ", ".join(parameters))
         return
@@ -232,8 +233,8 @@ def check_parameters(client: StudioClient, report: Report, parameters: Mapping[s
                 f"parameters: Report {report.token} takes no {name!r}; it takes {', '.join(sorted(form))}."
             )
         choices = _choices(form[name].get("options"))
-        given = {str(one) for one in value} if isinstance(value, list | tuple) else {str(value)}
-        if choices and not given <= set(choices):
+        values = {str(item) for item in value} if isinstance(value, list | tuple) else {str(value)}
+        if choices and not values <= set(choices):
             raise StudioConfigurationError(
                 f"parameters: {name} is {value!r}, which is no choice of Report {report.token}; "
                 f"choose from {', '.join(choices)}."
@@ -241,7 +242,7 @@ def check_parameters(client: StudioClient, report: Report, parameters: Mapping[s
 
 
 def _newest_run(client: StudioClient, report: Report) -> ReportRun | None:
-    """The run that a Report links as its last, or the first of its list; None where none is listed."""
+    """Return the run that a Report links as its last, or the first in its listing; None if none is listed."""
     linked = linked_run(report)
     if linked is not None:
         try:
@@ -252,7 +253,7 @@ def _newest_run(client: StudioClient, report: Report) -> ReportRun | None:
 
 
 def _choices(options: Any) -> list[str]:
-    """The values to choose from: a list of them, or of pairs of label and value."""
+    """Return the values to choose from: a list of them, or of pairs of label and value."""
     if not isinstance(options, list):
         return []
-    return [str(one[-1] if isinstance(one, list | tuple) and one else one) for one in options]
+    return [str(option[-1] if isinstance(option, list | tuple) and option else option) for option in options]

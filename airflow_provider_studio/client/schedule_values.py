@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What creates a schedule, and how it is read back from a response that describes one.
+"""The input that creates a schedule, and how it is read from a response that describes one.
 
-A backup is only as good as this reading: what a response does not say, or says in two ways, is refused, never guessed.
+Backups depend on this reading: a response that is incomplete, or contradicts itself, is refused, never guessed.
 Parameters are user data and may have any name, so the shape of a form never decides what they are.
 """
 
@@ -19,19 +19,19 @@ from airflow_provider_studio.client.time_zones import ZONES
 
 _CRON = ("freq", "hour", "minute", "time_zone", "day_of_week", "day_of_month")
 _IN_THE_ROW = {"hour": "cron_hour", "minute": "cron_minute", "time_zone": "time_zone", "day_of_month": "day_of_month"}
-"""Where a response holds a cron value outside its form. The days of a week are names there, and whether their numbers
-count from 0 or from 1 is not known, so a name cannot be sent back."""
+"""The keys of cron values in a response outside its form. Days of the week are names there; whether their numbers begin
+at 0 or 1 is unknown, so a name cannot be sent back."""
 _NEEDED = {
     "hourly": ("minute", "time_zone"),
     "daily": ("hour", "minute", "time_zone"),
     "weekly": ("hour", "minute", "time_zone", "day_of_week"),
     "monthly": ("hour", "minute", "time_zone", "day_of_month"),
 }
-"""The values without which a schedule of this frequency is not described."""
+"""The values that a schedule of this frequency needs."""
 
 
 class UnfaithfulError(ValueError):
-    """A response that does not say what would create its schedule again; the message says what is missing."""
+    """A response without the input that would create its schedule again; the message names what is missing."""
 
 
 class Frequency(StrEnum):
@@ -49,7 +49,7 @@ class Cron(BaseModel):
     """When a schedule fires, in the machine's values.
 
     :param time_zone: a name as Rails writes it, such as `Pacific Time (US & Canada)` or `UTC`.
-    :param day_of_week: kept as it came: sources disagree on 0-6 and 1-7, and on one day or a list.
+    :param day_of_week: the original value: sources disagree on 0-6 and 1-7, and on one day or a list.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -63,9 +63,9 @@ class Cron(BaseModel):
 
 
 class ScheduleInput(BaseModel):
-    """What creates or changes a schedule.
+    """The input that creates or changes a schedule.
 
-    :param timeout: seconds after which Studio gives a run up.
+    :param timeout: seconds after which Studio ends a run.
     :param params: parameters of the runs.
     """
 
@@ -78,7 +78,7 @@ class ScheduleInput(BaseModel):
 
     @classmethod
     def checked(cls, **values: Any) -> Self:
-        """Make the input from keywords.
+        """Create the input from keywords.
 
         :raises StudioConfigurationError: names the field and what is wrong with it.
         """
@@ -88,7 +88,7 @@ class ScheduleInput(BaseModel):
             raise StudioConfigurationError(f"schedule: {_first(error)}.") from None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the body that the API takes, in the wrapper that live forms use; null parameters are parameters."""
+        """Return the body of a request, in the wrapper that live forms use; null parameters are included."""
         known = self.model_dump(mode="json", exclude_none=True, exclude={"params"})
         return {"report_schedule": {**known, "params": self.model_dump(mode="json")["params"]}}
 
@@ -96,7 +96,7 @@ class ScheduleInput(BaseModel):
 def cron_of(body: Mapping[str, Any]) -> Cron:
     """Return when the schedule of a response fires.
 
-    :raises UnfaithfulError: the response does not say.
+    :raises UnfaithfulError: the response does not contain it.
     """
     form = _form(body).get("cron")
     fields = form if isinstance(form, Mapping) else {"freq": body.get("frequency")}
@@ -111,9 +111,9 @@ def cron_of(body: Mapping[str, Any]) -> Cron:
 
 
 def values_of(body: Mapping[str, Any]) -> ScheduleInput:
-    """Return what would create the schedule of a response again.
+    """Return the input that would create the schedule of a response again.
 
-    :raises UnfaithfulError: the response does not say, or says it in two ways.
+    :raises UnfaithfulError: the response does not contain it, or contradicts itself.
     """
     form = _form(body)
     if "cron" not in form and "_forms" in body:
@@ -130,7 +130,7 @@ def values_of(body: Mapping[str, Any]) -> ScheduleInput:
 
 
 def plain(value: object) -> str:
-    """A cron value for comparison: it comes as a number or as text, alone or in a list."""
+    """Return a cron value for comparison; it is a number or text, alone or in a list."""
     parts: Sequence[object] = value if isinstance(value, list | tuple) else [value]
     return ",".join("" if part is None else str(part) for part in parts).replace(" ", "").strip("[]")
 
@@ -141,7 +141,7 @@ def is_same_json(left: object, right: object) -> bool:
 
 
 def _form(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the fields of the edit form; none where the response has no such form."""
+    """Return the fields of the edit form; empty if the response has none."""
     form: Any = body.get("_forms")
     for name in ("edit", "input", "report_schedule"):
         form = form.get(name) if isinstance(form, Mapping) else None
@@ -149,19 +149,19 @@ def _form(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _value(field: Any) -> Any:
-    """Return what a field of a form holds: fields are `{"type": …, "value": …}`, and `value` may be missing."""
+    """Return the value of a field of a form: fields are `{"type": …, "value": …}`, and `value` may be missing."""
     return field.get("value") if isinstance(field, Mapping) else field
 
 
 def _is_silent(field: Any) -> bool:
-    """Whether a field of a form does not say what it holds, which is not the same as null."""
+    """Whether a field of a form has no value, which differs from null."""
     return isinstance(field, Mapping) and "value" not in field
 
 
 def _from_row(name: str, body: Mapping[str, Any], *, is_null: bool) -> Any:
-    """Return a cron value that the form has not, from the response's own keys.
+    """Return a cron value that is not in the form, from the response's own keys.
 
-    :param is_null: whether the form says that there is none.
+    :param is_null: whether the value in the form is null.
     """
     if name == "day_of_week" and body.get(name) is not None:
         raise UnfaithfulError("cron.day_of_week has no value in _forms.edit; the names of days cannot be sent back")
@@ -174,10 +174,10 @@ def _from_row(name: str, body: Mapping[str, Any], *, is_null: bool) -> Any:
 
 
 def _parameters(body: Mapping[str, Any], form: Mapping[str, Any]) -> Any:
-    """Return the schedule's parameters: what the response says in `parameters`, if the form does not contradict it.
+    """Return the schedule's parameters: the response's `parameters`, if the form does not contradict them.
 
-    The form holds them bare, inside a field, or as a field each; a parameter may be called `type` or `value`, so that
-    only `parameters` tells these apart.
+    The form holds them bare, inside a field, or as a field each; a parameter may be called `type` or `value`, so only
+    `parameters` distinguishes these forms.
     """
     returned, field = body.get("parameters") or {}, form.get("params")
     if field is None:
@@ -192,7 +192,7 @@ def _parameters(body: Mapping[str, Any], form: Mapping[str, Any]) -> Any:
 
 
 def _readings(field: Any) -> list[Any]:
-    """Return what the form's `params` may mean."""
+    """Return the possible meanings of the form's `params`."""
     readings = [field]
     if isinstance(field, Mapping):
         if "value" in field:

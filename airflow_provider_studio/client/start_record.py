@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is written down of one start of a Report run, and read again by the next try or another version."""
+"""The record of one start of a Report run, which the next try or another version reads."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from airflow_provider_studio.client.run_marker import RunMarker
 
 @dataclass
 class Launch:
-    """What is known of one start. Records outlive upgrades: absent fields are unknown, and unknown ones are skipped.
+    """One start of a Report run. Records outlive upgrades: absent fields are unknown, and unknown fields are skipped.
 
-    :param epoch: which start this is: another number after somebody cleared the task.
-    :param after_run: the Report's newest run before the intent, where it is known.
-    :param after_time: when the newest run before the intent began, as Studio returned it, where it is known.
-    :param known_runs: runs before the intent, where they were listed.
+    :param epoch: the number of the start; it changes when a person clears the task.
+    :param after_run: the Report's newest run before the intent; None if it is unknown.
+    :param after_time: when the newest run before the intent began, as Studio returned it; None if it is unknown.
+    :param known_runs: runs before the intent, if they were listed.
     :param never_ran: whether it is known that the Report had no run before the intent.
     :param run: the run's token, once it is known.
     """
@@ -33,14 +33,14 @@ class Launch:
     run: str | None = None
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], wanted: Self) -> Self:
+    def of(cls, values: Mapping[str, Any], start: Self) -> Self:
         """Read a record of the same start, which another version may have written."""
         known = {name: values[name] for name in cls.__dataclass_fields__ if _fits(name, values.get(name))}
-        return replace(wanted, **{**_UNKNOWN, **known})
+        return replace(start, **{**_UNKNOWN, **known})
 
     @property
     def marker(self) -> RunMarker:
-        """What was known of the Report's runs before the intent."""
+        """The known runs of the Report before the intent."""
         time = datetime.fromisoformat(self.after_time) if self.after_time else None
         return RunMarker(self.after_run, time, tuple(self.known_runs), self.never_ran)
 
@@ -49,7 +49,7 @@ _UNKNOWN: dict[str, Any] = {"after_run": None, "after_time": None, "known_runs":
 
 
 def _fits(name: str, value: Any) -> bool:
-    """Whether a field of a record holds what this version writes there."""
+    """Whether a field of a record holds a value that this version could have written."""
     if name == "parameters":
         return isinstance(value, dict)
     if name == "known_runs":
@@ -69,13 +69,13 @@ def _is_time(text: str) -> bool:
 
 
 class LaunchRecord(Protocol):
-    """Where one task keeps its launch between tries, durably."""
+    """The durable record of one task's start, shared by its tries."""
 
     def read(self) -> dict[str, Any] | None:
-        """What was written last."""
+        """Return the last written values."""
 
     def write(self, values: dict[str, Any]) -> None:
         """Write durably before returning."""
 
     def claim(self, run: str) -> bool:
-        """Take a run for this task; False if another task has it."""
+        """Claim a run for this task; False if another task has it."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request, done well: permit, send, listen to what the server says of the budget, retry, map the error.
+"""Send a request: get a permit, send, pass the rate limit's feedback to the limiter, retry, map the error.
 
-A POST is sent again only if no byte of it was sent (see `delivery`) or it was refused (429). GET, PATCH and DELETE have
-the same effect once or twice and are repeated. No exception of `requests` leaves here: they carry whole URLs.
+A POST is sent again only if no byte of it was sent (see `delivery`) or it was refused (429). GET, PATCH and DELETE are
+idempotent and are repeated. No exception of `requests` is raised to callers, because it contains the whole URL.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ _RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _POOL_SIZE = 32
 _FAILURES = (requests.RequestException, HTTPError)
-"""What a send may raise; `requests` lets some errors of urllib3 through."""
+"""Exceptions of a send; `requests` does not wrap all errors of urllib3."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often and how patiently a request is repeated.
+    """How often a request is repeated, and after which waits.
 
-    :param attempts: sends in all, the first included.
-    :param unreadable_attempts: the same for answers that are not the API's, such as a proxy's HTML.
-    :param first_wait_seconds: ceiling of the first wait, doubled each time; each wait is drawn below its ceiling.
-    :param longest_wait_seconds: no wait is longer, whatever `Retry-After` asks for.
+    :param attempts: the number of sends, including the first.
+    :param unreadable_attempts: the same for responses that are not the API's, such as a proxy's HTML.
+    :param first_wait_seconds: the upper limit of the first wait, doubled each time; each wait is random below it.
+    :param longest_wait_seconds: the longest wait, also for `Retry-After`.
     """
 
     attempts: int = 6
@@ -68,10 +68,11 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Sent:
-    """One send, as whoever counts them is told.
+    """One send, for metrics.
 
     :param endpoint: the path without names and tokens, such as `reports/runs`.
-    :param status: HTTP status; None where no answer came.
+    :param status: HTTP status; None if there was no response.
+    :param seconds_waited: how long the request waited for its permit.
     """
 
     method: str
@@ -82,7 +83,7 @@ class Sent:
 
 @dataclass
 class Spending:
-    """What a client has spent so far: sends (retries included), seconds spent waiting for permits, 429s."""
+    """The requests that a client has used: sends (including retries), seconds of waiting for permits, 429s."""
 
     requests: int = 0
     seconds_waited: float = 0.0
@@ -103,13 +104,13 @@ class _Bearer(requests.auth.AuthBase):
 class Transport:
     """Sends requests for one credential.
 
-    :param credentials: who asks; the secret goes into the Authorization header and nowhere else.
-    :param limiter: gives a permit for each send.
-    :param timeout_seconds: how long to wait between two bytes of an answer.
-    :param retries: how often and how patiently to repeat.
-    :param sleep: how to wait between attempts.
-    :param on_sent: is told of each send.
-    :param bearer: authorizes instead of token and secret, for the Discovery API, which answers plain JSON.
+    :param credentials: the credentials; the secret is used only in the Authorization header.
+    :param limiter: issues a permit for each send.
+    :param timeout_seconds: how long to wait between two bytes of a response.
+    :param retries: how often a request is repeated, and after which waits.
+    :param sleep: the function that waits between attempts.
+    :param on_sent: a function that is called after each send.
+    :param bearer: a bearer token instead of token and secret, for the Discovery API, which returns plain JSON.
     """
 
     def __init__(
@@ -153,7 +154,7 @@ class Transport:
 
     @property
     def last_status(self) -> int | None:
-        """HTTP status of this thread's last send; None where no answer came."""
+        """HTTP status of this thread's last send; None if there was no response."""
         return getattr(self._last, "status", None)
 
     def request(
@@ -163,13 +164,13 @@ class Transport:
         *,
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
-        priority: Priority = Priority.WALK,
+        priority: Priority = Priority.CRAWL,
     ) -> dict[str, Any]:
-        """Send a request and return the decoded answer; an empty answer is `{}`.
+        """Send a request and return the decoded response; an empty response is `{}`.
 
-        :raises StudioAPIError: the status says so, after retries where they could help.
-        :raises StudioConnectionError: no answer came.
-        :raises StudioResponseError: the answer is not a JSON object.
+        :raises StudioAPIError: the status is an error, after retries where they can help.
+        :raises StudioConnectionError: there was no response.
+        :raises StudioResponseError: the response is not a JSON object.
         """
         was_lost = False
         for attempt in self._attempts(method):
@@ -188,11 +189,11 @@ class Transport:
 
     @contextmanager
     def stream(
-        self, path: str, chunk_bytes: int, *, priority: Priority = Priority.WALK
+        self, path: str, chunk_bytes: int, *, priority: Priority = Priority.CRAWL
     ) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Open a large answer and yield its content type and its bytes in chunks; only opening it is retried.
+        """Open a large response and yield its content type and its bytes in chunks; only the opening is retried.
 
-        :raises StudioConnectionError: also from the chunks, where the answer is cut short.
+        :raises StudioConnectionError: also from the chunks, if the response is cut short.
         """
         for attempt in self._attempts("GET"):
             with attempt:
@@ -220,9 +221,9 @@ class Transport:
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         policy = self._retries
-        asked = getattr(_failure(state), "retry_after_seconds", None)
-        if asked:  # "Retry-After: 0" and dates of the past ask for nothing
-            return float(min(asked, policy.longest_wait_seconds))
+        retry_after = getattr(_failure(state), "retry_after_seconds", None)
+        if retry_after:  # "Retry-After: 0" and past dates request no wait
+            return float(min(retry_after, policy.longest_wait_seconds))
         return tenacity.wait_random_exponential(policy.first_wait_seconds, policy.longest_wait_seconds)(state)
 
     def _exchange(self, method: str, path: str, **kwargs: Any) -> requests.Response:
@@ -248,7 +249,7 @@ class Transport:
         )
         settings = self._environment_of(prepared)
         endpoint = endpoint_of(path)
-        # The permit comes last: what lies between it and the send eats into the budget's margin.
+        # The permit comes last: a delay between it and the send reduces the budget's margin.
         waited = self._limiter.acquire(priority, endpoint).waited_seconds
         with self._counting:
             self.spending.seconds_waited += waited
@@ -272,9 +273,9 @@ class Transport:
     def _environment_of(self, prepared: requests.PreparedRequest) -> Mapping[str, Any]:
         """Return the proxies and the certificate authorities that the environment names.
 
-        Its proxies are for Studio, not for an emulator on this machine. Its authorities are for both.
+        The proxies are used for Studio, not for an emulator on this machine; the authorities for both.
 
-        :raises StudioConfigurationError: there are no authorities where the environment says.
+        :raises StudioConfigurationError: the file of authorities that the environment names does not exist.
         """
         url = prepared.url or ""
         settings = self._session.merge_environment_settings(url, {}, True, None, None)
@@ -290,7 +291,7 @@ class Transport:
 
 
 def _chunks(path: str, response: requests.Response, size: int) -> Iterator[bytes]:
-    """Read on; what `requests` raises would pass for an error of the file that the bytes are written to."""
+    """Yield the bytes; an exception of `requests` would look like an error of the file that they are written to."""
     try:
         yield from response.iter_content(size)
     except _FAILURES as error:

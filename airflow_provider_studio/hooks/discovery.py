@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the inventory reads instead of walking, by Airflow connections: Discovery API and Discovery Database."""
+"""The inventory's sources besides the REST API, from Airflow connections: Discovery API and Discovery Database."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SourceName = Literal["auto", "rest", "discovery_api", "discovery_db"]
-_ROWS_AT_ONCE = 5000
+_BATCH_SIZE = 5000
 
 
 def checked_source(name: str) -> str:
-    """Return the name of a source.
+    """Return the name of a source, if it exists.
 
     :raises StudioConfigurationError: there is no such source.
     """
@@ -42,19 +42,19 @@ def source_of(
     schema: str | None = None,
     query: str | None = None,
 ) -> Source | None:
-    """Return the source of this name; None is the walk over the REST API.
+    """Return the source of this name; None means to crawl the REST API.
 
-    `auto` takes the cheapest that can be used: the Discovery Database where a SQL connection is named, else the
-    Discovery API where the Studio connection has a signature token that works, else the walk.
+    `auto` is the cheapest available source: the Discovery Database if a SQL connection is named, else the Discovery API
+    if the Studio connection has a signature token that works, else the REST API.
 
     :param sql_conn_id: the Airflow connection of the Discovery Database.
-    :raises StudioConfigurationError: what the source needs is missing.
+    :raises StudioConfigurationError: a parameter of the source is missing.
     """
     checked_source(name)
     if name == "discovery_db" or (name == "auto" and sql_conn_id):
         if not sql_conn_id:
             raise StudioConfigurationError(
-                "source is 'discovery_db', and discovery_sql_conn_id is missing; name the SQL connection of the share."
+                "source is 'discovery_db', and discovery_sql_conn_id is missing; name the SQL connection to use."
             )
         return _database(hook, sql_conn_id, storage, schema, query)
     if name == "discovery_api" or (name == "auto" and hook.has_discovery):
@@ -74,7 +74,7 @@ def _works(source: Source) -> bool:
     try:
         source.list_collections()
     except StudioAPIError as error:
-        log.warning("The Discovery API cannot be used, so the workspace is walked: %s", error)
+        log.warning("The Discovery API is unavailable, so the REST API is crawled: %s", error)
         return False
     return True
 
@@ -89,7 +89,7 @@ def _database(hook: StudioHook, sql_conn_id: str, storage: UPath, schema: str | 
 
 
 class AirflowDatabase:
-    """Any Airflow SQL connection as something that runs a query.
+    """Runs a query with any Airflow SQL connection.
 
     :param conn_id: the connection.
     :raises StudioConfigurationError: the SQL provider is not installed, or the connection is no SQL connection.
@@ -112,14 +112,14 @@ class AirflowDatabase:
         self._hook = hook
 
     def run(self, sql: str) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
-        """Run a query; the rows come as they are read."""
+        """Run a query; the rows are read lazily."""
         rows = self._rows(sql)
         return next(rows), rows
 
     def _rows(self, sql: str) -> Iterator[Sequence[Any]]:
-        """Yield the columns' names, then the rows."""
+        """Yield the names of the columns, then the rows."""
         with closing(self._hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
             cursor.execute(sql)
             yield [column[0] for column in cursor.description]
-            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+            while rows := cursor.fetchmany(_BATCH_SIZE):
                 yield from rows

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Airflow's metrics see of the token's budget.
+"""Airflow metrics of the token's budget.
 
-All carry the tags `method`, `endpoint` (a path without names and tokens) and `status` (such as `2xx`; `none` without
-an answer).
+All have the tags `method`, `endpoint` (a path without names and tokens) and `status` (such as `2xx`; `none` without a
+response).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 METRICS = {
     "studio.requests": "requests sent, retries included (a counter)",
     "studio.throttle_wait": "how long a request waited for its permit (a timer)",
-    "studio.rate_limited": "requests answered 429 (a counter)",
+    "studio.rate_limited": "requests that got a 429 (a counter)",
 }
 
 
 def count(sent: Sent) -> None:
-    """Count one send, and note it on the task's span."""
+    """Count one send, and add it to the task's span."""
     note_send(sent)
     status = "none" if sent.status is None else f"{sent.status // 100}xx"
     tags = {"method": sent.method, "endpoint": sent.endpoint, "status": status}

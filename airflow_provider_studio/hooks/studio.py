@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""StudioHook: an Airflow connection becomes a client whose requests draw from the token's shared budget.
+"""StudioHook: opens the client of an Airflow connection, whose requests use the token's shared budget.
 
-The connection form's schema is not enforced by Airflow's server, so everything is checked here, with errors that name
-the connection, the field and the mend.
+Airflow's server does not enforce the schema of the connection form, so all fields are checked here, with errors that
+name the connection, the field and how to fix it.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ __all__ = ["StudioHook"]
 class StudioHook(BaseHook):
     """Opens a Studio workspace.
 
-    The connection: login is the token, password the secret, schema the workspace, host the address (by default
+    The connection: login is the token, password the secret, schema the workspace, host the URL of Studio (by default
     `https://app.mode.com`); the extras are `token_kind` (workspace, member, personal), `timeout_seconds`,
     `rate_limit_requests` and `rate_limit_seconds`, and `discovery_token`, `discovery_access_key` and
     `discovery_access_secret` of a signature token for the Discovery API.
 
     :param studio_conn_id: the Airflow connection.
-    :param storage_path: where usage is recorded; `[studio] storage_path` by default.
+    :param storage_path: the storage root for the record of requests; `[studio] storage_path` by default.
     """
 
     conn_name_attr = "studio_conn_id"
@@ -59,7 +59,7 @@ class StudioHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's own fields, for Airflow 3.1; later versions read the provider's metadata."""
+        """Return the form's custom fields, for Airflow 3.1; later versions read the provider's metadata."""
         from wtforms import PasswordField, StringField
 
         return {
@@ -69,30 +69,30 @@ class StudioHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return what the form calls and hides, for Airflow 3.1; later versions read the provider's metadata."""
+        """Return labels and hidden fields of the form, for Airflow 3.1; later versions read the provider's metadata."""
         return {key.replace("-", "_"): value for key, value in FIELD_BEHAVIOUR.items()}
 
     @cached_property
     def client(self) -> StudioClient:
         """The client of the connection's workspace.
 
-        :raises StudioConfigurationError: no such connection, or a field of it that cannot be used.
+        :raises StudioConfigurationError: the connection does not exist, or one of its fields is unusable.
         """
         return self._client_of(self._connection())
 
     def get_conn(self) -> StudioClient:
-        """Return the client; Airflow's own name for it."""
+        """Return the client; the name is Airflow's convention."""
         return self.client
 
     async def aget_client(self) -> StudioClient:
-        """Return the client from a trigger: looks the connection up without blocking the event loop."""
+        """Return the client in a trigger, without blocking the event loop."""
         from airflow.providers.common.compat.connection import get_async_connection
         from asgiref.sync import sync_to_async
 
         if "client" not in self.__dict__:
             connection = await get_async_connection(self.studio_conn_id)
-            # Masking a secret and opening the storage ask Airflow 3.1's supervisor. A thread that the loop knows
-            # nothing of must not, or the triggerer ends.
+            # To mask a secret and to open the storage sends requests to Airflow 3.1's supervisor. They must come
+            # from a thread that the event loop knows, or the triggerer ends.
             self.__dict__["client"] = await sync_to_async(self._client_of_trigger)(connection)
         return self.client
 
@@ -105,7 +105,7 @@ class StudioHook(BaseHook):
     def discovery_client(self) -> DiscoveryClient:
         """The client of the Discovery API.
 
-        :raises StudioConfigurationError: the connection has no signature token, or half of one.
+        :raises StudioConfigurationError: the connection has no signature token, or an incomplete one.
         """
         from airflow.providers.common.compat.sdk import mask_secret
 
@@ -122,7 +122,7 @@ class StudioHook(BaseHook):
         try:
             signature = SignatureToken(**parts)
             mask_secret(signature.bearer)
-            host = _address(connection.host, connection.port)
+            host = _base_url(connection.host, connection.port)
             store = store_from_url(settings.rate_limit_url(), local=settings.rate_limit_file())
             budget_key = hashlib.sha256(f"{host}\nbatch\n{signature.token}".encode()).hexdigest()
             limiter = RateLimiter(store, budget_key, self._budget(extra))
@@ -131,23 +131,23 @@ class StudioHook(BaseHook):
             raise StudioConfigurationError(f"Connection {self.studio_conn_id!r}: {error}") from None
 
     def test_connection(self) -> tuple[bool, str]:
-        """Say which workspace and which kind of token answered, or what to mend."""
+        """Return the workspace and the token's kind, or the error and how to fix it."""
         try:
             verification = self.client.verify()
             kind = self.client.token_kind
         except StudioError as error:
             return False, str(error)
-        return True, f"Workspace {verification.workspace!r} answered a {kind.value.capitalize()} token."
+        return True, f"Connected to the workspace {verification.workspace!r} with a {kind.value.capitalize()} token."
 
     def log_spending(self) -> None:
-        """Log and record what the client has spent of the token's budget, if it was used."""
+        """Log and record the requests that the client used, if there is a client."""
         client = self.__dict__.get("client")
         if self._recorder is not None:
             self._recorder.flush()
         if client is not None:
-            spent, log = client.spending, cast("Any", self.log)  # Airflow's loggers take fields beside the text
+            spent, log = client.spending, cast("Any", self.log)  # Airflow's loggers accept fields beside the text
             log.info(
-                "Spent %d requests of the token's budget; waited %.1f s for permits; %d were answered 429",
+                "Used %d requests of the token's budget; waited %.1f s for permits; %d got a 429",
                 spent.requests,
                 spent.seconds_waited,
                 spent.rate_limited,
@@ -186,12 +186,12 @@ class StudioHook(BaseHook):
             raise StudioConfigurationError(f"Connection {self.studio_conn_id!r}: {error}") from None
 
     def _client_of_trigger(self, connection: Connection) -> StudioClient:
-        """Return a client whose recorder, which writes from a thread of its own, finds its storage open."""
+        """Return a client, and open the storage for its recorder, which writes from a thread of its own."""
         client = self._client_of(connection)
         try:
             self._storage()
-        except Exception as error:  # noqa: BLE001  nothing that goes wrong here is worth a trigger
-            self.log.warning("What is spent of the token's budget is not recorded: %s", error)
+        except Exception as error:  # noqa: BLE001  an error here must not fail a trigger
+            self.log.warning("Requests are not recorded: %s", error)
             self._recorder = None
         return client
 
@@ -206,7 +206,7 @@ class StudioHook(BaseHook):
             workspace=credentials.workspace,
             connection=self.studio_conn_id,
             budget_key=credentials.budget_key,
-            spender=RequestSource.current(),
+            source=RequestSource.current(),
         )
 
     def _on_sent(self, sent: Sent) -> None:
@@ -223,7 +223,7 @@ class StudioHook(BaseHook):
             workspace=connection.schema or "",
             token=connection.login or "",
             secret=connection.password or "",
-            host=_address(connection.host, connection.port),
+            host=_base_url(connection.host, connection.port),
             kind=None if kind is None else TokenKind(kind),
         )
 
@@ -237,7 +237,7 @@ class StudioHook(BaseHook):
 
 
 def _number(extra: dict[str, Any], name: str) -> float | None:
-    """Return an extra that must be a positive number; the form and URIs give texts."""
+    """Return an extra that must be a positive number; the form and URIs store texts."""
     value = extra.get(name)
     if value in (None, ""):
         return None
@@ -250,11 +250,11 @@ def _number(extra: dict[str, Any], name: str) -> float | None:
     return number
 
 
-def _address(host: str | None, port: int | None) -> str:
-    """Return scheme, host and port; without a scheme it is https, or http for this machine."""
+def _base_url(host: str | None, port: int | None) -> str:
+    """Return the URL of Studio: scheme, host and port. The default scheme is https, or http for this machine."""
 
-    address = (host or DEFAULT_HOST).rstrip("/")
-    if "://" not in address:
-        scheme = "http" if is_loopback(address.partition(":")[0]) else "https"
-        address = f"{scheme}://{address}"
-    return address if port is None else f"{address}:{port}"
+    url = (host or DEFAULT_HOST).rstrip("/")
+    if "://" not in url:
+        scheme = "http" if is_loopback(url.partition(":")[0]) else "https"
+        url = f"{scheme}://{url}"
+    return url if port is None else f"{url}:{port}"

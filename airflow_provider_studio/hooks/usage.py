@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A record of who spent a token's budget: one small JSON object a minute and task, under `{storage}/usage`.
+"""A record of the requests that each task sends: one small JSON object per minute and task, in `{storage}/usage`.
 
-It names the connection, the DAG and the task, and counts requests, waits and 429s by endpoint; the token stands in it
-as a hash. It costs no request, never more than a few milliseconds a minute, and a record that cannot be written is
-lost with one warning: the task goes on.
+It names the connection, the DAG and the task, and counts requests, waits and 429s by endpoint; the token is stored as a
+hash. It sends no request and takes a few milliseconds per minute. A record that cannot be written is lost with one
+warning; the task continues.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EVERY_SECONDS = 60.0
-KEPT = timedelta(days=14)
+INTERVAL_SECONDS = 60.0
+RETENTION = timedelta(days=14)
 
 
 @dataclass(frozen=True)
 class RequestSource:
-    """Who sends requests: a task, or the triggerer on behalf of deferred tasks, which share their looks."""
+    """The sender of requests: a task, or the triggerer for deferred tasks, which share their polls."""
 
     dag_id: str | None = None
     run_id: str | None = None
@@ -45,24 +45,24 @@ class RequestSource:
 
     @classmethod
     def current(cls) -> Self:
-        """Return the task that this process runs, if it runs one."""
+        """Return the task that this process runs, or an empty source."""
         from airflow.sdk import get_current_context
 
         try:
             ti = get_current_context()["ti"]
-        except Exception:  # noqa: BLE001  outside of a task there is none, and Airflow's versions say so differently
+        except Exception:  # noqa: BLE001  no task; Airflow's versions raise different errors
             return cls()
         return cls(ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.try_number)
 
 
 @dataclass
 class Spent:
-    """What was spent between two times.
+    """The requests that were used between two times.
 
     :param budget: the beginning of the hash that names the token's budget.
-    :param requests: sends, retries included.
-    :param rate_limited: how many were answered 429.
-    :param seconds_waited: seconds spent waiting for permits.
+    :param requests: sends, including retries.
+    :param rate_limited: the number of 429s.
+    :param seconds_waited: seconds of waiting for permits.
     :param endpoints: requests by method and endpoint, such as `GET reports/runs`.
     """
 
@@ -83,17 +83,17 @@ class Spent:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
-        """Read a record; keys of later versions are passed over."""
+        """Read a record; keys of later versions are skipped."""
         return cls(**{name: value for name, value in record.items() if name in cls.__dataclass_fields__})
 
 
 class SpendingRecorder:
-    """Counts the sends of one client, and writes what it counted at most once a minute, and when told to.
+    """Counts the sends of one client, and writes the counts at most once a minute, and at each `flush`.
 
-    :param storage: returns the storage root; asked when there is something to write.
-    :param budget_key: names the token's budget: a hash.
-    :param spender: who spends.
-    :param later: calls a function after so many seconds, unless it is cancelled.
+    :param storage: returns the storage root; called when there is something to write.
+    :param budget_key: the name of the token's budget: a hash.
+    :param source: the sender of the requests.
+    :param later: calls a function after a number of seconds, unless it is cancelled.
     """
 
     def __init__(
@@ -103,13 +103,13 @@ class SpendingRecorder:
         workspace: str,
         connection: str,
         budget_key: str,
-        spender: RequestSource | None = None,
+        source: RequestSource | None = None,
         now: Callable[[], datetime] = utcnow,
         later: Callable[[float, Callable[[], None]], threading.Timer] | None = None,
     ) -> None:
         self._storage = storage
         self._workspace, self._connection, self._budget = workspace, connection, budget_key[:12]
-        self._spender = spender or RequestSource()
+        self._source = source or RequestSource()
         self._now = now
         self._later = later or _timer
         self._lock = threading.Lock()
@@ -124,25 +124,25 @@ class SpendingRecorder:
         with self._lock:
             if self._begun is None:
                 self._begun = self._now()
-                self._timer = self._later(EVERY_SECONDS, self.flush)
+                self._timer = self._later(INTERVAL_SECONDS, self.flush)
             self._endpoints[f"{sent.method} {sent.endpoint}".rstrip()] += 1
             self._rate_limited += sent.status == 429
             self._seconds_waited += sent.seconds_waited
 
     def flush(self) -> None:
-        """Write what was counted since the last time; never raises."""
+        """Write the counts since the last flush; never raises."""
         with self._lock:
-            spent = self._taken()
+            spent = self._take()
         if spent is None:
             return
         try:
             self._write(spent)
-        except Exception as error:  # noqa: BLE001  nothing that goes wrong here is worth a task
+        except Exception as error:  # noqa: BLE001  an error here must not fail a task
             if not self._warned:
                 self._warned = True
-                log.warning("What was spent of the token's budget is not recorded: %s", error)
+                log.warning("Requests are not recorded: %s", error)
 
-    def _taken(self) -> Spent | None:
+    def _take(self) -> Spent | None:
         if self._timer is not None:
             self._timer.cancel()
         if self._begun is None:
@@ -153,7 +153,7 @@ class SpendingRecorder:
             self._budget,
             self._begun.isoformat(),
             self._now().isoformat(),
-            **asdict(self._spender),
+            **asdict(self._source),
             requests=self._endpoints.total(),
             rate_limited=self._rate_limited,
             seconds_waited=round(self._seconds_waited, 3),
@@ -170,20 +170,20 @@ class SpendingRecorder:
         name = usage_file(ended, uuid.uuid4().hex[:8])
         write_atomically(today / name, json.dumps(asdict(spent), separators=(",", ":")).encode())
         if first_of_the_day:
-            remove_old(usage_folder(storage, self._workspace), ended.date() - KEPT)
+            remove_old(usage_folder(storage, self._workspace), ended.date() - RETENTION)
 
 
 def remove_old(folder: UPath, before: date) -> None:
-    """Remove the days before some date; another task may be doing the same."""
+    """Remove the days before a date; another task may do the same."""
     with explained("list", folder):
-        days = [one for one in folder.iterdir() if is_day(one.name)]
-    for one in days:
-        if one.name < day_name(before):
-            one.fs.rm(one.path, recursive=True)
+        days = [day for day in folder.iterdir() if is_day(day.name)]
+    for day in days:
+        if day.name < day_name(before):
+            day.fs.rm(day.path, recursive=True)
 
 
 def _timer(seconds: float, call: Callable[[], None]) -> threading.Timer:
     timer = threading.Timer(seconds, call)
-    timer.daemon = True  # a process that ends does not wait for it
+    timer.daemon = True  # the process does not wait for it at its end
     timer.start()
     return timer

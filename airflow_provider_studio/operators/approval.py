@@ -117,13 +117,13 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
         if shown != plan.sha256:
             raise AirflowFailException(
                 f"The decision is about a plan with the hash {shown}, but plan {plan.plan_id} has {plan.sha256}: the "
-                "plan changed before the decision. Nothing is approved. Clear this task to ask again."
+                "plan changed before the decision. Nothing is approved. Clear this task to request a new one."
             )
         options = response["chosen_options"]
         if len(options) != 1:
             raise AirflowFailException(
                 f"The decision is {options!r}; it must be exactly one of {list(DECISIONS)}. Nothing is approved. Clear "
-                "this task to ask again."
+                "this task to request a new one."
             )
         decision = DECISIONS[options[0]]
         user = response["responded_by_user"] or {}

@@ -101,9 +101,11 @@ class _StudioOneOffOperator(StudioActingOperator):
 class StudioArchiveReportsOperator(_StudioOneOffOperator):
     """Archive Reports. Their schedules are deleted first, because they may continue to run.
 
-    Returns the result: `plan_id` (for an undo), `archived`, `schedules_deleted`, `skipped`, and `left_alone`: why a
-    Report was not touched, such as that it is archived already. If Studio refuses a Report, the task fails after all
-    other actions are done. `StudioApplyPlanOperator` documents the other parameters.
+    Returns `plan_id` (for an undo), `archived`, `schedules_deleted`, `skipped`, and `left_alone`: why a Report was not
+    touched, such as that it is archived already. If Studio refuses a Report, the task fails after all other actions are
+    done.
+
+    `StudioApplyPlanOperator` documents the other parameters.
 
     :param reports: tokens of Reports, or URLs of their pages.
     """
@@ -114,7 +116,9 @@ class StudioArchiveReportsOperator(_StudioOneOffOperator):
 class StudioUnarchiveReportsOperator(_StudioOneOffOperator):
     """Unarchive Reports. To restore the schedules that were deleted with them, use `StudioUndoPlanOperator`.
 
-    Returns the result: `plan_id`, `unarchived`, `left_alone`. `StudioApplyPlanOperator` documents the other parameters.
+    Returns `plan_id`, `unarchived`, `left_alone`.
+
+    `StudioApplyPlanOperator` documents the other parameters.
 
     :param reports: tokens of Reports, or URLs of their pages.
     """
@@ -125,8 +129,9 @@ class StudioUnarchiveReportsOperator(_StudioOneOffOperator):
 class StudioDeleteSchedulesOperator(_StudioOneOffOperator):
     """Delete schedules of Reports. The API cannot restore them; `StudioUndoPlanOperator` can, from the journal.
 
-    Returns the result: `plan_id`, `schedules_deleted`, `left_alone`. `StudioApplyPlanOperator` documents the other
-    parameters.
+    Returns `plan_id`, `schedules_deleted`, `left_alone`.
+
+    `StudioApplyPlanOperator` documents the other parameters.
 
     :param reports: tokens of Reports, or URLs of their pages.
     :param schedules: tokens of the schedules to delete; `"all"`, the default, for all schedules of these Reports. An

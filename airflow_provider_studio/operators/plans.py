@@ -103,10 +103,10 @@ def _default_name(context: Context) -> str:
 class StudioApplyPlanOperator(StudioActingOperator):
     """Carry out a plan: delete stale Reports' schedules, archive the Reports. A retry resumes where the last try ended.
 
-    Returns the result: `archived`, `schedules_deleted`, `skipped` by reason, `already_done`, `warnings`,
-    `refused_again`. Fails if an action fails, except for refusals that the plan expects. Fails without a retry, before
-    the first change, if the plan is larger or older than the guard rails permit. Fails without a retry if the stop
-    switch is set.
+    Returns `archived`, `schedules_deleted`, `skipped` by reason, `already_done`, `warnings`, `refused_again`.
+
+    Fails if an action fails, except for refusals that the plan expects. Fails without a retry, before the first change,
+    if the plan is larger or older than the guard rails permit. Fails without a retry if the stop switch is set.
 
     :param plan: what `StudioPlanOperator` returned, or the path of a plan in `storage_path`. There is no default:
         only the actions in a plan are carried out.
@@ -199,7 +199,7 @@ def _parsed(approval: Any) -> Any:
 class StudioUndoPlanOperator(StudioOperator):
     """Undo a plan from its journal: unarchive Reports, recreate schedules with their subscriptions.
 
-    Returns the result: `unarchived`, `schedules_recreated` (new token by old), `subscribers_to_add`. Fails if
+    Returns `unarchived`, `schedules_recreated` (new token by old), `subscribers_to_add`. Fails if
     an action could not be undone, with the reason.
 
     :param plan_id: the plan's id.

@@ -127,12 +127,12 @@ class StudioReportRunTrigger(BaseTrigger):
 
 
 class StudioReportFreshnessTrigger(BaseTrigger):
-    """Waits until a Report has a successful run that ended after a given time.
+    """Waits until a Report has a successful run that ended after `newer_than`.
 
     Fires `{"event": "fresh", "last_successfully_run_at", "run"}`, `{"event": "timeout"}`, or an error as
     `StudioReportRunTrigger` does.
 
-    :param newer_than: the given time, ISO 8601 with a zone.
+    :param newer_than: a time in ISO 8601 with a zone.
     :param interval_seconds: the time between two polls.
     :param deadline: when to give up, ISO 8601 with a zone.
     """

@@ -56,7 +56,7 @@ class MeasuredLimiter(RateLimiter):
         """Return a limiter with the store of a URL; the limiters of other libraries read the URL themselves."""
         return cls(store_from_url(store, local=Path("/nonexistent")), key, budget)
 
-    def acquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:
+    def acquire(self, priority: Priority = Priority.CRAWL, resource: str = "") -> Permit:
         """Take a permit."""
         before = time.process_time()
         permit = super().acquire(priority, resource)
@@ -76,7 +76,7 @@ class MeasuredLimiter(RateLimiter):
 class NoLimit(MeasuredLimiter):
     """Never waits: retries are the only reaction to the limit."""
 
-    def acquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:
+    def acquire(self, priority: Priority = Priority.CRAWL, resource: str = "") -> Permit:
         """Permit immediately."""
         network_delay()
         return Permit(0.0)

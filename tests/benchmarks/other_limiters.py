@@ -25,7 +25,7 @@ class OtherLimiter(NoLimit):
         super().__init__(None, "")  # type: ignore[arg-type]
         self._wait = wait
 
-    def acquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:
+    def acquire(self, priority: Priority = Priority.CRAWL, resource: str = "") -> Permit:
         """Take a permit."""
         began, cpu = time.monotonic(), time.process_time()
         self._wait()

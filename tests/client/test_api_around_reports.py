@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What surrounds a Report: members, who is behind a subscription, filters, what a dataset feeds."""
+"""The resources around a Report: members, subscribers, filters, and the Reports that a dataset feeds."""
 
 from __future__ import annotations
 

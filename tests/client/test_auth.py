@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Credentials that cannot be used are refused with the field, the value and the mend."""
+"""Unusable credentials are refused with the field, the value and how to fix it."""
 
 from __future__ import annotations
 

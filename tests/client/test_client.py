@@ -67,7 +67,7 @@ def test_a_personal_token_may_clone_and_invite(emulator: StudioEmulator) -> None
     assert client.create_invite("ada@example.com")["email"] == "ada@example.com"
 
 
-def test_collections_are_walked_over_all_pages() -> None:
+def test_collections_are_listed_over_all_pages() -> None:
     with StudioEmulator("acme", reports=2000) as large:
         tokens = [one.token for one in client_of(large).list_collections()]
         shared = {token for token, one in large.control.state()["collections"].items() if one["personal_of"] is None}
@@ -210,7 +210,7 @@ def test_results_of_a_run_that_is_not_over(client: StudioClient, emulator: Studi
 
 def test_a_listing_of_the_wrong_shape_is_named(client: StudioClient, emulator: StudioEmulator) -> None:
     emulator.control.add_fault("status", status=200, body={"_embedded": {"spaces": "none"}}, times=None)
-    with pytest.raises(StudioResponseError, match=r"page 1: the answer has no list _embedded\.spaces"):
+    with pytest.raises(StudioResponseError, match=r"page 1: the response has no list _embedded\.spaces"):
         list(client.list_collections())
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the models make of answers: our own table of keys and types, and real and documented bodies where present."""
+"""The models read responses: our own table of keys and types, and real and documented bodies where present."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a walk ends, against every way in which Studio is known to page."""
+"""The end of an iteration, for every way in which Studio is known to page."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def page(tokens: list[str], total_pages: int | None = None) -> dict[str, Any]:
     return body
 
 
-def walked(fetch: Callable[[int], dict[str, Any]]) -> tuple[list[str], list[int]]:
+def iterated(fetch: Callable[[int], dict[str, Any]]) -> tuple[list[str], list[int]]:
     asked: list[int] = []
 
     def counted(number: int) -> dict[str, Any]:
         asked.append(number)
         return fetch(number)
 
-    return [row["token"] for row in pagination.walk(counted, "rows", what="rows")], asked
+    return [row["token"] for row in pagination.iterate_rows(counted, "rows", what="rows")], asked
 
 
 @given(st.integers(0, 20), st.sampled_from(["bare", "counted", "whole", "repeats the last page"]))
@@ -46,7 +46,7 @@ def test_every_row_comes_once_however_the_server_pages(count: int, server: str) 
         shown = slices[number - 1] if number <= len(slices) else []
         return page(shown, len(slices) if server == "counted" else None)
 
-    found, asked = walked(fetch)
+    found, asked = iterated(fetch)
     assert found == tokens
     if server == "counted":
         assert asked == list(range(1, len(slices) + 1))
@@ -55,12 +55,12 @@ def test_every_row_comes_once_however_the_server_pages(count: int, server: str) 
 
 def test_rows_that_shift_between_pages_come_once() -> None:
     pages = [page(["a", "b", "c"]), page(["c", "d", "e"]), page([])]
-    assert walked(lambda number: pages[number - 1])[0] == ["a", "b", "c", "d", "e"]
+    assert iterated(lambda number: pages[number - 1])[0] == ["a", "b", "c", "d", "e"]
 
 
 def test_counters_of_zero_pages_are_not_believed() -> None:
     pages = [page(["a"], 0), page([], 0)]
-    assert walked(lambda number: pages[number - 1])[0] == ["a"]
+    assert iterated(lambda number: pages[number - 1])[0] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def test_counters_of_zero_pages_are_not_believed() -> None:
 )
 def test_a_page_of_the_wrong_shape_is_no_end(body: dict[str, Any], match: str) -> None:
     with pytest.raises(StudioResponseError, match=f"rows, page 1: .*{match}"):
-        walked(lambda _number: body)
+        iterated(lambda _number: body)
 
 
 def test_a_server_that_never_ends_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pagination, "MOST_PAGES", 50)
+    monkeypatch.setattr(pagination, "MAX_PAGES", 50)
     with pytest.raises(StudioResponseError, match="did not end within 50 pages"):
-        walked(lambda number: page([f"t{number}"]))
+        iterated(lambda number: page([f"t{number}"]))

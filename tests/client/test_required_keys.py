@@ -82,7 +82,7 @@ def promised(shape: str) -> dict[str, Any]:
     }
 
 
-def test_every_kind_of_resource_is_looked_at() -> None:
+def test_every_kind_of_resource_is_checked() -> None:
     assert set(resources()) == set(SHAPES)
 
 
@@ -93,7 +93,7 @@ def test_a_model_requires_no_key_that_is_not_promised(model: type[models.Resourc
     model.parse(promised(SHAPES[model]))
 
 
-def test_every_listing_of_the_client_is_looked_at() -> None:
+def test_every_listing_of_the_client_is_checked() -> None:
     assert {name for name in dir(StudioClient) if name.startswith("list_")} == set(LISTINGS)
 
 

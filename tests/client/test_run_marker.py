@@ -177,7 +177,7 @@ NO_RUNS = {"status": 200, "body": {"_links": {}, "_embedded": {"report_runs": []
 
 
 @pytest.mark.parametrize("listing", [NO_RUNS, {"status": 404}], ids=["empty", "404"])
-def test_what_a_report_says_of_its_last_run_is_kept_although_no_run_is_listed(
+def test_what_a_report_says_of_its_last_run_counts_although_no_run_is_listed(
     client: StudioClient, emulator: StudioEmulator, never_run: dict[str, Any], listing: dict[str, Any]
 ) -> None:
     link = {"_links": {"last_run": {"href": "/api/acme/reports/0123456789ab/runs/abc"}}}

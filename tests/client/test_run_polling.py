@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for a run: few looks, patience with failed ones, and a reason when it went wrong."""
+"""Waiting for a run: few polls, tolerance of failed polls, and the reason of a failed run."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def run_and_wait(client: StudioClient, emulator: StudioEmulator, time: Time) -> 
     return run
 
 
-def test_the_first_look_comes_when_the_run_may_be_over() -> None:
+def test_the_first_poll_is_when_the_run_may_be_over() -> None:
     steady = PollPolicy(first_share=1.0, jitter=0.0)
     assert list(islice(steady.intervals(40.0), 3)) == [40.0, 4.0, 4.0]
     assert list(islice(steady.intervals(None), 2)) == [4.0, 4.0]
@@ -105,19 +105,19 @@ def test_a_policy_that_makes_no_sense_is_refused(given: dict[str, Any], message:
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(85.0, 1), (93.0, 2), (102.0, 3), (111.0, 4)])
-def test_a_run_about_as_long_as_expected_takes_few_looks(
+def test_a_run_about_as_long_as_expected_takes_few_polls(
     run_and_wait: Wait, time: Time, seconds: float, most: int
 ) -> None:
     assert run_and_wait(seconds=seconds, expected_seconds=100.0)[1].state == "succeeded"
     assert len(time.slept) <= most
 
 
-def test_a_run_that_an_earlier_try_began_is_looked_at_when_it_may_be_over(run_and_wait: Wait, time: Time) -> None:
+def test_a_run_that_an_earlier_try_began_is_polled_when_it_may_be_over(run_and_wait: Wait, time: Time) -> None:
     run_and_wait(seconds=15.0, expected_seconds=100.0, elapsed_seconds=80.0)
     assert time.slept[0] < 13.0
 
 
-def test_a_long_run_takes_few_looks(run_and_wait: Wait, time: Time) -> None:
+def test_a_long_run_takes_few_polls(run_and_wait: Wait, time: Time) -> None:
     run_and_wait(seconds=1800.0, expected_seconds=10.0)
     assert len(time.slept) < 60
 
@@ -134,7 +134,7 @@ def test_a_failed_run_says_which_query_and_why(client: StudioClient, run_and_wai
         raise_unless_good(client, report, run)
 
 
-def test_a_cancelled_run_is_told_apart(client: StudioClient, run_and_wait: Wait) -> None:
+def test_a_cancelled_run_has_an_error_of_its_own(client: StudioClient, run_and_wait: Wait) -> None:
     report, run = run_and_wait(seconds=5.0, outcome="cancelled")
     with pytest.raises(StudioRunCancelledError) as caught:
         raise_unless_good(client, report, run)
@@ -157,13 +157,13 @@ def test_a_run_that_is_not_over_in_time(run_and_wait: Wait, time: Time) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 503])
-def test_looks_that_fail_now_and_then_are_forgiven(run_and_wait: Wait, emulator: StudioEmulator, status: int) -> None:
+def test_polls_that_fail_now_and_then_are_tolerated(run_and_wait: Wait, emulator: StudioEmulator, status: int) -> None:
     emulator.control.add_fault("status", method="GET", path="/runs/", status=status, times=4)
     assert run_and_wait(seconds=60.0)[1].state == "succeeded"
 
 
 @pytest.mark.parametrize(("status", "kind"), [(404, StudioNotFoundError), (503, StudioServerError)])
-def test_looks_that_keep_failing_fail_the_wait(
+def test_polls_that_keep_failing_fail_the_wait(
     run_and_wait: Wait, emulator: StudioEmulator, time: Time, status: int, kind: type[StudioError]
 ) -> None:
     emulator.control.add_fault("status", method="GET", path="/runs/", status=status, times=None)

@@ -25,7 +25,7 @@ KILLS = ("before the intent", "after the intent", "before the token is written",
 
 
 class Record:
-    """A durable record in memory; dies before or after a write, if it is told to."""
+    """A durable record in memory; can die before or after a write."""
 
     claims: dict[str, object]
 
@@ -88,7 +88,7 @@ def test_a_try_after_a_kill_at_any_instant_starts_no_second_run(
     with pytest.raises(Killed):
         start(client, report, record, day="monday")
     first = start(client, report, record, day="monday")
-    assert start(client, report, record, day="monday") == first, "and the next try goes on with it"
+    assert start(client, report, record, day="monday") == first, "and the next try resumes it"
     assert [one["token"] for one in runs(emulator, report)] == [first]
 
 
@@ -238,7 +238,7 @@ def test_of_two_that_fit_the_newest_unclaimed_one_is_adopted_and_it_is_said(
 
 
 @pytest.mark.parametrize(("outcome", "started"), [("succeeded", 1), ("failed", 2), ("cancelled", 2)])
-def test_a_retry_goes_on_with_a_good_run_and_starts_another_after_a_bad_one(
+def test_a_retry_resumes_a_good_run_and_starts_another_after_a_bad_one(
     client: StudioClient, emulator: StudioEmulator, report: str, outcome: str, started: int
 ) -> None:
     record = Record()

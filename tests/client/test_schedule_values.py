@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What would create a schedule again, read from a response that describes it: all of it, or an error."""
+"""The input that would create a schedule again, read from a response: complete, or an error."""
 
 from __future__ import annotations
 
@@ -89,17 +89,17 @@ def test_no_parameter_is_ever_lost_or_made_up(parameters: dict[str, Any], is_bar
 
 @UNHURRIED
 @given(ANY_PARAMETERS, ANY_PARAMETERS)
-def test_two_sources_that_disagree_are_refused_or_explained(told: dict[str, Any], held: dict[str, Any]) -> None:
-    live = schedule(parameters=told, params=held)
-    if held in (told, {"type": "object", "value": told}):
-        assert live.machine_values().params == told
+def test_two_sources_that_disagree_are_refused_or_explained(returned: dict[str, Any], form: dict[str, Any]) -> None:
+    live = schedule(parameters=returned, params=form)
+    if form in (returned, {"type": "object", "value": returned}):
+        assert live.machine_values().params == returned
         return
     with contextlib.suppress(StudioResponseError):
-        assert live.machine_values().params == told, "never what the form alone holds"
+        assert live.machine_values().params == returned, "never what the form alone holds"
 
 
 @pytest.mark.parametrize(
-    ("told", "held"),
+    ("returned", "form"),
     [
         ({}, {"region": "EU"}),
         ({"region": "EU"}, {}),
@@ -113,9 +113,9 @@ def test_two_sources_that_disagree_are_refused_or_explained(told: dict[str, Any]
         ({}, {"type": "object", "value": {"region": "EU"}}),
     ],
 )
-def test_sources_that_disagree_are_no_faithful_backup(told: Any, held: Any) -> None:
+def test_sources_that_disagree_are_no_faithful_backup(returned: Any, form: Any) -> None:
     with pytest.raises(StudioResponseError, match=r"Schedule t cannot be backed up faithfully: parameters"):
-        schedule(parameters=told, params=held).machine_values()
+        schedule(parameters=returned, params=form).machine_values()
 
 
 def test_a_form_alone_does_not_say_which_of_its_keys_are_parameters() -> None:

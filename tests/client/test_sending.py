@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What accompanies each send: a permit before it, counters and feedback after it, bounded waits between two of them."""
+"""Each send has a permit before it, counters and feedback after it, and a bounded wait before the next."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class WatchedLimiter(RateLimiter):
         self.acquired: list[tuple[Priority, str]] = []
         self.observed: list[RateLimitFeedback] = []
 
-    def acquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:
+    def acquire(self, priority: Priority = Priority.CRAWL, resource: str = "") -> Permit:
         self.acquired.append((priority, resource))
         return Permit(0.25)
 
@@ -82,7 +82,7 @@ def test_each_send_is_reported_with_its_class_its_status_and_its_wait(
     assert transport.spending == Spending(requests=3, seconds_waited=0.75, rate_limited=1)
 
 
-def test_each_send_asks_for_a_permit_of_its_priority_and_class(
+def test_each_send_requests_a_permit_of_its_priority_and_class(
     transport: Transport, emulator: StudioEmulator, report: str, limiter: WatchedLimiter
 ) -> None:
     emulator.control.add_fault("status", status=503)
@@ -94,12 +94,12 @@ def test_each_send_asks_for_a_permit_of_its_priority_and_class(
     with transport.stream(f"{REPORTS}/{report}/runs/{run}/results/content.csv", 64):
         pass
     assert limiter.acquired == [
-        (Priority.WALK, "reports"),
-        (Priority.WALK, "reports"),
+        (Priority.CRAWL, "reports"),
+        (Priority.CRAWL, "reports"),
         (Priority.ACT, "reports/archive"),
         (Priority.ACT, "reports/runs"),
         (Priority.POLL, "reports/runs/results/content.csv"),
-        (Priority.WALK, "reports/runs/results/content.csv"),
+        (Priority.CRAWL, "reports/runs/results/content.csv"),
     ]
 
 
@@ -164,7 +164,7 @@ def test_opening_a_download_is_retried(emulator: StudioEmulator, report: str) ->
     assert max(map(len, parts)) == 64
 
 
-def test_a_download_that_does_not_exist_is_asked_for_once(emulator: StudioEmulator, report: str) -> None:
+def test_a_download_that_does_not_exist_is_requested_once(emulator: StudioEmulator, report: str) -> None:
     transport = transport_of(emulator)
     with pytest.raises(StudioNotFoundError), transport.stream(f"{REPORTS}/{report}/runs/0123456789ab", 64):
         pass
@@ -176,7 +176,7 @@ def test_a_download_that_is_cut_short_is_an_error_of_the_connection(emulator: St
     emulator.control.add_fault("truncate")
     with transport_of(emulator).stream(results, 64) as (_, chunks), pytest.raises(StudioConnectionError) as caught:
         list(chunks)
-    assert str(caught.value) == f"GET {results}: the answer was cut short."
+    assert str(caught.value) == f"GET {results}: the response was cut short."
     assert caught.value.may_have_arrived
     assert caught.value.__suppress_context__, "the text of requests holds the whole URL"
 
@@ -214,9 +214,7 @@ def test_no_wait_between_attempts_is_longer_than_the_longest(emulator: StudioEmu
 
 
 @pytest.mark.parametrize("header", ["0", "Sun, 06 Nov 1994 08:49:37 GMT"])
-def test_a_retry_after_that_is_over_asks_for_no_wait_of_its_own(
-    emulator: StudioEmulator, report: str, header: str
-) -> None:
+def test_a_retry_after_in_the_past_adds_no_wait(emulator: StudioEmulator, report: str, header: str) -> None:
     waits: list[float] = []
     emulator.control.add_fault("status", status=503, headers={"Retry-After": header}, times=3)
     transport_of(emulator, sleep=waits.append).request("GET", f"{REPORTS}/{report}")

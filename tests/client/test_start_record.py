@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a record of a start still says when another version wrote it: a field that does not fit is unknown."""
+"""A record of a start that another version wrote: a field that does not fit is unknown."""
 
 from __future__ import annotations
 

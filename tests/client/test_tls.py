@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What breaks over TLS and through proxies, at each point of a request: only what never left may be sent again."""
+"""Failures over TLS and through proxies, at each point of a request: only an unsent POST is sent again."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def client_at(waits: list[float]) -> Callable[..., StudioClient]:
 @pytest.mark.parametrize(
     ("misbehave", "message"),
     [
-        (TlsConnection.send_alert, "the TLS connection broke before the answer, after the request was sent"),
-        (TlsConnection.send_plain_text, "the TLS connection broke before the answer, after the request was sent"),
-        (TlsConnection.close_without_notify, "the connection broke before the answer"),
-        (TlsConnection.reset, "the connection broke before the answer"),
-        (lambda connection: connection.respond(b"{", announced=100) or connection.send_alert(), "cut short"),
+        (TlsConnection.send_alert, "the TLS connection broke before the response, after the request was sent"),
+        (TlsConnection.send_plain_text, "the TLS connection broke before the response, after the request was sent"),
+        (TlsConnection.close_without_notify, "the connection broke before the response"),
+        (TlsConnection.reset, "the connection broke before the response"),
+        (lambda connection: connection.answer(b"{", promised=100) or connection.send_alert(), "cut short"),
         (
-            lambda connection: connection.respond(b"{", announced=100) or connection.reset(),
-            "cut short|broke before the answer",  # a reset may overtake what was sent before it
+            lambda connection: connection.answer(b"{", promised=100) or connection.reset(),
+            "cut short|broke before the response",  # a reset may overtake what was sent before it
         ),
     ],
     ids=["alert", "plain text", "no close_notify", "reset", "alert in the body", "reset in the body"],
@@ -114,7 +114,7 @@ def test_a_server_that_never_answers_may_have_got_the_request(
     ca: trustme.CA, client_at: Callable[..., StudioClient]
 ) -> None:
     with TlsServer(ca, lambda connection: never_shake_hands(connection.raw)) as server:
-        with pytest.raises(StudioConnectionError, match="no answer came in time") as caught:
+        with pytest.raises(StudioConnectionError, match="no response in time") as caught:
             client_at(server.url, timeout_seconds=0.3).create_report_run(REPORT)
         assert len(server.requests) == 1
     assert caught.value.may_have_arrived

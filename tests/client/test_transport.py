@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request over real HTTP: what is repeated, what is not, and what an error says."""
+"""One request over real HTTP: its retries, and the messages of its errors."""
 
 from __future__ import annotations
 
@@ -266,7 +266,7 @@ def test_a_post_that_tls_broke_after_its_effect_is_not_repeated(
 ) -> None:
     report = a_report(emulator)
     emulator.control.add_fault(fault, method="POST", times=None)
-    with pytest.raises(StudioConnectionError, match="connection broke before the answer") as caught:
+    with pytest.raises(StudioConnectionError, match="connection broke before the response") as caught:
         patient.create_report_run(report)
     assert caught.value.may_have_arrived
     assert len(runs_of(emulator, report)) == 1
@@ -301,7 +301,7 @@ def test_half_a_json_text_is_no_answer(patient: StudioClient, emulator: StudioEm
         patient.verify()
 
 
-def test_a_body_cut_short_is_asked_for_again(patient: StudioClient, emulator: StudioEmulator) -> None:
+def test_a_body_cut_short_is_requested_again(patient: StudioClient, emulator: StudioEmulator) -> None:
     report = a_report(emulator)
     emulator.control.add_fault("truncate", times=2)
     assert patient.get_report(report).token == report
@@ -332,7 +332,7 @@ def test_a_redirect_is_not_followed_and_carries_no_credentials_away(
         assert elsewhere.control.requests_sent() == 0
 
 
-def test_a_wrong_secret_is_told_as_such_without_showing_it(emulator: StudioEmulator) -> None:
+def test_a_wrong_secret_is_reported_without_showing_it(emulator: StudioEmulator) -> None:
     credentials = Credentials("acme", "emulator-workspace", "not-the-secret", emulator.url, TokenKind.WORKSPACE)
     client = StudioClient(credentials, limiter=RateLimiter.unlimited())
     with pytest.raises(StudioAuthenticationError, match="token and secret") as caught:

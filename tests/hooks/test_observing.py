@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Traces and log fields of a real task, as whoever collects them receives them."""
+"""Traces and log fields of a real task, as their collectors receive them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from airflow_provider_studio.telemetry import log_group
 from tests.connections import connection_of
 
 
-class Looks(StudioOperator):
-    """Asks for one Report."""
+class ReadsReport(StudioOperator):
+    """Reads one Report."""
 
     def __init__(self, *, report: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -61,9 +61,9 @@ def test_a_tasks_work_is_a_span_with_its_sends_and_what_they_cost(
     connected: StudioEmulator, spans: InMemorySpanExporter
 ) -> None:
     report = connected.control.add_report(name="Revenue")
-    assert Looks(task_id="look", report=report).execute({}) == "Revenue"  # type: ignore[typeddict-item]
+    assert ReadsReport(task_id="read", report=report).execute({}) == "Revenue"  # type: ignore[typeddict-item]
     span = only(spans)
-    assert span.name == "studio.Looks"
+    assert span.name == "studio.ReadsReport"
     assert span.attributes is not None
     assert (span.attributes["studio.requests"], span.attributes["studio.rate_limited"]) == (1, 0)
     (send,) = span.events
@@ -80,41 +80,41 @@ def test_a_tasks_work_is_a_span_with_its_sends_and_what_they_cost(
 
 def test_an_error_is_on_the_span(connected: StudioEmulator, spans: InMemorySpanExporter) -> None:
     with pytest.raises(Exception, match="404"):
-        Looks(task_id="look", report="0123456789ab").execute({})  # type: ignore[typeddict-item]
+        ReadsReport(task_id="read", report="0123456789ab").execute({})  # type: ignore[typeddict-item]
     span = only(spans)
     assert not span.status.is_ok
     assert [event.name for event in span.events] == ["studio.request", "exception"]
 
 
-def test_what_was_spent_stands_in_fields_beside_the_log_line(connected: StudioEmulator) -> None:
+def test_the_requests_used_are_fields_beside_the_log_line(connected: StudioEmulator) -> None:
     hook = StudioHook()
     hook.client._transport._limiter = RateLimiter.unlimited()
     hook.client.verify()
     with capture_logs() as lines:
         hook.log_spending()
-    (line,) = [one for one in lines if "Spent" in one["event"]]
+    (line,) = [one for one in lines if "Used" in one["event"]]
     assert (line["requests"], line["rate_limited"], line["throttle_wait_seconds"]) == (1, 0, 0.0)
 
 
 def said(lines: Any) -> list[str]:
-    """What stands in the log."""
+    """Return the texts of the log."""
     return [line["event"] % line.get("positional_args", ()) for line in lines]
 
 
 def test_a_log_group_ends_even_where_the_work_fails() -> None:
     log = StudioHook().log
-    with capture_logs() as lines, pytest.raises(RuntimeError), log_group(log, "Walk"):
+    with capture_logs() as lines, pytest.raises(RuntimeError), log_group(log, "Crawl"):
         raise RuntimeError
-    assert said(lines) == ["::group::Walk", "::endgroup::"]
+    assert said(lines) == ["::group::Crawl", "::endgroup::"]
 
 
 def test_an_inventory_folds_what_it_could_not_read_and_says_how_much() -> None:
-    told = {"workspace": "acme", "snapshot": "s", "path": "p", "taken_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    summary = {"workspace": "acme", "snapshot": "s", "path": "p", "taken_at": datetime(2026, 1, 1, tzinfo=UTC)}
     unread = {"unreadable_collections": ["0a1b2c3d4e5f", "1b2c3d4e5f60"], "unreadable_datasets": ["2c3d4e5f6071"]}
     inventory = StudioInventoryOperator(task_id="inventory", outlets=[])
     with capture_logs() as lines:
-        inventory.publish({}, InventorySummary(**told))  # type: ignore[typeddict-item, arg-type]
-        inventory.publish({}, InventorySummary(**told, **unread))  # type: ignore[typeddict-item, arg-type]
+        inventory.publish({}, InventorySummary(**summary))  # type: ignore[typeddict-item, arg-type]
+        inventory.publish({}, InventorySummary(**summary, **unread))  # type: ignore[typeddict-item, arg-type]
     assert said(lines) == [
         "::group::3 could not be read; their content is unknown",
         "Collection 0a1b2c3d4e5f",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A connection however it is written down, what is wrong with it in the user's words, and its form."""
+"""A connection in each of its formats, the errors of its fields, and its form."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_the_budget_can_be_overridden(connect: Any) -> None:
 @pytest.mark.parametrize("kind", ["workspace", "member", "personal"])
 def test_a_test_of_the_connection_says_who_answered(connect: Any, emulator: StudioEmulator, kind: str) -> None:
     hook = connect(**of_emulator(emulator, kind))
-    assert hook.test_connection() == (True, f"Workspace 'acme' answered a {kind.capitalize()} token.")
+    assert hook.test_connection() == (True, f"Connected to the workspace 'acme' with a {kind.capitalize()} token.")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_test_of_the_connection_says_who_answered(connect: Any, emulator: Stud
         ({"login": ""}, "token is empty"),
     ],
 )
-def test_a_test_of_the_connection_says_what_to_mend(
+def test_a_test_of_the_connection_says_what_to_fix(
     connect: Any, emulator: StudioEmulator, fields: dict[str, Any], message: str
 ) -> None:
     ok, said = connect(**{**of_emulator(emulator), **fields}).test_connection()
@@ -162,12 +162,12 @@ def test_a_trigger_gets_its_client_without_blocking_the_loop(connect: Any, emula
     hook = connect(**of_emulator(emulator))
     loop_thread = threading.get_ident()
 
-    async def look() -> str:
+    async def workspace() -> str:
         client = await hook.aget_client()
         assert client is await hook.aget_client()
         return (await asyncio.to_thread(client.verify)).workspace
 
-    assert asyncio.run(look()) == "acme"
+    assert asyncio.run(workspace()) == "acme"
     assert loop_thread == threading.get_ident()
 
 
@@ -180,14 +180,14 @@ def test_a_trigger_opens_its_storage_before_a_thread_of_its_own_writes_there(
     assert len(opened) == 1
 
 
-def test_a_trigger_whose_storage_cannot_be_opened_looks_all_the_same_and_records_nothing(
+def test_a_trigger_whose_storage_cannot_be_opened_still_polls_and_records_nothing(
     connect: Any, emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", "nowhere://bucket/studio")
     hook = connect(**of_emulator(emulator))
     assert asyncio.run(hook.aget_client()).verify().workspace == "acme"
     hook.log_spending()
-    assert capsys.readouterr().out.count("is not recorded: Storage at nowhere://bucket/studio cannot be opened") == 1
+    assert capsys.readouterr().out.count("are not recorded: Storage at nowhere://bucket/studio cannot be opened") == 1
 
 
 def test_hooks_of_one_token_share_one_budget(connect: Any, emulator: StudioEmulator) -> None:
@@ -196,7 +196,7 @@ def test_hooks_of_one_token_share_one_budget(connect: Any, emulator: StudioEmula
     assert limiters[0]._key == limiters[1]._key
     for _ in range(limiters[0]._budget.limit):
         limiters[0].acquire()
-    number, wait = limiters[1]._store.reserve(limiters[1]._key, limiters[1]._budget, Priority.WALK)
+    number, wait = limiters[1]._store.reserve(limiters[1]._key, limiters[1]._budget, Priority.CRAWL)
     limiters[1]._store.release(limiters[1]._key, number)
     assert wait > 1.0
 
@@ -216,7 +216,7 @@ def test_the_storage_and_the_ledger_are_under_airflows_home_by_default(monkeypat
     assert settings.in_storage("file:///tmp/a.csv").protocol == "file"
 
 
-def test_a_storage_that_nothing_installed_opens_is_refused_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_storage_that_nothing_installed_opens_is_refused_with_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", "nowhere://bucket/studio")
     with pytest.raises(StudioConfigurationError, match=r"nowhere://bucket/studio .* Install the Airflow provider of"):
         settings.storage()

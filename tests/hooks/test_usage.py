@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tasks record of the budget they spend: whole, without secrets, and never at a task's expense."""
+"""The record of the requests of tasks: complete, without secrets, and without a cost for the task."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from upath import UPath
 from airflow_provider_studio.client.transport import Sent
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.hooks.studio import StudioHook
-from airflow_provider_studio.hooks.usage import KEPT, RequestSource, SpendingRecorder, Spent
+from airflow_provider_studio.hooks.usage import RETENTION, RequestSource, SpendingRecorder, Spent
 from airflow_provider_studio.operators.plans import StudioPlanOperator
 from airflow_provider_studio.plugin.usage import SpendingReader, budgets
 from tests.connections import connection_of
@@ -46,7 +46,7 @@ def recorder_of(storage: UPath, later: Later, now: datetime = NOON, task: str = 
         workspace="acme",
         connection="studio_default",
         budget_key=KEY,
-        spender=RequestSource("a_dag", "a_run", task, -1, 1),
+        source=RequestSource("a_dag", "a_run", task, -1, 1),
         now=lambda: now,
         later=later,
     )
@@ -100,7 +100,7 @@ def test_storage_that_cannot_be_written_costs_one_warning_and_no_task(
 
 
 def test_old_days_are_removed_with_the_first_record_of_a_day(storage: UPath) -> None:
-    for days in (KEPT.days + 2, 3, 0):
+    for days in (RETENTION.days + 2, 3, 0):
         recorder = recorder_of(storage, Later(), NOON - timedelta(days=days))
         recorder.note(Sent("GET", "reports", 200, 0.0))
         recorder.flush()

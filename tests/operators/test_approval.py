@@ -37,7 +37,7 @@ _PARKED = {"TaskAwaitingInput", "TaskDeferred"}
 
 
 class Answered(StudioApprovePlanOperator):
-    """Asks as it does in Airflow, and is answered at once by ada.
+    """Waits for a decision as in Airflow, and gets one from ada at once.
 
     :param choices: what she chooses.
     :param meanwhile: what happens between the question and the answer.
@@ -117,7 +117,7 @@ def test_an_approved_plan_is_carried_out_in_the_name_of_its_approver(
 def test_the_approval_screen_shows_the_plan_that_the_hash_names(
     run: RunDag, emulator: StudioEmulator, dead: str, tmp_path: Path
 ) -> None:
-    """What the plan's XCom says in words is not what is approved: the file is."""
+    """The text in the plan's XCom is not approved: the file is."""
     bodies: list[str] = []
 
     def tasks() -> None:

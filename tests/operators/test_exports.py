@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results become files: whole or not at all, in constant memory, under the name of what they are."""
+"""Results are written to files atomically, in constant memory, with the extension of their content."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_an_archive_does_not_pass_for_a_csv(export: Export, emulator: StudioEmul
     assert len(zipfile.ZipFile(io.BytesIO((folder / "a.zip").read_bytes())).namelist()) == 3
 
 
-def test_json_tells_of_each_query_and_not_of_the_first_alone(export: Export, folder: Path) -> None:
+def test_json_holds_each_query_and_not_only_the_first(export: Export, folder: Path) -> None:
     made = export(json="day")
     assert [file["query"] for file in made] == ["Query 1", "Query 2", "Query 3"]
     assert len({file["sha256"] for file in made}) == 3
@@ -84,7 +84,7 @@ def test_json_tells_of_each_query_and_not_of_the_first_alone(export: Export, fol
     assert len(files(folder)) == 3
 
 
-def test_a_pdf_is_asked_for_awaited_and_fetched(export: Export, folder: Path) -> None:
+def test_a_pdf_is_requested_awaited_and_downloaded(export: Export, folder: Path) -> None:
     (file,) = export(pdf="page")
     assert (folder / "page.pdf").read_bytes().startswith(b"%PDF")
     assert file["content_type"] == "application/pdf"

@@ -90,7 +90,7 @@ def test_schedules_are_deleted_and_reports_unarchived_directly(
     assert (state[dead]["archived"], state[dead]["schedules"], state[archived]["archived"]) == (False, [], False)
 
 
-def test_a_retry_of_a_direct_operator_goes_on_with_its_plan(
+def test_a_retry_of_a_one_off_operator_resumes_its_plan(
     run: RunDag, emulator: StudioEmulator, dead: str, tmp_path: Path
 ) -> None:
     emulator.control.add_fault("status", path=f"{dead}/archive", status=503, times=6)
@@ -156,8 +156,8 @@ def test_a_notifier_hangs_on_the_task_that_plans(run: RunDag, emulator: StudioEm
         inventory >> plan
 
     assert run(tasks).state == "success"
-    (told,) = slack.sent
-    assert told.startswith("Studio workspace acme: archive ")
+    (text,) = slack.sent
+    assert text.startswith("Studio workspace acme: archive ")
 
 
 def test_a_refusal_fails_the_task_once_and_at_once_and_its_repetition_only_warns(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What OpenLineage is told of a task: the tables of a Report's queries, the Report, and the files that were written."""
+"""The lineage of a task in OpenLineage: the tables of a Report's queries, the Report, and the written files."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ def names(datasets: list[object]) -> set[str]:
 
 def test_a_run_reads_its_queries_tables_and_writes_the_report(client: StudioClient, ran: dict[str, object]) -> None:
     before = client.spending.requests
-    told = lineage_of("report_run", client, ran)
+    lineage = lineage_of("report_run", client, ran)
     assert client.spending.requests - before <= 4, "a page of query runs, the page after it, and each data source"
     source = client.get_data_source(str(data_source(client)["token"]))
     root = f"{namespace_of(source)}/{source.database}"
-    assert {f"{root}.sales.orders", f"{root}.crm.customers"} <= names(told.inputs)
-    assert names(told.outputs) == {f"studio://acme/reports/{ran['report']}"}
-    assert told.run_facets["externalQuery"].externalQueryId == ran["run"]
-    assert SQL in told.job_facets["sql"].query
+    assert {f"{root}.sales.orders", f"{root}.crm.customers"} <= names(lineage.inputs)
+    assert names(lineage.outputs) == {f"studio://acme/reports/{ran['report']}"}
+    assert lineage.run_facets["externalQuery"].externalQueryId == ran["run"]
+    assert SQL in lineage.job_facets["sql"].query
 
 
 def test_lineage_that_cannot_be_had_fails_nothing(emulator: StudioEmulator, ran: dict[str, object]) -> None:
     emulator.control.add_fault("status", path="query_runs", status=403)
     with client_of(emulator) as client:
-        told = lineage_of("report_run", client, ran)
-    assert (told.inputs, told.job_facets) == ([], {})
+        lineage = lineage_of("report_run", client, ran)
+    assert (lineage.inputs, lineage.job_facets) == ([], {})
 
 
 @pytest.mark.parametrize(
@@ -76,19 +76,19 @@ def test_lineage_that_cannot_be_had_fails_nothing(emulator: StudioEmulator, ran:
 )
 def test_an_export_reads_the_report_and_writes_the_file(client: StudioClient, path: str, dataset: str) -> None:
     report = "https://app.mode.com/acme/reports/0a1b2c3d4e5f"
-    told = lineage_of("export", client, {"path": path, "bytes": 12}, report)
-    assert names(told.inputs) == {"studio://acme/reports/0a1b2c3d4e5f"}
-    assert names(told.outputs) == {dataset}
-    assert told.outputs[0].outputFacets["outputStatistics"].size == 12
+    lineage = lineage_of("export", client, {"path": path, "bytes": 12}, report)
+    assert names(lineage.inputs) == {"studio://acme/reports/0a1b2c3d4e5f"}
+    assert names(lineage.outputs) == {dataset}
+    assert lineage.outputs[0].outputFacets["outputStatistics"].size == 12
 
 
 def test_an_inventory_writes_tables_with_their_columns(client: StudioClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", "s3://bucket/studio")
-    told = lineage_of(
+    lineage = lineage_of(
         "inventory", client, {"snapshot": "file:///srv/snapshots/workspace=acme/taken_at=20261125T030000Z"}
     )
-    assert names(told.inputs) == {"studio://acme/inventory"}
-    reports, schedules = told.outputs
+    assert names(lineage.inputs) == {"studio://acme/inventory"}
+    reports, schedules = lineage.outputs
     assert reports.name.endswith("taken_at=20261125T030000Z/reports.parquet")
     assert schedules.name.endswith("/schedules.parquet")
     assert {"view_count", "last_run_at"} <= {one.name for one in reports.facets["schema"].fields}
@@ -102,9 +102,13 @@ def test_the_datasets_of_an_inventory_with_its_own_storage_path_are_files_that_e
     operator.hook.__dict__["client"] = client
     operator._done = take_inventory(client, storage).to_dict()
     operator._done["csv"] = operator._write_csv(storage, operator._done)
-    told = operator.get_openlineage_facets_on_complete(None)
-    assert [Path(one.name).name for one in told.outputs] == ["reports.parquet", "schedules.parquet", "reports.csv"]
-    assert [one.name for one in told.outputs if not Path(one.name).is_file()] == []
+    lineage = operator.get_openlineage_facets_on_complete(None)
+    assert [Path(dataset.name).name for dataset in lineage.outputs] == [
+        "reports.parquet",
+        "schedules.parquet",
+        "reports.csv",
+    ]
+    assert [dataset.name for dataset in lineage.outputs if not Path(dataset.name).is_file()] == []
 
 
 @pytest.mark.parametrize(
@@ -127,7 +131,7 @@ def test_the_operators_say_what_kind_of_work_they_do() -> None:
     assert StudioPlanOperator(task_id="plan", policy={}).get_openlineage_facets_on_complete(None) is None
 
 
-def test_nothing_of_openlineage_is_imported_before_it_is_asked_for() -> None:
+def test_nothing_of_openlineage_is_imported_before_it_is_needed() -> None:
     code = (
         "import sys, airflow_provider_studio.operators.base, airflow_provider_studio.openlineage;"
         "print([name for name in sys.modules if name.startswith('openlineage')])"
@@ -145,7 +149,7 @@ def test_the_official_provider_takes_it(client: StudioClient, ran: dict[str, obj
 
     operator = StudioRunReportOperator(task_id="run", report=str(ran["report"]))
     operator._done, operator.hook.__dict__["client"] = ran, client
-    told = DefaultExtractor(operator).extract_on_complete(None)
-    assert told is not None
-    assert names(told.outputs) == {f"studio://acme/reports/{ran['report']}"}
-    assert json.dumps(sorted(names(told.inputs))).count("sales.orders") == 1
+    lineage = DefaultExtractor(operator).extract_on_complete(None)
+    assert lineage is not None
+    assert names(lineage.outputs) == {f"studio://acme/reports/{ran['report']}"}
+    assert json.dumps(sorted(names(lineage.inputs))).count("sales.orders") == 1

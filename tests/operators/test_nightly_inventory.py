@@ -15,7 +15,7 @@ DAG_FILE = Path(__file__).parents[2] / "dags" / "studio_nightly_inventory.py"
 
 
 @pytest.mark.studio(speed=0)
-def test_it_writes_a_snapshot_tells_its_numbers_and_changes_nothing(
+def test_it_writes_a_snapshot_reports_its_numbers_and_changes_nothing(
     studio_workspace: StudioTestWorkspace, studio_connection: str, tmp_path: Path
 ) -> None:
     studio_workspace.report("Revenue").scheduled()

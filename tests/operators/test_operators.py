@@ -226,7 +226,7 @@ def apply_of(plan: str, **options: Any) -> StudioApplyPlanOperator:
         (lambda: StudioUndoPlanOperator(task_id="t", plan_id="0123"), "There is no journal of plan '0123'"),
     ],
 )
-def test_bad_input_fails_with_what_to_mend(
+def test_bad_input_fails_with_what_to_fix(
     run: RunDag, emulator: StudioEmulator, capsys: pytest.CaptureFixture[str], task: Callable[[], Any], message: str
 ) -> None:
     assert message in failing(run, task, capsys)
@@ -247,7 +247,7 @@ def test_nothing_that_changes_studio_has_a_default_that_acts() -> None:
 
 
 @pytest.mark.parametrize(("status", "tries"), [(403, 1), (503, 2)])
-def test_only_what_a_retry_may_mend_is_retried(
+def test_only_what_a_retry_may_fix_is_retried(
     run: RunDag, emulator: StudioEmulator, sent_once: None, status: int, tries: int
 ) -> None:
     emulator.control.add_fault("status", path="/spaces", status=status, times=1)
@@ -270,6 +270,6 @@ def test_a_larger_plan_than_allowed_fails_without_touching_anything(
     assert not [one for one in emulator.control.requests_summary()["requests"] if one["method"] != "GET"]
 
 
-def test_requests_spent_are_logged(run: RunDag, capsys: pytest.CaptureFixture[str]) -> None:
+def test_requests_used_are_logged(run: RunDag, capsys: pytest.CaptureFixture[str]) -> None:
     run(lambda: StudioInventoryOperator(task_id="inventory") and None)
     assert "requests of the token's budget" in capsys.readouterr().out

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a task remembers between its tries: in Airflow's store where there is one, else in a file."""
+"""The record of a task between its tries: in Airflow's store if there is one, otherwise in a file."""
 
 from __future__ import annotations
 

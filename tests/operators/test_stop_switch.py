@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stop switch stops everything where it is set, and where nobody can tell whether it is."""
+"""The stop switch stops all changes if it is set, or if it is unknown whether it is set."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_switch_without_a_name_stops_everything(run: RunDag, emulator: StudioE
 
 
 class Comms:
-    """What a task asks Airflow through, in place of the supervisor of a real worker."""
+    """The channel of a task to Airflow, in place of the supervisor of a real worker."""
 
     def __init__(self, error: str) -> None:
         self.error = error

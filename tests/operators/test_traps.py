@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What has bitten providers of other services on Airflow 3, one test for each.
+"""Known bugs of providers of other services on Airflow 3, one test for each.
 
 Those that need a real Airflow stand in `tests/system/test_report_runs.py`: a retried deferred task starts no second
 run, a cleared one does, a restart of the triggerer ends nothing, a kill leaves no trigger.
@@ -147,7 +147,7 @@ def test_timeout_is_the_triggers_own_deadline_and_not_airflows_which_would_skip_
     assert left == timedelta(seconds=seconds)
 
 
-def test_timeout_in_the_trigger_is_told_apart_from_a_failure(task: Task, report: StudioTestReport) -> None:
+def test_timeout_in_the_trigger_differs_from_a_failure(task: Task, report: StudioTestReport) -> None:
     report.next_run("succeeded", 600)
     trigger = deferred(task, report=report.token, timeout=0.5).trigger
     with pytest.raises(StudioRunTimeoutError, match="The run continues in Studio"):
@@ -236,7 +236,7 @@ def test_a_link_never_raises_and_needs_no_connection(link: Any, monkeypatch: pyt
     assert link().get_link(None, ti_key=None) == ""
 
 
-def test_an_error_of_a_look_fails_no_task_at_once(
+def test_an_error_of_a_poll_fails_no_task_at_once(
     task: Task, report: StudioTestReport, studio_workspace: StudioTestWorkspace, sent_once: None
 ) -> None:
     report.next_run("succeeded", 0.2)
@@ -253,11 +253,11 @@ def test_a_new_run_that_is_not_visible_yet_is_not_missing(
 
 
 def test_a_good_run_makes_an_event_with_its_run_and_times(task: Task, report: StudioTestReport) -> None:
-    told = task.run(report=report.token)
-    assert set(told) == {"report", "run", "state", "created_at", "completed_at", "url", "exports"}
+    result = task.run(report=report.token)
+    assert set(result) == {"report", "run", "state", "created_at", "completed_at", "url", "exports"}
     ((uri, extra),) = task.events.added
     assert uri == f"studio://acme/reports/{report}"
-    assert extra == {name: told[name] for name in ("run", "state", "created_at", "completed_at", "url")}
+    assert extra == {name: result[name] for name in ("run", "state", "created_at", "completed_at", "url")}
 
 
 def test_outlets_of_ones_own_do_not_cost_the_event() -> None:
@@ -269,15 +269,15 @@ def test_outlets_of_ones_own_do_not_cost_the_event() -> None:
 
 
 def test_results_are_exported_on_the_way(task: Task, report: StudioTestReport) -> None:
-    told = task.run(report=report.token, export={"csv": "table", "json": "rows"})
-    assert [file["content_type"] for file in told["exports"]] == ["text/csv", "application/json", "application/json"]
+    result = task.run(report=report.token, export={"csv": "table", "json": "rows"})
+    assert [file["content_type"] for file in result["exports"]] == ["text/csv", "application/json", "application/json"]
 
 
 def test_an_export_takes_what_the_run_returned(task: Task, report: StudioTestReport) -> None:
-    told = task.run(report=report.token)
-    export = StudioExportReportRunOperator(task_id="export", run=told, path="a")
+    result = task.run(report=report.token)
+    export = StudioExportReportRunOperator(task_id="export", run=result, path="a")
     assert export.run_with_studio(task.context)["bytes"] > 1000
-    alone = StudioExportReportRunOperator(task_id="export", run=told["run"], path="a")
+    alone = StudioExportReportRunOperator(task_id="export", run=result["run"], path="a")
     with pytest.raises(StudioConfigurationError, match=r"give what StudioRunReportOperator returned"):
         alone.run_with_studio(task.context)
 
@@ -318,15 +318,15 @@ def test_parameters_may_be_a_template_that_renders_to_json(
     assert report.runs[0]["parameters"] == {"day": "monday"}
 
 
-def test_a_kill_says_that_the_run_goes_on(
+def test_a_kill_says_that_the_run_continues(
     task: Task, report: StudioTestReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     operator = task.next_try(report=report.token)
     operator.on_kill()
-    assert "goes on" not in capsys.readouterr().out, "nothing was started"
-    told = operator.run_with_studio(task.context)
+    assert "continues in Studio" not in capsys.readouterr().out, "nothing was started"
+    result = operator.run_with_studio(task.context)
     operator.on_kill()
-    assert f"Report run {told['run']} continues in Studio" in capsys.readouterr().out
+    assert f"Report run {result['run']} continues in Studio" in capsys.readouterr().out
 
 
 def test_default_args_reach_what_is_switched(task: Task) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changing one Report and managing a Collection: what Member tokens are made for, and what they may not."""
+"""Changing one Report and managing a Collection: what Member tokens may do, and what they may not."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def update(**changes: Any) -> Any:
 
 def test_a_report_is_renamed_described_and_moved(studio_workspace: StudioTestWorkspace, studio_connection: str) -> None:
     report, place = studio_workspace.report("Old"), studio_workspace.collection("Sales")
-    told = update(
+    result = update(
         report=f"studio://acme/reports/{report}", name="New", description="of this year", collection=place.token
     )
-    assert told == {"report": report.token, "name": "New", "description": "of this year", "collection": place.token}
+    assert result == {"report": report.token, "name": "New", "description": "of this year", "collection": place.token}
     assert (report.truth["name"], report.truth["collection"]) == ("New", place.token)
 
 
@@ -95,5 +95,5 @@ def test_a_collection_that_a_member_may_not_see_is_refused_in_words(
     with pytest.raises(StudioCapabilityError, match=r"may not change the Collection .* Let that member edit it"):
         StudioHook(studio_connection).client.update_collection(board.token, name="Mine")
     studio_workspace.control.add_fault("status", method="POST", path="/spaces", status=403)
-    with pytest.raises(StudioCapabilityError, match="may not make a Collection"):
+    with pytest.raises(StudioCapabilityError, match="may not create a Collection"):
         StudioHook(studio_connection).client.create_collection("Mine")

@@ -73,7 +73,7 @@ def client_at(emulator: StudioEmulator, storage: UPath, at: datetime, task: str 
         workspace="acme",
         connection="studio_default",
         budget_key=credentials.budget_key,
-        spender=RequestSource(ACTOR["dag"], ACTOR["run"], task, -1, 1),
+        source=RequestSource(ACTOR["dag"], ACTOR["run"], task, -1, 1),
         now=lambda: at,
     )
     client = StudioClient(credentials, limiter=RateLimiter.unlimited(), on_sent=recorder.note)

@@ -27,7 +27,7 @@ MODES = ["poke", "reschedule", "deferrable"]
 
 
 class Task(TaskInstance):
-    """A sensor's task instance, which comes back as often as its sensor asks for it."""
+    """A sensor's task instance, which is rescheduled as often as its sensor requests it."""
 
     def __init__(self, clock: HandClock) -> None:
         super().__init__(store=TaskStore())
@@ -55,7 +55,7 @@ class Task(TaskInstance):
 
 @pytest.fixture(autouse=True)
 def _outside_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow's own sensor asks the database since when it waits; these have no database."""
+    """Airflow's own sensor reads the start of its wait from the database; these have no database."""
     from airflow.sdk.bases.operator import ExecutorSafeguard
 
     monkeypatch.setattr(ExecutorSafeguard, "test_mode", True)
@@ -189,7 +189,7 @@ def test_a_time_that_is_none_fails_with_what_to_give(task: Task, report: StudioT
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
-def test_looks_that_fail_are_forgiven_for_a_while_in_each_try(
+def test_pokes_that_fail_are_tolerated_for_a_while_in_each_try(
     task: Task, report: StudioTestReport, studio_workspace: StudioTestWorkspace, sent_once: None, mode: str
 ) -> None:
     control, run = studio_workspace.control, started(report, 0.0)
@@ -207,7 +207,7 @@ def test_looks_that_fail_are_forgiven_for_a_while_in_each_try(
         assert control.requests_summary()["by_status"] == {"503": 5}
 
 
-def test_looks_that_fail_now_and_then_are_not_added_up(
+def test_pokes_that_fail_now_and_then_are_not_added_up(
     task: Task, report: StudioTestReport, studio_workspace: StudioTestWorkspace, sent_once: None
 ) -> None:
     run = started(report, 600)

@@ -93,7 +93,7 @@ def test_an_approved_plan_is_carried_out_to_the_letter_and_taken_back(live: Live
 
     applied = live.airflow.xcom(NIGHTLY, run_id, "apply")
     audit = Audit(live.storage, "acme")
-    actions = audit.fates(applied["plan_id"])
+    actions = audit.action_statuses(applied["plan_id"])
     assert {action.state for action in actions} == {ActionState.DONE}
     assert all(
         action.last and action.last.actor["approver"] == "admin" and action.last.http_status for action in actions
@@ -169,6 +169,6 @@ def test_the_connections_form_and_test_are_airflows_own(live: Live) -> None:
     assert form["standard_fields"]["password"]["title"] == "Secret"
     body = {"connection_id": "studio_tried", **connection_fields(live.emulator)}
     tested = live.airflow.api("POST", "/connections/test", json=body)
-    assert tested == {"status": True, "message": "Workspace 'acme' answered a Workspace token."}
+    assert tested == {"status": True, "message": "Connected to the workspace 'acme' with a Workspace token."}
     live.airflow.api("POST", "/connections", json=body)
     assert body["password"] not in json.dumps(live.airflow.api("GET", "/connections/studio_tried"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Triggers on a real event loop against the emulator: what they fire, what they spend, and how they end."""
+"""Triggers on a real event loop against the emulator: what they fire, how many requests they send, and how they end."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def report(clock: HandClock, studio_workspace: StudioTestWorkspace, studio_conne
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "completed"])
-def test_a_good_run_is_told_with_its_times(clock: HandClock, report: StudioTestReport, outcome: str) -> None:
+def test_a_good_run_is_reported_with_its_times(clock: HandClock, report: StudioTestReport, outcome: str) -> None:
     run = started(report, 0.5, outcome)
     (event,) = fired(clock, watching(clock, report.token, run))
-    told = run_of(event, 30)
-    assert (told["run"], told["state"], told["report"]) == (run, outcome, report.token)
-    assert datetime.fromisoformat(told["completed_at"]) > datetime.fromisoformat(told["created_at"])
+    result = run_of(event, 30)
+    assert (result["run"], result["state"], result["report"]) == (run, outcome, report.token)
+    assert datetime.fromisoformat(result["completed_at"]) > datetime.fromisoformat(result["created_at"])
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_good_run_is_told_with_its_times(clock: HandClock, report: StudioTestR
         ("cancelled", StudioRunCancelledError, "was cancelled"),
     ],
 )
-def test_a_bad_run_is_told_with_its_reason(
+def test_a_bad_run_is_reported_with_its_reason(
     clock: HandClock, report: StudioTestReport, outcome: str, error: type[StudioError], words: str
 ) -> None:
     (event,) = fired(clock, watching(clock, report.token, started(report, 0.2, outcome)))
@@ -89,7 +89,7 @@ def test_the_deadline_is_absolute(clock: HandClock, report: StudioTestReport) ->
 
 
 @pytest.mark.parametrize("status", [404, 500])
-def test_failed_looks_are_forgiven_for_a_while(
+def test_failed_polls_are_tolerated_for_a_while(
     clock: HandClock, report: StudioTestReport, studio_emulator: StudioEmulator, status: int, sent_once: None
 ) -> None:
     run = started(report, 0.1)
@@ -103,7 +103,7 @@ def test_failed_looks_are_forgiven_for_a_while(
     assert caught.value.retry_helps
 
 
-def test_a_refused_token_is_told_as_something_that_no_retry_mends(
+def test_a_refused_token_is_reported_as_not_retryable(
     clock: HandClock, report: StudioTestReport, studio_emulator: StudioEmulator
 ) -> None:
     run = started(report, 600)
@@ -126,7 +126,7 @@ def test_an_unknown_state_is_an_error(clock: HandClock, report: StudioTestReport
     assert "unknown state 'paused'" in event["message"]
 
 
-def test_waiters_of_one_report_share_their_looks(
+def test_waiters_of_one_report_share_their_polls(
     clock: HandClock, studio_workspace: StudioTestWorkspace, report: StudioTestReport
 ) -> None:
     runs = [started(report, 1.0) for _ in range(15)]
@@ -136,14 +136,14 @@ def test_waiters_of_one_report_share_their_looks(
     assert studio_workspace.control.requests_sent() <= 4
 
 
-def test_a_run_that_fell_off_the_first_page_is_looked_at_by_itself(clock: HandClock, report: StudioTestReport) -> None:
+def test_a_run_that_fell_off_the_first_page_is_polled_alone(clock: HandClock, report: StudioTestReport) -> None:
     oldest = started(report, 0.1)
     others = [started(report, 0.1) for _ in range(25)]
     events = fired(clock, watching(clock, report.token, oldest), watching(clock, report.token, others[-1]))
     assert [event["state"] for event in events] == ["succeeded", "succeeded"]
 
 
-def test_a_cancelled_trigger_stops_looking(
+def test_a_cancelled_trigger_stops_polling(
     clock: HandClock, studio_workspace: StudioTestWorkspace, report: StudioTestReport
 ) -> None:
     run = started(report, 600)
@@ -157,13 +157,13 @@ def test_a_cancelled_trigger_stops_looking(
         await asyncio.sleep(0.5)
         return studio_workspace.control.requests_sent()
 
-    spent = clock.run(cancel())
-    assert spent >= 2
+    sent = clock.run(cancel())
+    assert sent >= 2
     clock.run(asyncio.sleep(1.0))
-    assert studio_workspace.control.requests_sent() == spent
+    assert studio_workspace.control.requests_spent() == sent
 
 
-def test_the_event_loop_is_free_while_a_look_is_on_its_way(
+def test_the_event_loop_is_free_while_a_poll_is_sent(
     clock: HandClock, report: StudioTestReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     get, on_its_way, may_go_on = StudioClient.get_report_run, threading.Event(), threading.Event()
@@ -176,17 +176,17 @@ def test_the_event_loop_is_free_while_a_look_is_on_its_way(
     monkeypatch.setattr(StudioClient, "get_report_run", held)
     run = started(report, 0.0)
 
-    async def go_on_meanwhile() -> dict[str, Any]:
+    async def continue_meanwhile() -> dict[str, Any]:
         waiting = asyncio.create_task(first_event(watching(clock, report.token, run)))
         while not on_its_way.is_set():  # noqa: ASYNC110  a thread sets it
             await asyncio.sleep(0.01)
         may_go_on.set()
         return await waiting
 
-    assert asyncio.run(go_on_meanwhile())["state"] == "succeeded"
+    assert asyncio.run(continue_meanwhile())["state"] == "succeeded"
 
 
-def test_a_kill_says_that_the_run_goes_on(
+def test_a_kill_says_that_the_run_continues(
     clock: HandClock, report: StudioTestReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock.run(watching(clock, report.token, "0123456789ab").on_kill())
@@ -215,7 +215,7 @@ def _events_of(
 
         async def collect() -> None:
             async for event in watcher.run():
-                events.append(event.payload)  # noqa: PERF401  the events are looked at while they come
+                events.append(event.payload)  # noqa: PERF401  the events are used while they arrive
 
         collecting = asyncio.create_task(collect())
         await asyncio.sleep(0.6)
@@ -227,9 +227,9 @@ def _events_of(
 
 
 async def requests_sent(control: EmulatorControl, count: int) -> None:
-    """Wait until so many more requests were sent."""
-    enough = await asyncio.to_thread(control.requests_sent) + count
-    while await asyncio.to_thread(control.requests_sent) < enough:  # noqa: ASYNC110  another process counts them
+    """Wait until a number of further requests were sent."""
+    enough = await asyncio.to_thread(control.requests_spent) + count
+    while await asyncio.to_thread(control.requests_spent) < enough:  # noqa: ASYNC110  another process counts them
         await asyncio.sleep(0.05)
 
 
@@ -307,8 +307,8 @@ def test_a_response_that_lags_behind_fires_no_old_run(
 
 def test_an_event_of_another_version_is_read() -> None:
     over = {"event": "over", "report": "0123456789ab", "run": "ba9876543210", "state": "succeeded", "a_later_key": 1}
-    told = run_of(over, 30)
-    assert (told["run"], told["url"], told["exports"]) == ("ba9876543210", None, [])
+    result = run_of(over, 30)
+    assert (result["run"], result["url"], result["exports"]) == ("ba9876543210", None, [])
     with pytest.raises(StudioResponseError, match="without run, state"):
         run_of({"event": "timeout", "report": "0123456789ab"}, 30)
     with pytest.raises(TriggerError, match="gave no reason"):

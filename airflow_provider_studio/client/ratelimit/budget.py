@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a token may spend, who goes first, and what the server says of it."""
+"""A token's budget, the priorities of its users, and the server's feedback."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from enum import IntEnum
 from airflow_provider_studio.client.errors import StudioConfigurationError
 
 LONGEST_PAUSE_SECONDS = 60.0
-"""One response pauses a token's requests no longer, whatever its `Retry-After` says; further 429s extend the pause."""
+"""The longest pause that one response causes, whatever its `Retry-After` is; further 429s extend it."""
 
 
 class Priority(IntEnum):
-    """Who gets the next permit where several wait; the lower number first."""
+    """The order in which waiting callers get permits; the lower number first."""
 
     ACT = 0
-    """Changing something: a person or a DAG waits for it."""
+    """A change: a person or a DAG waits for it."""
     POLL = 1
-    """Watching a run."""
-    WALK = 2
-    """Reading a whole workspace, which takes minutes anyway."""
+    """A poll of a run."""
+    CRAWL = 2
+    """The inventory of a workspace, which takes minutes."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """`limit` requests in any `interval_seconds`.
+    """The budget of a token: `limit` requests in any `interval_seconds`.
 
-    :param limit: requests; Studio documents about 40.
-    :param interval_seconds: Studio documents 10 seconds.
+    :param limit: the number of requests; Studio documents about 40.
+    :param interval_seconds: the length of the interval; Studio documents 10 seconds.
     :param margin_seconds: added to the interval for the jitter between a permit and its request's arrival. With 0.25 s,
         97.5 % of the budget can be used.
     """
@@ -47,23 +47,24 @@ class Budget:
 
     @property
     def window_seconds(self) -> float:
-        """The interval with its margin: how long a send counts."""
+        """The interval and its margin: the time for which a send counts."""
         return self.interval_seconds + self.margin_seconds
 
     @property
     def longest_pause_seconds(self) -> float:
-        """How long all requests may be paused at once; never less than a window."""
+        """The longest pause of all requests; at least one window."""
         return max(LONGEST_PAUSE_SECONDS, self.window_seconds)
 
 
 @dataclass(frozen=True)
 class RateLimitFeedback:
-    """What one answer says of the budget; None where it does not.
+    """The feedback of one response about the budget; None for a missing header.
 
+    :param status: HTTP status of the response.
     :param limit: `X-RateLimit-Limit`, the size of the budget.
-    :param remaining: `X-RateLimit-Remaining`, how many requests are left of it.
+    :param remaining: `X-RateLimit-Remaining`, the remaining requests.
     :param retry_after_seconds: from `Retry-After`.
-    :param resource: which class of resources the answer is of, such as `reports/runs`; each may have its own limit.
+    :param resource: the class of resources, such as `reports/runs`; each may have its own limit.
     """
 
     status: int

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""While the shared store is down: a private share of the budget, small enough to be safe, until it is back."""
+"""A fallback while the shared store is unavailable: a private share of the budget that is small enough to be safe."""
 
 from __future__ import annotations
 
@@ -12,45 +12,44 @@ from airflow_provider_studio.client.ratelimit.stores import Clock, SlotStore, St
 
 log = logging.getLogger(__name__)
 
-_TRY_AGAIN_SECONDS = 5.0
+_RETRY_SECONDS = 5.0
 
 
 class FallbackStore:
-    """A store with a fallback for the time that it cannot be used. Reservations of the fallback have negative numbers.
+    """A store with a fallback for the time that it is unavailable. Reservations of the fallback have negative numbers.
 
-    Going over and coming back each wait for a window to pass, so that sends that only the other store knows of are
-    counted by nobody any more.
+    Switching to the fallback and back each waits one window, so that no window mixes sends of the two stores.
 
     :param shared: the store to use.
-    :param private: the one behind it, which fewer callers share.
-    :param parts: into how many parts the budget is taken apart meanwhile; this caller's store has one of them.
+    :param private: the fallback, which fewer callers share.
+    :param parts: the number of shares into which the budget is divided meanwhile; the fallback has one of them.
     :param now: the clock, in seconds.
     """
 
     def __init__(self, shared: SlotStore, private: SlotStore, *, parts: int, now: Clock = time.monotonic) -> None:
         self._shared, self._private, self._parts = shared, private, parts
         self._now = now
-        self._try_again_at: float | None = None
+        self._retry_at: float | None = None
         self._moved: dict[int, int] = {}
 
     def reserve(self, key: str, budget: Budget, priority: Priority, resource: str = "") -> tuple[int, float]:
-        """Take a place; its number and the seconds to wait (0.0: send now)."""
+        """Reserve a slot; return its number and the seconds to wait (0.0: send now)."""
         if self._usable(key, budget):
             try:
                 return self._shared.reserve(key, budget, priority, resource)
             except StoreUnavailableError as error:
-                self._leave(key, budget, error)
+                self._switch_to_private(key, budget, error)
         number, wait = self._private.reserve(key, self._share(budget), priority, resource)
         return -number, wait
 
     def stamp(self, key: str, budget: Budget, number: int, resource: str = "") -> float:
-        """Ask to send from a place; the seconds to wait on (0.0: send now)."""
+        """Request to send in a slot; return the seconds to wait (0.0: send now)."""
         moved = self._moved.get(number, number)
         if moved > 0:
             try:
                 return self._shared.stamp(key, budget, number, resource)
             except StoreUnavailableError as error:
-                self._leave(key, budget, error)
+                self._switch_to_private(key, budget, error)
             moved, wait = self.reserve(key, budget, Priority.ACT, resource)
             self._moved[number] = moved
         else:
@@ -60,7 +59,7 @@ class FallbackStore:
         return wait
 
     def release(self, key: str, number: int) -> None:
-        """Give a place back unused; where the store is gone, the place dies by itself."""
+        """Release an unused slot; if the store is unavailable, the slot expires."""
         moved = self._moved.pop(number, number)
         try:
             if moved > 0:
@@ -68,21 +67,21 @@ class FallbackStore:
             else:
                 self._private.release(key, -moved)
         except StoreUnavailableError:
-            log.debug("A place could not be given back", exc_info=True)
+            log.debug("A slot could not be released", exc_info=True)
 
     def observe(self, key: str, budget: Budget, feedback: RateLimitFeedback) -> None:
-        """Correct the ledger by what the server said."""
-        if self._try_again_at is None:
+        """Correct the ledger by the server's feedback."""
+        if self._retry_at is None:
             try:
                 self._shared.observe(key, budget, feedback)
             except StoreUnavailableError as error:
-                self._leave(key, budget, error)
+                self._switch_to_private(key, budget, error)
             else:
                 return
         self._private.observe(key, self._share(budget), feedback)
 
     def pause(self, key: str, seconds: float) -> None:
-        """Let nobody send for so long."""
+        """Pause all requests for a number of seconds."""
         try:
             self._shared.pause(key, seconds)
         except StoreUnavailableError:
@@ -92,29 +91,29 @@ class FallbackStore:
         return replace(budget, limit=max(1, budget.limit // self._parts))
 
     def _usable(self, key: str, budget: Budget) -> bool:
-        """Whether to ask the shared store; when it is back, everyone waits until private sends count no more."""
-        if self._try_again_at is None:
+        """Whether to use the shared store; when it is back, all requests pause until private sends no longer count."""
+        if self._retry_at is None:
             return True
-        if self._now() < self._try_again_at:
+        if self._now() < self._retry_at:
             return False
         try:
             self._shared.pause(key, budget.window_seconds)
         except StoreUnavailableError:
-            self._try_again_at = self._now() + _TRY_AGAIN_SECONDS
+            self._retry_at = self._now() + _RETRY_SECONDS
             return False
-        log.warning("The rate limit's shared ledger is back.")
-        self._try_again_at = None
+        log.warning("The rate limit's shared ledger is available again.")
+        self._retry_at = None
         return True
 
-    def _leave(self, key: str, budget: Budget, error: StoreUnavailableError) -> None:
-        if self._try_again_at is None:
+    def _switch_to_private(self, key: str, budget: Budget, error: StoreUnavailableError) -> None:
+        if self._retry_at is None:
             share = self._share(budget)
             log.warning(
-                "The rate limit's shared ledger cannot be used (%s). Until it is back, a private share of %d requests "
-                "in %.0f s is used instead.",
+                "The rate limit's shared ledger cannot be used (%s). Until it is available, a private share of %d "
+                "requests in %.0f s is used instead.",
                 error,
                 share.limit,
                 budget.interval_seconds,
             )
             self._private.pause(key, budget.window_seconds)
-        self._try_again_at = self._now() + _TRY_AGAIN_SECONDS
+        self._retry_at = self._now() + _RETRY_SECONDS

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The algorithm: a log of sends and the queue of those who wait for a place in it.
+"""The algorithm: a log of sends, and a queue of callers that wait for a slot.
 
-A caller reserves the earliest place at which the log stays legal, behind everyone of its priority. When that time
-comes it asks to be stamped; the stamp is refused while the sends of the last window are too many, whoever made them and
-however late they woke. So the log is legal at any number of waiters, and the queue alone decides who is next.
+A caller reserves the earliest slot at which the log stays legal, behind all callers of its priority. At that time it
+requests a stamp, which is refused while the last window has too many sends, even of callers that woke late. So the log
+is legal for any number of callers, and only the queue decides their order.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, Validation
 from airflow_provider_studio.client.ratelimit.budget import Budget, Priority, RateLimitFeedback
 
 _GAP_SECONDS = 0.01
-"""Between two reserved places, so that waiters do not wake as one herd."""
-_DEAD_AFTER_SECONDS = 1.0
-"""A place that nobody claimed so long after its time belonged to a process that died."""
+"""The gap between two reserved slots, so that callers do not wake at the same time."""
+_ABANDONED_AFTER_SECONDS = 1.0
+"""Reservations unclaimed for this long are treated as abandoned."""
 _GRAIN_SECONDS = 0.001
 _BLIND_SENDS_PER_INTERVAL = 100
-"""How fast sends follow each other while no answer has spoken of the budget for a while."""
+"""The pace of sends while no recent response has reported the budget."""
 _HEARD_FOR_WINDOWS = 6
-"""For so long after an answer spoke of the budget, others are taken to spend of it what they did."""
+"""Windows for which other clients' last observed usage is assumed to continue."""
 _ARRIVES_WITHIN_SECONDS = 0.5
-"""An older send has reached the server, a younger one may have."""
-_MOST_DOUBLINGS = 10
-"""Of the pause after a 429; it is capped long before."""
+"""An older send has reached the server; a newer one may have."""
+_MAX_DOUBLINGS = 10
+"""Of the pause after a 429; the pause has a lower limit."""
 _LONGEST_STORED_PAUSE_SECONDS = 86_400.0
-"""Readers cap it by their budget, which a pause does not know."""
+"""Readers limit it by their budget, which is unknown to a pause."""
 _STORED = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
 Count = Annotated[int, Field(ge=0)]
 
 
 class UnreadableLedgerError(Exception):
-    """A stored text is no ledger. The message says which field is wrong."""
+    """A stored text is no ledger. The message names the field."""
 
 
 @dataclass
-class Place:
-    """A reserved place in the queue: when its owner may ask to send, and to which class of resources."""
+class Slot:
+    """A reserved slot in the queue: when its owner may send, and to which class of resources."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STORED
 
@@ -54,7 +54,7 @@ class Place:
 
 @dataclass
 class Smaller:
-    """A class of resources for which the server said a smaller limit than the token's, and the sends that count."""
+    """A class of resources with a smaller limit than the token's, and its sends that count."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STORED
 
@@ -62,22 +62,32 @@ class Smaller:
     sent: list[float]
 
 
-_PLACE = tuple(one.name for one in fields(Place))
+_SLOT_FIELDS = tuple(field.name for field in fields(Slot))
 
 
 def _from_list(stored: Any) -> Any:
-    """A place is stored as a list of its fields, for brevity."""
-    return dict(zip(_PLACE, stored, strict=False)) if isinstance(stored, list) else stored
+    """Decode a slot, which is stored as a list of its fields."""
+    return dict(zip(_SLOT_FIELDS, stored, strict=False)) if isinstance(stored, list) else stored
 
 
 @dataclass
 class Ledger:
-    """The state of one token's budget. Times are seconds of the store's clock."""
+    """The state of one token's budget. Times are seconds of the store's clock; the field names are stored.
+
+    :param sent: the times of the sends that count.
+    :param waiting: the reserved slots.
+    :param paused_until: no request is sent before this time.
+    :param others: the part of the budget that is left to other clients with the same token.
+    :param heard_at: when a response last reported the budget.
+    :param smaller: the classes of resources with a limit of their own.
+    :param strikes: the number of consecutive 429s.
+    :param last_number: the number of the newest reservation.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STORED
 
     sent: list[float] = field(default_factory=list)
-    waiting: list[Annotated[Place, BeforeValidator(_from_list)]] = field(default_factory=list)
+    waiting: list[Annotated[Slot, BeforeValidator(_from_list)]] = field(default_factory=list)
     paused_until: float = 0.0
     others: Count = 0
     heard_at: float | None = None
@@ -87,9 +97,9 @@ class Ledger:
 
     @staticmethod
     def loads(text: str | bytes | None) -> Ledger:
-        """Read what `dumps` wrote, in this version or another; nothing stands for a new ledger.
+        """Decode the text of `dumps`, of this version or another; None is a new ledger.
 
-        :raises UnreadableLedgerError: it is none.
+        :raises UnreadableLedgerError: the text is no ledger.
         """
         if text is None:
             return Ledger()
@@ -101,65 +111,65 @@ class Ledger:
             raise UnreadableLedgerError(f"{where}: {first['msg']}" if where else first["msg"]) from None
 
     def dumps(self) -> str:
-        """Return the state as one short text, for a store."""
-        waiting = [[place.number, place.at, place.priority, place.resource] for place in self.waiting]
-        smaller = {name: asdict(one) for name, one in self.smaller.items()}
+        """Encode the state as a short text, for a store."""
+        waiting = [[slot.number, slot.at, slot.priority, slot.resource] for slot in self.waiting]
+        smaller = {name: asdict(limit) for name, limit in self.smaller.items()}
         return json.dumps({**vars(self), "waiting": waiting, "smaller": smaller}, separators=(",", ":"))
 
     def reserve(self, now: float, budget: Budget, priority: Priority, resource: str = "") -> tuple[int, float]:
-        """Take a place. Returns its number and the seconds to wait; 0.0 means stamped already: send now."""
+        """Reserve a slot. Return its number and the seconds to wait; 0.0 means that it is stamped: send now."""
         self._forget(now, budget)
         self.last_number += 1
-        place = Place(self.last_number, self._earliest(now, budget, resource), priority, resource)
-        if place.at <= now:
+        slot = Slot(self.last_number, self._earliest(now, budget, resource), priority, resource)
+        if slot.at <= now:
             self._stamp(now, resource)
-            return place.number, 0.0
-        self._queue(place)
-        return place.number, place.at - now
+            return slot.number, 0.0
+        self._queue(slot)
+        return slot.number, slot.at - now
 
     def stamp(self, now: float, budget: Budget, number: int, resource: str = "") -> float:
-        """Ask to send from a reserved place. Returns the seconds to wait on; 0.0 means stamped: send now."""
+        """Request to send in a reserved slot. Return the seconds to wait; 0.0 means that it is stamped: send now."""
         self._forget(now, budget)
-        place = next((place for place in self.waiting if place.number == number), None)
-        if place is None:  # taken for dead, perhaps after the process was stopped for a while
-            place = Place(number, now, Priority.ACT, resource)
-            self.waiting.append(place)
-        place.at = max(place.at, self._legal_at(budget, resource))
-        if place.at > now + _GRAIN_SECONDS:
-            self.waiting.sort(key=lambda one: one.at)
-            return place.at - now
-        self.waiting.remove(place)
+        slot = next((slot for slot in self.waiting if slot.number == number), None)
+        if slot is None:  # treated as abandoned, perhaps because the process was stopped for a while
+            slot = Slot(number, now, Priority.ACT, resource)
+            self.waiting.append(slot)
+        slot.at = max(slot.at, self._legal_at(budget, resource))
+        if slot.at > now + _GRAIN_SECONDS:
+            self.waiting.sort(key=lambda waiting: waiting.at)
+            return slot.at - now
+        self.waiting.remove(slot)
         self._stamp(now, resource)
         return 0.0
 
     def release(self, number: int) -> None:
-        """Give a place back unused."""
-        self.waiting = [place for place in self.waiting if place.number != number]
+        """Release an unused slot."""
+        self.waiting = [slot for slot in self.waiting if slot.number != number]
 
     def pause(self, now: float, seconds: float) -> None:
-        """Let nobody send for so long."""
+        """Pause all requests for a number of seconds."""
         self.paused_until = max(self.paused_until, now + min(seconds, _LONGEST_STORED_PAUSE_SECONDS))
 
     def observe(self, now: float, budget: Budget, feedback: RateLimitFeedback) -> None:
-        """Correct the ledger by what the server said.
+        """Correct the ledger by the server's feedback.
 
-        What the server counted and this ledger does not know was sent by others with the same token. They are left as
-        much of the budget until answers say that they want less; what they want more is believed at once. Our own sends
-        explain a low `remaining` at the end of each burst, which therefore costs nothing.
+        Requests that the server counted and this ledger did not send are of other clients with the same token. The
+        ledger yields that part of the budget until responses show that they use less; if they use more, it yields more
+        at once. Its own sends explain a low `remaining` at the end of a burst, which therefore changes nothing.
         """
         self._forget(now, budget)
         if feedback.limit is not None:
             self._learn(now, budget, feedback.limit, feedback.remaining, feedback.resource)
         if feedback.status == 429:
             self.strikes += 1
-            doubled = 2 ** min(self.strikes - 1, _MOST_DOUBLINGS)
+            doubled = 2 ** min(self.strikes - 1, _MAX_DOUBLINGS)
             backoff = min(budget.interval_seconds / 4 * doubled, budget.window_seconds)
             self.pause(now, min(feedback.retry_after_seconds or backoff, budget.longest_pause_seconds))
         elif feedback.status < 400:
             self.strikes = 0
 
     def learns_from(self, budget: Budget, feedback: RateLimitFeedback) -> bool:
-        """Whether an answer to one of the sends that this ledger knows may say something new."""
+        """Whether the response to a send of this ledger may change the ledger."""
         long_ago = self.heard_at is None or self.sent[-1:] > [self.heard_at + budget.window_seconds]
         if long_ago or self.strikes or self.others or feedback.status >= 400 or feedback.resource in self.smaller:
             return True
@@ -169,7 +179,7 @@ class Ledger:
         return feedback.limit < budget.limit or counted > len(self.sent)
 
     def _learn(self, now: float, budget: Budget, limit: int, remaining: int | None, resource: str) -> None:
-        """Believe what the server counted; a smaller limit holds for the class of resources that it was said of."""
+        """Apply the server's counts; a smaller limit applies to the class of resources of the response."""
         counted = 0 if remaining is None else limit - remaining
         if limit < budget.limit:
             before = self.smaller.get(resource)
@@ -177,12 +187,12 @@ class Ledger:
             known.extend([now] * (counted - len(known)))
             self.smaller[resource] = Smaller(max(1, limit), known)
             return
-        self.smaller.pop(resource, None)  # it has recovered
+        self.smaller.pop(resource, None)  # the smaller limit ended
         if self.heard_at is None or now - self.heard_at > budget.window_seconds:
             self.heard_at = now
         if limit == budget.limit and remaining is not None:
-            # Of our sends the server has counted `arrived` at least, and all that we know of at most. The others get
-            # one more than they were seen to spend, for the edge of the window.
+            # The server has counted at least `arrived` and at most all of our sends. The others get one request more
+            # than they were observed to use, for the edge of the window.
             arrived = sum(_ARRIVES_WITHIN_SECONDS < now - at < budget.interval_seconds for at in self.sent)
             least, most = counted - len(self.sent), counted - arrived
             if least > 0:
@@ -191,7 +201,7 @@ class Ledger:
                 self.others = max(0, self.others - 1)
 
     def _limit(self, budget: Budget) -> int:
-        """What is left of the budget for those who share this ledger."""
+        """Return the part of the budget for the users of this ledger."""
         return max(1, budget.limit - self.others)
 
     def _stamp(self, now: float, resource: str) -> None:
@@ -200,64 +210,64 @@ class Ledger:
             self.smaller[resource].sent.append(now)
 
     def _legal_at(self, budget: Budget, resource: str) -> float:
-        """The earliest time at which one more send keeps the log of sends legal."""
+        """Return the earliest time at which one more send keeps the log legal."""
         smaller = self.smaller.get(resource)
         of_resource = 0.0 if smaller is None else _room(smaller.sent, smaller.limit, budget)
         return max(self.paused_until, _room(self.sent, self._limit(budget), budget), of_resource)
 
     def _earliest(self, now: float, budget: Budget, resource: str) -> float:
-        """The earliest time for a newcomer: at the end of the queue, or now if nobody in it is held up by that."""
+        """Return the earliest time for a new reservation: the end of the queue, or now if that delays no other."""
         if self._is_left_over(now, budget, resource):
             return now
         smaller, blind_pace = self.smaller.get(resource), budget.interval_seconds / _BLIND_SENDS_PER_INTERVAL
-        # Who waits for a class of its own holds nobody else up.
-        ahead = [one for one in self.waiting if one.resource == resource or one.resource not in self.smaller]
+        # A reservation for a class with its own limit delays no other class.
+        ahead = [slot for slot in self.waiting if slot.resource == resource or slot.resource not in self.smaller]
         earliest = max(now, self.paused_until)
-        if self.heard_at is None and self.sent:  # nobody knows what others spend: a burst would find out too late
+        if self.heard_at is None and self.sent:  # the usage of others is unknown: a burst would discover it too late
             earliest = max(earliest, self.sent[-1] + blind_pace)
-        earliest = max(earliest, _room([*self.sent, *(one.at for one in self.waiting)], self._limit(budget), budget))
+        earliest = max(earliest, _room([*self.sent, *(slot.at for slot in self.waiting)], self._limit(budget), budget))
         if smaller is not None:
-            of_resource = (one.at for one in self.waiting if one.resource == resource)
+            of_resource = (slot.at for slot in self.waiting if slot.resource == resource)
             earliest = max(earliest, _room([*smaller.sent, *of_resource], smaller.limit, budget))
         gap = _GAP_SECONDS if self.heard_at is not None else blind_pace
         return max(earliest, ahead[-1].at + gap) if ahead else earliest
 
     def _is_left_over(self, now: float, budget: Budget, resource: str) -> bool:
-        """Whether one more send now leaves all who wait their times; a process that died left its place to nobody."""
+        """Whether one more send now delays no reservation; abandoned slots leave such room."""
         if self.heard_at is None or now < self.paused_until or resource in self.smaller:
             return False
         window, limit = budget.window_seconds, self._limit(budget)
-        taken = sorted([*self.sent, now, *(place.at for place in self.waiting)])
+        taken = sorted([*self.sent, now, *(slot.at for slot in self.waiting)])
         return all(later - earlier >= window for earlier, later in zip(taken, taken[limit:], strict=False))
 
-    def _queue(self, newcomer: Place) -> None:
-        """Put a newcomer before all of lower priority: it takes the first one's time, and each of them the next."""
-        overtaken = [place for place in self.waiting if place.priority > newcomer.priority]
-        times = [*(place.at for place in overtaken), newcomer.at]
-        for place, at in zip([newcomer, *overtaken], times, strict=True):
-            place.at = at
+    def _queue(self, newcomer: Slot) -> None:
+        """Insert a reservation before all of lower priority: it gets the first one's time, each of them the next."""
+        overtaken = [slot for slot in self.waiting if slot.priority > newcomer.priority]
+        times = [*(slot.at for slot in overtaken), newcomer.at]
+        for slot, at in zip([newcomer, *overtaken], times, strict=True):
+            slot.at = at
         self.waiting.append(newcomer)
-        self.waiting.sort(key=lambda place: place.at)
+        self.waiting.sort(key=lambda slot: slot.at)
 
     def _forget(self, now: float, budget: Budget) -> None:
-        """Drop what no longer counts, and what cannot be: stamps from a clock that has started anew since."""
+        """Drop what no longer counts, and impossible times, such as stamps of a clock that restarted."""
         window = budget.window_seconds
         if self.heard_at is None or not -_GRAIN_SECONDS < now - self.heard_at < window * _HEARD_FOR_WINDOWS:
             self.others, self.heard_at = 0, None
         self.paused_until = min(self.paused_until, now + budget.longest_pause_seconds)
-        smallest = min([self._limit(budget), *(one.limit for one in self.smaller.values())])
+        smallest = min([self._limit(budget), *(limited.limit for limited in self.smaller.values())])
         self.sent = _counting(self.sent, now, window)
-        for one in self.smaller.values():
-            one.sent = _counting(one.sent, now, window)
+        for limited in self.smaller.values():
+            limited.sent = _counting(limited.sent, now, window)
         horizon = now + window * (2 + len(self.waiting) / smallest) + max(0.0, self.paused_until - now)
-        self.waiting = [place for place in self.waiting if now - _DEAD_AFTER_SECONDS < place.at < horizon]
+        self.waiting = [slot for slot in self.waiting if now - _ABANDONED_AFTER_SECONDS < slot.at < horizon]
 
 
 _LEDGER = TypeAdapter(Ledger)
 
 
 def _room(sends: Iterable[float], limit: int, budget: Budget) -> float:
-    """When a window of so many sends has room for one more; 0.0 where it has now."""
+    """Return when a window of `limit` sends has room for one more; 0.0 if it has room now."""
     taken = sorted(sends)
     return taken[-limit] + budget.window_seconds if len(taken) >= limit else 0.0
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RateLimiter: what a caller asks before each send."""
+"""RateLimiter: issues a permit before each send."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from airflow_provider_studio.client.ratelimit.stores import MemoryStore, SlotSto
 
 @dataclass(frozen=True)
 class Permit:
-    """Leave to send one request, now.
+    """Permission to send one request now.
 
-    :param waited_seconds: how long it took to get.
+    :param waited_seconds: how long the caller waited for it.
     """
 
     waited_seconds: float
@@ -24,10 +24,10 @@ class Permit:
 class RateLimiter:
     """The budget of one token.
 
-    :param store: where the ledger is kept; everyone who shares a budget shares the store.
-    :param key: names the budget: a hash of host and token, never the token.
-    :param budget: how many requests in how many seconds.
-    :param sleep: how a blocking caller waits.
+    :param store: the store of the ledger; all users of a budget share it.
+    :param key: the name of the budget: a hash of host and token, never the token.
+    :param budget: the number of requests in an interval.
+    :param sleep: the function that waits.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class RateLimiter:
         """Return a limiter that never waits, for a server without a limit."""
         return _NoLimit()
 
-    def acquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:
-        """Wait for the next place in the budget. Send at once when this returns."""
+    def acquire(self, priority: Priority = Priority.CRAWL, resource: str = "") -> Permit:
+        """Wait for the next slot in the budget. Send immediately when this returns."""
         waited = 0.0
         steps = self._steps(priority, resource)
         try:
@@ -61,16 +61,16 @@ class RateLimiter:
         return Permit(waited)
 
     def observe(self, feedback: RateLimitFeedback) -> None:
-        """Tell the ledger what an answer said of the budget."""
+        """Pass a response's feedback to the ledger."""
         if feedback.limit is not None or feedback.status == 429:
             self._store.observe(self._key, self._budget, feedback)
 
     def pause(self, seconds: float) -> None:
-        """Let nobody who shares this budget send for so many seconds, up to the budget's `longest_pause_seconds`."""
+        """Pause all users of this budget for a number of seconds, up to the budget's `longest_pause_seconds`."""
         self._store.pause(self._key, min(seconds, self._budget.longest_pause_seconds))
 
     def _steps(self, priority: Priority, resource: str) -> Generator[float, None, None]:
-        """Yield the seconds to sleep, until the send is stamped; a caller that gives up gives its place back."""
+        """Yield the seconds to sleep until the send is stamped; if the caller stops, release its slot."""
         number, wait = self._store.reserve(self._key, self._budget, priority, resource)
         try:
             while wait > 0:
@@ -85,7 +85,7 @@ class _NoLimit(RateLimiter):
     def __init__(self) -> None:
         super().__init__(MemoryStore(), "unlimited")
 
-    def acquire(self, priority: Priority = Priority.WALK, resource: str = "") -> Permit:  # noqa: ARG002
+    def acquire(self, priority: Priority = Priority.CRAWL, resource: str = "") -> Permit:  # noqa: ARG002
         return Permit(0.0)
 
     def observe(self, feedback: RateLimitFeedback) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ledgers in Redis, for all hosts. The clock is Redis' own, so hosts whose clocks are off do no harm.
+"""Ledgers in Redis, for all hosts. Times are of Redis' clock, so wrong clocks of hosts do not matter.
 
-The ledger is read with the time, changed here, and written if nobody else wrote it meanwhile; else it is read again. A
-token's callers make a dozen changes a second, so they rarely meet.
+The ledger is read with the time, changed here, and written unless another caller wrote it meanwhile; then it is read
+again. A token's callers make a dozen changes per second, so conflicts are rare.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from airflow_provider_studio.client.ratelimit.stores import LedgerStore, StoreUn
 
 _TIMEOUT_SECONDS = 2.0
 _RETRIES = 3
-_MOST_MEETINGS = 200
-_FORGET_AFTER_SECONDS = 3600
-_LONGEST_PAUSE_KEPT_SECONDS = 86_400.0
+_MAX_CONFLICTS = 200
+_EXPIRY_SECONDS = 3600
+_LONGEST_STORED_PAUSE_SECONDS = 86_400.0
 
 _READ = """
 local time = redis.call('TIME')
 return {time[1], time[2], redis.call('GET', KEYS[1])}
 """
-# A writer that was stopped since it read would stamp a send in the past; it reads again.
+# A writer that was stopped after its read would stamp a send in the past; it must read again.
 _WRITE = """
 local time = redis.call('TIME')
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] or time[1] + time[2] / 1e6 - ARGV[3] > 0.05 then return 0 end
@@ -35,7 +35,7 @@ return 1
 """
 
 _NO_TEXT = "\N{REPLACEMENT CHARACTER}"
-"""What stands for bytes that are none of UTF-8; a ledger is plain ASCII."""
+"""The replacement of bytes that are not UTF-8; a ledger is plain ASCII."""
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -78,13 +78,13 @@ class RedisStore(LedgerStore):
         self._write = self._redis.register_script(_WRITE)
 
     def with_ledger(self, key: str, change: Callable[[Ledger, float], T]) -> T:
-        """Change the key's ledger, again and again until nobody else did meanwhile."""
+        """Change the key's ledger; repeat the change if another caller wrote it meanwhile."""
         name = f"studio:ratelimit:{key}"
         try:
-            for _ in range(_MOST_MEETINGS):
-                done, answer = self._once(key, name, change)
+            for _ in range(_MAX_CONFLICTS):
+                done, result = self._once(key, name, change)
                 if done:
-                    return answer
+                    return result
         except self._errors.AuthenticationError as error:
             raise StudioConfigurationError(
                 f"The Redis {self._name} of rate_limit_url refuses the credentials in it ({error})."
@@ -97,16 +97,16 @@ class RedisStore(LedgerStore):
         seconds, micros, text = self._read_text(name)
         now = int(seconds) + int(micros) / 1e6
         ledger = self._loaded(key, text)
-        answer = change(ledger, now)
+        result = change(ledger, now)
         changed = ledger.dumps()
         if changed == text:
-            return True, answer
-        paused = min(max(0.0, ledger.paused_until - now), _LONGEST_PAUSE_KEPT_SECONDS)
-        forget_after = _FORGET_AFTER_SECONDS + int(paused)
-        return bool(self._write(keys=[name], args=[text or "", changed, now, forget_after])), answer
+            return True, result
+        paused = min(max(0.0, ledger.paused_until - now), _LONGEST_STORED_PAUSE_SECONDS)
+        expiry = _EXPIRY_SECONDS + int(paused)
+        return bool(self._write(keys=[name], args=[text or "", changed, now, expiry])), result
 
     def _read_text(self, name: str) -> tuple[int, int, str | None]:
-        """Return Redis' time and what it holds under a name; what cannot be a ledger's text is removed."""
+        """Return Redis' time and the text under a name; a value that is no text is deleted."""
         try:
             seconds, micros, text = self._read(keys=[name])
         except self._errors.ResponseError as error:

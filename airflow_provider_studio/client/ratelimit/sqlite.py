@@ -24,9 +24,9 @@ from airflow_provider_studio.client.ratelimit.stores import Clock, LedgerStore, 
 log = logging.getLogger(__name__)
 
 _BUSY_SECONDS = 5.0
-"""How long to wait for a file that another process holds; each holds it for a fraction of a millisecond."""
+"""How long to wait for the lock of another process; each holds it for a fraction of a millisecond."""
 
-_CANNOT_BE_MENDED_BY_WAITING = {
+_PERMANENT_ERRORS = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_READONLY,
@@ -39,19 +39,19 @@ T = TypeVar("T")
 
 
 class DamagedFileError(StoreUnavailableError, StudioConfigurationError):
-    """The file is no database. It may belong to somebody else, so it is left alone and a private share is used."""
+    """The file is no database. It may belong to another program, so it stays unchanged and a private share is used."""
 
 
 class SQLiteStore(LedgerStore):
     """Ledgers in a file, for all processes of one host.
 
-    Stamps are of the monotonic clock, which no change of the wall clock moves; a reboot starts it anew, so a ledger
-    carries the boot it belongs to. A killed holder's transaction is rolled back by SQLite.
+    Times are of the monotonic clock, which is independent of the wall clock. A reboot restarts it, so a ledger is
+    stored with its boot id. SQLite rolls back the transaction of a process that is killed.
 
     :param path: the file; its folder is created.
     :param now: the clock, in seconds.
-    :raises StudioConfigurationError: the folder cannot be written, or is on a network file system, whose locks cannot
-        be trusted.
+    :raises StudioConfigurationError: the folder cannot be written, or is on a network file system, whose locks are
+        unreliable.
     """
 
     def __init__(self, path: Path, now: Clock = time.monotonic) -> None:
@@ -77,7 +77,7 @@ class SQLiteStore(LedgerStore):
                 self._replace(error)
                 return self._transaction(key, change)
         except sqlite3.Error as error:
-            if _code(error) in _CANNOT_BE_MENDED_BY_WAITING:
+            if _code(error) in _PERMANENT_ERRORS:
                 raise self._unusable(str(error)) from None
             if _code(error) in _DAMAGED:
                 raise self._unusable(str(error), DamagedFileError) from None
@@ -90,18 +90,18 @@ class SQLiteStore(LedgerStore):
             row = connection.execute("SELECT boot, ledger FROM ledgers WHERE key = ?", (key,)).fetchone()
             text = row[1] if row is not None and row[0] == self._boot else None
             ledger = self._loaded(key, text)
-            answer = change(ledger, self._now())
+            result = change(ledger, self._now())
             changed = ledger.dumps()
             if changed != text:
                 connection.execute(_SAVE, (key, self._boot, changed))
             connection.execute("COMMIT")
-            return answer
+            return result
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
 
     def _replace(self, error: sqlite3.DatabaseError) -> None:
-        """Move a damaged database aside, unless another process did; the next connection makes a new one.
+        """Move a damaged database aside, unless another process did; the next connection creates a new one.
 
         :raises StoreUnavailableError: it cannot be moved.
         """
@@ -112,7 +112,7 @@ class SQLiteStore(LedgerStore):
                 if not self._is_damaged():
                     return
                 aside = f"{self._path}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-                for ending in ("-wal", "-shm", ""):  # the database last: nobody must find it without its log
+                for ending in ("-wal", "-shm", ""):  # the database last: it must never exist without its log
                     with suppress(FileNotFoundError):
                         Path(f"{self._path}{ending}").rename(f"{aside}{ending}")
         except OSError as failure:
@@ -137,23 +137,23 @@ class SQLiteStore(LedgerStore):
         self._local.pid = None
 
     def _connection(self) -> sqlite3.Connection:
-        """Return this thread's connection, made in this process and to the file that is there now.
+        """Return this thread's connection, opened by this process to the current file.
 
-        SQLite's connections do not survive a fork, and go on with a file that was moved aside or deleted.
+        SQLite's connections do not survive a fork, and continue to use a file that was moved aside or deleted.
         """
         local = self._local
         if getattr(local, "pid", None) == os.getpid() and local.file != self._identity():
             self._disconnect()
         if getattr(local, "pid", None) != os.getpid():
-            # Where many open a new file at once, SQLite answers "locked" without waiting as it was told to.
-            patiently = tenacity.Retrying(
+            # If many processes open a new file at the same time, SQLite returns "locked" without its configured wait.
+            with_retries = tenacity.Retrying(
                 retry=tenacity.retry_if_exception(_is_locked),
                 stop=tenacity.stop_after_delay(_BUSY_SECONDS),
                 wait=tenacity.wait_random(0.0, 0.05),
                 reraise=True,
             )
-            local.file = self._identity()  # before it is opened: at worst it is opened once more
-            local.connection = patiently(self._opened)
+            local.file = self._identity()  # read before it is opened: in the worst case it is opened again
+            local.connection = with_retries(self._opened)
             local.pid = os.getpid()
         return cast("sqlite3.Connection", local.connection)
 
@@ -186,7 +186,7 @@ class SQLiteStore(LedgerStore):
 
 
 def _code(error: sqlite3.Error) -> int:
-    """SQLite's primary code of an error; 0 for one of Python's own."""
+    """Return SQLite's primary error code; 0 for an error of Python."""
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
@@ -225,6 +225,6 @@ def _refuse_network_file_system(path: Path) -> None:
     kind = max(holding, key=lambda entry: len(entry[1]))[2] if holding else ""
     if kind in _NETWORK_FILE_SYSTEMS:
         raise StudioConfigurationError(
-            f"rate_limit_url points to {path}, which is on {kind}: its locks cannot be trusted. "
+            f"rate_limit_url points to {path}, which is on {kind}: its locks are unreliable. "
             "Choose a folder on a disk of this host."
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where ledgers are kept. A store runs the ledger's algorithm alone with a ledger; all else is where its bytes are."""
+"""Stores of ledgers. A store runs the ledger's algorithm with exclusive access, and saves the ledger."""
 
 from __future__ import annotations
 
@@ -23,79 +23,79 @@ _LONGEST_LOGGED_SECONDS = 86_400.0
 
 
 class StoreUnavailableError(Exception):
-    """A store cannot be used for now; waiting may mend it. The message says which and why, without credentials."""
+    """A store is temporarily unavailable. The message says which and why, without credentials."""
 
 
 class SlotStore(Protocol):
-    """What a limiter asks of a store. Each call is atomic for all users of the same key, and none of them sleeps."""
+    """The interface of a store. Each call is atomic for all users of the same key, and none sleeps."""
 
     def reserve(self, key: str, budget: Budget, priority: Priority, resource: str = "") -> tuple[int, float]:
-        """Take a place; its number and the seconds to wait (0.0: send now)."""
+        """Reserve a slot; return its number and the seconds to wait (0.0: send now)."""
 
     def stamp(self, key: str, budget: Budget, number: int, resource: str = "") -> float:
-        """Ask to send from a place; the seconds to wait on (0.0: send now)."""
+        """Request to send in a slot; return the seconds to wait (0.0: send now)."""
 
     def release(self, key: str, number: int) -> None:
-        """Give a place back unused."""
+        """Release an unused slot."""
 
     def observe(self, key: str, budget: Budget, feedback: RateLimitFeedback) -> None:
-        """Correct the ledger by what the server said."""
+        """Correct the ledger by the server's feedback."""
 
     def pause(self, key: str, seconds: float) -> None:
-        """Let nobody send for so long."""
+        """Pause all requests for a number of seconds."""
 
 
 class LedgerStore(ABC):
-    """Runs the algorithm in this process on a ledger that a subclass loads and saves."""
+    """A store that runs the algorithm in this process; a subclass loads and saves the ledger."""
 
     def __init__(self) -> None:
-        self._last_seen: dict[str, Ledger] = {}
+        self._cached: dict[str, Ledger] = {}
         self._replaced: set[str] = set()
         self._pauses = _PauseLog()
 
     @abstractmethod
     def with_ledger(self, key: str, change: Callable[[Ledger, float], T]) -> T:
-        """Call `change` with the key's ledger and the time, alone with it; keep what it changed and return its answer.
+        """Call `change` with exclusive access to the key's ledger and the time; save the ledger and return the result.
 
-        :raises StoreUnavailableError: it cannot be done for now, and nothing was changed.
+        :raises StoreUnavailableError: the store is unavailable, and nothing was changed.
         """
 
     def reserve(self, key: str, budget: Budget, priority: Priority, resource: str = "") -> tuple[int, float]:
-        """Take a place; its number and the seconds to wait (0.0: send now)."""
-        return self._seen(key, lambda ledger, now: ledger.reserve(now, budget, priority, resource))
+        """Reserve a slot; return its number and the seconds to wait (0.0: send now)."""
+        return self._change(key, lambda ledger, now: ledger.reserve(now, budget, priority, resource))
 
     def stamp(self, key: str, budget: Budget, number: int, resource: str = "") -> float:
-        """Ask to send from a place; the seconds to wait on (0.0: send now)."""
-        return self._seen(key, lambda ledger, now: ledger.stamp(now, budget, number, resource))
+        """Request to send in a slot; return the seconds to wait (0.0: send now)."""
+        return self._change(key, lambda ledger, now: ledger.stamp(now, budget, number, resource))
 
     def release(self, key: str, number: int) -> None:
-        """Give a place back unused."""
+        """Release an unused slot."""
         self.with_ledger(key, lambda ledger, _now: ledger.release(number))
 
     def observe(self, key: str, budget: Budget, feedback: RateLimitFeedback) -> None:
-        """Correct the ledger by what the server said, if that may be news: most answers are none and cost nothing."""
-        seen = self._last_seen.get(key)
-        if seen is None or seen.learns_from(budget, feedback):
-            self._seen(key, lambda ledger, now: ledger.observe(now, budget, feedback))
+        """Correct the ledger by the server's feedback, if it may change the ledger: most feedback does not."""
+        cached = self._cached.get(key)
+        if cached is None or cached.learns_from(budget, feedback):
+            self._change(key, lambda ledger, now: ledger.observe(now, budget, feedback))
 
     def pause(self, key: str, seconds: float) -> None:
-        """Let nobody send for so long."""
-        self._seen(key, lambda ledger, now: ledger.pause(now, seconds))
+        """Pause all requests for a number of seconds."""
+        self._change(key, lambda ledger, now: ledger.pause(now, seconds))
 
-    def _seen(self, key: str, change: Callable[[Ledger, float], T]) -> T:
-        """Change a ledger, remember how it was left, and log the beginning and the end of a pause."""
+    def _change(self, key: str, change: Callable[[Ledger, float], T]) -> T:
+        """Change a ledger, cache its state, and log the beginning and the end of a pause."""
 
-        def remembered(ledger: Ledger, now: float) -> tuple[T, float]:
-            self._last_seen[key] = ledger
-            answer = change(ledger, now)
-            return answer, ledger.paused_until - now
+        def with_cache(ledger: Ledger, now: float) -> tuple[T, float]:
+            self._cached[key] = ledger
+            result = change(ledger, now)
+            return result, ledger.paused_until - now
 
-        answer, paused_for = self.with_ledger(key, remembered)
+        result, paused_for = self.with_ledger(key, with_cache)
         self._pauses.note(key, paused_for)
-        return answer
+        return result
 
     def _loaded(self, key: str, text: str | bytes | None) -> Ledger:
-        """Return the ledger that was stored, or a new one in its place, since no caller could use it either."""
+        """Return the stored ledger; a new one replaces an unreadable one, which no other caller could read either."""
         try:
             return Ledger.loads(text)
         except UnreadableLedgerError as error:
@@ -112,7 +112,7 @@ class _PauseLog:
         self._ends: dict[str, datetime] = {}
 
     def note(self, key: str, seconds: float) -> None:
-        """Take notice of how long a token is paused yet; not above 0: it is not."""
+        """Log a change of a token's pause; `seconds` of at most 0 mean that it is not paused."""
         ends = self._ends.get(key)
         if seconds <= 0:
             if self._ends.pop(key, None) is not None:
@@ -126,7 +126,7 @@ class _PauseLog:
 
 
 class MemoryStore(LedgerStore):
-    """Ledgers of this process alone.
+    """Ledgers in memory, for this process only.
 
     :param now: the clock, in seconds.
     """

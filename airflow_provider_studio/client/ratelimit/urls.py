@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store that a URL names."""
+"""The store of a URL."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from airflow_provider_studio.client.ratelimit.sqlite import SQLiteStore
 from airflow_provider_studio.client.ratelimit.stores import MemoryStore, SlotStore
 
 _HOSTS = 4
-"""Without Redis, each host takes this part of the budget; more hosts than that lean on the server's 429."""
+"""The number of shares of the budget while Redis is down, one per host; more hosts may get 429s."""
 _PROCESSES = 8
-"""The same for each process of a host whose file cannot be used."""
+"""The same for the processes of a host whose file is unusable."""
 
 
 def store_from_url(url: str, *, local: Path) -> SlotStore:
-    """Return the store that a URL names, with what stands in for it while it cannot be used.
+    """Return the store of a URL, with its fallback.
 
     :param url: `sqlite:////an/absolute/path.db`, `redis://…`, `rediss://…` or `memory://`.
-    :param local: the SQLite file that stands in for a Redis which is down.
+    :param local: the SQLite file that is the fallback of Redis.
     :raises StudioConfigurationError: an unknown scheme, or a path that is not absolute.
     """
     parts = urlsplit(url)

@@ -109,7 +109,7 @@ class Checkpoint:
         for (_, kind), pages in self.pages().items():
             for page, after in zip(pages, [*pages[1:], None], strict=True):
                 if page.rows:
-                    sizes.saw(kind, page.rows, ended=None if after is None else not after.rows)
+                    sizes.observe_page(kind, page.rows, ended=None if after is None else not after.rows)
 
     # Schedules
 

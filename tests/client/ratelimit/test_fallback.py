@@ -48,7 +48,7 @@ def test_a_holder_that_is_stopped_holds_nobody_up_for_long(
 
 def test_a_full_disk_stops_nobody(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SQLiteStore(file)
-    store.reserve("token", BUDGET, Priority.WALK)
+    store.reserve("token", BUDGET, Priority.CRAWL)
     pages = sqlite3.connect(file).execute("PRAGMA page_count").fetchone()[0]
     store._connection().execute(f"PRAGMA max_page_count = {pages}")
 
@@ -58,15 +58,15 @@ def test_a_full_disk_stops_nobody(file: Path, monkeypatch: pytest.MonkeyPatch) -
 
     with pytest.raises(StoreUnavailableError, match="full"):
         fill()
-    assert store.reserve("token", BUDGET, Priority.WALK)[1] < 0.05, "what fits is still counted"
+    assert store.reserve("token", BUDGET, Priority.CRAWL)[1] < 0.05, "what fits is still counted"
 
 
-def test_a_folder_that_became_read_only_is_a_mistake_to_mend(file: Path) -> None:
-    SQLiteStore(file).reserve("token", BUDGET, Priority.WALK)
+def test_a_folder_that_became_read_only_is_a_mistake_to_fix(file: Path) -> None:
+    SQLiteStore(file).reserve("token", BUDGET, Priority.CRAWL)
     store = SQLiteStore(file)
     store._connection().execute("PRAGMA query_only = ON")
     with pytest.raises(StudioConfigurationError, match="readonly"):
-        store.reserve("token", BUDGET, Priority.WALK)
+        store.reserve("token", BUDGET, Priority.CRAWL)
 
 
 class Broken(SQLiteStore):

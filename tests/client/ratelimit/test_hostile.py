@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that ask for absurd pauses, and stored ledgers that are damaged or of another version: nobody is stopped."""
+"""Servers that request absurd pauses, and stored ledgers that are damaged or of another version, stop no caller."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Place:
 
     def write(self, stored: str | bytes | int | None) -> None:
         """Let something else stand where the ledger of "token" stood."""
-        self.open().reserve("token", BUDGET, Priority.WALK)
+        self.open().reserve("token", BUDGET, Priority.CRAWL)
         if self.server is not None:
             self.server.client().set("studio:ratelimit:token", stored if stored is not None else "")
             return
@@ -54,7 +54,7 @@ class Place:
         connection.close()
 
     def read(self) -> Any:
-        """Return what stands there."""
+        """Return the stored text."""
         if self.server is not None:
             return json.loads(str(self.server.client().get("studio:ratelimit:token")))
         with sqlite3.connect(self.file) as connection:
@@ -103,7 +103,7 @@ def test_further_429s_extend_a_pause() -> None:
         assert ledger.reserve(now, BUDGET, Priority.ACT)[1] == pytest.approx(CAP)
 
 
-def test_a_refusal_that_asks_for_nothing_is_paused_for_all_the_same() -> None:
+def test_a_refusal_without_a_retry_after_still_pauses() -> None:
     ledger = Ledger()
     ledger.observe(0.0, BUDGET, RateLimitFeedback(429, retry_after_seconds=0.0))
     assert ledger.reserve(0.0, BUDGET, Priority.ACT)[1] == pytest.approx(BUDGET.interval_seconds / 4)
@@ -122,11 +122,11 @@ def test_a_pause_and_its_end_are_logged_once(caplog: pytest.LogCaptureFixture) -
     caplog.set_level(logging.INFO)
     store.observe("token", BUDGET, RateLimitFeedback(429, retry_after_seconds=30.0))
     for now[0] in (1.0, 2.0):
-        store.release("token", store.reserve("token", BUDGET, Priority.WALK)[0])
+        store.release("token", store.reserve("token", BUDGET, Priority.CRAWL)[0])
     store.observe("token", BUDGET, RateLimitFeedback(429, retry_after_seconds=86_400.0))
     now[0] = 63.0
     for _ in range(2):
-        store.reserve("token", BUDGET, Priority.WALK)
+        store.reserve("token", BUDGET, Priority.CRAWL)
     said = [record.getMessage() for record in caplog.records]
     assert ["paused until" in text for text in said] == [True, True, False]
     assert "(30.0 s)" in said[0]
@@ -166,10 +166,10 @@ def test_a_ledger_that_is_unreadable_is_replaced_with_one_warning(
         place.write(stored)
         caplog.clear()
         store = place.open()
-        assert store.reserve("token", BUDGET, Priority.WALK)[1] == 0.0, what
+        assert store.reserve("token", BUDGET, Priority.CRAWL)[1] == 0.0, what
         assert place.read()["last_number"] == 1, what
         assert caplog.text.count("A new one replaces it") == 1, what
-        store.reserve("token", BUDGET, Priority.WALK)
+        store.reserve("token", BUDGET, Priority.CRAWL)
         assert place.read()["last_number"] == 2, f"{what}: and it is kept"
 
 
@@ -178,7 +178,7 @@ def test_a_ledger_that_is_unreadable_is_replaced_with_one_warning(
 def test_a_value_of_another_type_in_redis_is_replaced(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     assert place.server is not None
     place.server.client().rpush("studio:ratelimit:token", "one", "two")
-    assert place.open().reserve("token", BUDGET, Priority.WALK)[1] == 0.0
+    assert place.open().reserve("token", BUDGET, Priority.CRAWL)[1] == 0.0
     assert place.read()["last_number"] == 1
     assert "A new one replaces it" in caplog.text
 
@@ -191,7 +191,7 @@ def test_a_ledger_of_a_later_version_is_read(place: Place, caplog: pytest.LogCap
     stored = place.read()
     later = {"a_later_field": {"of": ["any kind"]}, "waiting": [[7, 1.0, 2, "", "more"]]}
     place.write(json.dumps({**stored, **later}))
-    assert place.open().reserve("token", BUDGET, Priority.WALK)[1] > 5.0, "its sends count"
+    assert place.open().reserve("token", BUDGET, Priority.CRAWL)[1] > 5.0, "its sends count"
     assert "replaces" not in caplog.text
 
 
@@ -200,7 +200,7 @@ def test_a_ledger_of_an_earlier_version_is_read(place: Place) -> None:
     store = place.open()
     store.with_ledger("token", lambda ledger, now: ledger.sent.extend([now] * BUDGET.limit))
     place.write(json.dumps({"sent": place.read()["sent"]}))
-    assert place.open().reserve("token", BUDGET, Priority.WALK)[1] > 5.0, "its sends count"
+    assert place.open().reserve("token", BUDGET, Priority.CRAWL)[1] > 5.0, "its sends count"
 
 
 ABSURD_NUMBERS: list[dict[str, Any]] = [
@@ -220,14 +220,14 @@ def test_absurd_numbers_in_a_ledger_stop_nobody(place: Place) -> None:
     for numbers in ABSURD_NUMBERS:
         place.write(json.dumps(numbers))
         store = place.open()
-        assert store.reserve("token", BUDGET, Priority.WALK)[1] == 0.0, numbers
+        assert store.reserve("token", BUDGET, Priority.CRAWL)[1] == 0.0, numbers
         store.observe("token", BUDGET, RateLimitFeedback(429))
-        assert store.reserve("token", BUDGET, Priority.WALK)[1] <= BUDGET.window_seconds + 1, numbers
+        assert store.reserve("token", BUDGET, Priority.CRAWL)[1] <= BUDGET.window_seconds + 1, numbers
 
 
 def damaged(file: Path, damage: Callable[[Path], None]) -> None:
     store = SQLiteStore(file)
-    store.reserve("token", BUDGET, Priority.WALK)
+    store.reserve("token", BUDGET, Priority.CRAWL)
     store._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
     store._connection().close()
     damage(file)
@@ -248,7 +248,7 @@ def test_a_damaged_database_is_moved_aside_and_replaced(tmp_path: Path, caplog: 
     waits: list[float] = []
 
     def reserve() -> None:
-        waits.append(SQLiteStore(file).reserve("token", BUDGET, Priority.WALK)[1])
+        waits.append(SQLiteStore(file).reserve("token", BUDGET, Priority.CRAWL)[1])
 
     threads = [threading.Thread(target=reserve) for _ in range(6)]
     for thread in threads:
@@ -272,15 +272,15 @@ def test_a_store_that_has_the_old_database_open_goes_over_to_the_new_one(
     running = SQLiteStore(file)
     running.with_ledger("token", lambda ledger, _now: ledger.last_number)
     gone(file)
-    SQLiteStore(file).reserve("token", BUDGET, Priority.WALK)
-    running.reserve("token", BUDGET, Priority.WALK)
+    SQLiteStore(file).reserve("token", BUDGET, Priority.CRAWL)
+    running.reserve("token", BUDGET, Priority.CRAWL)
     assert SQLiteStore(file).with_ledger("token", lambda ledger, _now: ledger.last_number) == 2
 
 
 def test_a_damaged_table_is_replaced(tmp_path: Path) -> None:
     file = tmp_path / "ratelimit.db"
     damaged(file, overwrite(4096))
-    assert SQLiteStore(file).reserve("token", BUDGET, Priority.WALK)[1] == 0.0
+    assert SQLiteStore(file).reserve("token", BUDGET, Priority.CRAWL)[1] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_file_that_is_no_database_is_left_alone_and_a_private_share_used(
     file = tmp_path / "ratelimit.db"
     file.write_bytes(content)
     with pytest.raises(StoreUnavailableError):
-        SQLiteStore(file).reserve("token", BUDGET, Priority.WALK)
+        SQLiteStore(file).reserve("token", BUDGET, Priority.CRAWL)
     budget = Budget(limit=16, interval_seconds=0.2, margin_seconds=0.0)
     limiter = RateLimiter(store_from_url(f"sqlite:///{file}", local=file), "token", budget)
     for _ in range(3):
@@ -303,16 +303,16 @@ def test_a_file_that_is_no_database_is_left_alone_and_a_private_share_used(
 
 def test_a_table_of_a_later_version_with_more_columns_is_used(tmp_path: Path) -> None:
     file = tmp_path / "ratelimit.db"
-    SQLiteStore(file).reserve("token", BUDGET, Priority.WALK)
+    SQLiteStore(file).reserve("token", BUDGET, Priority.CRAWL)
     with sqlite3.connect(file) as connection:
         connection.execute("ALTER TABLE ledgers ADD COLUMN later TEXT")
     connection.close()
     store = SQLiteStore(file)
-    store.reserve("token", BUDGET, Priority.WALK)
+    store.reserve("token", BUDGET, Priority.CRAWL)
     assert store.with_ledger("token", lambda ledger, _now: ledger.last_number) == 2
 
 
 def test_a_file_that_nobody_may_read_is_a_mistake_to_fix(tmp_path: Path) -> None:
     (tmp_path / "ratelimit.db").mkdir()
     with pytest.raises(StudioConfigurationError, match="rate_limit_url"):
-        SQLiteStore(tmp_path / "ratelimit.db").reserve("token", BUDGET, Priority.WALK)
+        SQLiteStore(tmp_path / "ratelimit.db").reserve("token", BUDGET, Priority.CRAWL)

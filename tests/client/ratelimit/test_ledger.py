@@ -48,7 +48,7 @@ class Simulation:
             order += 1
             if wake.number is None:
                 asked[wake.who] = wake.at
-                number, wait = self.ledger.reserve(wake.at, self.budget, Priority.WALK)
+                number, wait = self.ledger.reserve(wake.at, self.budget, Priority.CRAWL)
             else:
                 number, wait = wake.number, self.ledger.stamp(wake.at, self.budget, wake.number)
             if wait > 0:
@@ -94,7 +94,7 @@ def test_every_caller_gets_its_share() -> None:
 def fill(ledger: Ledger, budget: Budget, now: float = 0.0) -> None:
     ledger.heard_at = now
     for _ in range(budget.limit):
-        assert ledger.reserve(now, budget, Priority.WALK)[1] == 0.0
+        assert ledger.reserve(now, budget, Priority.CRAWL)[1] == 0.0
 
 
 BUDGET = Budget(limit=4)
@@ -104,7 +104,7 @@ WINDOW = BUDGET.window_seconds
 def test_a_full_window_makes_wait_until_its_oldest_send_counts_no_more() -> None:
     ledger = Ledger()
     fill(ledger, BUDGET)
-    number, wait = ledger.reserve(1.0, BUDGET, Priority.WALK)
+    number, wait = ledger.reserve(1.0, BUDGET, Priority.CRAWL)
     assert wait == pytest.approx(WINDOW - 1.0)
     assert ledger.stamp(5.0, BUDGET, number) == pytest.approx(WINDOW - 5.0)
     assert ledger.stamp(WINDOW + 0.01, BUDGET, number) == 0.0
@@ -113,45 +113,45 @@ def test_a_full_window_makes_wait_until_its_oldest_send_counts_no_more() -> None
 def test_the_lower_priority_number_goes_first() -> None:
     ledger = Ledger()
     fill(ledger, BUDGET)
-    walk, walk_wait = ledger.reserve(1.0, BUDGET, Priority.WALK)
+    crawl, crawl_wait = ledger.reserve(1.0, BUDGET, Priority.CRAWL)
     act, act_wait = ledger.reserve(1.0, BUDGET, Priority.ACT)
-    assert act_wait == walk_wait
-    assert [place.number for place in ledger.waiting] == [act, walk]
+    assert act_wait == crawl_wait
+    assert [place.number for place in ledger.waiting] == [act, crawl]
 
 
 def test_a_place_given_back_is_free_again() -> None:
     ledger = Ledger()
     fill(ledger, BUDGET)
-    number, wait = ledger.reserve(1.0, BUDGET, Priority.WALK)
+    number, wait = ledger.reserve(1.0, BUDGET, Priority.CRAWL)
     ledger.release(number)
-    assert ledger.reserve(1.0, BUDGET, Priority.WALK)[1] == wait
+    assert ledger.reserve(1.0, BUDGET, Priority.CRAWL)[1] == wait
 
 
-def test_the_place_of_a_process_that_died_goes_to_whoever_comes_next() -> None:
+def test_the_slot_of_a_process_that_died_goes_to_the_next_caller() -> None:
     ledger = Ledger()
     fill(ledger, BUDGET)
-    numbers = [ledger.reserve(1.0, BUDGET, Priority.WALK)[0] for _ in range(4)]
+    numbers = [ledger.reserve(1.0, BUDGET, Priority.CRAWL)[0] for _ in range(4)]
     for number in numbers[1:]:
         assert ledger.stamp(WINDOW + 0.1, BUDGET, number) == 0.0
-    number, wait = ledger.reserve(WINDOW + 0.2, BUDGET, Priority.WALK)
+    number, wait = ledger.reserve(WINDOW + 0.2, BUDGET, Priority.CRAWL)
     assert wait > 5.0, "the first may still come"
     ledger.release(number)
-    assert ledger.reserve(WINDOW + 1.5, BUDGET, Priority.WALK)[1] == 0.0, "the first is dead"
-    assert ledger.reserve(WINDOW + 1.5, BUDGET, Priority.WALK)[1] > 5.0, "there was one place"
+    assert ledger.reserve(WINDOW + 1.5, BUDGET, Priority.CRAWL)[1] == 0.0, "the first is dead"
+    assert ledger.reserve(WINDOW + 1.5, BUDGET, Priority.CRAWL)[1] > 5.0, "there was one place"
 
 
 def test_the_place_of_a_process_that_died_is_forgotten() -> None:
     ledger = Ledger()
     fill(ledger, BUDGET)
     for _ in range(4):
-        ledger.reserve(1.0, BUDGET, Priority.WALK)
-    assert ledger.reserve(WINDOW + 3.0, BUDGET, Priority.WALK)[1] == 0.0
+        ledger.reserve(1.0, BUDGET, Priority.CRAWL)
+    assert ledger.reserve(WINDOW + 3.0, BUDGET, Priority.CRAWL)[1] == 0.0
 
 
 def test_a_waiter_taken_for_dead_may_still_send_but_never_too_many() -> None:
     ledger = Ledger()
     fill(ledger, BUDGET)
-    number, _ = ledger.reserve(1.0, BUDGET, Priority.WALK)
+    number, _ = ledger.reserve(1.0, BUDGET, Priority.CRAWL)
     late = WINDOW + 5.0
     fill(ledger, BUDGET, late)
     wait = ledger.stamp(late, BUDGET, number)
@@ -182,12 +182,12 @@ def test_429s_without_retry_after_pause_longer_each_time_up_to_a_window() -> Non
     assert ledger.strikes == 0
 
 
-def test_others_are_left_what_they_spend_for_everyone() -> None:
+def test_all_callers_yield_to_others_what_they_use() -> None:
     ledger = Ledger()
-    ledger.reserve(0.0, BUDGET, Priority.WALK)
+    ledger.reserve(0.0, BUDGET, Priority.CRAWL)
     ledger.observe(0.1, BUDGET, RateLimitFeedback(200, limit=4, remaining=1))
     assert ledger.others == 3, "two that we do not know, and one for the edge of the window"
-    assert ledger.reserve(0.2, BUDGET, Priority.WALK)[1] == pytest.approx(WINDOW - 0.2)
+    assert ledger.reserve(0.2, BUDGET, Priority.CRAWL)[1] == pytest.approx(WINDOW - 0.2)
 
 
 def test_sends_that_may_not_have_arrived_yet_say_nothing_of_others() -> None:
@@ -201,24 +201,24 @@ def test_sends_that_may_not_have_arrived_yet_say_nothing_of_others() -> None:
 
 def test_while_nothing_was_heard_sends_follow_each_other_slowly() -> None:
     ledger, budget = Ledger(), Budget()
-    waits = [ledger.reserve(0.0, budget, Priority.WALK)[1] for _ in range(3)]
+    waits = [ledger.reserve(0.0, budget, Priority.CRAWL)[1] for _ in range(3)]
     assert waits == [0.0, pytest.approx(0.1), pytest.approx(0.2)]
     ledger.observe(0.05, budget, RateLimitFeedback(200, limit=40, remaining=39))
-    assert ledger.reserve(0.3, budget, Priority.WALK)[1] < 0.02
+    assert ledger.reserve(0.3, budget, Priority.CRAWL)[1] < 0.02
 
 
 def test_others_who_want_less_are_believed_slowly_and_forgotten_when_nothing_is_heard() -> None:
     ledger = Ledger(others=3, heard_at=0.0)
     ledger.observe(0.1, BUDGET, RateLimitFeedback(200, limit=4, remaining=4))
     assert ledger.others == 2
-    ledger.reserve(5 * WINDOW, BUDGET, Priority.WALK)
+    ledger.reserve(5 * WINDOW, BUDGET, Priority.CRAWL)
     assert ledger.others == 2
-    ledger.reserve(7 * WINDOW, BUDGET, Priority.WALK)
+    ledger.reserve(7 * WINDOW, BUDGET, Priority.CRAWL)
     assert ledger.others == 0
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_with_half_of_the_budget_spent_by_somebody_else_few_are_refused(seed: int) -> None:
+def test_with_half_of_the_budget_used_by_another_client_few_are_refused(seed: int) -> None:
     now = [0.0]
     server = MODELS["sliding"](40, 10.0, lambda: now[0])
     ledger, budget, chance = Ledger(), Budget(), random.Random(seed)
@@ -232,7 +232,7 @@ def test_with_half_of_the_budget_spent_by_somebody_else_few_are_refused(seed: in
             theirs += 0.5
             continue
         if place is None:
-            place, wait = ledger.reserve(now[0], budget, Priority.WALK)
+            place, wait = ledger.reserve(now[0], budget, Priority.CRAWL)
         else:
             wait = ledger.stamp(now[0], budget, place)
         if wait == 0.0:
@@ -254,11 +254,11 @@ def test_our_own_sends_explain_a_low_remaining() -> None:
     assert ledger.others == 0
 
 
-def test_a_larger_limit_of_the_server_is_not_ours_to_spend() -> None:
+def test_a_larger_limit_of_the_server_is_not_used() -> None:
     ledger = Ledger()
     ledger.observe(0.0, BUDGET, RateLimitFeedback(200, limit=400, remaining=399))
     fill(ledger, BUDGET)
-    assert ledger.reserve(0.0, BUDGET, Priority.WALK)[1] > 0
+    assert ledger.reserve(0.0, BUDGET, Priority.CRAWL)[1] > 0
 
 
 def learned(
@@ -272,39 +272,39 @@ def learned(
 def test_a_smaller_limit_is_learned_for_its_class_alone() -> None:
     ledger = learned(2, 2)
     ledger.heard_at = 0.0
-    waits = [ledger.reserve(0.0, BUDGET, Priority.WALK, "runs")[1] for _ in range(3)]
+    waits = [ledger.reserve(0.0, BUDGET, Priority.CRAWL, "runs")[1] for _ in range(3)]
     assert waits == [0.0, 0.0, pytest.approx(WINDOW)]
-    assert ledger.reserve(0.0, BUDGET, Priority.WALK, "spaces")[1] == 0.0, "the others go on"
+    assert ledger.reserve(0.0, BUDGET, Priority.CRAWL, "spaces")[1] == 0.0, "the other classes continue"
 
 
 def test_a_class_has_no_more_than_the_token() -> None:
     ledger = learned(3, 3)
     fill(ledger, BUDGET)
-    assert ledger.reserve(0.0, BUDGET, Priority.WALK, "runs")[1] > 0
+    assert ledger.reserve(0.0, BUDGET, Priority.CRAWL, "runs")[1] > 0
 
 
-def test_what_others_spent_of_a_class_is_booked_there() -> None:
+def test_the_usage_of_others_in_a_class_counts_there() -> None:
     ledger = learned(3, 1)
-    assert ledger.reserve(0.1, BUDGET, Priority.WALK, "runs")[1] == 0.0
-    assert ledger.reserve(0.1, BUDGET, Priority.WALK, "runs")[1] == pytest.approx(WINDOW - 0.1)
+    assert ledger.reserve(0.1, BUDGET, Priority.CRAWL, "runs")[1] == 0.0
+    assert ledger.reserve(0.1, BUDGET, Priority.CRAWL, "runs")[1] == pytest.approx(WINDOW - 0.1)
     assert len(ledger.sent) == 1
 
 
 def test_a_class_recovers_when_its_limit_does() -> None:
     ledger = learned(1, 0)
-    assert ledger.reserve(0.1, BUDGET, Priority.WALK, "runs")[1] > 5
+    assert ledger.reserve(0.1, BUDGET, Priority.CRAWL, "runs")[1] > 5
     learned(BUDGET.limit, BUDGET.limit, at=0.2, ledger=ledger)
     assert ledger.smaller == {}
     assert ledger.reserve(0.3, BUDGET, Priority.ACT, "runs")[1] < 0.1 + WINDOW
 
 
-def test_the_same_smaller_limit_for_the_whole_token_is_not_overspent() -> None:
+def test_the_same_smaller_limit_for_the_whole_token_is_not_exceeded() -> None:
     """A server whose true budget is 2 for everything, said of each class: its counts correct ours."""
     server_sent = 0
     ledger, now = Ledger(), 0.0
     for number in range(6):
         resource = ("runs", "spaces", "reports")[number % 3]
-        wait = ledger.reserve(now, BUDGET, Priority.WALK, resource)[1]
+        wait = ledger.reserve(now, BUDGET, Priority.CRAWL, resource)[1]
         if wait == 0.0:
             server_sent += 1
             learned(2, max(0, 2 - server_sent), resource, now, ledger)
@@ -325,9 +325,9 @@ def test_the_same_smaller_limit_for_the_whole_token_is_not_overspent() -> None:
         (RateLimitFeedback(503), True),
     ],
 )
-def test_only_news_is_worth_a_look_at_the_ledger(feedback: RateLimitFeedback, news: bool) -> None:
+def test_only_feedback_that_may_change_the_ledger_loads_it(feedback: RateLimitFeedback, news: bool) -> None:
     ledger = learned(2, 2)
-    ledger.reserve(0.0, BUDGET, Priority.WALK)
+    ledger.reserve(0.0, BUDGET, Priority.CRAWL)
     ledger.heard_at = 0.0
     assert ledger.learns_from(BUDGET, feedback) is news
 

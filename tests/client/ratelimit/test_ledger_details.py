@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single steps of the ledger with exact times: smaller classes, lost places, what is forgotten."""
+"""Single steps of the ledger with exact times: smaller classes, lost slots, dropped entries."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import json
 import pytest
 
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimitFeedback
-from airflow_provider_studio.client.ratelimit.ledger import Ledger, Place, Smaller, UnreadableLedgerError
+from airflow_provider_studio.client.ratelimit.ledger import Ledger, Slot, Smaller, UnreadableLedgerError
 
 BUDGET = Budget(limit=4, interval_seconds=10.0, margin_seconds=0.0)
 WINDOW = 10.0
 
 
 def heard(**state: object) -> Ledger:
-    """Return a ledger that an answer has spoken of the budget to, so that sends need no pace."""
+    """Return a ledger to which a response has reported the budget, so that sends need no pace."""
     return Ledger(heard_at=0.0, **state)  # type: ignore[arg-type]
 
 
@@ -25,12 +25,12 @@ def full() -> Ledger:
 
 
 def waits(ledger: Ledger, count: int, resource: str = "", now: float = 0.0) -> list[float]:
-    return [ledger.reserve(now, BUDGET, Priority.WALK, resource)[1] for _ in range(count)]
+    return [ledger.reserve(now, BUDGET, Priority.CRAWL, resource)[1] for _ in range(count)]
 
 
 def test_every_place_has_a_number_of_its_own() -> None:
     ledger = full()
-    numbers = [ledger.reserve(0.0, BUDGET, Priority.WALK)[0] for _ in range(3)]
+    numbers = [ledger.reserve(0.0, BUDGET, Priority.CRAWL)[0] for _ in range(3)]
     assert len(set(numbers)) == 3
     ledger.release(numbers[0])
     assert [place.number for place in ledger.waiting] == numbers[1:]
@@ -38,7 +38,7 @@ def test_every_place_has_a_number_of_its_own() -> None:
 
 def test_what_names_no_class_of_resources_belongs_to_the_nameless_one() -> None:
     ledger = full()
-    ledger.reserve(0.0, BUDGET, Priority.WALK)
+    ledger.reserve(0.0, BUDGET, Priority.CRAWL)
     ledger.stamp(0.0, BUDGET, 77)
     assert [place.resource for place in ledger.waiting] == ["", ""]
 
@@ -51,7 +51,7 @@ def test_each_waiter_of_a_smaller_class_waits_a_whole_window_more() -> None:
 
 def test_waiters_of_a_smaller_class_hold_nobody_else_up() -> None:
     ledger = heard(smaller={"runs": Smaller(1, [0.0])})
-    ledger.reserve(0.0, BUDGET, Priority.WALK, "runs")
+    ledger.reserve(0.0, BUDGET, Priority.CRAWL, "runs")
     ledger.sent = [0.0] * BUDGET.limit
     assert waits(ledger, 2, "spaces") == [pytest.approx(WINDOW), pytest.approx(WINDOW + 0.01)]
 
@@ -64,7 +64,7 @@ def test_a_newcomer_of_a_smaller_class_queues_behind_its_own() -> None:
 
 def test_a_class_that_became_smaller_holds_the_places_reserved_before() -> None:
     ledger = full()
-    number, wait = ledger.reserve(0.0, BUDGET, Priority.WALK, "runs")
+    number, wait = ledger.reserve(0.0, BUDGET, Priority.CRAWL, "runs")
     assert wait == WINDOW
     ledger.observe(9.0, BUDGET, RateLimitFeedback(200, limit=1, remaining=0, resource="runs"))
     assert ledger.stamp(10.5, BUDGET, number, "runs") == pytest.approx(9.0 + WINDOW - 10.5)
@@ -94,7 +94,7 @@ def test_a_lost_place_is_stamped_at_once_where_there_is_room() -> None:
 
 def test_a_send_within_the_grain_of_its_time_goes() -> None:
     ledger = full()
-    number, _ = ledger.reserve(0.0, BUDGET, Priority.WALK)
+    number, _ = ledger.reserve(0.0, BUDGET, Priority.CRAWL)
     assert ledger.stamp(WINDOW - 0.0009, BUDGET, number) == 0.0
 
 
@@ -132,7 +132,7 @@ def test_only_a_good_answer_between_429s_ends_the_row(status: int, second_pause:
 
 def test_a_pause_holds_places_that_were_reserved_before_and_their_order() -> None:
     ledger = full()
-    number, _ = ledger.reserve(0.0, BUDGET, Priority.WALK)
+    number, _ = ledger.reserve(0.0, BUDGET, Priority.CRAWL)
     ledger.pause(1.0, 30.0)
     assert ledger.stamp(11.0, BUDGET, number) == 20.0
     assert ledger.stamp(31.0, BUDGET, number) == 0.0
@@ -141,22 +141,22 @@ def test_a_pause_holds_places_that_were_reserved_before_and_their_order() -> Non
 def test_who_waits_through_a_pause_is_not_taken_for_a_clock_that_started_again() -> None:
     ledger = full()
     ledger.pause(0.0, 55.0)
-    number, wait = ledger.reserve(0.0, BUDGET, Priority.WALK)
+    number, wait = ledger.reserve(0.0, BUDGET, Priority.CRAWL)
     assert wait == 55.0
-    ledger.reserve(1.0, BUDGET, Priority.WALK)
+    ledger.reserve(1.0, BUDGET, Priority.CRAWL)
     assert number in [place.number for place in ledger.waiting]
 
 
 def test_a_long_queue_is_not_taken_for_a_clock_that_started_again() -> None:
     ledger = full()
-    numbers = [ledger.reserve(0.0, BUDGET, Priority.WALK)[0] for _ in range(40)]
+    numbers = [ledger.reserve(0.0, BUDGET, Priority.CRAWL)[0] for _ in range(40)]
     assert [place.number for place in ledger.waiting] == numbers
     assert ledger.waiting[-1].at > 9 * WINDOW
 
 
 def test_places_of_a_clock_that_started_again_are_dropped() -> None:
     ledger = full()
-    ledger.reserve(0.0, BUDGET, Priority.WALK)
+    ledger.reserve(0.0, BUDGET, Priority.CRAWL)
     ledger.waiting[0].at = 1_000_000.0
     ledger.sent = [999_999.0] * 4
     assert waits(ledger, 1) == [0.0]
@@ -169,7 +169,7 @@ def test_a_place_later_than_a_whole_queue_and_two_windows_is_of_a_clock_that_sta
     now: float, paused_until: float, beyond: float, kept: list[int]
 ) -> None:
     latest = max(now, paused_until) + 2 * WINDOW + WINDOW / BUDGET.limit
-    ledger = Ledger(waiting=[Place(1, latest + beyond, Priority.WALK, "")], paused_until=paused_until)
+    ledger = Ledger(waiting=[Slot(1, latest + beyond, Priority.CRAWL, "")], paused_until=paused_until)
     ledger.observe(now, BUDGET, RateLimitFeedback(200))
     assert [place.number for place in ledger.waiting] == kept
 
@@ -183,9 +183,9 @@ def test_a_send_stops_counting_exactly_one_window_later() -> None:
 
 def test_who_was_heard_of_is_believed_for_six_windows() -> None:
     ledger = heard(others=2)
-    ledger.reserve(6 * WINDOW - 0.1, BUDGET, Priority.WALK)
+    ledger.reserve(6 * WINDOW - 0.1, BUDGET, Priority.CRAWL)
     assert ledger.others == 2
-    ledger.reserve(6 * WINDOW + 0.1, BUDGET, Priority.WALK)
+    ledger.reserve(6 * WINDOW + 0.1, BUDGET, Priority.CRAWL)
     assert (ledger.others, ledger.heard_at) == (0, None)
 
 
@@ -211,7 +211,7 @@ def test_an_answer_is_written_down_as_heard_once_a_window() -> None:
         (0, [], 0, 5),  # they may have taken everything
     ],
 )
-def test_what_others_spend_is_learned_from_what_the_server_counted(
+def test_the_usage_of_others_is_learned_from_what_the_server_counted(
     remaining: int, sends: list[float], others_before: int, others_after: int
 ) -> None:
     ledger = heard(sent=list(sends), others=others_before)
@@ -244,19 +244,19 @@ def test_an_answer_that_may_change_something_is_news(
 
 
 def test_a_send_that_would_delay_a_waiter_waits_itself() -> None:
-    ledger = heard(sent=[0.0, 0.0, 0.0], waiting=[Place(1, 5.0, Priority.WALK, "")])
+    ledger = heard(sent=[0.0, 0.0, 0.0], waiting=[Slot(1, 5.0, Priority.CRAWL, "")])
     assert waits(ledger, 1, now=1.0) == [WINDOW - 1.0]
 
 
 def test_a_send_that_delays_nobody_goes_before_the_waiters() -> None:
-    ledger = heard(sent=[0.0, 0.0, 0.0], waiting=[Place(1, WINDOW, Priority.WALK, "")])
+    ledger = heard(sent=[0.0, 0.0, 0.0], waiting=[Slot(1, WINDOW, Priority.CRAWL, "")])
     assert waits(ledger, 1, now=1.0) == [0.0]
 
 
 def test_a_ledger_is_stored_as_one_short_text_and_read_again() -> None:
     ledger = full()
     ledger.smaller["runs"] = Smaller(1, [0.0])
-    ledger.reserve(0.0, BUDGET, Priority.WALK, "runs")
+    ledger.reserve(0.0, BUDGET, Priority.CRAWL, "runs")
     assert " " not in ledger.dumps()
     assert Ledger.loads(ledger.dumps()) == ledger
     assert Ledger.loads(None) == Ledger()
@@ -266,7 +266,7 @@ def test_a_ledger_is_stored_as_one_short_text_and_read_again() -> None:
     "place", [[7, 1.5, 2, "runs", "of a later version"], {"number": 7, "at": 1.5, "priority": 2, "resource": "runs"}]
 )
 def test_a_place_is_read_as_far_as_its_fields_are_known(place: object) -> None:
-    assert Ledger.loads(json.dumps({"waiting": [place]})).waiting == [Place(7, 1.5, 2, "runs")]
+    assert Ledger.loads(json.dumps({"waiting": [place]})).waiting == [Slot(7, 1.5, 2, "runs")]
 
 
 @pytest.mark.parametrize(

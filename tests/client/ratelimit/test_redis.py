@@ -14,7 +14,7 @@ from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimiter, RateLimitFeedback, store_from_url
 from airflow_provider_studio.client.ratelimit.redis import RedisStore
 from airflow_provider_studio.client.ratelimit.stores import StoreUnavailableError
-from tests.client.ratelimit.test_stores import SHORT, legal, spent_by_processes, stamps_noted
+from tests.client.ratelimit.test_stores import SHORT, legal, stamps_noted, used_by_processes
 from tests.redis_server import RedisServer, needs_redis
 
 pytestmark = needs_redis
@@ -26,7 +26,7 @@ def server() -> Iterator[RedisServer]:
         yield running
 
 
-def spend(url: str, clock_off_by: float, count: int, stamps: multiprocessing.Queue[float]) -> None:
+def use_permits(url: str, clock_off_by: float, count: int, stamps: multiprocessing.Queue[float]) -> None:
     real = time.time
     time.time = lambda: real() + clock_off_by  # a host whose wall clock is off
     limiter, noted = RateLimiter(RedisStore(url), "token", SHORT), stamps_noted(pytest.MonkeyPatch())
@@ -37,17 +37,17 @@ def spend(url: str, clock_off_by: float, count: int, stamps: multiprocessing.Que
 
 def test_processes_share_one_budget_however_far_their_clocks_are_off(server: RedisServer) -> None:
     hosts = [(server.url, off) for off in (0.0, 3600.0, -3600.0, 0.3)]
-    assert legal(spent_by_processes(spend, hosts, each=6), SHORT)
+    assert legal(used_by_processes(use_permits, hosts, each=6), SHORT)
 
 
 def test_what_one_host_hears_reaches_all(server: RedisServer) -> None:
     RateLimiter(RedisStore(server.url), "token", SHORT).observe(RateLimitFeedback(429, retry_after_seconds=60.0))
-    assert 30.0 < RedisStore(server.url).reserve("token", SHORT, Priority.WALK)[1] <= 60.0
+    assert 30.0 < RedisStore(server.url).reserve("token", SHORT, Priority.CRAWL)[1] <= 60.0
 
 
 def test_an_answer_that_says_nothing_new_writes_nothing(server: RedisServer) -> None:
     store, client = RedisStore(server.url), server.client()
-    store.reserve("token", SHORT, Priority.WALK)
+    store.reserve("token", SHORT, Priority.CRAWL)
     store.observe("token", SHORT, RateLimitFeedback(200, limit=5, remaining=4))
     before = client.info("commandstats").get("cmdstat_set", {}).get("calls", 0)
     store.observe("token", SHORT, RateLimitFeedback(200, limit=5, remaining=4))
@@ -56,18 +56,18 @@ def test_an_answer_that_says_nothing_new_writes_nothing(server: RedisServer) -> 
 
 def test_a_flush_of_scripts_and_data_does_no_harm(server: RedisServer) -> None:
     store = RedisStore(server.url)
-    store.reserve("token", SHORT, Priority.WALK)
+    store.reserve("token", SHORT, Priority.CRAWL)
     server.client().script_flush()
-    store.reserve("token", SHORT, Priority.WALK)
+    store.reserve("token", SHORT, Priority.CRAWL)
     server.client().flushall()
-    assert store.reserve("token", SHORT, Priority.WALK)[1] == 0.0
+    assert store.reserve("token", SHORT, Priority.CRAWL)[1] == 0.0
 
 
 def test_no_token_and_no_secret_stand_in_it_and_nothing_stays_for_ever(server: RedisServer) -> None:
     from airflow_provider_studio.client.auth import Credentials
 
     key = Credentials("acme", "a-very-visible-token", "hush").budget_key
-    RedisStore(server.url).reserve(key, SHORT, Priority.WALK)
+    RedisStore(server.url).reserve(key, SHORT, Priority.CRAWL)
     client = server.client()
     (name,) = client.keys()
     assert name == f"studio:ratelimit:{key}"
@@ -96,7 +96,7 @@ def test_two_writers_at_once_lose_nothing(server: RedisServer) -> None:
     def meet(ledger: object, now: float) -> None:
         if not met:
             met.append(1)
-            second.reserve("token", SHORT, Priority.WALK)
+            second.reserve("token", SHORT, Priority.CRAWL)
         ledger.sent.append(now)  # type: ignore[attr-defined]
 
     first.with_ledger("token", meet)
@@ -106,7 +106,7 @@ def test_two_writers_at_once_lose_nothing(server: RedisServer) -> None:
 def test_a_redis_that_is_gone_leaves_a_private_share_warns_once_and_is_used_again_when_back(
     server: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_studio.client.ratelimit.fallback._TRY_AGAIN_SECONDS", 0.3)
+    monkeypatch.setattr("airflow_provider_studio.client.ratelimit.fallback._RETRY_SECONDS", 0.3)
     budget = Budget(limit=8, interval_seconds=0.4, margin_seconds=0.0)
     limiter = RateLimiter(store_from_url(server.url, local=tmp_path / "ratelimit.db"), "token", budget)
     assert limiter.acquire().waited_seconds == 0.0
@@ -120,7 +120,7 @@ def test_a_redis_that_is_gone_leaves_a_private_share_warns_once_and_is_used_agai
     server.start()
     time.sleep(0.4)
     limiter.acquire()
-    assert "is back" in caplog.text
+    assert "available again" in caplog.text
     assert server.client().keys(), "it is used again"
     waits = [limiter.acquire().waited_seconds for _ in range(7)]
     assert sum(waits) < 0.3, "with the whole budget"
@@ -130,8 +130,8 @@ def test_a_wait_that_began_in_redis_ends_in_the_private_share(server: RedisServe
     budget = Budget(limit=4, interval_seconds=0.5, margin_seconds=0.0)
     store = store_from_url(server.url, local=tmp_path / "ratelimit.db")
     for _ in range(4):
-        store.reserve("token", budget, Priority.WALK)
-    number, wait = store.reserve("token", budget, Priority.WALK)
+        store.reserve("token", budget, Priority.CRAWL)
+    number, wait = store.reserve("token", budget, Priority.CRAWL)
     assert wait > 0
     server.stop()
     waited = 0.0
@@ -148,18 +148,18 @@ def test_a_connection_that_hangs_is_given_up(server: RedisServer, monkeypatch: p
     store = RedisStore(server.url)
     server.client().client_pause(5000)
     with pytest.raises(StoreUnavailableError, match="TimeoutError"):
-        store.reserve("token", SHORT, Priority.WALK)
+        store.reserve("token", SHORT, Priority.CRAWL)
 
 
-def test_wrong_credentials_are_told_and_never_shown() -> None:
+def test_wrong_credentials_are_reported_and_never_shown() -> None:
     with RedisServer(password="hush-hush") as guarded:
-        assert RedisStore(guarded.url).reserve("token", SHORT, Priority.WALK)[1] == 0.0
+        assert RedisStore(guarded.url).reserve("token", SHORT, Priority.CRAWL)[1] == 0.0
         wrong = guarded.url.replace("hush-hush", "not-it")
         with pytest.raises(StudioConfigurationError, match="refuses the credentials") as caught:
-            RedisStore(wrong).reserve("token", SHORT, Priority.WALK)
+            RedisStore(wrong).reserve("token", SHORT, Priority.CRAWL)
     assert "not-it" not in str(caught.value)
     with pytest.raises(StoreUnavailableError) as gone:
-        RedisStore(guarded.url).reserve("token", SHORT, Priority.WALK)
+        RedisStore(guarded.url).reserve("token", SHORT, Priority.CRAWL)
     assert "hush-hush" not in str(gone.value)
 
 

@@ -33,14 +33,14 @@ def file(tmp_path: Path) -> Path:
 
 
 def legal(stamps: list[float], budget: Budget) -> bool:
-    """Whether a server that counts a sliding window would have refused none of these."""
+    """Whether a server with a sliding window would refuse none of these."""
     now = [0.0]
     server = SlidingWindow(budget.limit, budget.interval_seconds, lambda: now[0])
     return all(server.take() for now[0] in sorted(stamps))
 
 
 def stamps_noted(patch: pytest.MonkeyPatch) -> list[float]:
-    """Return a list of the times at which sends are stamped; a busy machine goes on later, which proves nothing."""
+    """Return a list of the times at which sends are stamped; a busy machine resumes later, which proves nothing."""
     noted: list[float] = []
     stamp = Ledger._stamp
 
@@ -52,15 +52,15 @@ def stamps_noted(patch: pytest.MonkeyPatch) -> list[float]:
     return noted
 
 
-def spend(path: Path, count: int, stamps: multiprocessing.Queue[float]) -> None:
+def use_permits(path: Path, count: int, stamps: multiprocessing.Queue[float]) -> None:
     limiter, noted = RateLimiter(SQLiteStore(path), "token", SHORT), stamps_noted(pytest.MonkeyPatch())
     for _ in range(count):
         limiter.acquire()
         stamps.put(noted[-1])
 
 
-def spent_by_processes(target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], each: int) -> list[float]:
-    """Return when each permit was given to processes that take so many each."""
+def used_by_processes(target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], each: int) -> list[float]:
+    """Return when each permit was given to processes that take `each` permits."""
     context = multiprocessing.get_context("spawn")
     stamps: multiprocessing.Queue[float] = context.Queue()
     workers = [context.Process(target=target, args=(*given, each, stamps)) for given in arguments]
@@ -74,7 +74,7 @@ def spent_by_processes(target: Callable[..., None], arguments: Sequence[tuple[An
 
 
 def test_processes_share_one_budget(file: Path) -> None:
-    assert legal(spent_by_processes(spend, [(file,)] * 4, each=6), SHORT)
+    assert legal(used_by_processes(use_permits, [(file,)] * 4, each=6), SHORT)
 
 
 def test_threads_share_one_budget_through_a_forked_child_too(file: Path) -> None:
@@ -117,8 +117,8 @@ def test_tokens_have_budgets_of_their_own(file: Path) -> None:
     store = SQLiteStore(file)
     for _ in range(SHORT.limit):
         RateLimiter(store, "one", SHORT).acquire()
-    assert store.reserve("one", SHORT, Priority.WALK)[1] > 0
-    assert store.reserve("two", SHORT, Priority.WALK)[1] == 0.0
+    assert store.reserve("one", SHORT, Priority.CRAWL)[1] > 0
+    assert store.reserve("two", SHORT, Priority.CRAWL)[1] == 0.0
 
 
 @pytest.mark.parametrize("url", ["sqlite", "memory"])
@@ -134,17 +134,17 @@ def test_what_the_server_says_reaches_everyone(file: Path, url: str) -> None:
     assert RateLimiter(other, "token", SHORT, sleep=clock.sleep).acquire().waited_seconds == pytest.approx(3.0)
 
 
-def test_a_reboot_starts_anew(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reboot_starts_a_new_ledger(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     SQLiteStore(file).pause("token", 3600.0)
     monkeypatch.setattr(sqlite_module, "_boot_id", lambda: "the next boot")
-    assert SQLiteStore(file).reserve("token", SHORT, Priority.WALK)[1] == 0.0
+    assert SQLiteStore(file).reserve("token", SHORT, Priority.CRAWL)[1] == 0.0
 
 
 def test_a_jump_of_the_wall_clock_moves_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SQLiteStore(file)
     store.pause("token", 60.0)
     monkeypatch.setattr(time, "time", lambda: 0.0)
-    assert 30.0 < store.reserve("token", SHORT, Priority.WALK)[1] <= 60.0
+    assert 30.0 < store.reserve("token", SHORT, Priority.CRAWL)[1] <= 60.0
 
 
 def test_no_token_stands_in_the_file(file: Path) -> None:
@@ -182,11 +182,11 @@ def test_threads_of_one_process(file: Path, monkeypatch: pytest.MonkeyPatch) -> 
     limiter = RateLimiter(SQLiteStore(file), "token", SHORT)
     stamps = stamps_noted(monkeypatch)
 
-    def spend_some() -> None:
+    def use_some() -> None:
         for _ in range(3):
             limiter.acquire()
 
-    in_threads(5, spend_some)
+    in_threads(5, use_some)
     assert len(stamps) == 15
     assert legal(stamps, SHORT)
 
@@ -199,7 +199,7 @@ def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
 
         def take(store: SQLiteStore = store, ready: threading.Barrier = ready, taken: list[float] = taken) -> None:
             ready.wait()
-            taken.append(store.reserve("token", SHORT, Priority.WALK)[1])
+            taken.append(store.reserve("token", SHORT, Priority.CRAWL)[1])
 
         in_threads(8, take)
         assert len(taken) == 8
@@ -217,14 +217,14 @@ def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
 )
 def test_a_url_that_names_no_store(url: str, match: str) -> None:
     with pytest.raises(StudioConfigurationError, match=match):
-        store_from_url(url, local=Path("/unused")).reserve("token", SHORT, Priority.WALK)
+        store_from_url(url, local=Path("/unused")).reserve("token", SHORT, Priority.CRAWL)
 
 
 def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
     file = tmp_path / "ratelimit.db"
     file.write_bytes(b"not a database at all, but long enough to be read as one" * 20)
     with pytest.raises(StudioConfigurationError, match="cannot be used"):
-        SQLiteStore(file).reserve("token", SHORT, Priority.WALK)
+        SQLiteStore(file).reserve("token", SHORT, Priority.CRAWL)
 
 
 def test_a_network_file_system_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

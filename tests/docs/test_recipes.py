@@ -3,18 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
+from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import unquote
 
 import pytest
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.governance.storage import write_stream
 from tests.cli.airflow_home import AirflowHome
 from tests.connections import connection_of
 from tests.docs.pages import ROOT, blocks
-from tests.governance.nights import ago, write_night
+from tests.governance.conftest import Governed
+from tests.governance.nights import NOW, ago, write_night
 from tests.s3_server import BUCKET, S3Server, needs_s3
 
 S3_ROOT = f"s3://aws_default@{BUCKET}/studio"
@@ -82,3 +90,44 @@ def test_the_check_of_the_s3_recipe_writes_to_the_bucket_and_fails_where_there_i
     assert found["no-such-bucket"].returncode == 1
     assert "StorageError: " in found["no-such-bucket"].stderr
     assert "no-such-bucket/studio" in found["no-such-bucket"].stderr
+
+
+class DeletionsOfS3(S3Server):
+    """An S3 that records the resources that its clients delete, as a permission names them."""
+
+    deleted: ClassVar[list[str]] = []
+
+    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = unquote(environ["PATH_INFO"]).lstrip("/")
+        if environ["REQUEST_METHOD"] == "DELETE":
+            self.deleted.append(f"arn:aws:s3:::{path}")
+        if environ["REQUEST_METHOD"] == "POST" and "delete" in environ.get("QUERY_STRING", "").split("&"):
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            environ["wsgi.input"] = io.BytesIO(body)
+            keys = re.findall(r"<Key>(.*?)</Key>", body.decode())
+            self.deleted += [f"arn:aws:s3:::{BUCKET}/{unescape(key)}" for key in keys]
+        return super()._answer(environ, start_response)
+
+
+@needs_s3
+@pytest.mark.slow
+def test_a_night_and_its_undo_delete_only_what_the_permissions_of_the_s3_recipe_allow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (policy,) = (json.loads(block.text) for block in blocks(ROOT / "docs" / "storage-s3.md", "json"))
+    (deletes,) = (statement for statement in policy["Statement"] if statement["Action"] == ["s3:DeleteObject"])
+    allowed = [resource.replace("my-bucket", BUCKET) for resource in deletes["Resource"]]
+    monkeypatch.setattr("airflow.sdk.io.store._STORE_CACHE", {})
+    monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", S3_ROOT)
+    with DeletionsOfS3() as server, StudioEmulator("acme", reports=0, now=NOW) as emulator:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.connection)
+        governed = Governed(emulator, settings.storage())
+        governed.report("Old", schedules=1)
+        governed.nights(100, 0)
+        plan = governed.plan()
+        plan.write(governed.storage)
+        assert governed.apply(plan).archived == 1
+        assert governed.undo(plan).unarchived == 1
+        write_stream(settings.in_storage("exports/revenue.csv"), [b"day,revenue\n"])
+    assert server.deleted, "each part of a night deletes its progress or a probe"
+    assert [key for key in server.deleted if not any(fnmatchcase(key, resource) for resource in allowed)] == []

@@ -105,7 +105,9 @@ class DiscoveryClient:
             rows, counters = response.get(name), response.get("pagination")
             total = counters.get("total_pages") if isinstance(counters, dict) else None
             if not isinstance(rows, list) or not isinstance(total, int):
-                raise StudioResponseError(f"GET {path}, page {page}: the response has no list {name} with counters.")
+                raise StudioResponseError(
+                    f"GET {path}, page {page}: the response has no list {name} with its counters."
+                )
             yield rows
             if page >= total:
                 return

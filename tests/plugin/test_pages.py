@@ -8,6 +8,7 @@ import io
 import json
 import re
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -347,3 +348,40 @@ def test_airflow_gets_the_urls_of_the_pages_relative_to_its_base() -> None:
     for view in views:
         assert view["href"].startswith("studio/")
         assert (HERE / "static" / view["icon"].rpartition("/")[2]).exists()
+
+
+@pytest.fixture
+def late_dag(users: None) -> Iterator[str]:
+    """A DAG with the tag of the nightly jobs in Airflow's database, whose next run is two hours late."""
+    from airflow.models.dag import DagModel, DagTag
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.utils.session import create_session
+
+    from airflow_provider_studio.plugin.airflow_db import TAG
+
+    dag_id = "studio_nightly_governance"
+    due_at = datetime.now(UTC) - timedelta(hours=2)
+    with create_session() as session:
+        session.merge(DagBundleModel(name="pages"))
+        session.flush()
+        session.add(
+            DagModel(
+                dag_id=dag_id,
+                bundle_name="pages",
+                is_stale=False,
+                is_paused=False,
+                timetable_description="At 03:00",
+                next_dagrun_create_after=due_at,
+            )
+        )
+        session.add(DagTag(name=TAG, dag_id=dag_id))
+    yield dag_id
+    with create_session() as session:
+        session.delete(session.get(DagModel, dag_id))
+
+
+def test_the_overview_shows_that_a_nightly_run_is_overdue(viewer: TestClient, late_dag: str) -> None:
+    text = viewer.get("/studio/?workspace=acme").text
+    assert late_dag in text
+    assert "Next run" in text
+    assert "(overdue by 2 hours)" in text

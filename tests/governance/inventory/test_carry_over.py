@@ -36,15 +36,15 @@ def test_a_schedule_that_ran_as_predicted_is_carried_over(governed: Governed, cr
     governed.control.clear_requests()
     read = 0
     for days in (99.4, 98.4, 93.4, 86.9, 84.4):  # daylight saving began 85 days ago
-        night = governed.night(days)
-        read += night.schedules_read
-        carried = schedule_of(night.path, report)
+        summary = governed.night(days)
+        read += summary.schedules_read
+        carried = schedule_of(summary.path, report)
         governed.storage = governed.storage.parent / f"fresh{days}"
         fresh = schedule_of(governed.night(days).path, report)
         governed.storage = governed.storage.parent / "studio"
         names = ("last_run_at", "last_succeeded_at", "next_scheduled_run", "last_run_failed", "freq", "hour")
         assert {name: carried[name] for name in names} == {name: fresh[name] for name in names}
-        (row,) = table(night.path, "reports")
+        (row,) = table(summary.path, "reports")
         assert row["last_run_by_schedule"] is True
         assert row["verified_at"] == carried["verified_at"]
     assert first.schedules_read == 1
@@ -79,9 +79,9 @@ def test_schedules_are_read_again_where_something_changed(governed: Governed, ch
     governed.control.set_clock(ago(50.4))
     CHANGES[change](governed, report)
     governed.control.clear_requests()
-    night = governed.night(50.2)
+    summary = governed.night(50.2)
     assert asked_for(governed) == {report}
-    assert {row["verified_at"] for row in table(night.path, "schedules")} == {ago(50.2).replace(tzinfo=None)}
+    assert {row["verified_at"] for row in table(summary.path, "schedules")} == {ago(50.2).replace(tzinfo=None)}
 
 
 def test_a_run_that_did_not_come_is_a_change(governed: Governed) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workspaces of shapes that nobody planned for: huge, empty, half of it out of sight."""
+"""Workspaces of unusual shapes: huge, empty, partly invisible to the token."""
 
 from __future__ import annotations
 

@@ -42,21 +42,21 @@ def note_send(sent: Sent) -> None:
         current.add_event("studio.request", attributes)
 
 
-def spending_fields(spent: Spending) -> dict[str, int | float]:
+def spending_fields(usage: Spending) -> dict[str, int | float]:
     """Return the requests used as log fields; a span carries the same under `studio.…`."""
     return {
-        "requests": spent.requests,
-        "throttle_wait_seconds": round(spent.seconds_waited, 3),
-        "rate_limited": spent.rate_limited,
+        "requests": usage.requests,
+        "throttle_wait_seconds": round(usage.seconds_waited, 3),
+        "rate_limited": usage.rate_limited,
     }
 
 
-def note_spending(spent: Spending) -> None:
+def note_spending(usage: Spending) -> None:
     """Set the requests used on the current span."""
     from opentelemetry import trace
 
     current = trace.get_current_span()
-    for name, value in spending_fields(spent).items():
+    for name, value in spending_fields(usage).items():
         current.set_attribute(f"studio.{name}", value)
 
 

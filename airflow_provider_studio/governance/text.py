@@ -4,7 +4,7 @@
 **CSV.** Names come from people, and a spreadsheet runs a cell as a formula by its first characters. The rules, for
 every CSV that the provider writes:
 
-* The file begins with a byte order mark, which tells Excel that it is UTF-8.
+* The file begins with a byte order mark, by which Excel detects UTF-8.
 * Every text is in quotes. That protects its separators only if the spreadsheet splits at commas: one that splits at
   semicolons, as in most of Europe, does not find a quote at the beginning of each cell.
 * A text is therefore split at `,`, `;`, tab and line break. Each part that a spreadsheet could compute gets a `'`

@@ -145,15 +145,15 @@ class StudioHook(BaseHook):
         if self._recorder is not None:
             self._recorder.flush()
         if client is not None:
-            spent, log = client.spending, cast("Any", self.log)  # Airflow's loggers accept fields beside the text
+            usage, log = client.spending, cast("Any", self.log)  # Airflow's loggers accept fields beside the text
             log.info(
                 "Used %d requests of the token's budget; waited %.1f s for permits; %d got a 429",
-                spent.requests,
-                spent.seconds_waited,
-                spent.rate_limited,
-                **spending_fields(spent),
+                usage.requests,
+                usage.seconds_waited,
+                usage.rate_limited,
+                **spending_fields(usage),
             )
-            note_spending(spent)
+            note_spending(usage)
 
     def _connection(self) -> Connection:
         try:

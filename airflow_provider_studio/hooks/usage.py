@@ -56,7 +56,7 @@ class RequestSource:
 
 
 @dataclass
-class Spent:
+class UsageRecord:
     """The requests that were used between two times.
 
     :param budget: the beginning of the hash that names the token's budget.
@@ -132,22 +132,22 @@ class SpendingRecorder:
     def flush(self) -> None:
         """Write the counts since the last flush; never raises."""
         with self._lock:
-            spent = self._take()
-        if spent is None:
+            record = self._take()
+        if record is None:
             return
         try:
-            self._write(spent)
+            self._write(record)
         except Exception as error:  # noqa: BLE001  an error here must not fail a task
             if not self._warned:
                 self._warned = True
                 log.warning("Requests are not recorded: %s", error)
 
-    def _take(self) -> Spent | None:
+    def _take(self) -> UsageRecord | None:
         if self._timer is not None:
             self._timer.cancel()
         if self._begun is None:
             return None
-        spent = Spent(
+        record = UsageRecord(
             self._workspace,
             self._connection,
             self._budget,
@@ -161,14 +161,14 @@ class SpendingRecorder:
         )
         self._begun, self._timer = None, None
         self._endpoints, self._rate_limited, self._seconds_waited = Counter(), 0, 0.0
-        return spent
+        return record
 
-    def _write(self, spent: Spent) -> None:
-        storage, ended = self._storage(), datetime.fromisoformat(spent.ended).astimezone(UTC)
+    def _write(self, record: UsageRecord) -> None:
+        storage, ended = self._storage(), datetime.fromisoformat(record.ended).astimezone(UTC)
         today = usage_day_folder(storage, self._workspace, ended)
         first_of_the_day = not today.exists()
         name = usage_file(ended, uuid.uuid4().hex[:8])
-        write_atomically(today / name, json.dumps(asdict(spent), separators=(",", ":")).encode())
+        write_atomically(today / name, json.dumps(asdict(record), separators=(",", ":")).encode())
         if first_of_the_day:
             remove_old(usage_folder(storage, self._workspace), ended.date() - RETENTION)
 

@@ -32,7 +32,7 @@ from airflow_provider_studio.governance.layout import (
 from airflow_provider_studio.governance.plans.audit import Audit, JournalEvent
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.storage import explained
-from airflow_provider_studio.hooks.usage import Spent
+from airflow_provider_studio.hooks.usage import UsageRecord
 from airflow_provider_studio.plugin.cache import AsyncCache, StillPreparingError, TooSlowError
 from airflow_provider_studio.plugin.materialize import (
     prepare_judged,
@@ -73,7 +73,7 @@ class Repository:
         self._snapshots: AsyncCache[list[Snapshot]] = listing(self._list_snapshots)
         self._plans: AsyncCache[list[PlanLine]] = listing(self._list_plans)
         self._events: AsyncCache[list[JournalEvent]] = listing(self._list_events)
-        self._records: AsyncCache[list[Spent]] = listing(self._list_records)
+        self._records: AsyncCache[list[UsageRecord]] = listing(self._list_records)
         preparing = functools.partial(
             AsyncCache,
             good_for_seconds=None,
@@ -106,7 +106,7 @@ class Repository:
         """Return a plan's whole journal, oldest first."""
         return self._events.get(workspace, plan_id)
 
-    def records(self, workspace: str, hours: int) -> list[Spent]:
+    def records(self, workspace: str, hours: int) -> list[UsageRecord]:
         """Return the usage records of the last hours, oldest first."""
         return self._records.get(workspace, hours)
 
@@ -150,7 +150,7 @@ class Repository:
     def _list_events(self, workspace: str, plan_id: str) -> list[JournalEvent]:
         return Audit(self.storage(), workspace).events(plan_id=plan_id)
 
-    def _list_records(self, workspace: str, hours: int) -> list[Spent]:
+    def _list_records(self, workspace: str, hours: int) -> list[UsageRecord]:
         since = datetime.now(UTC) - timedelta(hours=hours)
         return self._usage.records(self.storage(), workspace, since)
 

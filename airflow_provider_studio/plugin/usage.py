@@ -17,7 +17,7 @@ from upath import UPath
 from airflow_provider_studio.governance.file_names import is_record
 from airflow_provider_studio.governance.layout import usage_day_folder, usage_folder
 from airflow_provider_studio.governance.storage import explained
-from airflow_provider_studio.hooks.usage import Spent
+from airflow_provider_studio.hooks.usage import UsageRecord
 
 BUCKETS = 48
 """How many bars a chart has."""
@@ -37,7 +37,7 @@ class UsageLine:
     seconds_waited: float = 0.0
     last_at: str = ""
 
-    def add(self, record: Spent) -> None:
+    def add(self, record: UsageRecord) -> None:
         """Add a record."""
         self.requests += record.requests
         self.rate_limited += record.rate_limited
@@ -68,9 +68,9 @@ class UsageReader:
     """Reads the records of the last hours."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Spent] = OrderedDict()
+        self._known: OrderedDict[str, UsageRecord] = OrderedDict()
 
-    def records(self, storage: UPath, workspace: str, since: datetime) -> list[Spent]:
+    def records(self, storage: UPath, workspace: str, since: datetime) -> list[UsageRecord]:
         """Return the records that ended since a time, oldest first.
 
         :raises StorageError: the storage cannot be read.
@@ -96,7 +96,7 @@ class UsageReader:
         by_name = {path.path.lstrip("/"): path.path for path in paths}
         for name, content in contents.items():
             try:
-                record = Spent.of(json.loads(content))
+                record = UsageRecord.of(json.loads(content))
             except (ValueError, TypeError):
                 continue  # a record of another version, or an incomplete one
             self._known[by_name.get(str(name).lstrip("/"), str(name))] = record
@@ -105,13 +105,13 @@ class UsageReader:
 
 
 def budgets(
-    records: Iterable[Spent], readable_dags: set[str], *, since: datetime, until: datetime
+    records: Iterable[UsageRecord], readable_dags: set[str], *, since: datetime, until: datetime
 ) -> list[TokenBudget]:
     """Return the use of each token's budget, the most used first.
 
     :param readable_dags: DAGs whose names may be shown; the requests of other DAGs are one number.
     """
-    by_budget: dict[str, list[Spent]] = {}
+    by_budget: dict[str, list[UsageRecord]] = {}
     for record in records:
         by_budget.setdefault(record.budget, []).append(record)
     found = [_budget(key, group, readable_dags, since, until) for key, group in by_budget.items()]
@@ -119,7 +119,7 @@ def budgets(
 
 
 def _budget(
-    key: str, records: Sequence[Spent], readable_dags: set[str], since: datetime, until: datetime
+    key: str, records: Sequence[UsageRecord], readable_dags: set[str], since: datetime, until: datetime
 ) -> TokenBudget:
     budget = TokenBudget(key, records[-1].workspace)
     budget.connections = sorted({record.connection for record in records})
@@ -139,7 +139,7 @@ def _budget(
     return budget
 
 
-def _buckets(records: Iterable[Spent], since: datetime, until: datetime) -> list[tuple[datetime, int, float]]:
+def _buckets(records: Iterable[UsageRecord], since: datetime, until: datetime) -> list[tuple[datetime, int, float]]:
     width = (until - since) / BUCKETS
     requests, waits = [0.0] * BUCKETS, [0.0] * BUCKETS
     for record in records:
@@ -151,8 +151,8 @@ def _buckets(records: Iterable[Spent], since: datetime, until: datetime) -> list
 
 
 def of_task(
-    records: Iterable[Spent], dag_id: str, run_id: str | None = None, task_id: str | None = None
-) -> list[Spent]:
+    records: Iterable[UsageRecord], dag_id: str, run_id: str | None = None, task_id: str | None = None
+) -> list[UsageRecord]:
     """Return the records of a DAG, a run of it, or a task of that run."""
     return [
         record

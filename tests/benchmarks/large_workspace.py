@@ -23,7 +23,7 @@ from airflow_provider_studio.governance.snapshots.store import (
     plain_time,
 )
 from airflow_provider_studio.governance.storage import file_stamp
-from airflow_provider_studio.hooks.usage import Spent
+from airflow_provider_studio.hooks.usage import UsageRecord
 
 WORKSPACE = "large"
 _REPORT = {
@@ -104,10 +104,10 @@ def _write_usage(storage: UPath) -> None:
     for minute in range(24 * 60):
         at = now - timedelta(minutes=minute)
         task = ("inventory", "apply", "refresh")[minute % 3]
-        spent = Spent(
+        record = UsageRecord(
             WORKSPACE, "studio_default", "0123456789ab", at.isoformat(), at.isoformat(), "nightly", "r1", task
         )
-        spent.requests, spent.seconds_waited, spent.endpoints = 200, 12.0, {"GET reports": 200}
+        record.requests, record.seconds_waited, record.endpoints = 200, 12.0, {"GET reports": 200}
         folder = Path(usage_day_folder(storage, WORKSPACE, at).path)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{file_stamp(at)}.json").write_text(json.dumps(asdict(spent)))
+        (folder / f"{file_stamp(at)}.json").write_text(json.dumps(asdict(record)))

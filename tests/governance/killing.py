@@ -101,7 +101,7 @@ def put_away(folder: UPath) -> None:
 
 
 def put_back(folder: UPath) -> None:
-    """Mend it again."""
+    """Repair it."""
     here = Path(str(folder))
     here.unlink()
     here.with_suffix(".away").rename(here)

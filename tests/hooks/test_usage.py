@@ -16,7 +16,7 @@ from upath import UPath
 from airflow_provider_studio.client.transport import Sent
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.hooks.studio import StudioHook
-from airflow_provider_studio.hooks.usage import RETENTION, RequestSource, SpendingRecorder, Spent
+from airflow_provider_studio.hooks.usage import RETENTION, RequestSource, SpendingRecorder, UsageRecord
 from airflow_provider_studio.operators.plans import StudioPlanOperator
 from airflow_provider_studio.plugin.usage import SpendingReader, budgets
 from tests.connections import connection_of
@@ -163,15 +163,15 @@ def test_a_record_that_is_damaged_or_of_a_later_version_hurts_nobody(storage: UP
 
 
 def test_budgets_add_up_by_token_and_hide_dags_that_may_not_be_read() -> None:
-    def spent(budget: str, dag: str | None, requests: int, connection: str = "one") -> Spent:
+    def record(budget: str, dag: str | None, requests: int, connection: str = "one") -> UsageRecord:
         at = NOON.isoformat()
-        return Spent(
+        return UsageRecord(
             "acme", connection, budget, at, at, dag, "r", "t", requests=requests, endpoints={"GET x": requests}
         )
 
     since = NOON - timedelta(hours=1)
     made = budgets(
-        [spent("b1", "shown", 5), spent("b1", "secret", 3, "two"), spent("b1", None, 2), spent("b2", "shown", 100)],
+        [record("b1", "shown", 5), record("b1", "secret", 3, "two"), record("b1", None, 2), record("b2", "shown", 100)],
         {"shown"},
         since=since,
         until=NOON + timedelta(hours=1),

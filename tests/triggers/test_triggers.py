@@ -160,7 +160,7 @@ def test_a_cancelled_trigger_stops_polling(
     sent = clock.run(cancel())
     assert sent >= 2
     clock.run(asyncio.sleep(1.0))
-    assert studio_workspace.control.requests_spent() == sent
+    assert studio_workspace.control.requests_sent() == sent
 
 
 def test_the_event_loop_is_free_while_a_poll_is_sent(
@@ -228,8 +228,8 @@ def _events_of(
 
 async def requests_sent(control: EmulatorControl, count: int) -> None:
     """Wait until a number of further requests were sent."""
-    enough = await asyncio.to_thread(control.requests_spent) + count
-    while await asyncio.to_thread(control.requests_spent) < enough:  # noqa: ASYNC110  another process counts them
+    enough = await asyncio.to_thread(control.requests_sent) + count
+    while await asyncio.to_thread(control.requests_sent) < enough:  # noqa: ASYNC110  another process counts them
         await asyncio.sleep(0.05)
 
 

@@ -127,7 +127,7 @@ class Checkpoint:
 
     def requests_used(self) -> int:
         """Return how many requests all tries sent together; those of a killed try since its last file are unknown."""
-        recorded = sum(int(self._read(name).get("spent", 0)) for name in self._sorted())
+        recorded = sum(int(self._read(name).get("requests", 0)) for name in self._sorted())
         with self._lock:
             return recorded + self._requests_sent() - self._recorded
 
@@ -150,7 +150,7 @@ class Checkpoint:
         with self._lock:
             sent = self._requests_sent()
             new, self._recorded = sent - self._recorded, sent
-        text = json.dumps({**content, "spent": new}, default=_iso_time, ensure_ascii=False)
+        text = json.dumps({**content, "requests": new}, default=_iso_time, ensure_ascii=False)
         write_atomically(self.folder / name, text.encode())
         with self._lock:
             self._names.add(name)

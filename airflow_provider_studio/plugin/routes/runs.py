@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from airflow_provider_studio.governance.plans.audit import ActionState
-from airflow_provider_studio.hooks.usage import Spent
+from airflow_provider_studio.hooks.usage import UsageRecord
 from airflow_provider_studio.plugin.access import MAY_READ_RUNS, MAY_READ_TASKS
 from airflow_provider_studio.plugin.airflow_db import plans_made_by
 from airflow_provider_studio.plugin.dependencies import RepositoryDep
@@ -81,7 +81,7 @@ def _plans_of(plans: Sequence[PlanLine], dag_id: str, run_id: str | None) -> lis
     return [plan for plan in plans if plan.header.plan_id in made or _is_changed_by(plan, dag_id, run_id)]
 
 
-def _sum(records: Sequence[Spent]) -> dict[str, Any]:
+def _sum(records: Sequence[UsageRecord]) -> dict[str, Any]:
     return {
         "requests": sum(record.requests for record in records),
         "rate_limited": sum(record.rate_limited for record in records),
@@ -92,8 +92,8 @@ def _sum(records: Sequence[Spent]) -> dict[str, Any]:
     }
 
 
-def _grouped(records: Sequence[Spent], key: Any) -> list[tuple[Any, dict[str, Any]]]:
-    groups: dict[Any, list[Spent]] = {}
+def _grouped(records: Sequence[UsageRecord], key: Any) -> list[tuple[Any, dict[str, Any]]]:
+    groups: dict[Any, list[UsageRecord]] = {}
     for record in records:
         groups.setdefault(key(record), []).append(record)
     return [(name, _sum(group)) for name, group in groups.items()]

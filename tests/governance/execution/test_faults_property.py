@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """For any sequence of faults and retries: the workspace ends as the plan says, and an undo brings all of it back.
 
-`--hypothesis-show-statistics` tells how many were tried. The same emulator serves every example; its world is restored.
+`--hypothesis-show-statistics` shows how many were tried. The same emulator serves every example; its world is restored.
 """
 
 from __future__ import annotations

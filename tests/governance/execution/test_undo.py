@@ -28,7 +28,7 @@ def before(governed: Governed) -> dict[str, Any]:
 
 
 def fill(governed: Governed) -> None:
-    """Make three dead Reports, one of them with two schedules, and the nights that tell so."""
+    """Make three dead Reports, one of them with two schedules, and the snapshots that prove it."""
     governed.report("Dead 1", schedules=2)
     governed.report("Dead 2")
     governed.report("Dead 3")

@@ -89,7 +89,7 @@ def test_the_discovery_api_reports_what_the_crawl_does_and_dates_views(workspace
     assert {row["archived"] for row in rows} == {None}
     datasets = {row["token"] for row in table(crawled.path, "reports") if row["type"] == "DatasetReport"}
     assert read.schedules == crawled.schedules - sum(
-        row["token"] in datasets for row in table(crawled.path, "schedules")
+        row["report"] in datasets for row in table(crawled.path, "schedules")
     )
     paths = [request["path"] for request in workspace.control.requests_summary()["requests"]]
     assert len([path for path in paths if path.startswith("/batch/")]) == 4  # the signature token's minting, 3 batches

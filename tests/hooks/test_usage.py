@@ -18,7 +18,7 @@ from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.hooks.usage import RETENTION, RequestSource, SpendingRecorder, UsageRecord
 from airflow_provider_studio.operators.plans import StudioPlanOperator
-from airflow_provider_studio.plugin.usage import SpendingReader, budgets
+from airflow_provider_studio.plugin.usage import UsageReader, budgets
 from tests.connections import connection_of
 
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -143,7 +143,7 @@ def test_the_reader_finds_the_last_hours_and_reads_a_record_once(storage: UPath)
         recorder = recorder_of(storage, Later(), now - timedelta(hours=hours))
         recorder.note(Sent("GET", "reports", 200, 1.0))
         recorder.flush()
-    reader = SpendingReader()
+    reader = UsageReader()
     since = now - timedelta(hours=24)
     assert len(reader.records(storage, "acme", since)) == 2
     for path in storage.glob("usage/workspace=acme/*/*.json"):
@@ -159,7 +159,7 @@ def test_a_record_that_is_damaged_or_of_a_later_version_hurts_nobody(storage: UP
     later_version = {**json.loads(path.read_text()), "a_new_key": 1}
     (path.parent / "b.json").write_text(json.dumps(later_version))
     (path.parent / "c.json").write_text('{"half": ')
-    assert len(SpendingReader().records(storage, "acme", datetime.now(UTC) - timedelta(hours=1))) == 2
+    assert len(UsageReader().records(storage, "acme", datetime.now(UTC) - timedelta(hours=1))) == 2
 
 
 def test_budgets_add_up_by_token_and_hide_dags_that_may_not_be_read() -> None:

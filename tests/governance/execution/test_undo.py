@@ -129,7 +129,7 @@ def test_people_whom_the_api_cannot_subscribe_are_counted(governed: Governed) ->
     assert intent.backup is not None
     subscribers = intent.backup["subscriptions"][0]["subscribers"]
     assert subscribers["email_subscription_memberships"] == [{"email": "ada@example.com"}], (
-        "for whoever adds them again"
+        "for the person who adds them again"
     )
 
 

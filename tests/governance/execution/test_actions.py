@@ -498,11 +498,11 @@ def test_a_response_that_does_not_say_whether_it_is_archived_is_checked_in_studi
 
 
 def test_a_report_that_is_gone_is_journaled_so_for_each_of_its_actions(governed: Governed, plan: Plan) -> None:
-    action = deletion(plan)
-    governed.control.remove_report(action.report)
+    report = deletion(plan).report
+    governed.control.remove_report(report)
     assert governed.apply(plan).skipped == {"gone": 3}
     for action in plan.actions:
-        if action.report == action.report:
+        if action.report == report:
             (skipped,) = events_of(governed, action, Event.SKIPPED)
             assert (skipped.reason, skipped.http_status) == ("gone", 404)
 

@@ -163,7 +163,7 @@ def test_what_comes_back_otherwise_than_it_was_is_told_field_by_field(governed: 
         "cron.hour was 6 and is 5; timeout was 86100 and is 60; a subscription with csv_attach" in summary.failures[0]
     )
     (again,) = governed.undo(plan, only=[action.action_id]).failures
-    assert "came back as feedfacecafe, not as it was, and that is gone since" in again
+    assert "was restored as feedfacecafe with differences, and feedfacecafe is gone now" in again
 
 
 def test_an_unarchived_report_is_archived_again_by_its_undo(governed: Governed) -> None:

@@ -179,6 +179,6 @@ def test_budgets_add_up_by_token_and_hide_dags_that_may_not_be_read() -> None:
     assert [one.total.requests for one in made] == [100, 10], "the busiest token first"
     shared = made[1]
     assert shared.connections == ["one", "two"], "two connections of one token share its budget"
-    assert {line.spender: line.requests for line in shared.lines} == {("shown", "t"): 5, None: 2}
+    assert {line.source: line.requests for line in shared.lines} == {("shown", "t"): 5, None: 2}
     assert shared.hidden_requests == 3
     assert sum(count for _at, count, _waited in shared.buckets) == 10

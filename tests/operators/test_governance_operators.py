@@ -66,7 +66,7 @@ def test_named_reports_are_archived_and_taken_back_through_the_journal(
     assert ran.state == "success"
     archived = ran.xcom("archive")
     assert (archived["archived"], archived["schedules_deleted"]) == (1, 1)
-    assert archived["left_alone"] == {"0123456789ab": "there is no such Report, or the token may not see it"}
+    assert archived["left_alone"] == {"0123456789ab": "there is no such Report, or the token cannot see it"}
     after = emulator.control.state()
     assert not after["reports"][dead]["archived"]
     assert len(after["schedules"]) == len(before["schedules"])

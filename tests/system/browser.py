@@ -100,7 +100,7 @@ def save_screenshot(page: Page, name: str) -> None:
     for colours in (256, 128, 64):
         content = io.BytesIO()
         image.quantize(colours, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
-        if content.tell()  # codespell:ignore tell < _MAX_BYTES:
+        if content.tell() < _MAX_BYTES:  # codespell:ignore tell
             break
     folder = Path(SCREENSHOTS)
     folder.mkdir(parents=True, exist_ok=True)

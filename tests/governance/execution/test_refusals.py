@@ -186,7 +186,7 @@ def test_the_next_plan_leaves_a_refused_report_alone_and_says_why(governed: Gove
     assert set(spared(plan)) == set(first.reports[:5])
     for detail in spared(plan).values():
         assert detail.startswith("refused on 2026-06-01 with 403: PATCH /api/acme/reports/")
-        assert "planned again from 2026-06-08 on" in detail
+        assert "planned again from 2026-06-08" in detail
     shown = plan.to_markdown()
     assert "**Refused by Studio** before, and not in this plan: 5 Reports." in shown
     assert all(f"({report}): refused on 2026-06-01 with 403" in shown for report in first.reports[:5])

@@ -51,7 +51,7 @@ class _StudioSharedInventoryOperator(StudioInventoryBase):
         if source != "rest":
             raise StudioConfigurationError(
                 f"source is {source!r}; an inventory in parts crawls the REST API. "
-                "Discovery needs so few requests that StudioInventoryOperator is enough."
+                "Discovery needs few requests, so that StudioInventoryOperator is enough."
             )
 
     def shared(self, context: Context) -> Inventory:

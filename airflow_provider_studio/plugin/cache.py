@@ -42,7 +42,7 @@ class AsyncCache(Generic[Value]):
     """Values by key, each valid for some time.
 
     :param load: returns the value of a key.
-    :param good_for_seconds: how long a value is used before it is loaded again; None is for ever.
+    :param good_for_seconds: how long a value is used before it is loaded again; None means forever.
     :param still_good: whether a value may be used at all; one that may not is loaded again.
     :param patience_seconds: how long a request waits for a first value.
     :param too_slow: returns the error to raise after that.

@@ -55,9 +55,17 @@ class Repository:
     :param storage: returns the storage root.
     :param cache: a folder on this machine's disk for the small tables.
     :param patience_seconds: how long a request waits for storage.
+    :param preparation_seconds: how long a request waits for tables that are being prepared.
     """
 
-    def __init__(self, storage: Callable[[], UPath], cache: Path, *, patience_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        storage: Callable[[], UPath],
+        cache: Path,
+        *,
+        patience_seconds: float = 5.0,
+        preparation_seconds: float = 2.0,
+    ) -> None:
         self._root = storage
         self.cache = cache
         self._usage = UsageReader()
@@ -78,7 +86,7 @@ class Repository:
             AsyncCache,
             good_for_seconds=None,
             still_good=Path.exists,  # anyone may delete the folder at any time
-            patience_seconds=2.0,
+            patience_seconds=preparation_seconds,
             too_slow=self._still_preparing,
             threads=1,
         )

@@ -65,9 +65,9 @@ def client_at(waits: list[float]) -> Callable[..., StudioClient]:
         (TlsConnection.send_plain_text, "the TLS connection broke before the response, after the request was sent"),
         (TlsConnection.close_without_notify, "the connection broke before the response"),
         (TlsConnection.reset, "the connection broke before the response"),
-        (lambda connection: connection.answer(b"{", promised=100) or connection.send_alert(), "cut short"),
+        (lambda connection: connection.respond(b"{", announced=100) or connection.send_alert(), "cut short"),
         (
-            lambda connection: connection.answer(b"{", promised=100) or connection.reset(),
+            lambda connection: connection.respond(b"{", announced=100) or connection.reset(),
             "cut short|broke before the response",  # a reset may overtake what was sent before it
         ),
     ],

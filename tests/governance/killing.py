@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real processes that carry a plan out, or take it back, and are killed with SIGKILL at a boundary of their journal.
+"""Real processes that apply or undo a plan and are killed with SIGKILL at a boundary of their journal.
 
 A boundary lies before, within and after each event that is written, and before and after each request that changes
 Studio. They are numbered in the order in which one process passes them.

@@ -51,7 +51,7 @@ def app(users: None, season: UPath, tmp_path: Path) -> FastAPI:
     from airflow_provider_studio.plugin.repository import Repository, repository
 
     pages = create_app()
-    stored = Repository(lambda: season, tmp_path / "page-cache", patience_seconds=30)
+    stored = Repository(lambda: season, tmp_path / "page-cache", patience_seconds=60, preparation_seconds=60)
     pages.dependency_overrides[repository] = lambda: stored
     pages.dependency_overrides[access._readable_dags] = lambda: {"studio_nightly_governance"}
     root = FastAPI()

@@ -43,7 +43,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def browser(app: FastAPI, storage: UPath, cache: Path) -> TestClient:
-    pages = Repository(lambda: storage, cache, patience_seconds=30)
+    pages = Repository(lambda: storage, cache, patience_seconds=60, preparation_seconds=60)
     app.state.pages.dependency_overrides[repository] = lambda: pages
     return TestClient(app, headers=bearer("viewer"))
 

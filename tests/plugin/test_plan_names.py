@@ -37,7 +37,9 @@ def pages(users: None, governed: Governed, tmp_path: Path) -> Iterator[TestClien
     from airflow_provider_studio.plugin.app import create_app
     from airflow_provider_studio.plugin.repository import Repository, repository
 
-    pages_of_workspace = Repository(lambda: governed.storage, tmp_path / "page-cache", patience_seconds=30)
+    pages_of_workspace = Repository(
+        lambda: governed.storage, tmp_path / "page-cache", patience_seconds=60, preparation_seconds=60
+    )
     app = create_app()
     app.dependency_overrides[repository] = lambda: pages_of_workspace
     app.dependency_overrides[access._readable_dags] = lambda: {"nightly"}

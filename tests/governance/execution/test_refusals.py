@@ -328,7 +328,7 @@ def test_a_refused_schedule_of_a_living_report_is_left_alone_too(governed: Gover
     assert [(item.report, item.reason) for item in second.spared] == [(report, SpareReason.REFUSED)] * 2
 
 
-# Taking back, and what a person names.
+# Undo, and actions on Reports that a person names.
 
 
 def test_refusals_stop_no_other_action_of_an_undo(governed: Governed) -> None:

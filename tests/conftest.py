@@ -48,7 +48,7 @@ TOGETHER = {
 """Groups of tests that run sequentially in one process."""
 
 # A recorder that outlives its test would write into the storage of the test that runs a minute later.
-usage.EVERY_SECONDS = 24 * 3600.0
+usage.INTERVAL_SECONDS = 24 * 3600.0
 
 # Each run has the same examples, so that tests are deterministic; `--hypothesis-profile=full` has more of them.
 with contextlib.suppress(ImportError):  # not installed in `make matrix`

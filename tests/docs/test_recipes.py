@@ -97,7 +97,7 @@ class DeletionsOfS3(S3Server):
 
     deleted: ClassVar[list[str]] = []
 
-    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def _respond(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = unquote(environ["PATH_INFO"]).lstrip("/")
         if environ["REQUEST_METHOD"] == "DELETE":
             self.deleted.append(f"arn:aws:s3:::{path}")
@@ -106,7 +106,7 @@ class DeletionsOfS3(S3Server):
             environ["wsgi.input"] = io.BytesIO(body)
             keys = re.findall(r"<Key>(.*?)</Key>", body.decode())
             self.deleted += [f"arn:aws:s3:::{BUCKET}/{unescape(key)}" for key in keys]
-        return super()._answer(environ, start_response)
+        return super()._respond(environ, start_response)
 
 
 @needs_s3

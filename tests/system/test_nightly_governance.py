@@ -98,7 +98,7 @@ def test_an_approved_plan_is_carried_out_to_the_letter_and_taken_back(live: Live
     assert all(
         action.last and action.last.actor["approver"] == "admin" and action.last.http_status for action in actions
     )
-    approval = audit.plan_fate(applied["plan_id"]).approval
+    approval = audit.plan_status(applied["plan_id"]).approval
     assert approval is not None
     assert (approval.event, approval.actor["task"], approval.actor["approver"]) == (Event.APPROVED, "approve", "admin")
     for task in ("inventory", "plan", "apply"):

@@ -34,10 +34,10 @@ $(VENV)/.installed: $(LOCK) pyproject.toml
 demo: setup ## Run a governed night: emulator, real Airflow, nightly DAG (ARGS=--once exits afterwards, ARGS=--approve waits for you)
 	@exec $(BIN)/python -m tests.demo $(ARGS)
 
-test: lint types ## Lint, types, and all tests except the slowest, some in a real Airflow (6 to 8 minutes)
+test: lint types ## Lint, types, and all tests except the slowest, some in a real Airflow (about 7 minutes)
 	$(PYTEST) -m "not slow" $(SPREAD) $(ARGS)
 
-test-all: lint types ## Everything in `make test`, the slowest tests, every example of a property, coverage (10 minutes)
+test-all: lint types ## Everything in `make test`, the slowest tests, every example of a property, coverage (12 minutes)
 	$(PYTEST) $(SPREAD) --hypothesis-profile=full --cov --cov-report=term $(ARGS)
 
 lint: setup ## Check style, formatting, spelling, imports between modules, declared dependencies, workflows

@@ -54,7 +54,7 @@ def test_the_first_error_ends_the_rest_after_those_on_their_way_are_finished() -
         run_concurrently(work, range(50), 2)
     assert finished == [1]
     assert len(begun) < 10
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("studio")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("studio_")]
 
 
 def test_an_error_of_one_at_a_time_ends_the_rest() -> None:

@@ -10,8 +10,10 @@ import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from airflow_provider_studio.client.auth import is_loopback
+from airflow_provider_studio.emulator.contrary import ContraryService, contrary_service
 from airflow_provider_studio.emulator.limits import MODELS
 from airflow_provider_studio.emulator.server import listen, make_server
 from airflow_provider_studio.emulator.state import ACCOUNTS, SECRET, EmulatorState
@@ -47,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     workspace.add_argument("--reports", type=int, default=2000, help="how many Reports (default 2000)")
     workspace.add_argument("--seed", type=int, default=7, help="the same seed gives the same workspace (default 7)")
     workspace.add_argument("--restore", type=Path, metavar="FILE", help="a saved workspace to start with")
+    workspace.add_argument(
+        "--contrary", type=int, metavar="SEED", help="choose at random what is not certain about the real service"
+    )
     time = parser.add_argument_group("its time")
     time.add_argument(
         "--now", type=datetime.fromisoformat, metavar="TIME", help="the initial time, ISO 8601 with a zone"
@@ -57,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     limit.add_argument("--limit", type=int, default=40, help="requests per interval for each token (default 40)")
     limit.add_argument("--interval", type=float, default=10.0, metavar="SECONDS", help="(default 10)")
     limit.add_argument(
-        "--limit-model", choices=MODELS, default="sliding", help="how requests are counted (default sliding)"
+        "--limit-model", choices=MODELS, help="how requests are counted (default sliding, or what --contrary chooses)"
     )
     limit.add_argument("--retry-after", action="store_true", help="send Retry-After with a 429")
     address = parser.add_argument_group("its address")
@@ -69,25 +74,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _state(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> EmulatorState:
+def _state(
+    parser: argparse.ArgumentParser, arguments: argparse.Namespace, contrary: ContraryService | None
+) -> EmulatorState:
     if not is_loopback(arguments.host) and not arguments.allow_remote:
         parser.error(f"--host {arguments.host} can be reached from other machines; add --allow-remote to allow that")
     if arguments.now is not None and arguments.now.tzinfo is None:
         parser.error(f"--now {arguments.now.isoformat()} has no time zone; add one, such as Z")
-    if arguments.ca_file is not None and not arguments.tls:
+    if arguments.ca_file is not None and not arguments.tls and contrary is None:
         parser.error("--ca-file needs --tls")
     if arguments.reports < 0:
         parser.error(f"--reports {arguments.reports} is negative")
     try:
         state = EmulatorState(
-            arguments.workspace, arguments.reports, arguments.seed, arguments.now, speed=arguments.speed
+            arguments.workspace,
+            arguments.reports,
+            arguments.seed,
+            arguments.now,
+            speed=arguments.speed,
+            quirks=contrary.quirks if contrary else None,
         )
         state.limits.configure(
             enabled=not arguments.no_rate_limit,
             limit=arguments.limit,
             interval_seconds=arguments.interval,
-            model=arguments.limit_model,
-            retry_after=arguments.retry_after,
+            **_limit(arguments, contrary),
         )
         if arguments.restore is not None:
             state.restore(arguments.restore.read_bytes())
@@ -98,12 +109,24 @@ def _state(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Em
     return state
 
 
+def _limit(arguments: argparse.Namespace, contrary: ContraryService | None) -> dict[str, Any]:
+    """Return the settings of the limit that `--contrary` chooses, unless an option does."""
+    settings = dict(contrary.limit) if contrary else {}
+    if arguments.limit_model is not None:
+        settings["model"] = arguments.limit_model
+    if arguments.retry_after:
+        settings["retry_after"] = True
+    return settings
+
+
 def main() -> int:
     """Serve until Ctrl-C."""
     parser = _parser()
     arguments = parser.parse_args()
     gc.disable()
-    state = _state(parser, arguments)
+    contrary = None if arguments.contrary is None else contrary_service(arguments.contrary)
+    tls = arguments.tls or (contrary is not None and contrary.tls)
+    state = _state(parser, arguments, contrary)
     gc.freeze()  # seeded objects live as long as the process; the collector does not have to scan them
     gc.enable()
     try:
@@ -112,7 +135,7 @@ def main() -> int:
         print(f"Port {arguments.port} of {arguments.host} cannot be used: {error}. Try --port 0.", file=sys.stderr)
         return 1
     host, port = bound.getsockname()[:2]
-    authority = ThrowAwayAuthority(arguments.ca_file) if arguments.tls else None
+    authority = ThrowAwayAuthority(arguments.ca_file) if tls else None
     url, name = f"{'https' if authority else 'http'}://{host}:{port}", state.workspace.name
     connection = {
         "conn_type": "studio",
@@ -125,6 +148,8 @@ def main() -> int:
     print(f"export AIRFLOW_CONN_STUDIO_DEFAULT={shlex.quote(json.dumps(connection))}", flush=True)
     if authority is not None:
         print(f"export REQUESTS_CA_BUNDLE={shlex.quote(str(authority.ca_file))}", flush=True)
+    if contrary is not None:
+        print(contrary.describe(), flush=True)
     make_server(state, authority).run(sockets=[bound])
     return 0
 

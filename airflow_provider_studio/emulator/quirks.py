@@ -1,86 +1,209 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the emulated service behaves where sources disagree, the behaviour is unknown, or workspaces differ.
 
-Code that relies on one behaviour can be tested with the others.
+Code that relies on one behaviour can be tested with the others. docs/emulator-quirks.md lists them:
+`python -m tests.contrary.page` writes it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from random import Random
+from typing import Any, Literal, get_args
+
+from airflow_provider_studio.emulator.quirk_settings import Setting, quirk, quirks_of
 
 PERSONAL_TOKENS_END = datetime(2025, 2, 28, tzinfo=UTC)
 _COUNTERS = ("query_count", "max_query_count", "chart_count", "runs_count", "schedules_count", "view_count")
+_OPTIONAL_KEYS = (*_COUNTERS, "description", "edited_at", "last_run_at", "space_token", "type", "_links", "_forms")
+"""Keys that a contrary service may omit from Reports: each is of use to the provider, and none is required."""
 Frequency = Literal["every_15_minutes", "every_30_minutes", "hourly", "daily", "weekly", "monthly"]
 
 
+def _some_keys(random: Random) -> list[str]:
+    return sorted(random.sample(_OPTIONAL_KEYS, random.choice([0, 0, 1, 2, 3])))
+
+
 @dataclass
-class Quirks:
-    """Behaviours of the service that are not certain.
+class BodyQuirks:
+    """What responses look like."""
 
-    :param ids_as_text: whether numeric ids are decimal strings (new) or JSON numbers (old).
-    :param counters_as_text: whether a Report's counters are decimal strings (described) or JSON numbers (seen).
-    :param missing_keys: keys that Reports and datasets lack; no key is guaranteed.
-    :param alien_key: whether every Report has an unknown key, as a new release of the service might add.
-    :param statuses: whether creations, changes and deletions respond 201, 202 and 204 (`seen`) or 200 (`documented`).
-    :param results_as_zip: whether `content.csv` is a zip archive.
-    :param unfiltered_collections: what a listing of Collections without a filter contains: those that the caller
-        belongs to (none, for a Workspace token), or all except other people's personal ones (`but_others`, documented).
-    :param listing_filters: whether listings of Reports use `filter`, `order` and `order_by`.
-    :param listing_order: their default order; new Reports shift the pages of `newest_first`.
-    :param archived_schedules: whether a schedule continues to fire when its Report is archived.
-    :param archived_schedules_count: whether an archived Report still counts its schedules.
-    :param second_archive: the status of the response to archiving an archived Report.
-    :param schedule_body: whether a schedule is written inside `report_schedule`, as seen, or `flat`, as documented.
-    :param schedule_forms: whether a schedule has `_forms` (seen), or its machine values only in the row (new).
-    :param schedule_params: whether `params` in a schedule's form is `bare` (seen) or `wrapped` in a field.
-    :param schedule_unset_days: whether an unset day of the week or month has no `value` in the form (seen), or null.
-    :param schedule_minutes: whether the minute is stored as sent, or rounded down to a quarter of an hour.
-    :param schedule_time_zones: whether a time zone is stored under the name that was sent, or under the `first` name
-        of the same zone.
-    :param subscription_token: whether a subscription has a `token`, which was neither described nor seen.
-    :param subscription_self_link: whether a subscription has a link to itself, the only place with its token.
-    :param subscription_joins: which schedule of its Report a new subscription belongs to: the `newest` or `oldest` by
-        creation time, the `first` in the list, or the one `named` in `report_schedule_token`.
-    :param subscription_options: whether a subscription's options are stored as sent, or without PDFs, as in a
-        workspace that does not allow them.
-    :param subscriber_lists: the response to a subscription's links: its subscribers (`shown`), 400 as for endpoints
-        that do not support API keys, 403 or 404.
-    :param fastest_schedule: an admin's policy: a schedule that fires more often cannot be created or changed.
-    :param last_run_link: what a Report links as its last run: the newest, nothing, a URI template, a deleted run
-        (`purged`), or the run before the newest (`stale`).
-    :param plan: the workspace's plan: `business` has no Discovery API, `free` no API at all.
-    :param personal_tokens: whether personal tokens are accepted, or are refused since the end of February 2025.
-    """
+    ids_as_text: bool = quirk(
+        "the type of numeric ids",
+        Setting(False, "JSON numbers, as until 2024", "F"),
+        Setting(True, "decimal strings, as recently", "C"),
+    )
+    counters_as_text: bool = quirk(
+        "the type of a Report's counters",
+        Setting(False, "JSON numbers", "F"),
+        Setting(True, "decimal strings", "D"),
+    )
+    missing_keys: list[str] = quirk(
+        "which keys Reports and datasets lack, since none is guaranteed",
+        Setting([], "none", "F"),
+        Setting(["view_count", "last_run_at"], "the signs of use", "C"),
+        Setting(["schedules_count", "_links", "_forms"], "those that lead to other resources", "G"),
+        Setting(["type", "space_token", "edited_at"], "those that describe it", "G"),
+        draw=_some_keys,
+    )
+    alien_key: bool = quirk(
+        "whether a Report has an unknown key",
+        Setting(False, "no", "F"),
+        Setting(True, "yes, as after a new release", "G"),
+    )
+    statuses: Literal["seen", "documented"] = quirk(
+        "the statuses of successful creations, changes and deletions",
+        Setting("seen", "201, 202 and 204", "C"),
+        Setting("documented", "200", "D"),
+    )
+    results_as_zip: bool = quirk(
+        "the content of `content.csv`",
+        Setting(False, "CSV", "D"),
+        Setting(True, "a zip archive", "C"),
+    )
 
-    ids_as_text: bool = False
-    counters_as_text: bool = False
-    missing_keys: list[str] = field(default_factory=list)
-    alien_key: bool = False
-    statuses: Literal["seen", "documented"] = "seen"
-    results_as_zip: bool = False
-    unfiltered_collections: Literal["own", "but_others"] = "own"
-    listing_filters: Literal["ignored", "documented"] = "ignored"
-    listing_order: Literal["oldest_first", "newest_first"] = "oldest_first"
-    archived_schedules: Literal["keep", "stop"] = "keep"
-    archived_schedules_count: Literal["kept", "zero"] = "kept"
-    second_archive: Literal[200, 400] = 200
-    schedule_body: Literal["wrapped", "flat"] = "wrapped"
-    schedule_forms: Literal["present", "absent"] = "present"
-    schedule_params: Literal["bare", "wrapped"] = "bare"
-    schedule_unset_days: Literal["without_value", "null"] = "without_value"
-    schedule_minutes: Literal["exact", "rounded"] = "exact"
-    schedule_time_zones: Literal["as_sent", "first"] = "as_sent"
-    subscription_token: bool = False
-    subscription_self_link: bool = True
-    subscription_joins: Literal["newest", "oldest", "first", "named"] = "newest"
-    subscription_options: Literal["as_sent", "without_pdf"] = "as_sent"
-    subscriber_lists: Literal["shown", "bad_request", "forbidden", "not_found"] = "shown"
-    fastest_schedule: Frequency | None = None
-    last_run_link: Literal["newest", "absent", "templated", "purged", "stale"] = "newest"
-    plan: Literal["enterprise", "business", "free"] = "enterprise"
-    personal_tokens: Literal["accepted", "ended"] = "accepted"
+
+@dataclass
+class ListingQuirks:
+    """Which rows a listing has, and in which order."""
+
+    unfiltered_collections: Literal["own", "but_others"] = quirk(
+        "what a listing of Collections without a filter contains",
+        Setting("own", "those that the caller belongs to: none for a Workspace token", "C"),
+        Setting("but_others", "all except other people's personal ones", "D"),
+    )
+    listing_filters: Literal["ignored", "documented"] = quirk(
+        "what `filter`, `order` and `order_by` do in listings of Reports",
+        Setting("ignored", "nothing", "C"),
+        Setting("documented", "they filter and sort", "D"),
+    )
+    listing_order: Literal["oldest_first", "newest_first"] = quirk(
+        "the order of listed Reports",
+        Setting("oldest_first", "by creation", "G"),
+        Setting("newest_first", "reversed: a new Report shifts the pages of a crawl", "G"),
+    )
+
+
+@dataclass
+class ReportQuirks:
+    """Archived Reports and Report runs."""
+
+    archived_schedules: Literal["keep", "stop"] = quirk(
+        "what schedules do when their Report is archived",
+        Setting("keep", "they continue to fire", "G"),
+        Setting("stop", "they stop until it is unarchived", "G"),
+    )
+    archived_schedules_count: Literal["kept", "zero"] = quirk(
+        "the `schedules_count` of an archived Report",
+        Setting("kept", "that of its schedules", "G"),
+        Setting("zero", "0", "G"),
+    )
+    second_archive: Literal[200, 400] = quirk(
+        "the status of the response to archiving an archived Report",
+        Setting(200, "200", "G"),
+        Setting(400, "400", "G"),
+    )
+    last_run_link: Literal["newest", "absent", "templated", "purged", "stale"] = quirk(
+        "what a Report links as its last run",
+        Setting("newest", "its newest run", "F"),
+        Setting("absent", "nothing", "G"),
+        Setting("templated", "a URI template", "G"),
+        Setting("purged", "a run that is gone", "G"),
+        Setting("stale", "the run before the newest", "G"),
+    )
+
+
+@dataclass
+class ScheduleQuirks:
+    """Schedules and subscriptions."""
+
+    schedule_body: Literal["wrapped", "flat"] = quirk(
+        "how the body that creates or changes a schedule is built",
+        Setting("wrapped", "inside `report_schedule`", "C"),
+        Setting("flat", "without a wrapper", "D"),
+    )
+    schedule_forms: Literal["present", "absent"] = quirk(
+        "whether a schedule has `_forms`",
+        Setting("present", "yes", "C"),
+        Setting("absent", "no: its machine values are only in its row", "C"),
+    )
+    schedule_params: Literal["bare", "wrapped"] = quirk(
+        "how a schedule's form holds its parameters",
+        Setting("bare", "as an object", "C"),
+        Setting("wrapped", "as the value of a field", "G"),
+    )
+    schedule_unset_days: Literal["without_value", "null"] = quirk(
+        "how a schedule's form holds a day that is not set",
+        Setting("without_value", "as a field without a value", "C"),
+        Setting("null", "as a field whose value is null", "G"),
+    )
+    schedule_minutes: Literal["exact", "rounded"] = quirk(
+        "how the minute of a schedule is stored",
+        Setting("exact", "as sent", "G"),
+        Setting("rounded", "rounded down to a quarter of an hour", "G"),
+    )
+    schedule_time_zones: Literal["as_sent", "first"] = quirk(
+        "under which name the time zone of a schedule is stored",
+        Setting("as_sent", "that which was sent", "G"),
+        Setting("first", "the first of the names that stand for the same zone", "G"),
+    )
+    fastest_schedule: Frequency | None = quirk(
+        "the admins' policy: a schedule that fires more often cannot be created or changed, old ones still run",
+        Setting(None, "any frequency is allowed", "D"),
+        *(Setting(frequency, f"at most {frequency}", "D") for frequency in get_args(Frequency)),
+    )
+    subscription_token: bool = quirk(
+        "whether a subscription has a `token`",
+        Setting(False, "no", "D"),
+        Setting(True, "yes", "G"),
+    )
+    subscription_self_link: bool = quirk(
+        "whether a subscription has a link to itself, which identifies it",
+        Setting(True, "yes", "D"),
+        Setting(False, "no", "G"),
+    )
+    subscription_joins: Literal["newest", "oldest", "first", "named"] = quirk(
+        "which schedule of its Report a new subscription joins",
+        Setting("newest", "the newest", "G"),
+        Setting("oldest", "the oldest", "G"),
+        Setting("first", "the first in the list", "G"),
+        Setting("named", "the one that `report_schedule_token` in the request names", "G"),
+    )
+    subscription_options: Literal["as_sent", "without_pdf"] = quirk(
+        "how a subscription's options are stored",
+        Setting("as_sent", "as sent", "D"),
+        Setting("without_pdf", "without PDFs, as in a workspace that does not allow them", "G"),
+    )
+    subscriber_lists: Literal["shown", "bad_request", "forbidden", "not_found"] = quirk(
+        "the response to a subscription's links to its subscribers",
+        Setting("shown", "the subscribers", "D"),
+        Setting("bad_request", "400, as from endpoints that do not support API keys", "G"),
+        Setting("forbidden", "403", "G"),
+        Setting("not_found", "404", "G"),
+    )
+
+
+@dataclass
+class AccessQuirks:
+    """What the workspace's plan and tokens permit."""
+
+    plan: Literal["enterprise", "business", "free"] = quirk(
+        "the workspace's plan",
+        Setting("enterprise", "everything", "D"),
+        Setting("business", "no Discovery API: 403", "D"),
+        Setting("free", "no API: 403", "D", is_usable=False),
+    )
+    personal_tokens: Literal["accepted", "ended"] = quirk(
+        "whether personal tokens are accepted",
+        Setting("accepted", "yes", "F"),
+        Setting("ended", "not since 28 February 2025 of the workspace's time", "S", is_usable=False),
+    )
+
+
+@dataclass
+class Quirks(BodyQuirks, ListingQuirks, ReportQuirks, ScheduleQuirks, AccessQuirks):
+    """All behaviours of the service that are not certain."""
 
     def apply(self, body: dict[str, Any]) -> dict[str, Any]:
         """Change a Report's or dataset's body as the quirks require, and return it."""
@@ -91,3 +214,7 @@ class Quirks:
         for name in self.missing_keys:
             body.pop(name, None)
         return body
+
+
+QUIRKS = {quirk.name: quirk for quirk in quirks_of(Quirks)}
+"""Each quirk by its name, with what is known about it."""

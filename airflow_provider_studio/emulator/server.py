@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from airflow_provider_studio.emulator import control
+from airflow_provider_studio.emulator.contrary import contrary_service
 from airflow_provider_studio.emulator.control_client import EmulatorControl
 from airflow_provider_studio.emulator.middleware import ApiMiddleware
 from airflow_provider_studio.emulator.routes import Api
@@ -123,6 +124,8 @@ class StudioEmulator:
     :param now: its initial time; the real time by default.
     :param speed: emulated seconds per real second; 0 stops its clock, which `control` can still set.
     :param tls: whether it serves HTTPS, with a certificate of a new authority.
+    :param contrary: a seed that chooses a setting of everything that is not certain about the service, TLS included;
+        `contrary_service` is what it chose.
     """
 
     def __init__(
@@ -136,10 +139,13 @@ class StudioEmulator:
         now: datetime | None = None,
         speed: float = 1.0,
         tls: bool = False,
+        contrary: int | None = None,
     ) -> None:
         self.workspace = workspace
-        self._state = EmulatorState(workspace, reports, seed, now, speed)
-        self._state.limits.configure(enabled=rate_limit)
+        self.contrary_service = chosen = None if contrary is None else contrary_service(contrary)
+        tls = tls or (chosen is not None and chosen.tls)
+        self._state = EmulatorState(workspace, reports, seed, now, speed, quirks=chosen.quirks if chosen else None)
+        self._state.limits.configure(enabled=rate_limit, **(chosen.limit if chosen else {}))
         self._socket = listen("127.0.0.1", port)
         self._authority = ThrowAwayAuthority() if tls else None
         self.ca_file = self._authority.ca_file if self._authority else None

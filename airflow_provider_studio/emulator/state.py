@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import secrets
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
@@ -14,7 +15,7 @@ from airflow_provider_studio.emulator.clock import EmulatorClock
 from airflow_provider_studio.emulator.entities import token_for
 from airflow_provider_studio.emulator.faults import Faults
 from airflow_provider_studio.emulator.limits import Limits
-from airflow_provider_studio.emulator.quirks import PERSONAL_TOKENS_END
+from airflow_provider_studio.emulator.quirks import PERSONAL_TOKENS_END, Quirks
 from airflow_provider_studio.emulator.seeding import seeded_workspace
 from airflow_provider_studio.emulator.workspace import Workspace
 
@@ -103,12 +104,21 @@ class EmulatorState:
     :param seed: determines the initial workspace.
     :param start: its initial time; the real time by default.
     :param speed: emulated seconds per real second.
+    :param quirks: how it behaves initially where the behaviour of the service is not certain.
     """
 
     def __init__(
-        self, workspace: str, reports: int, seed: int, start: datetime | None = None, speed: float = 1.0
+        self,
+        workspace: str,
+        reports: int,
+        seed: int,
+        start: datetime | None = None,
+        speed: float = 1.0,
+        *,
+        quirks: Quirks | None = None,
     ) -> None:
         self._seeding = workspace, reports, seed
+        self._quirks = quirks or Quirks()
         self.clock = EmulatorClock(start, speed)
         self._start = self.clock.now()
         self.limits = Limits()
@@ -119,6 +129,7 @@ class EmulatorState:
     def _seed(self) -> None:
         name, reports, seed = self._seeding
         self.workspace = seeded_workspace(name, reports, seed, self._start)
+        self.workspace.quirks = deepcopy(self._quirks)
         self.faults = Faults(seed)
         self.standings: dict[str, Standing] = {}
         self.signatures: dict[str, Signature] = {}

@@ -110,6 +110,7 @@ def get_provider_info() -> dict[str, Any]:
                 "factory": f"{package}.assets.create_asset",
             }
         ],
+        "cli": [f"{package}.cli.definition.studio_commands"],
         "config": {
             "studio": {
                 "description": "Settings of the ThoughtSpot Analyst Studio provider.",

@@ -52,7 +52,7 @@ def test_a_condition_selects_reports(inventory: Any, capsys: pytest.CaptureFixtu
 
 def test_columns_order_limit_and_csv(inventory: Any, capsys: pytest.CaptureFixture[str]) -> None:
     order = ["--columns", "token,scheduled_by,views_90d", "--order-by", "views_90d desc, token", "--limit", "2"]
-    assert main(["inventory", *order, "--csv"]) == 0
+    assert main(["inventory", *order, "--output", "csv"]) == 0
     rows = list(csv.reader(io.StringIO(capsys.readouterr().out.removeprefix("\ufeff"))))
     assert rows == [["token", "scheduled_by", "views_90d"], ["read", "ada", "1"], ["dead", "ada", "0"]]
 

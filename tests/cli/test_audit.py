@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m airflow_provider_studio audit`, as a table and as JSON."""
+"""The command `audit`, as a table and as JSON."""
 
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -51,15 +52,16 @@ def test_the_state_of_each_action(governed: Governed, plan: Plan, capsys: pytest
     assert audit(governed, "--plan", plan.plan_id, "--state", "failed") == 0
     out = capsys.readouterr().out
     assert "archive_report" in out
-    assert "night/r1/apply/1, approved by ada" in out
+    assert out.splitlines()[0].split()[:3] == ["plan", "action", "what"]
+    assert re.search(r"night/r1/apply/1 +ada ", out)
     assert "403" in out
     assert audit(governed, "--report", plan.reports[0]) == 0
     assert "\x1b" not in capsys.readouterr().out, "a name gives no order to a terminal"
 
 
 def test_events_as_json_lines(governed: Governed, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
-    assert audit(governed, "--events", "--json") == 0
-    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert audit(governed, "--events", "--output", "json") == 0
+    events = json.loads(capsys.readouterr().out)
     assert {event["event"] for event in events} == {"approved", "intent", "done", "failed"}
     assert all("backup" not in event and event["actor"]["approver"] == "ada" for event in events)
     assert audit(governed, "--events", "--since", "2100-01-01") == 0
@@ -87,14 +89,29 @@ def test_what_waits_for_its_day_is_listed_with_the_day(governed: Governed, capsy
     governed.nights(100, 0)
     plan = governed.plan(grace_days=3)
     plan.write(governed.storage)
-    assert audit(governed, "--json") == 0
-    row = json.loads(capsys.readouterr().out)
+    assert audit(governed, "--output", "json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
     assert (row["name"], row["due_later"], row["next_due_on"]) == ("manual", 1, "2026-06-04")
-    assert audit(governed, "--plan", plan.plan_id, "--json") == 0
-    row = json.loads(capsys.readouterr().out)
+    assert audit(governed, "--plan", plan.plan_id, "--output", "json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
     assert (row["report"], row["what"], row["state"], row["due_on"]) == (
         report,
         "archive_report",
         "in_grace",
         "2026-06-04",
     )
+
+
+def test_a_plan_is_found_in_whichever_workspace_it_is(
+    governed: Governed, plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = governed.storage / "plans" / "workspace=other"
+    other.mkdir(parents=True)
+    (other / "README").touch()
+    assert audit(governed, "--plan", plan.plan_id) == 0
+    assert plan.plan_id in capsys.readouterr().out
+
+
+def test_a_time_that_is_none_is_named(governed: Governed, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit(governed, "--since", "yesterday") == 1
+    assert "--since is 'yesterday'; write a day or a time, such as 2026-06-01." in capsys.readouterr().err

@@ -26,7 +26,7 @@ from tests.s3_server import BUCKET, S3Server, needs_s3
 __all__ = ["governed"]
 
 WORKSPACE = "my-workspace"
-INVENTORY = "python -m airflow_provider_studio inventory"
+INVENTORY = "airflow studio inventory"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def connected(studio: StudioEmulator, tmp_path_factory: pytest.TempPathFactory) 
     token, secret = studio.credentials()
     setup = readme_commands("airflow connections add")
     setup = setup.replace(f"--conn-schema {WORKSPACE}", f"--conn-schema {WORKSPACE} --conn-host {studio.url}")
-    setup = "\n".join(line for line in setup.splitlines() if not line.startswith("python "))
+    setup = "\n".join(line for line in setup.splitlines() if not line.startswith("airflow studio "))
     assert studio.url in setup
     done = home.shell(
         f"set -e\nairflow db migrate\n{setup}", environment={"STUDIO_TOKEN": token, "STUDIO_SECRET": secret}
@@ -64,7 +64,7 @@ def home(connected: AirflowHome, tmp_path: Path) -> AirflowHome:
 
 def test_the_readme_s_command_runs_after_the_readme_s_setup(home: AirflowHome, studio: StudioEmulator) -> None:
     commands = readme_commands(f"{INVENTORY} ")
-    (command,) = [line for line in commands.splitlines() if line.startswith("python ")]
+    (command,) = [line for line in commands.splitlines() if line.startswith("airflow studio ")]
     ran = home.shell(command)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[0].split()[:2] == ["token", "name"]
@@ -77,7 +77,7 @@ def test_the_readme_s_command_runs_after_the_readme_s_setup(home: AirflowHome, s
 
 @pytest.mark.slow
 def test_csv_holds_the_table_and_nothing_of_airflow_s_log(home: AirflowHome) -> None:
-    ran = home.shell(f"{INVENTORY} --csv --columns token,name --limit 2")
+    ran = home.shell(f"{INVENTORY} --output csv --columns token,name --limit 2")
     assert ran.returncode == 0, ran.stderr
     rows = list(csv.reader(ran.stdout.removeprefix("\ufeff").splitlines()))
     assert rows[0] == ["token", "name"]
@@ -165,11 +165,11 @@ def test_storage_opens_with_its_own_connection_of_the_database(home: AirflowHome
         created = home.shell(f"airflow connections add studio_s3 --conn-json '{s3.connection}'")
         assert created.returncode == 0, created.stderr
         audited = home.shell(
-            f"python -m airflow_provider_studio audit --storage {bucket} --json",
+            f"python -m airflow_provider_studio audit --storage {bucket} --output json",
             environment={"AWS_EC2_METADATA_DISABLED": "true"},
         )
     assert audited.returncode == 0, audited.stderr
-    assert json.loads(audited.stdout)["plan"] == plan.plan_id
+    assert json.loads(audited.stdout)[0]["plan"] == plan.plan_id
 
 
 @pytest.mark.slow

@@ -103,7 +103,7 @@ def snapshot_csv(storage: UPath, _tmp_path: Path, _shown: Callable[[], str]) -> 
 
 
 def printed_csv(_storage: UPath, _tmp_path: Path, shown: Callable[[], str]) -> str:
-    assert main(["inventory", "--csv", "--columns", "token,name,creator,view_count,last_run_at"]) == 0
+    assert main(["inventory", "--output", "csv", "--columns", "token,name,creator,view_count,last_run_at"]) == 0
     return shown()
 
 

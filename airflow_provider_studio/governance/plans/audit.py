@@ -135,13 +135,15 @@ def workspaces(storage: UPath) -> list[str]:
     return workspaces_in(storage, Area.PLANS)
 
 
-def workspace_of(storage: UPath, name: str | None) -> str:
-    """Return the named workspace, or the only one in storage.
+def workspace_of(storage: UPath, name: str | None, *, plan_id: str | None = None) -> str:
+    """Return the named workspace, or that of a plan, or the only one in storage.
 
     :raises StudioConfigurationError: no workspace can have this name.
     :raises PlanError: no workspace is named, and storage has none or several.
     """
     known = workspaces(storage)
+    if name is None and plan_id is not None:
+        known = [workspace for workspace in known if plan_path(storage, workspace, plan_id).exists()] or known
     if name is None and len(known) != 1:
         found = f"several: {', '.join(known)}" if known else f"none under {storage}"
         raise PlanError(f"No workspace is named, and the storage has {found}. Name one.")

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make a command of a function that returns a table: access to Airflow, the format, errors, the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import sys
+from collections.abc import Callable
+
+from airflow_provider_studio.cli.airflow_process import airflow_command
+from airflow_provider_studio.cli.output import Table
+
+_READER_STOPPED = 141
+"""The exit status if the reader of the output, such as `head`, stopped reading, as in a shell."""
+
+
+def command(table_of: Callable[[argparse.Namespace], Table]) -> Callable[[argparse.Namespace], None]:
+    """Make a command of a function that returns the table to print.
+
+    The function runs as one of Airflow's processes. An error of the provider becomes one line on standard error and the
+    exit status 1.
+    """
+
+    @functools.wraps(table_of)
+    def run(options: argparse.Namespace) -> None:
+        from airflow_provider_studio.client.errors import StudioError
+
+        try:
+            with airflow_command():
+                table = table_of(options)
+            table.write(options.output)
+            sys.stdout.flush()
+        except StudioError as error:
+            say(f"{type(error).__name__}: {error}")
+            raise SystemExit(1) from None
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
+        except BrokenPipeError:
+            # Without this, Python reports the error again at its exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(_READER_STOPPED) from None
+
+    return run
+
+
+def say(sentence: str) -> None:
+    """Print a sentence for people to standard error, because standard output holds only the table."""
+    print(sentence, file=sys.stderr)

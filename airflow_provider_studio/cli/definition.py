@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of `airflow studio`. Airflow imports this module at every start, so it imports nothing else of ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
+
+_COMMANDS = "airflow_provider_studio.cli"
+_FORMATS = ("table", "json", "yaml", "plain", "csv")
+
+
+def _arg(*flags: str, **settings: Any) -> Arg:
+    return Arg(flags, **settings)  # type: ignore[no-untyped-call]
+
+
+_OUTPUT = _arg(
+    "-o",
+    "--output",
+    help="the format: table (the default), json, yaml, plain, csv",
+    metavar="(table, json, yaml, plain, csv)",
+    choices=_FORMATS,
+    default="table",
+)
+_STORAGE = _arg("--storage", metavar="PATH", help="the storage root; [studio] storage_path by default")
+_WORKSPACE = _arg("--workspace", metavar="NAME", help="optional if the storage has only one")
+_CONN = _arg("--conn", metavar="ID", help="the workspace's Airflow connection; studio_default where one is needed")
+
+_INVENTORY = ActionCommand(
+    name="inventory",
+    help="Print Reports of the newest snapshot",
+    description="Reads the newest snapshot, which needs only the storage. With --take, or if there is no snapshot, "
+    "takes one first, which needs a connection.",
+    epilog="Columns: those of a snapshot's reports, the facts of its history (views_90d, ...), and scheduled, "
+    "viewed, schedule, scheduled_by, next_scheduled_run, failures_in_a_row.",
+    func=lazy_load_command(f"{_COMMANDS}.inventory.run"),
+    args=(
+        _WORKSPACE,
+        _CONN,
+        _arg("--where", default="true", metavar="SQL", help="condition, such as: scheduled and views_90d = 0"),
+        _arg("--columns", metavar="A,B,...", help="the columns to print; * prints all"),
+        _arg("--order-by", default="collection_name, name, token", metavar="SQL", help="the order of the rows"),
+        _arg("--limit", type=int, metavar="N", help="the largest number of rows"),
+        _arg("--take", action="store_true", help="take a snapshot first"),
+        _STORAGE,
+        _OUTPUT,
+    ),
+)
+_PLAN = ActionCommand(
+    name="plan",
+    help="Print what a policy would do tonight; writes and changes nothing",
+    description="Evaluates a staleness policy against the newest snapshot: the actions that a plan would have, and "
+    "what each protection matches. Nothing is written, and nothing changes in Studio.",
+    epilog="Without --policy: the policy of the newest plan, or the default policy if there is no plan.",
+    func=lazy_load_command(f"{_COMMANDS}.plan.run"),
+    args=(
+        _arg(
+            "--policy",
+            metavar="POLICY",
+            help="a JSON file with the policy's fields, or a policy in Python as package.module:NAME",
+        ),
+        _arg(
+            "--compare",
+            metavar="A,B,...",
+            help="print totals for each of these instead: numbers of unviewed_days, such as 60,90,180, or policies",
+        ),
+        _WORKSPACE,
+        _arg(
+            "--conn",
+            metavar="ID",
+            help="read the members of the workspace, and what datasets feed, with this Airflow connection",
+        ),
+        _STORAGE,
+        _OUTPUT,
+    ),
+)
+_AUDIT = ActionCommand(
+    name="audit",
+    help="Print what governance did: plans, the state of each action, events",
+    description="Without --plan or --events: the plans of the workspace. With --plan: the state of each action.",
+    func=lazy_load_command(f"{_COMMANDS}.audit.run"),
+    args=(
+        _WORKSPACE,
+        _arg("--plan", metavar="ID", help="print each action of this plan with its state"),
+        _arg("--report", metavar="TOKEN", help="only for the Report with this token"),
+        _arg("--state", help="only actions in this state, such as done, failed, skipped"),
+        _arg("--events", action="store_true", help="every journaled event: who, when, what, HTTP status"),
+        _arg("--since", metavar="TIME", help="only events since then, such as 2026-06-01"),
+        _STORAGE,
+        _OUTPUT,
+    ),
+)
+_UNDO = ActionCommand(
+    name="undo",
+    help="Undo a plan from its journal: unarchive Reports, create deleted schedules again",
+    description="Prints what will be undone and asks before it changes anything. A second run changes nothing that is "
+    "already undone.",
+    func=lazy_load_command(f"{_COMMANDS}.undo.run"),
+    args=(
+        _arg("plan", metavar="PLAN_ID", help="the plan's id, as `audit` prints it"),
+        _arg(
+            "--only",
+            metavar="A,B,...",
+            help="only these actions (ids) or Reports (tokens), as in the audit",
+        ),
+        _arg("-y", "--yes", action="store_true", help="do not ask"),
+        _CONN,
+        _STORAGE,
+        _OUTPUT,
+    ),
+)
+_EXAMPLE_DAGS = ActionCommand(
+    name="example-dags",
+    help="List the example DAGs, or copy them into a DAG folder",
+    description="The nightly jobs, clean-up, refresh and undo as DAG files that are ready to be changed.",
+    func=lazy_load_command(f"{_COMMANDS}.example_dags.run"),
+    args=(
+        _arg("--copy-to", metavar="FOLDER", help="copy them there; a file that exists is kept"),
+        _arg("--only", metavar="A,B,...", help="only these DAGs"),
+        _OUTPUT,
+    ),
+)
+COMMANDS = (_INVENTORY, _PLAN, _AUDIT, _UNDO, _EXAMPLE_DAGS)
+
+
+def studio_commands() -> list[CLICommand]:
+    """Return the commands that this provider adds to Airflow's command line."""
+    return [
+        GroupCommand(
+            name="studio",
+            help="Inventory, plans and undo for ThoughtSpot Analyst Studio",
+            subcommands=COMMANDS,
+        )
+    ]

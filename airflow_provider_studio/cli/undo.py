@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`undo`: undo a plan from its journal, after a question."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_studio.cli import airflow_process
+from airflow_provider_studio.cli.arguments import DEFAULT_CONN_ID, storage_root
+from airflow_provider_studio.cli.command import command, say
+from airflow_provider_studio.cli.output import Table
+from airflow_provider_studio.client.errors import StudioConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from airflow_provider_studio.governance.plans.audit import ActionStatus
+
+
+@command
+def run(options: argparse.Namespace) -> Table:
+    """Undo the plan and return each action with its new state."""
+    from airflow_provider_studio import settings
+    from airflow_provider_studio.governance.execution.undo import undo_plan
+    from airflow_provider_studio.governance.plans.audit import ActionState, Audit
+
+    storage = settings.storage(storage_root(options.storage))
+    client = airflow_process.studio_client(options.conn or DEFAULT_CONN_ID)
+    audit = Audit(storage, client.workspace)
+    only = None if options.only is None else {part.strip() for part in options.only.split(",")}
+    before = _selected(audit.action_statuses(options.plan), only)
+    to_undo = [status for status in before if status.state is ActionState.DONE]
+    if to_undo and not options.yes:
+        _ask(options.plan, to_undo)
+    actor = {"user": getpass.getuser(), "command": "airflow studio undo"}
+    summary = undo_plan(client, storage, options.plan, only=only, actor=actor)
+    for token, count in summary.subscribers_to_add.items():
+        say(f"Add {count} e-mail subscribers again to the schedule {token}: the API cannot add them.")
+    for failure in summary.failures:
+        say(f"Not undone: {failure}")
+    return Table.of(_row(status) for status in _selected(audit.action_statuses(options.plan), only))
+
+
+def _selected(statuses: list[ActionStatus], only: Collection[str] | None) -> list[ActionStatus]:
+    return [
+        status for status in statuses if only is None or {status.action.action_id, status.action.report} & set(only)
+    ]
+
+
+def _ask(plan: str, statuses: list[ActionStatus]) -> None:
+    """Print what will be undone, and stop unless a person confirms it.
+
+    :raises StudioConfigurationError: nobody can be asked, or the answer is not the plan's id.
+    """
+    from airflow_provider_studio.governance.text import counted, table_lines
+
+    rows = [_row(status) for status in statuses]
+    say("\n".join(table_lines([list(rows[0]), *(list(row.values()) for row in rows)])))
+    if not sys.stdin.isatty():
+        raise StudioConfigurationError("Nobody can be asked here. Add --yes to undo these actions.")
+    answer = input(f"Undo {counted(len(rows), 'action')}? Type the plan's id to confirm: ")
+    if answer.strip() != plan:
+        raise StudioConfigurationError("The answer is not the plan's id. Nothing was changed.")
+
+
+def _row(status: ActionStatus) -> dict[str, Any]:
+    return {
+        "action": status.action.action_id,
+        "report": status.action.report,
+        "name": status.action.report_name,
+        "schedule": status.action.schedule or "",
+        "state": status.state.value,
+    }

@@ -25,10 +25,22 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from airflow_provider_studio.client.plain_text import JOINERS, one_line, shorten
+
+__all__ = [
+    "BYTE_ORDER_MARK",
+    "counted",
+    "csv_cell",
+    "csv_pieces",
+    "duration",
+    "markdown",
+    "one_line",
+    "shorten",
+    "table_lines",
+    "without_formulas",
+]
+
 _HOUR, _MINUTE = 3600, 60
-_ELLIPSIS = "…"
-_JOINERS = "\u200c\u200d"
-"""Invisible, but parts of words and of emojis."""
 _MARKUP = frozenset("\\`*_[]|#~!")
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -63,17 +75,6 @@ def duration(seconds: float) -> str:
 # Names that people chose
 
 
-def one_line(text: str) -> str:
-    """Return a text in one line, without control characters of a terminal or a page."""
-    return " ".join("".join(char if char.isprintable() or char in _JOINERS else " " for char in text).split())
-
-
-def shorten(text: str, longest: int) -> str:
-    """Return a text in one line of at most `longest` characters; an ellipsis replaces the rest."""
-    plain = one_line(text)
-    return plain if len(plain) <= longest else f"{plain[: longest - 1].rstrip()}{_ELLIPSIS}"
-
-
 def markdown(text: str, *, longest: int = 80) -> str:
     """Return a short text in one line, escaped for Markdown and HTML."""
     escaped = html.escape(shorten(text, longest), quote=False)
@@ -106,7 +107,7 @@ def _terminal(value: Any) -> str:
 def _width(text: str) -> int:
     """Return the number of terminal columns of a text."""
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
-    return len(text) + wide - sum(unicodedata.combining(char) > 0 or char in _JOINERS for char in text)
+    return len(text) + wide - sum(unicodedata.combining(char) > 0 or char in JOINERS for char in text)
 
 
 # CSV

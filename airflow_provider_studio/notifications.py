@@ -84,8 +84,8 @@ class _StudioNotifier(BaseNotifier):
 class StudioPlanNotifier(_StudioNotifier):
     """Notify the team about what a plan would do.
 
-    The notifiers' templates can use `studio_plan.subject`, `studio_plan.text` and `studio_plan.html`; an `SmtpNotifier`
-    without a subject and content gets them.
+    The notifiers' templates can use `studio_plan.subject`, `.text`, `.slack` (Slack's markup) and `.html`; an
+    `SmtpNotifier` without a subject and content gets them.
 
     For `on_success_callback` of the task that plans, or for `notifiers=` of `StudioApprovePlanOperator` with
     `plan="{{ ti.xcom_pull(task_ids='plan')['path'] }}"`.
@@ -105,8 +105,8 @@ class StudioPlanNotifier(_StudioNotifier):
 class StudioOwnersNotifier(_StudioNotifier):
     """Notify each owner about their Reports that the plan would archive, now or after the grace period.
 
-    The notifiers' templates can use `studio_owner.owner` (the user name), `.email`, `.subject`, `.text`, `.html` and
-    `.reports`. An owner without a known e-mail address gets no notice, and is named in the log.
+    The notifiers' templates can use `studio_owner.owner` (the user name), `.email`, `.subject`, `.text`, `.slack`,
+    `.html` and `.reports`. An owner without a known e-mail address gets no notice, and is named in the log.
 
     For `on_success_callback` of the task that plans, such as
     `StudioOwnersNotifier(SmtpNotifier(to="{{ studio_owner.email }}"))`.

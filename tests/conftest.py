@@ -43,6 +43,7 @@ TOGETHER = {
     "tests/system/test_report_runs.py": "runs",
     "tests/system/test_demo.py": "runs",
     "tests/plugin/": "pages",
+    "tests/security/": "security",
     "tests/cli/test_in_an_airflow_home.py": "home",
 }
 """Groups of tests that run sequentially in one process."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from airflow_provider_studio.cli.airflow_process import airflow_command
 from airflow_provider_studio.cli.output import Table
+from airflow_provider_studio.client.plain_text import one_line
 
 _READER_STOPPED = 141
 """The exit status if the reader of the output, such as `head`, stopped reading, as in a shell."""
@@ -46,5 +47,8 @@ def command(table_of: Callable[[argparse.Namespace], Table]) -> Callable[[argpar
 
 
 def say(sentence: str) -> None:
-    """Print a sentence for people to standard error, because standard output holds only the table."""
-    print(sentence, file=sys.stderr)
+    """Print a sentence for people to standard error, because standard output holds only the table.
+
+    It may contain names from storage and Studio, which cannot control the terminal. Its own lines stay lines.
+    """
+    print("\n".join(map(one_line, sentence.split("\n"))), file=sys.stderr)

@@ -7,7 +7,6 @@ characters.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,11 +46,14 @@ class Table:
 
     def _objects(self, form: str) -> Iterable[str]:
         objects = [dict(zip(self.names, map(_plain, row), strict=True)) for row in self.rows]
+        from airflow_provider_studio.governance.text import controls_nothing, json_text
+
         if form == "json":
-            return [json.dumps(objects, ensure_ascii=False, indent=2), "\n"]
+            return [json_text(objects, indent=2), "\n"]
         from airflow.utils import yaml
 
-        return [yaml.dump(objects, allow_unicode=True, sort_keys=False)]
+        text = yaml.dump(objects, allow_unicode=True, sort_keys=False)
+        return [text if controls_nothing(text) else yaml.dump(objects, allow_unicode=False, sort_keys=False)]
 
     def _lines(self, form: str) -> Iterable[str]:
         from airflow_provider_studio.governance.text import csv_pieces, table_lines

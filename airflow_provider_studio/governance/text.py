@@ -1,5 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Formatting of text: numbers in words, short names, Markdown, tables, and CSV without formulas.
+"""Formatting of text: numbers in words, and names that other people chose, neutralized for each output format.
+
+Anyone who may name a Report, a schedule or a Collection writes into an approval, a chat, an e-mail, a spreadsheet and a
+terminal. There a name is one line of text: no markup, link, mention, formula or control sequence.
+
+| format | function |
+|---|---|
+| Markdown (approval, plan file) | `markdown` |
+| HTML of e-mails; Jinja escapes that of pages | `html_text` |
+| Slack's mrkdwn | `slack` |
+| plain text (messages, logs) | `plain` |
+| a table on a terminal | `table_lines` |
+| JSON on a terminal | `json_text` |
+| CSV | `csv_pieces`, `csv_cell` |
+
+**Links.** Programs make links of URLs, domains and e-mail addresses in plain text, after all escapes are resolved. An
+invisible word joiner in these prevents that. A text with letters of a right-to-left script is isolated, so that it does
+not reorder its surroundings.
 
 **CSV.** Names come from people, and a spreadsheet runs a cell as a formula by its first characters. The rules, for
 every CSV that the provider writes:
@@ -11,6 +28,7 @@ every CSV that the provider writes:
   before it: a part whose first character is `=`, `+`, `-`, `@`, `|` or `%` in any form (Excel accepts full-width forms
   too). White space, invisible characters and quotes before that character are ignored. A text that begins with a tab
   or a line break gets a `'` too.
+* Control characters other than tabs and line breaks become spaces: a CSV may be printed on a terminal.
 * Numbers, times, booleans and None are not texts. A negative number stays as it is; None is empty and has no quotes, so
   that an unknown value differs from an empty text.
 """
@@ -18,6 +36,7 @@ every CSV that the provider writes:
 from __future__ import annotations
 
 import html
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,25 +48,52 @@ from airflow_provider_studio.client.plain_text import JOINERS, one_line, shorten
 
 __all__ = [
     "BYTE_ORDER_MARK",
+    "controls_nothing",
     "counted",
     "csv_cell",
     "csv_pieces",
     "duration",
+    "html_text",
+    "json_text",
     "markdown",
     "one_line",
+    "plain",
     "shorten",
+    "slack",
     "table_lines",
     "without_formulas",
 ]
 
 _HOUR, _MINUTE = 3600, 60
 _MARKUP = frozenset("\\`*_[]|#~!")
+_LIST_MARKER = re.compile(r"^([-+=]|\d+(?=[.)]))")
+"""A character or number at the beginning that would make a list or a rule of the line."""
+_WORD_JOINER = JOINERS[-1]
+_LINKABLE = re.compile(
+    r"(?i)(?<=:)(?=//)"  # https://…
+    r"|(?<=@)(?=[^\s\u2060])"  # an address, a mention
+    r"|(?<=[^\W_])(?=\.[^\W\d_]{2})|(?<=www)(?=\.)"  # before the dot: remark makes a link of `www.` alone
+)
+"""The places where a word joiner breaks what programs make a link or a mention of."""
+_SLACK_LINK = re.compile(r"(?<=<)(?=[^\s\u2060])")
+"""The beginning of Slack's <!channel>, <@U…> and <https://…|…>, for plain text that is sent to Slack."""
+_KEPT = f"\n{JOINERS}"
+"""Characters that are not printable, but part of a text of several lines."""
+_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
+_SLACK_MARKUP = str.maketrans(
+    {"*": "\N{ASTERISK OPERATOR}", "~": "\N{TILDE OPERATOR}", "`": "\N{MODIFIER LETTER GRAVE ACCENT}"}
+)
+"""Slack has no escape for its markup, so characters that look alike replace it."""
+_SLACK_EMPHASIS = re.compile(r"(?<!\w)_|_(?!\w)")
+"""An underscore inside a word is no markup."""
 
 BYTE_ORDER_MARK = "\ufeff"
 _ROWS_IN_A_PIECE = 2000
 _OPERATORS = frozenset("=+-@|%\u2212")
 _LINE_BREAKS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _SEPARATORS = re.compile(f"([,;\t{_LINE_BREAKS}]+)")
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
 """Invisible letters and marks outside Unicode's categories of white space and format characters."""
 _IGNORED = frozenset({"Cc", "Cf", "Cn", "Co", "Zs", "Zl", "Zp"})
@@ -75,13 +121,55 @@ def duration(seconds: float) -> str:
 # Names that people chose
 
 
+def plain(text: str, *, longest: int = 400) -> str:
+    """Return a short text in one line, for messages and logs: no program makes a link or a mention of a part of it."""
+    return _SLACK_LINK.sub(_WORD_JOINER, _without_links(text, longest))
+
+
+def _without_links(text: str, longest: int) -> str:
+    joined = _LINKABLE.sub(_WORD_JOINER, shorten(text, longest))
+    # Right-to-left letters are isolated, so that only the text itself has their direction.
+    reorders = any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in joined)
+    return f"{_ISOLATE}{joined}{_END_ISOLATE}" if reorders else joined
+
+
 def markdown(text: str, *, longest: int = 80) -> str:
     """Return a short text in one line, escaped for Markdown and HTML."""
-    escaped = html.escape(shorten(text, longest), quote=False)
-    return "".join(f"\\{char}" if char in _MARKUP else char for char in escaped)
+    escaped = html.escape(_without_links(text, longest), quote=False)
+    escaped = "".join(f"\\{char}" if char in _MARKUP else char for char in escaped)
+    marker = _LIST_MARKER.match(escaped)
+    return escaped if marker is None else _with_escaped_marker(escaped, marker.group())
 
 
-# Tables on a terminal
+def _with_escaped_marker(text: str, marker: str) -> str:
+    """Escape a list marker: the character itself, or the one after a number."""
+    place = len(marker) if marker.isdigit() else 0
+    return f"{text[:place]}\\{text[place:]}"
+
+
+def html_text(text: str, *, longest: int = 400) -> str:
+    """Return a short text in one line, escaped for HTML."""
+    return html.escape(_without_links(text, longest))
+
+
+def slack(text: str, *, longest: int = 400) -> str:
+    """Return a short text in one line, escaped for Slack's mrkdwn."""
+    without_markup = _SLACK_EMPHASIS.sub("\N{FULLWIDTH LOW LINE}", shorten(text, longest).translate(_SLACK_MARKUP))
+    return html.escape(_without_links(without_markup, longest), quote=False)
+
+
+# Output on a terminal
+
+
+def controls_nothing(text: str) -> bool:
+    """Whether a text of several lines has no character that controls a terminal or reorders a line."""
+    return all(char.isprintable() or char in _KEPT for char in text)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """Return a value as JSON in which characters that control a terminal or reorder a line are escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return "".join(char if char.isprintable() or char in _KEPT else json.dumps(char)[1:-1] for char in text)
 
 
 def table_lines(rows: Iterable[Sequence[Any]], *, longest: int = 60) -> list[str]:
@@ -140,7 +228,7 @@ def csv_cell(value: Any) -> str:
         return (value.astimezone(UTC) if value.tzinfo else value).replace(tzinfo=None).isoformat(" ", "seconds")
     if isinstance(value, int | float | Decimal | date):
         return str(value)
-    return '"' + without_formulas(str(value)).replace('"', '""') + '"'
+    return '"' + _CONTROLS.sub(" ", without_formulas(str(value))).replace('"', '""') + '"'
 
 
 def without_formulas(text: str) -> str:

@@ -16,6 +16,7 @@ from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.identifiers import report_token
 from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.durations import seconds_of
+from airflow_provider_studio.governance.text import plain
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.operators.base import StudioOperator
@@ -147,7 +148,8 @@ class StudioRunReportOperator(StudioOperator):
         self._run = run.token
         context["ti"].xcom_push(key="run", value=run.token)
         StudioReportRunLink.persist(context, run.link("web_external_url"))
-        self.log.info("Report %s (%s): run %s is %s", report.token, report.name, run.token, run.state)
+        name = plain(report.name or "untitled")
+        self.log.info("Report %s (%s): run %s is %s", report.token, name, run.token, run.state)
         return report, run
 
     def _defer(self, report: Report, run: ReportRun, began: datetime, deadline: datetime, policy: PollPolicy) -> None:

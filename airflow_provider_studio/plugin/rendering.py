@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from airflow_provider_studio import __version__
+from airflow_provider_studio.client.plain_text import JOINERS, web_address
 from airflow_provider_studio.governance.text import counted, duration
 
+_KEPT = f"\n{JOINERS}"
 HERE = Path(__file__).parent
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -79,6 +81,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
+        finalize=shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -160,6 +163,8 @@ def words(name: str | None) -> str:
     return (name or "").replace("_", " ").replace("-", " ")
 
 
-def web_address(url: str | None) -> str | None:
-    """Return a URL if a link may have it: https, or http for an emulator; None for `javascript:` and the like."""
-    return url if url and urlsplit(url).scheme in {"https", "http"} else None
+def shown(value: Any) -> Any:
+    """Return a value as a template prints it: a text has no character that reorders a line or cannot be encoded."""
+    if not isinstance(value, str) or value.isprintable() or hasattr(value, "__html__"):  # the result of a macro
+        return value
+    return "".join(char if char.isprintable() or char in _KEPT else " " for char in value)

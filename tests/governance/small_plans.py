@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_studio.governance.plans.models import Action, ActionKind, Baseline, PlanHeader, Rule
+from airflow_provider_studio.governance.plans.models import Action, ActionKind, Baseline, PlanHeader, Rule, Spared
 from airflow_provider_studio.governance.plans.plan import Plan
 from tests.governance.nights import NOW
 
@@ -40,7 +41,7 @@ def action(report: str = "0123456789ab", schedule: str | None = None, **fields: 
     return Action(**{**values, **fields})
 
 
-def plan_of(*actions: Action, **header: Any) -> Plan:
+def plan_of(*actions: Action, spared: Sequence[Spared] = (), **header: Any) -> Plan:
     """Return a plan with these actions, made now of a snapshot of a hundred Reports."""
     values: dict[str, Any] = {
         "workspace": "acme",
@@ -51,4 +52,4 @@ def plan_of(*actions: Action, **header: Any) -> Plan:
         "policy_in_words": "A Report is stale when it was not viewed for 90 days.",
         "reports_in_snapshot": 100,
     }
-    return Plan(PlanHeader(**{**values, **header}), actions, ())
+    return Plan(PlanHeader(**{**values, **header}), actions, tuple(spared))

@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Notifications about a plan before it is applied: one for the team, and one for each owner of affected Reports.
 
-Each has a subject, a text (without escaping for Slack) and HTML for e-mail. Names come from users and are escaped in
-HTML.
+Each has a subject, a plain text, a text for Slack and HTML for e-mail. Names come from users and are neutralized for
+each format (`governance.text`).
 """
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
+from typing import Protocol
 
 from airflow_provider_studio.governance.plans.markdown import saving_in_words
 from airflow_provider_studio.governance.plans.models import ActionKind, Spared, SpareReason
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.text import counted, shorten
+from airflow_provider_studio.governance.text import counted, html_text, plain, slack
 
 _LONGEST_LIST = 50
 _LONGEST_NAME = 80
+_LONGEST_POLICY = 2000
+_ADDRESS = re.compile(r"[^\s,;:<>()\[\]\"@]+@[^\s,;:<>()\[\]\"@]+")
+"""One e-mail address. A list of them, or a line break, would add recipients to a message about somebody's Reports."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,12 @@ class DueReport:
     is_due: bool
     due_on: date | None
 
-    def line(self) -> str:
-        """Return the Report in one line of text."""
-        return f"{self.name} ({self.token}): {self.what}, {self.when}; {self.why}"
+    def line(self, neutralized: Callable[[str], str] = plain) -> str:
+        """Return the Report in one line of text.
+
+        :param neutralized: makes a text from outside safe for a format.
+        """
+        return f"{neutralized(self.name)} ({self.token}): {self.what}, {self.when}; {neutralized(self.why)}"
 
     @property
     def when(self) -> str:
@@ -55,10 +62,15 @@ class DueReport:
 
 @dataclass(frozen=True)
 class Notice:
-    """A message in the formats that notifiers use."""
+    """A message in the formats that notifiers use.
+
+    :param text: plain text; a chat that reads markup needs its own format.
+    :param slack: Slack's mrkdwn.
+    """
 
     subject: str
     text: str
+    slack: str
     html: str
 
 
@@ -83,7 +95,7 @@ def due_reports(plan: Plan) -> list[DueReport]:
         what = [f"{counted(deleted, 'schedule')} {'is' if deleted == 1 else 'are'} deleted"] if deleted else []
         what += ["it is archived"] if len(actions) > deleted else []
         first, why = actions[0], dict.fromkeys(fact.meaning for action in actions for fact in action.evidence)
-        name = shorten(first.report_name or "untitled", _LONGEST_NAME)
+        name = plain(first.report_name or "untitled", longest=_LONGEST_NAME)
         due.append(
             DueReport(
                 report,
@@ -103,14 +115,19 @@ def due_reports(plan: Plan) -> list[DueReport]:
 def _waiting(item: Spared) -> DueReport:
     return DueReport(
         item.report,
-        shorten(item.report_name or "untitled", _LONGEST_NAME),
+        plain(item.report_name or "untitled", longest=_LONGEST_NAME),
         item.owner,
-        item.owner_email,
+        _one_address(item.owner_email),
         "it is archived" if item.schedule is None else f"schedule {item.schedule} is deleted",
         "nobody seems to use it",
         is_due=False,
         due_on=item.due_on,
     )
+
+
+def _one_address(email: str | None) -> str | None:
+    """Return an e-mail address; None for anything else, such as several addresses."""
+    return email if email is not None and _ADDRESS.fullmatch(email) else None
 
 
 def plan_notice(plan: Plan) -> Notice:
@@ -125,7 +142,7 @@ def plan_notice(plan: Plan) -> Notice:
         *filter(None, [saving_in_words(plan.actions)]),
         plan.header.policy_in_words,
     ]
-    return Notice(subject, _text(head, due, []), _html(subject, head, due, []))
+    return Notice(subject, _text(head, due, [], plain), _text(head, due, [], slack), _html(subject, head, due, []))
 
 
 def owner_notices(plan: Plan) -> list[OwnerNotice]:
@@ -147,7 +164,8 @@ def owner_notices(plan: Plan) -> list[OwnerNotice]:
         notices.append(
             OwnerNotice(
                 subject,
-                _text(head, due, foot),
+                _text(head, due, foot, plain),
+                _text(head, due, foot, slack),
                 _html(subject, head, due, foot),
                 owner=owner,
                 email=email,
@@ -157,20 +175,27 @@ def owner_notices(plan: Plan) -> list[OwnerNotice]:
     return notices
 
 
-def _text(head: Sequence[str], due: Sequence[DueReport], foot: Sequence[str]) -> str:
-    lines = [f"- {report.line()}" for report in due[:_LONGEST_LIST]]
+class _Neutralize(Protocol):
+    def __call__(self, text: str, *, longest: int = ...) -> str: ...
+
+
+def _text(head: Sequence[str], due: Sequence[DueReport], foot: Sequence[str], neutralized: _Neutralize) -> str:
+    def paragraphs(texts: Iterable[str]) -> list[str]:
+        return [neutralized(text, longest=_LONGEST_POLICY) for text in texts]
+
+    lines = [f"- {report.line(neutralized)}" for report in due[:_LONGEST_LIST]]
     if len(due) > _LONGEST_LIST:
         lines.append(f"- and {len(due) - _LONGEST_LIST} more")
-    return "\n".join([*head, "", *lines, *(["", *foot] if foot else [])])
+    return "\n".join([*paragraphs(head), "", *lines, *(["", *paragraphs(foot)] if foot else [])])
 
 
 def _html(subject: str, head: Iterable[str], due: Sequence[DueReport], foot: Iterable[str]) -> str:
     def paragraphs(texts: Iterable[str]) -> str:
-        return "".join(f"<p>{html.escape(text)}</p>" for text in texts)
+        return "".join(f"<p>{html_text(text, longest=_LONGEST_POLICY)}</p>" for text in texts)
 
     columns = [(report.name, report.what, report.when, report.why) for report in due[:_LONGEST_LIST]]
-    cells = ("".join(f"<td>{html.escape(value)}</td>" for value in row) for row in columns)
+    cells = ("".join(f"<td>{html_text(value)}</td>" for value in row) for row in columns)
     rows = "".join(f"<tr>{row}</tr>" for row in cells)
     more = f"<p>and {len(due) - _LONGEST_LIST} more</p>" if len(due) > _LONGEST_LIST else ""
     table = f"<table><tr><th>Report</th><th>What</th><th>When</th><th>Why</th></tr>{rows}</table>{more}" if due else ""
-    return f"<h3>{html.escape(subject)}</h3>{paragraphs(head)}{table}{paragraphs(foot)}"
+    return f"<h3>{html_text(subject)}</h3>{paragraphs(head)}{table}{paragraphs(foot)}"

@@ -17,6 +17,8 @@ _OFF = {"", "0", "false", "no", "off"}
 def stop_reason(name: Any) -> str | None:
     """Return why nothing may be changed, or None where the Variable is not set or off.
 
+    The reason does not have the Variable's value: it goes into logs and journals, and a Variable may be a secret.
+
     :raises Exception: it is unknown whether the Variable is set.
     """
     if not isinstance(name, str) or not name.strip():
@@ -26,7 +28,7 @@ def stop_reason(name: Any) -> str | None:
         _check_missing(name)
         return None
     text = str(value).strip()
-    return None if text.casefold() in _OFF else f"the Airflow Variable {name} is {text!r}"
+    return None if text.casefold() in _OFF else f"the Airflow Variable {name} is set"
 
 
 def _check_missing(name: str) -> None:

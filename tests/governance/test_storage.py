@@ -13,7 +13,7 @@ import pytest
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import StorageError
-from airflow_provider_studio.governance.plans.journal import scrubbed
+from airflow_provider_studio.governance.plans.scrubbing import scrubbed
 from airflow_provider_studio.governance.storage import (
     check_writable,
     file_stamp,

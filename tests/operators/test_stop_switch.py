@@ -45,7 +45,7 @@ def test_a_secrets_backend_that_is_down_stops_everything(
 ) -> None:
     assert run(lambda: StudioArchiveReportsOperator(task_id="t", reports=[dead]) and None).state == "failed"
     assert changes(emulator) == []
-    assert "the stop switch cannot be read (ConnectionError: no route to the vault" in capsys.readouterr().out
+    assert "the stop switch cannot be read (ConnectionError)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["", " ", "{{ params.nothing }}"])
@@ -89,6 +89,6 @@ def test_what_is_set_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(send=lambda _message: None), raising=False)
     monkeypatch.setenv("AIRFLOW_VAR_STUDIO_STOP", "an audit")
-    assert stop_reason("studio_stop") == "the Airflow Variable studio_stop is 'an audit'"
+    assert stop_reason("studio_stop") == "the Airflow Variable studio_stop is set"
     monkeypatch.setenv("AIRFLOW_VAR_STUDIO_STOP", "Off")
     assert stop_reason("studio_stop") is None

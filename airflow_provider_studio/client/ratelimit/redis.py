@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.ratelimit.ledger import Ledger
@@ -45,7 +44,7 @@ class RedisStore(LedgerStore):
     """Ledgers in a Redis that all hosts reach.
 
     :param url: `redis://` or `rediss://`, with credentials and a database number where they are needed.
-    :raises StudioConfigurationError: redis-py is not installed, or the URL is none.
+    :raises StudioConfigurationError: redis-py is not installed, or does not accept the URL.
     """
 
     def __init__(self, url: str) -> None:
@@ -60,7 +59,6 @@ class RedisStore(LedgerStore):
                 "Run pip install 'airflow-provider-studio[redis]' wherever tasks run."
             ) from None
         self._errors = redis.exceptions
-        self._name = urlsplit(url).netloc.rpartition("@")[2]
         try:
             self._redis = redis.Redis.from_url(
                 url,
@@ -70,9 +68,10 @@ class RedisStore(LedgerStore):
                 decode_responses=True,
                 encoding_errors="replace",  # damaged text is replaced below, not raised here
             )
-        except ValueError as error:
+        except (TypeError, ValueError):  # their texts have parts of the URL
             raise StudioConfigurationError(
-                f"rate_limit_url for the Redis {self._name} is not usable: {error}"
+                "rate_limit_url is a Redis with an option or a port that redis-py does not accept. Its value is not "
+                "shown, because it may hold a password."
             ) from None
         self._read = self._redis.register_script(_READ)  # loads itself again after a restart or a flush
         self._write = self._redis.register_script(_WRITE)
@@ -85,13 +84,13 @@ class RedisStore(LedgerStore):
                 done, result = self._once(key, name, change)
                 if done:
                     return result
-        except self._errors.AuthenticationError as error:
+        except self._errors.AuthenticationError:
             raise StudioConfigurationError(
-                f"The Redis {self._name} of rate_limit_url refuses the credentials in it ({error})."
+                "The Redis of rate_limit_url refuses the credentials in it, or requires some."
             ) from None
         except self._errors.RedisError as error:
-            raise StoreUnavailableError(f"Redis {self._name}: {type(error).__name__}") from None
-        raise StoreUnavailableError(f"Redis {self._name}: too many writers at once")
+            raise StoreUnavailableError(f"the Redis of rate_limit_url: {type(error).__name__}") from None
+        raise StoreUnavailableError("the Redis of rate_limit_url: too many writers at once")
 
     def _once(self, key: str, name: str, change: Callable[[Ledger, float], T]) -> tuple[bool, T]:
         seconds, micros, text = self._read_text(name)
@@ -115,7 +114,7 @@ class RedisStore(LedgerStore):
         else:
             if text is None or _NO_TEXT not in text:
                 return seconds, micros, text
-        log.warning("The rate limit's ledger in Redis %s is no text. A new one replaces it.", self._name)
+        log.warning("The rate limit's ledger in Redis is no text. A new one replaces it.")
         self._redis.delete(name)
         seconds, micros, text = self._read(keys=[name])
         return seconds, micros, text

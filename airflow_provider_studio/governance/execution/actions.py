@@ -27,8 +27,9 @@ from airflow_provider_studio.client.schedule_values import is_same_json
 from airflow_provider_studio.governance.errors import NoEffectError
 from airflow_provider_studio.governance.execution.recheck import LiveReport
 from airflow_provider_studio.governance.execution.subscriptions import options_of
-from airflow_provider_studio.governance.plans.journal import Event, Journal, scrubbed
+from airflow_provider_studio.governance.plans.journal import Event, Journal
 from airflow_provider_studio.governance.plans.models import Action, ActionKind
+from airflow_provider_studio.governance.plans.scrubbing import scrubbed
 
 log = logging.getLogger(__name__)
 

@@ -23,12 +23,11 @@ from airflow_provider_studio.governance.errors import JournalError
 from airflow_provider_studio.governance.file_names import event_file, is_event, parsed_event_file
 from airflow_provider_studio.governance.layout import journal_folder
 from airflow_provider_studio.governance.plans.models import Action
+from airflow_provider_studio.governance.plans.scrubbing import scrubbed
 from airflow_provider_studio.governance.storage import check_writable, explained, file_stamp, utcnow, write_once
 
 PLAN = "plan"
 """The action id of events that belong to the whole plan."""
-_SECRETS = frozenset({"web_preview_image", "flamingo_signature"})
-"""Fields of the API that give access to data without a token."""
 
 
 class Event(StrEnum):
@@ -227,12 +226,3 @@ def read_event(path: UPath) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise _DamagedEventError(f"The journal's event {path} is missing or damaged; nothing was done about it.")
     return event
-
-
-def scrubbed(value: Any) -> Any:
-    """Return JSON without secret fields."""
-    if isinstance(value, Mapping):
-        return {key: scrubbed(field) for key, field in value.items() if key not in _SECRETS}
-    if isinstance(value, list | tuple):
-        return [scrubbed(item) for item in value]
-    return value

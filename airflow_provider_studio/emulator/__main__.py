@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     limit.add_argument("--retry-after", action="store_true", help="send Retry-After with a 429")
     address = parser.add_argument_group("its address")
     address.add_argument("--host", default="127.0.0.1", help="(default 127.0.0.1: only this machine)")
+    address.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        help="a name of this host that clients use, besides localhost; repeatable",
+    )
     address.add_argument("--port", type=int, default=8181, help="(default 8181; 0 selects a free port)")
     address.add_argument("--tls", action="store_true", help="serve HTTPS with a certificate of a new authority")
     address.add_argument("--ca-file", type=Path, metavar="FILE", help="where to write that authority's certificate")
@@ -150,7 +156,7 @@ def main() -> int:
         print(f"export REQUESTS_CA_BUNDLE={shlex.quote(str(authority.ca_file))}", flush=True)
     if contrary is not None:
         print(contrary.describe(), flush=True)
-    make_server(state, authority).run(sockets=[bound])
+    make_server(state, authority, [*arguments.name, arguments.host]).run(sockets=[bound])
     return 0
 
 

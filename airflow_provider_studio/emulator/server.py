@@ -8,12 +8,14 @@ import contextlib
 import functools
 import socket
 import threading
+from collections.abc import Collection
 from datetime import datetime
 
 import uvicorn
 from fastapi import FastAPI
 
 from airflow_provider_studio.emulator import control
+from airflow_provider_studio.emulator.browser_guard import BrowserGuard
 from airflow_provider_studio.emulator.contrary import contrary_service
 from airflow_provider_studio.emulator.control_client import EmulatorControl
 from airflow_provider_studio.emulator.middleware import ApiMiddleware
@@ -22,9 +24,12 @@ from airflow_provider_studio.emulator.state import SECRET, EmulatorState
 from airflow_provider_studio.emulator.tls import ThrowAwayAuthority
 
 
-def make_app(state: EmulatorState) -> ApiMiddleware:
-    """Create the application for a state."""
-    return ApiMiddleware(Api(), _controls(), state)
+def make_app(state: EmulatorState, names: Collection[str] = ()) -> BrowserGuard:
+    """Create the application for a state.
+
+    :param names: names of this host by which clients request it, besides `localhost` and IP addresses.
+    """
+    return BrowserGuard(ApiMiddleware(Api(), _controls(), state), names)
 
 
 @functools.cache
@@ -81,13 +86,16 @@ class Server(uvicorn.Server):
             await asyncio.sleep(self._SHUTDOWN_POLL_SECONDS)
 
 
-def make_server(state: EmulatorState, authority: ThrowAwayAuthority | None = None) -> Server:
+def make_server(
+    state: EmulatorState, authority: ThrowAwayAuthority | None = None, names: Collection[str] = ()
+) -> Server:
     """Create a server without logs for a state; the caller passes the sockets to it.
 
     :param authority: issues the certificate of a server that speaks TLS.
+    :param names: as in `make_app`.
     """
     config = uvicorn.Config(
-        make_app(state), log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60
+        make_app(state, names), log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60
     )
     if authority is not None:
         state.speaks_tls = True

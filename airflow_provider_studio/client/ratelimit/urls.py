@@ -46,7 +46,7 @@ def store_from_url(url: str, *, local: Path) -> SlotStore:
 
         return FallbackStore(RedisStore(_checked_redis(url)), _of_host(local), parts=_HOSTS)
     raise StudioConfigurationError(
-        f"rate_limit_url is of no known kind; it must be {_FORMS}. Its value is not shown, because it may hold a password."
+        f"rate_limit_url is of no known kind; it must be {_FORMS}. Its value may hold a password and is not shown."
     )
 
 

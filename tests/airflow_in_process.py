@@ -59,10 +59,13 @@ class Ran:
         return self.xcoms.get((task, key))
 
 
-def run_dag(dag: Any, conf: dict[str, Any] | None = None, *, mark_success: str | None = None) -> Ran:
+def run_dag(
+    dag: Any, conf: dict[str, Any] | None = None, *, mark_success: str | None = None, dated: bool = True
+) -> Ran:
     """Run every task of a DAG and return the result.
 
     :param mark_success: a pattern of task ids that are marked as success instead of run, as a user can do in the UI.
+    :param dated: whether the run has a logical date; one that an asset or the API starts has none.
     """
     migrate()
     from airflow.dag_processing.bundles.manager import DagBundlesManager
@@ -77,7 +80,8 @@ def run_dag(dag: Any, conf: dict[str, Any] | None = None, *, mark_success: str |
         update_dag_parsing_results_in_db(
             "dags-folder", None, [LazyDeserializedDAG.from_dag(dag)], {}, 0.0, set(), session=session
         )
-    run = dag.test(run_conf=conf, mark_success_pattern=mark_success)
+    date = {} if dated else {"logical_date": None}
+    run = dag.test(run_conf=conf, mark_success_pattern=mark_success, **date)
     with create_session() as session:
         rows = session.query(XComModel).filter(XComModel.dag_id == dag.dag_id, XComModel.run_id == run.run_id).all()
         xcoms = {(row.task_id, row.key): XComModel.deserialize_value(row) for row in rows}

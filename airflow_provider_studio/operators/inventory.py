@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.providers.common.compat.sdk import AssetAlias
-
 from airflow_provider_studio import settings
 from airflow_provider_studio.assets import create_asset
 from airflow_provider_studio.governance.file_names import REPORTS_CSV, task_inventory_name
 from airflow_provider_studio.governance.layout import cross_check_storage
 from airflow_provider_studio.hooks.discovery import SourceName, checked_source, source_of
 from airflow_provider_studio.hooks.studio import StudioHook
+from airflow_provider_studio.operators.asset_events import INVENTORY, add_outlet, emit_event
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.telemetry import log_folded
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["StudioInventoryOperator"]
 
 CollectionFilter = Literal["custom", "all"]
-INVENTORY = AssetAlias("studio_inventory")
-"""Gets an event for `studio://<workspace>/inventory` with each snapshot's summary."""
 
 
 class StudioInventoryBase(StudioOperator):
@@ -64,9 +61,9 @@ class StudioInventoryBase(StudioOperator):
         studio_conn_id: str = StudioHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        if self.writes_snapshot:
-            kwargs.setdefault("outlets", [INVENTORY])
         super().__init__(studio_conn_id=studio_conn_id, **kwargs)
+        if self.writes_snapshot:
+            add_outlet(self, INVENTORY)
         self.collection_filter = collection_filter
         self.verify_within_days = verify_within_days
         self.max_shrink = max_shrink
@@ -95,8 +92,7 @@ class StudioInventoryBase(StudioOperator):
         unread += [f"the datasets of Collection {token}" for token in summary.unreadable_datasets]
         if unread:
             log_folded(self.log, f"{len(unread)} could not be read; their content is unknown", unread)
-        if INVENTORY in self.outlets:
-            context["outlet_events"][INVENTORY].add(create_asset(workspace=summary.workspace), extra=result)
+        emit_event(self, context, INVENTORY, create_asset(workspace=summary.workspace), result)
         return result
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AssetAlias, conf
+from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_studio.assets import create_asset
 from airflow_provider_studio.client.errors import StudioConfigurationError
@@ -19,6 +19,7 @@ from airflow_provider_studio.durations import seconds_of
 from airflow_provider_studio.governance.text import plain
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
+from airflow_provider_studio.operators.asset_events import REPORTS, add_outlet, emit_event
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.operators.exports import checked_exports, export_run
 from airflow_provider_studio.operators.run_record import TaskRecord, epoch_of
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StudioExportReportRunOperator", "StudioRunReportOperator", "StudioUpdateReportOperator"]
 
-REPORTS = AssetAlias("studio_reports")
-"""Gets an event for `studio://<workspace>/reports/<token>` with each successful run."""
-
 
 class StudioRunReportOperator(StudioOperator):
     """Run a Report once, and wait until the run is over.
@@ -46,7 +44,7 @@ class StudioRunReportOperator(StudioOperator):
     Returns `{"report", "run", "state", "created_at", "completed_at", "url", "exports"}`, times in ISO 8601. A failed
     run fails the task with the query, the error code and the message; a cancelled run fails it without a retry. A
     successful run emits an event of the asset `studio://<workspace>/reports/<token>`, with run, state, times and URL as
-    its extra.
+    its extra; so does an asset with this URI among the task's outlets.
 
     :param report: the Report's token, the URL of its page, or its `studio://` asset.
     :param parameters: values for the Report's form, which are checked against it before anything is started; a mapping,
@@ -89,8 +87,8 @@ class StudioRunReportOperator(StudioOperator):
         studio_conn_id: str = StudioHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        kwargs["outlets"] = _with_events(kwargs.get("outlets"))
         super().__init__(studio_conn_id=studio_conn_id, **kwargs)
+        add_outlet(self, REPORTS)
         self.report = report
         self.parameters = parameters
         self.wait_for_completion = wait_for_completion
@@ -183,7 +181,7 @@ class StudioRunReportOperator(StudioOperator):
                 self.log.info("Wrote %d bytes to %s", file["bytes"], file["path"])
         asset = create_asset(workspace=self.hook.client.workspace, report=result["report"])
         extra: dict[str, Any] = {name: value for name, value in result.items() if name not in {"report", "exports"}}
-        context["outlet_events"][REPORTS].add(asset, extra=extra)
+        emit_event(self, context, REPORTS, asset, extra)
         return result
 
     @property
@@ -227,12 +225,6 @@ class StudioRunReportOperator(StudioOperator):
             self.log.warning("Report run %s continues in Studio: its API cannot cancel a run", self._run)
         if self._record is not None:
             self._record.note_kill()
-
-
-def _with_events(outlets: Any) -> list[Any]:
-    """Return a task's outlets with the alias of its Report's events."""
-    listed = list(outlets) if isinstance(outlets, list | tuple) else [outlets] if outlets else []
-    return listed if REPORTS in listed else [*listed, REPORTS]
 
 
 class StudioExportReportRunOperator(StudioOperator):

@@ -103,7 +103,7 @@ class StudioReportFreshnessSensor(StudioSensor):
     :param report: the Report's token, the URL of its page, or its asset.
     :param max_age: how old the run may be when the task first starts, as a timedelta or seconds.
     :param newer_than: the run must have ended after this time: a datetime with a zone, or ISO 8601 with a zone, such as
-        `{{ data_interval_end }}`.
+        `{{ dag_run.run_after }}`.
     :param deferrable: whether to wait in the triggerer; by default `[operators] default_deferrable`.
     :param studio_conn_id: the Airflow connection.
     :raises StudioConfigurationError: neither `max_age` nor `newer_than`, both, or a value that is unusable.

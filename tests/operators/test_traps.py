@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook, TaskDeferred
+from airflow.sdk import DAG, Asset
 
 from airflow_provider_studio.client.errors import (
     StudioConfigurationError,
@@ -23,7 +24,9 @@ from airflow_provider_studio.client.errors import (
     StudioRunTimeoutError,
 )
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
-from airflow_provider_studio.operators.reports import REPORTS, StudioExportReportRunOperator, StudioRunReportOperator
+from airflow_provider_studio.operators.asset_events import INVENTORY, REPORTS
+from airflow_provider_studio.operators.inventory import StudioInventoryOperator
+from airflow_provider_studio.operators.reports import StudioExportReportRunOperator, StudioRunReportOperator
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
 from tests.hand_clock import HandClock
 from tests.task_instance import TaskInstance
@@ -38,9 +41,12 @@ class Events:
     def __init__(self) -> None:
         self.added: list[tuple[str, dict[str, Any]]] = []
 
-    def __getitem__(self, alias: Any) -> Any:
-        assert alias is REPORTS
-        return SimpleNamespace(add=lambda asset, extra: self.added.append((asset.uri, extra)))
+        self.extras: dict[str, dict[str, Any]] = {}
+
+    def __getitem__(self, outlet: Any) -> Any:
+        if outlet is REPORTS:
+            return SimpleNamespace(add=lambda asset, extra: self.added.append((asset.uri, extra)))
+        return SimpleNamespace(extra=self.extras.setdefault(outlet.name, {}))
 
 
 class Task(TaskInstance):
@@ -261,11 +267,30 @@ def test_a_good_run_makes_an_event_with_its_run_and_times(task: Task, report: St
 
 
 def test_outlets_of_ones_own_do_not_cost_the_event() -> None:
-    from airflow.sdk import Asset
-
     mine = Asset("s3://bucket/mine")
-    assert StudioRunReportOperator(task_id="run", report="a", outlets=[mine]).outlets == [mine, REPORTS]
-    assert StudioRunReportOperator(task_id="run", report="a", outlets=mine).outlets == [mine, REPORTS]
+    for outlets in ([mine], mine):
+        assert StudioRunReportOperator(task_id="run", report="a", outlets=outlets).outlets == [mine, REPORTS]
+        assert StudioInventoryOperator(task_id="take", outlets=outlets).outlets == [mine, INVENTORY]
+    assert StudioInventoryOperator(task_id="take", outlets=[]).outlets == [INVENTORY]
+
+
+def test_outlets_of_a_dag_s_defaults_are_kept() -> None:
+    mine = Asset("s3://bucket/mine")
+    with DAG("defaults", default_args={"outlets": [mine]}):
+        assert StudioRunReportOperator(task_id="run", report="a").outlets == [mine, REPORTS]
+        assert StudioInventoryOperator(task_id="take").outlets == [mine, INVENTORY]
+
+
+@pytest.mark.parametrize("name", ["revenue", None])
+def test_an_asset_of_the_report_among_the_outlets_gets_the_event_and_none_gets_two(
+    task: Task, report: StudioTestReport, name: str | None
+) -> None:
+    uri = f"studio://acme/reports/{report}"
+    mine = Asset(name=name or uri, uri=uri)
+    result = task.run(report=report.token, outlets=[mine, Asset("s3://bucket/other")])
+    assert list(task.events.extras) == [name or uri]
+    assert task.events.extras[name or uri]["run"] == result["run"]
+    assert [added for added, _ in task.events.added] == ([] if name is None else [uri])
 
 
 def test_results_are_exported_on_the_way(task: Task, report: StudioTestReport) -> None:

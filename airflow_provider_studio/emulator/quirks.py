@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any, Literal, get_args
 
+from msgspec import Raw
+
+from airflow_provider_studio.emulator.listing_quirks import EVERY, ListingQuirks, PagingQuirks
 from airflow_provider_studio.emulator.quirk_settings import Setting, quirk, quirks_of
 
 PERSONAL_TOKENS_END = datetime(2025, 2, 28, tzinfo=UTC)
@@ -47,6 +50,17 @@ class BodyQuirks:
         Setting(["type", "space_token", "edited_at"], "those that describe it", "G"),
         draw=_some_keys,
     )
+    schedules_count: Literal["right", "zero", "at_most_one"] = quirk(
+        "how many schedules a Report counts",
+        Setting("right", "those that it has", "G"),
+        Setting("zero", "none", "G"),
+        Setting("at_most_one", "at most one", "G"),
+    )
+    odd_fields: dict[str, dict[str, str]] = quirk(
+        "values of Reports and datasets that are not as described: JSON text by key, by the token of the Report",
+        Setting({}, "none", "F"),
+        Setting({EVERY: {"edited_at": '""'}}, "each has a blank time", "G", is_usable=False),
+    )
     alien_key: bool = quirk(
         "whether a Report has an unknown key",
         Setting(False, "no", "F"),
@@ -61,27 +75,6 @@ class BodyQuirks:
         "the content of `content.csv`",
         Setting(False, "CSV", "D"),
         Setting(True, "a zip archive", "C"),
-    )
-
-
-@dataclass
-class ListingQuirks:
-    """Which rows a listing has, and in which order."""
-
-    unfiltered_collections: Literal["own", "but_others"] = quirk(
-        "what a listing of Collections without a filter contains",
-        Setting("own", "those that the caller belongs to: none for a Workspace token", "C"),
-        Setting("but_others", "all except other people's personal ones", "D"),
-    )
-    listing_filters: Literal["ignored", "documented"] = quirk(
-        "what `filter`, `order` and `order_by` do in listings of Reports",
-        Setting("ignored", "nothing", "C"),
-        Setting("documented", "they filter and sort", "D"),
-    )
-    listing_order: Literal["oldest_first", "newest_first"] = quirk(
-        "the order of listed Reports",
-        Setting("oldest_first", "by creation", "G"),
-        Setting("newest_first", "reversed: a new Report shifts the pages of a crawl", "G"),
     )
 
 
@@ -202,7 +195,7 @@ class AccessQuirks:
 
 
 @dataclass
-class Quirks(BodyQuirks, ListingQuirks, ReportQuirks, ScheduleQuirks, AccessQuirks):
+class Quirks(BodyQuirks, ListingQuirks, PagingQuirks, ReportQuirks, ScheduleQuirks, AccessQuirks):
     """All behaviours of the service that are not certain."""
 
     def apply(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -213,7 +206,8 @@ class Quirks(BodyQuirks, ListingQuirks, ReportQuirks, ScheduleQuirks, AccessQuir
             body["alien_key"] = {"nobody": "knows"}
         for name in self.missing_keys:
             body.pop(name, None)
-        return body
+        odd = self.odd_fields.get(EVERY, {}) | self.odd_fields.get(body.get("token", ""), {})
+        return body | {name: Raw(text.encode()) for name, text in odd.items()}
 
 
 QUIRKS = {quirk.name: quirk for quirk in quirks_of(Quirks)}

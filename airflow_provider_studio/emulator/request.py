@@ -22,6 +22,7 @@ from airflow_provider_studio.emulator.entities import (
     Subscription,
     token_for,
 )
+from airflow_provider_studio.emulator.paging import counters_of, page_size, rows_of_page, served_page
 from airflow_provider_studio.emulator.serializers.hal import Body, View, error, json_response, listing, pagination
 from airflow_provider_studio.emulator.state import Account, EmulatorState
 from airflow_provider_studio.emulator.workspace import Workspace
@@ -246,10 +247,21 @@ class ApiRequest:
         self, key: str, rows: list[Any], body: Callable[[Any], Body], *, per_page: int = PER_PAGE, counters: bool = True
     ) -> Body:
         """Return one page of a listing; the request's `per_page` is ignored, and some listings have no counters."""
-        start = (self.page - 1) * per_page
-        bodies = [body(row) for row in rows[start : start + per_page]]
-        block = pagination(self.page, per_page, len(bodies), len(rows)) if counters else None
+        quirks = self.workspace.quirks
+        size = page_size(quirks, self._path, per_page)
+        number = 1 if self._is_cached() else served_page(quirks, self.page, len(rows), size)
+        bodies = [body(row) for row in rows_of_page(quirks, rows, number, size)]
+        block = counters_of(quirks, pagination(self.page, size, len(bodies), len(rows)), usual=counters)
         return listing(self.path, key, bodies, block)
+
+    def _is_cached(self) -> bool:
+        """Whether the response is the listing's first page, from a cache that ignores `page`."""
+        cache, page = self.workspace.quirks.page_cache, (self._path, self.page)
+        if cache == "none" or self.page != 2:
+            return False
+        is_repeated = page in self.state.served_pages
+        self.state.served_pages.add(page)
+        return cache == "always" or not is_repeated
 
     def whole(self, key: str, rows: list[Any], body: Callable[[Any], Body]) -> Body:
         """Return a whole listing; the request's `page` is ignored."""

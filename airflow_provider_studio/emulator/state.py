@@ -133,6 +133,7 @@ class EmulatorState:
         self.faults = Faults(seed)
         self.standings: dict[str, Standing] = {}
         self.signatures: dict[str, Signature] = {}
+        self.served_pages: set[tuple[str, int]] = set()
 
     def reset(self) -> None:
         """Restore the initial workspace and time, clear faults, log and counted requests, and activate all tokens."""
@@ -157,6 +158,7 @@ class EmulatorState:
             where = ".".join(map(str, first["loc"]))
             raise ValueError(f"this is not a saved emulator: {where}: {first['msg']}") from None
         self.workspace = restored.workspace
+        self.served_pages.clear()
         self.clock.set(restored.now)
 
     def set_standing(self, token: str, standing: str) -> None:

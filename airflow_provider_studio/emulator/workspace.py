@@ -157,7 +157,9 @@ class Workspace:
         """Return a Report's `schedules_count`."""
         if report.archived_at is not None and self.quirks.archived_schedules_count == "zero":
             return 0
-        return len(self._schedules_by_report.get(report.token, ()))
+        most = {"zero": 0, "at_most_one": 1}.get(self.quirks.schedules_count)
+        count = len(self._schedules_by_report.get(report.token, ()))
+        return count if most is None else min(count, most)
 
     def breaks_policy(self, cron: dict[str, Any]) -> bool:
         """Return whether a schedule fires more often than the admins allow."""

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from airflow_provider_studio.emulator.entities import Collection
+from airflow_provider_studio.emulator.entities import Collection, Report
+from airflow_provider_studio.emulator.listing_quirks import EVERY
 from airflow_provider_studio.emulator.request import ApiRequest, bad_request, param_missing
 from airflow_provider_studio.emulator.routes.endpoint import Result, Routes, no_content
 from airflow_provider_studio.emulator.routes.filters import filter_reports
@@ -17,7 +18,9 @@ routes = Routes()
 def collections(request: ApiRequest) -> Result:
     visible = [collection for collection in request.workspace.collections.values() if request.may_see(collection)]
     filter_name = request.query.get("filter")
-    if filter_name == "custom":
+    if request.workspace.quirks.collection_filter == "ignored":
+        rows = visible
+    elif filter_name == "custom":
         rows = [collection for collection in visible if collection.owner is None]
     elif filter_name == "all":
         rows = visible
@@ -73,11 +76,18 @@ def delete_collection(request: ApiRequest) -> Result:
 
 @routes.on("GET", "/spaces/{space}/reports")
 def collection_reports(request: ApiRequest) -> Result:
-    rows = filter_reports(request, request.workspace.reports_in(request.collection().token))
+    rows = filter_reports(request, _reports(request))
     return request.paged("reports", rows, lambda report: serialize_report(request.view, report), counters=False)
 
 
 @routes.on("GET", "/spaces/{space}/datasets")
 def collection_datasets(request: ApiRequest) -> Result:
-    rows = filter_reports(request, request.workspace.reports_in(request.collection().token, "DatasetReport"))
+    rows = filter_reports(request, _reports(request, "DatasetReport"))
     return request.paged("reports", rows, lambda dataset: serialize_dataset(request.view, dataset), counters=False)
+
+
+def _reports(request: ApiRequest, kind: str = "Report") -> list[Report]:
+    """Return the Reports (or datasets) of the Collection that the path names, unless a quirk lists it empty."""
+    token = request.collection().token
+    is_empty = not {EVERY, token}.isdisjoint(request.workspace.quirks.empty_collections)
+    return [] if is_empty else request.workspace.reports_in(token, kind)

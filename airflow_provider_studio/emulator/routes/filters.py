@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from random import Random
 
 from airflow_provider_studio.emulator.entities import Report
 from airflow_provider_studio.emulator.request import ApiRequest, time_of
@@ -15,6 +16,10 @@ _FILTER = re.compile(r"(created_at|updated_at)\.(gt|lt)\.(.+)")
 
 def filter_reports(request: ApiRequest, reports: list[Report]) -> list[Report]:
     """Return the Reports that match `filter`, in the order of `order_by`, unless a quirk ignores both."""
+    if request.workspace.quirks.listing_order == "unstable":
+        return Random(f"{request.workspace.seed}/{request.path}/{len(request.state.log.requests)}").sample(
+            reports, len(reports)
+        )
     if request.workspace.quirks.listing_filters == "ignored":
         return reports
     match = _FILTER.fullmatch(request.query.get("filter", ""))

@@ -7,7 +7,7 @@ from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.entities import Person, token_for
 from airflow_provider_studio.emulator.request import ApiError, ApiRequest, not_found, param_missing
 from airflow_provider_studio.emulator.routes.endpoint import Result, Routes
-from airflow_provider_studio.emulator.serializers.hal import Body, link
+from airflow_provider_studio.emulator.serializers.hal import Body, link, pagination
 from airflow_provider_studio.emulator.serializers.workspace import (
     serialize_account,
     serialize_membership,
@@ -70,7 +70,12 @@ def memberships(request: ApiRequest) -> Result:
 @routes.on("GET", "/memberships/lite")
 def memberships_lite(request: ApiRequest) -> Result:
     _ = request.account
-    return request.whole("memberships", list(request.workspace.people.values()), serialize_membership_lite)
+    people = list(request.workspace.people.values())
+    if request.workspace.quirks.members_lite == "whole":
+        return request.whole("memberships", people, serialize_membership_lite)
+    half = -(-len(people) // 2)
+    listed = request.whole("memberships", people[:half], serialize_membership_lite)
+    return listed | {"pagination": pagination(1, half, half, len(people))}
 
 
 @routes.on("GET", "/memberships/{membership}")

@@ -133,6 +133,22 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "redis://redis.example.com:6379/3",
                         "default": None,
                     },
+                    "max_response_mb": {
+                        "description": "The size in MB at which a response of the API is refused, because responses "
+                        "are read into memory; 16 by default.",
+                        "type": "float",
+                        "version_added": "0.1.0",
+                        "example": "32",
+                        "default": None,
+                    },
+                    "max_download_mb": {
+                        "description": "The size in MB at which the download of an export is refused; downloads are "
+                        "streamed into files. The default is 10000.",
+                        "type": "float",
+                        "version_added": "0.1.0",
+                        "example": "50000",
+                        "default": None,
+                    },
                 },
             }
         },

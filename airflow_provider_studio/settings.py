@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.response_limits import MAX_DOWNLOAD_MB, MAX_RESPONSE_MB
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -81,3 +83,24 @@ def rate_limit_url() -> str:
     """Return `[studio] rate_limit_url`, or the SQLite file under Airflow's home."""
     # The output of a command (rate_limit_url_cmd) ends with a newline.
     return (conf.get(_SECTION, "rate_limit_url", fallback=None) or "").strip() or f"sqlite:///{rate_limit_file()}"
+
+
+def max_response_mb() -> float:
+    """Return `[studio] max_response_mb`: the size in MB at which a response of the API is refused."""
+    return _positive("max_response_mb", MAX_RESPONSE_MB)
+
+
+def max_download_mb() -> float:
+    """Return `[studio] max_download_mb`: the size in MB at which the download of an export is refused."""
+    return _positive("max_download_mb", MAX_DOWNLOAD_MB)
+
+
+def _positive(option: str, default: float) -> float:
+    text = (conf.get(_SECTION, option, fallback=None) or "").strip()
+    try:
+        number = float(text) if text else float(default)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise StudioConfigurationError(f"[studio] {option} is {text!r}; it must be a number above 0, in MB.")
+    return number

@@ -118,7 +118,7 @@ def clock(studio_emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch) -> H
 @pytest.fixture
 def sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Disable the transport's retries, so that each request is sent once."""
-    monkeypatch.setattr("airflow_provider_studio.client.transport.Transport._is_enough", lambda _self, _state: True)
+    monkeypatch.setattr("airflow_provider_studio.client.retry_policy.RetryPolicy.is_enough", lambda _self, _state: True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

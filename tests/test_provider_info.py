@@ -84,6 +84,8 @@ def test_airflow_knows_the_provider_its_form_its_links_and_its_settings() -> Non
     assert set(dict(manager.provider_configs)["airflow-provider-studio"]["studio"]["options"]) == {
         "storage_path",
         "rate_limit_url",
+        "max_response_mb",
+        "max_download_mb",
     }
 
 

@@ -28,3 +28,14 @@ def test_the_url_of_the_ledger_is_what_a_command_prints(monkeypatch: pytest.Monk
 
     with airflow_command():
         assert settings.rate_limit_url() == "redis://ledger.example.com"
+
+
+@pytest.mark.parametrize("option", ["max_response_mb", "max_download_mb"])
+def test_the_size_of_a_response_is_a_positive_number(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"AIRFLOW__STUDIO__{option.upper()}"
+    monkeypatch.setenv(name, " 2.5 ")
+    assert getattr(settings, option)() == 2.5
+    for value in ("0", "-1", "nan", "inf", "much"):
+        monkeypatch.setenv(name, value)
+        with pytest.raises(StudioConfigurationError, match=rf"\[studio\] {option} is '{value}'; it must be"):
+            getattr(settings, option)()

@@ -17,7 +17,7 @@ NAME = "studio.example.test"
 """The name of another host, for requests through a proxy."""
 
 
-class _Listener:
+class Listener:
     """Accepts connections on a free port of the loopback and serves each in a thread. A context manager."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class _Listener:
         raise NotImplementedError
 
 
-class TlsServer(_Listener):
+class TlsServer(Listener):
     """Receives requests over TLS and counts those that took effect. A context manager.
 
     :param ca: issues the certificate.
@@ -162,7 +162,7 @@ def never_shake_hands(raw: socket.socket) -> None:
         pass
 
 
-class Proxy(_Listener):
+class Proxy(Listener):
     """A CONNECT proxy. A context manager.
 
     :param target: the local port that every tunnel leads to.

@@ -7,18 +7,16 @@ An operation that a token's kind may not do is refused here, before a request is
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import logging
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 from airflow_provider_studio.client.errors import StudioCapabilityError, StudioConfigurationError
+from airflow_provider_studio.client.host import DEFAULT_HOST, base_url
 
 log = logging.getLogger(__name__)
 
-DEFAULT_HOST = "https://app.mode.com"
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -80,7 +78,7 @@ class Credentials:
     :param workspace: the workspace's user name, as in `https://app.mode.com/<workspace>`.
     :param token: the public half of the credential.
     :param secret: the private half; never shown.
-    :param host: scheme and host of Studio; plain http only for a host on this machine.
+    :param host: scheme and host of Studio, in any spelling; plain http only for a host on this machine.
     :param kind: the token's kind, if it is known; otherwise it is read with one request.
     :raises StudioConfigurationError: an empty or malformed field.
     """
@@ -100,7 +98,7 @@ class Credentials:
             if not getattr(self, name):
                 raise StudioConfigurationError(f"{name} is empty; set it to {fix}.")
         check_identifier("workspace", self.workspace)
-        object.__setattr__(self, "host", _checked_host(self.host))
+        object.__setattr__(self, "host", base_url(self.host))
         if self.kind is TokenKind.PERSONAL:
             log.warning(
                 "This connection uses a personal token, whose support ended on 2025-02-28. "
@@ -111,26 +109,6 @@ class Credentials:
     def budget_key(self) -> str:
         """The name of the token's budget: a hash of host and token, which does not reveal the token."""
         return hashlib.sha256(f"{self.host}\n{self.token}".encode()).hexdigest()
-
-
-def _checked_host(host: str) -> str:
-    parts = urlsplit(host)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.username:
-        shown = host if "@" not in host else "a URL with credentials in it"
-        raise StudioConfigurationError(f"host is {shown!r}; it must look like {DEFAULT_HOST}, without a path.")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise StudioConfigurationError(
-            f"host is {host!r}; plain http would send the secret in the clear. Use https://{parts.netloc}."
-        )
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def is_loopback(hostname: str) -> bool:
-    """Return whether a host name means this machine."""
-    try:
-        return ipaddress.ip_address(hostname).is_loopback
-    except ValueError:
-        return hostname == "localhost"
 
 
 def kind_of(scope: str | None, self_href: str | None) -> TokenKind:

@@ -18,7 +18,9 @@ from airflow_provider_studio.client.errors import (
 )
 from airflow_provider_studio.client.pagination import iterate_rows, name_of
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
-from airflow_provider_studio.client.transport import RetryPolicy, Sent, Spending, Transport
+from airflow_provider_studio.client.response_limits import MAX_DOWNLOAD_MB, MAX_RESPONSE_MB
+from airflow_provider_studio.client.retry_policy import RetryPolicy
+from airflow_provider_studio.client.transport import Sent, Spending, Transport
 
 ResourceT = TypeVar("ResourceT", bound=models.Resource)
 
@@ -36,12 +38,21 @@ class StudioClientBase:
         priority: Priority = Priority.CRAWL,
         sleep: Callable[[float], None] = time.sleep,
         on_sent: Callable[[Sent], None] | None = None,
+        max_response_mb: float = MAX_RESPONSE_MB,
+        max_download_mb: float = MAX_DOWNLOAD_MB,
     ) -> None:
         self.workspace = credentials.workspace
         self._kind = credentials.kind
         self._priority = priority
         self._transport = Transport(
-            credentials, limiter, timeout_seconds=timeout_seconds, retries=retries, sleep=sleep, on_sent=on_sent
+            credentials,
+            limiter,
+            timeout_seconds=timeout_seconds,
+            retries=retries,
+            sleep=sleep,
+            on_sent=on_sent,
+            max_response_mb=max_response_mb,
+            max_download_mb=max_download_mb,
         )
 
     @property

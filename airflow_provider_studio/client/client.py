@@ -32,7 +32,7 @@ class StudioClient(StudioClientBase):
 
     :param credentials: workspace, token, secret and host.
     :param limiter: the budget that all users of this token share.
-    :param timeout_seconds: how long to wait between two bytes of a response.
+    :param timeout_seconds: how long to wait between two bytes of a response; a whole response may take twice that.
     :param retries: how often a request is repeated, and after which waits.
     :param priority: the order in which waiting callers get permits.
     :param sleep: the function that waits between attempts.

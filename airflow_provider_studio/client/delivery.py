@@ -8,6 +8,8 @@ unrecorded phase is unknown, and a request in an unknown phase may have arrived.
 
 from __future__ import annotations
 
+import http.client
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +21,8 @@ from typing import Any, cast
 import requests
 from urllib3 import HTTPConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection
+
+from airflow_provider_studio.client.response_limits import MeteredReader, ResponseMeter
 
 
 class Phase(StrEnum):
@@ -36,8 +40,12 @@ class Phase(StrEnum):
 
 @dataclass
 class Delivery:
-    """The record of one request."""
+    """The record of one request.
 
+    :param meter: measures its response; None does not limit it.
+    """
+
+    meter: ResponseMeter | None = None
     phase: Phase = Phase.UNKNOWN
 
 
@@ -45,9 +53,12 @@ _current: ContextVar[Delivery | None] = ContextVar("studio_delivery", default=No
 
 
 @contextmanager
-def recorded() -> Iterator[Delivery]:
-    """Yield the record of the request that this thread sends in this context, through `RecordingAdapter`."""
-    delivery = Delivery()
+def recorded(meter: ResponseMeter | None = None) -> Iterator[Delivery]:
+    """Yield the record of the request that this thread sends in this context, through `RecordingAdapter`.
+
+    :param meter: measures the response, also while its body is read after this context.
+    """
+    delivery = Delivery(meter)
     token = _current.set(delivery)
     try:
         yield delivery
@@ -61,9 +72,20 @@ def _record(phase: Phase) -> None:
         delivery.phase = phase
 
 
-class _RecordingConnection(HTTPConnection):
-    """Records the first byte of a request. The CONNECT request to a proxy is part of connecting."""
+class _MeteredResponse(http.client.HTTPResponse):
+    """Reads from its socket through the meter of the request."""
 
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        delivery = _current.get()
+        if delivery is not None and delivery.meter is not None:
+            self.fp = io.BufferedReader(MeteredReader(self.fp.detach(), sock, delivery.meter))
+
+
+class _RecordingConnection(HTTPConnection):
+    """Records the first byte of a request, and meters the response. CONNECT to a proxy is part of connecting."""
+
+    response_class = _MeteredResponse
     _is_connecting = False
 
     def connect(self) -> None:

@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from airflow_provider_studio.client.auth import DEFAULT_HOST, Credentials, check_identifier
+from airflow_provider_studio.client.auth import Credentials, check_identifier
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioResponseError
+from airflow_provider_studio.client.host import DEFAULT_HOST
 from airflow_provider_studio.client.pagination import MAX_PAGES
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
-from airflow_provider_studio.client.transport import RetryPolicy, Sent, Spending, Transport
+from airflow_provider_studio.client.response_limits import MAX_RESPONSE_MB
+from airflow_provider_studio.client.retry_policy import RetryPolicy
+from airflow_provider_studio.client.transport import Sent, Spending, Transport
 
 Batch = Literal["reports", "report_stats", "spaces", "members"]
 MAX_PAGE_SIZE = 1000
@@ -68,6 +71,7 @@ class DiscoveryClient:
         retries: RetryPolicy | None = None,
         sleep: Callable[[float], None] = time.sleep,
         on_sent: Callable[[Sent], None] | None = None,
+        max_response_mb: float = MAX_RESPONSE_MB,
     ) -> None:
         self.workspace = check_identifier("workspace", workspace)
         credentials = Credentials(workspace, signature.token, signature.access_secret, host)
@@ -79,6 +83,8 @@ class DiscoveryClient:
             sleep=sleep,
             on_sent=on_sent,
             bearer=signature.bearer,
+            secrets=(signature.access_key,),
+            max_response_mb=max_response_mb,
         )
 
     @property

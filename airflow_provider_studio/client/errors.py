@@ -18,6 +18,7 @@ __all__ = [
     "StudioNotFoundError",
     "StudioRateLimitedError",
     "StudioResponseError",
+    "StudioResponseTooLargeError",
     "StudioRunCancelledError",
     "StudioRunError",
     "StudioRunFailedError",
@@ -25,12 +26,20 @@ __all__ = [
     "StudioServerError",
 ]
 
+_LONGEST_TEXT = 20_000
+
 
 class StudioError(Exception):
-    """The base of all errors that this provider raises."""
+    """The base of all errors that this provider raises.
+
+    A message is cut at 20,000 characters, because it ends in logs, journals and Airflow's database.
+    """
 
     retry_helps: bool = True
     """Whether the same call may succeed later without a change by a person."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(text[:_LONGEST_TEXT] if isinstance(text, str) else text for text in arguments))
 
 
 class StudioConfigurationError(StudioError, ValueError):
@@ -60,12 +69,18 @@ class StudioResponseError(StudioError):
     """A response that is not the API's: HTML from a proxy, a truncated body, a key of the wrong type."""
 
 
+class StudioResponseTooLargeError(StudioResponseError):
+    """A response is larger than its limit. The message names the limit and how to increase it."""
+
+    retry_helps = False
+
+
 class StudioAPIError(StudioError):
     """Studio responded with an error status.
 
     :param status: HTTP status.
     :param error_id: Studio's `id` of the error (such as `not_found`), if the body has one.
-    :param message: Studio's own message.
+    :param message: Studio's own message: one line, cut, without control characters and credentials.
     :param method: HTTP method of the request.
     :param path: path of the request, without its query.
     :param advice: what to do next, appended to the text.
@@ -73,6 +88,8 @@ class StudioAPIError(StudioError):
 
     retry_after_seconds: float | None = None
     """The seconds of the response's `Retry-After`."""
+    meant_status: int
+    """The status that the error's id stands for; `status` if it has no id that decides."""
 
     def __init__(
         self,
@@ -85,6 +102,7 @@ class StudioAPIError(StudioError):
         advice: str = "",
     ) -> None:
         self.status, self.error_id, self.message = status, error_id, message
+        self.meant_status = status
         self.method, self.path = method, path
         reason = f"{error_id}: {message}" if error_id else message or "no reason"
         super().__init__(f"{method} {path} answered {status} ({reason}).{' ' if advice else ''}{advice}")
@@ -109,7 +127,7 @@ class StudioForbiddenError(StudioAPIError):
 
 
 class StudioNotFoundError(StudioAPIError):
-    """404: it does not exist, or the token may not see it."""
+    """404, or the id `not_found`: it does not exist, or the token may not see it."""
 
 
 class StudioRateLimitedError(StudioAPIError):
@@ -153,9 +171,50 @@ _BY_STATUS: dict[int, tuple[type[StudioAPIError], str]] = {
         "Another client uses this token's budget; use a separate token for Airflow.",
     ),
 }
+_STATUS_OF_ID = {
+    "bad_request": 400,
+    "param_missing": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "rate_limited": 429,
+    "internal_server_error": 500,
+    "service_unavailable": 503,
+}
+"""Studio's ids of errors. Source: the API description, which does not pair all of them with a status."""
+_RATE_LIMITED = 429
 
 
-def error_for(status: int, *, method: str, path: str, error_id: str | None = None, message: str = "") -> StudioAPIError:
-    """Return the error of an HTTP status of 300 and above."""
-    kind, advice = _BY_STATUS.get(status, (StudioServerError if status >= 500 else StudioAPIError, ""))
-    return kind(status, method=method, path=path, error_id=error_id, message=message, advice=advice)
+def error_for(
+    status: int,
+    *,
+    method: str,
+    path: str,
+    error_id: str | None = None,
+    message: str = "",
+    redirects_to: str | None = None,
+) -> StudioAPIError:
+    """Return the error of an HTTP status of 300 and above.
+
+    Of a refusal (4xx) the id decides rather than the status, because Studio may send `not_found` with status 400. A 429
+    is always about the rate limit, and after a status of 500 and above the request may have had its effect.
+
+    :param redirects_to: scheme and host of a redirect's target.
+    """
+    meant = status
+    if 400 <= status < 500 and status != _RATE_LIMITED:
+        meant = _STATUS_OF_ID.get(error_id or "", status)
+    kind, advice = _BY_STATUS.get(meant, (StudioServerError if meant >= 500 else StudioAPIError, ""))
+    if 300 <= status < 400:
+        advice = _advice_for_redirect(redirects_to)
+    error = kind(status, method=method, path=path, error_id=error_id, message=message, advice=advice)
+    error.meant_status = meant
+    return error
+
+
+def _advice_for_redirect(target: str | None) -> str:
+    where = f"to {target}, which gets no credentials" if target else "without the address of another host"
+    return (
+        f"It redirects {where}. If that is Studio's new address, set it as the connection's host; if it is a login "
+        "page or a proxy, let Airflow's hosts reach Studio without it."
+    )

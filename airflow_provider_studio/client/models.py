@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from airflow_provider_studio.client.errors import StudioResponseError
+from airflow_provider_studio.client.plain_text import shorten
 from airflow_provider_studio.client.schedule_values import (
     Cron,
     Frequency,
@@ -41,6 +42,8 @@ __all__ = [
     "Subscription",
     "Verification",
 ]
+
+_LONGEST_SHOWN = 100
 
 Identifier = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
 """Numeric ids were JSON numbers until 2024 and decimal strings in 2026; both become text."""
@@ -202,9 +205,8 @@ class ReportRun(Resource):
             return RunState(self.state or "")
         except ValueError:
             known = ", ".join(RunState)
-            raise StudioResponseError(
-                f"Report run {self.token} is in the unknown state {self.state!r} (known: {known})."
-            ) from None
+            token, state = shorten(self.token, _LONGEST_SHOWN), shorten(repr(self.state), _LONGEST_SHOWN)
+            raise StudioResponseError(f"Report run {token} is in the unknown state {state} (known: {known}).") from None
 
 
 class QueryRun(Resource):

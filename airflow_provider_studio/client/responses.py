@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -21,11 +23,15 @@ from airflow_provider_studio.client.errors import (
     StudioResponseError,
     error_for,
 )
+from airflow_provider_studio.client.json_body import UnreadableBodyError, parse_object
 from airflow_provider_studio.client.ratelimit import RateLimitFeedback
+from airflow_provider_studio.client.secret_scrubber import SecretScrubber
 
 _COUNT = re.compile(r"[0-9]{1,9}")
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 _MOST_RETRY_AFTER_SECONDS = 86_400.0
+_LONGEST_ID = 64
+_LONGEST_HOST = 255
 _RESOURCES = frozenset(
     {
         "archive",
@@ -53,13 +59,34 @@ _RESOURCES = frozenset(
 )
 
 
-def connection_error(method: str, path: str, error: Exception, phase: Phase) -> StudioConnectionError:
+@dataclass(frozen=True)
+class ReceivedResponse:
+    """A response that was read completely.
+
+    :param method: HTTP method of the request.
+    :param path: its path, as it may be shown.
+    :param body: decompressed.
+    """
+
+    method: str
+    path: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def connection_error(
+    method: str, path: str, error: Exception, phase: Phase, excess: str | None = None
+) -> StudioConnectionError:
     """Return the error of a request without a response, without the text of `requests`, which contains the query.
 
     :param phase: the phase that the request reached; it alone decides whether the request may have arrived.
+    :param excess: the limit that its response exceeded, if that is why there is none.
     """
     if phase is Phase.CONNECTING:
         what = _while_connecting(error)
+    elif excess is not None:
+        what = excess
     elif phase is Phase.RESPONDING:
         what = "the response was cut short"
     elif isinstance(error, requests.ReadTimeout):
@@ -79,44 +106,69 @@ def _while_connecting(error: Exception) -> str:
     return "no connection; check the host, the network and proxies"
 
 
-def api_error(method: str, path: str, response: requests.Response) -> StudioAPIError:
-    """Return the error of a status that is no success, with Studio's message."""
+def undecodable(method: str, path: str, encoding: str) -> StudioResponseError:
+    """Return the error of a body whose compression is damaged, or was not requested.
+
+    :param encoding: `Content-Encoding`, as it may be shown.
+    """
+    return StudioResponseError(
+        f"{method} {path}: the response cannot be decompressed (Content-Encoding: {encoding or 'none'}). "
+        "A proxy may have changed it; check the connection's host and the proxies of the environment."
+    )
+
+
+def api_error(response: ReceivedResponse, scrubber: SecretScrubber) -> StudioAPIError:
+    """Return the error of a status that is no success, with Studio's message.
+
+    :param scrubber: makes the server's texts safe for messages.
+    """
     try:
-        body = response.json()
-    except requests.JSONDecodeError:
+        body = parse_object(response.body)
+    except UnreadableBodyError:
         body = {}
-    body = body if isinstance(body, dict) else {}
-    message = body.get("message") or ""
     error = error_for(
-        response.status_code,
-        method=method,
-        path=path,
-        error_id=str(body["id"]) if body.get("id") else None,
-        message=message if isinstance(message, str) else str(message),
+        response.status,
+        method=response.method,
+        path=response.path,
+        error_id=scrubber.shown(body["id"], _LONGEST_ID) if body.get("id") else None,
+        message=scrubber.shown(body.get("message") or ""),
+        redirects_to=_target_host(response, scrubber),
     )
     error.retry_after_seconds = retry_after_seconds(response.headers)
     return error
 
 
-def decoded(method: str, path: str, response: requests.Response) -> dict[str, Any]:
-    """Return the JSON object of a response; an empty response is `{}`.
+def _target_host(response: ReceivedResponse, scrubber: SecretScrubber) -> str | None:
+    """Return the scheme and host that a redirect leads to; its path may contain a secret."""
+    if not 300 <= response.status < 400:
+        return None
+    try:
+        target = urlsplit(response.headers.get("Location", ""))
+        host, port = target.hostname, target.port
+    except ValueError:
+        return None
+    if not host:
+        return None
+    return scrubber.shown(f"{target.scheme or 'https'}://{host}{f':{port}' if port else ''}", _LONGEST_HOST)
 
+
+def decoded(response: ReceivedResponse, scrubber: SecretScrubber) -> dict[str, Any]:
+    """Return the JSON object of a response; an empty response to a change is `{}`.
+
+    :param scrubber: makes the server's texts safe for messages.
     :raises StudioResponseError: the response is no JSON object.
     """
-    if not response.content.strip():
+    if not response.body.strip() and response.method != "GET":
         return {}
-    kind = response.headers.get("Content-Type", "").partition(";")[0] or "no content type"
     try:
-        body = response.json()
-    except requests.JSONDecodeError:
+        return parse_object(response.body)
+    except UnreadableBodyError as error:
+        kind = response.headers.get("Content-Type", "").partition(";")[0]
         raise StudioResponseError(
-            f"{method} {path} answered {response.status_code} with {kind} that is no JSON "
-            f"({len(response.content):,} bytes). A proxy or a login page may stand before Studio, "
-            "or the response was cut short; check the connection's host."
+            f"{response.method} {response.path} answered {response.status} with "
+            f"{scrubber.shown(kind, _LONGEST_ID) or 'no content type'} {error} ({len(response.body):,} bytes). A proxy "
+            "or a login page may stand before Studio, or the response was cut short; check the connection's host."
         ) from None
-    if not isinstance(body, dict):
-        raise StudioResponseError(f"{method} {path} answered a JSON {type(body).__name__} instead of an object.")
-    return body
 
 
 def endpoint_of(path: str) -> str:
@@ -124,14 +176,14 @@ def endpoint_of(path: str) -> str:
     return "/".join(part for part in path.split("/")[2:] if part in _RESOURCES)
 
 
-def rate_limit_feedback(response: requests.Response, endpoint: str) -> RateLimitFeedback:
+def rate_limit_feedback(status: int, headers: Mapping[str, str], endpoint: str) -> RateLimitFeedback:
     """Return the feedback of a response about the rate limit."""
     return RateLimitFeedback(
         resource=endpoint,
-        status=response.status_code,
-        limit=_whole_number(response.headers.get("X-RateLimit-Limit")) or None,  # 0 would block all requests
-        remaining=_whole_number(response.headers.get("X-RateLimit-Remaining")),
-        retry_after_seconds=retry_after_seconds(response.headers),
+        status=status,
+        limit=_whole_number(headers.get("X-RateLimit-Limit")) or None,  # 0 would block all requests
+        remaining=_whole_number(headers.get("X-RateLimit-Remaining")),
+        retry_after_seconds=retry_after_seconds(headers),
     )
 
 

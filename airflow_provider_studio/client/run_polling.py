@@ -24,13 +24,18 @@ from airflow_provider_studio.client.errors import (
     StudioRunTimeoutError,
     StudioServerError,
 )
-from airflow_provider_studio.client.models import ReportRun, RunState
+from airflow_provider_studio.client.models import QueryRun, ReportRun, RunState
+from airflow_provider_studio.client.plain_text import shorten
 
 if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
 
 TRANSIENT = (StudioConnectionError, StudioServerError, StudioNotFoundError, StudioRateLimitedError)
 """Errors that a poll tolerates. Not found: a run is not always visible right after its start."""
+
+_LONGEST_REASON = 2_000
+_LONGEST_NAME = 200
+_MOST_REASONS = 10
 
 
 @dataclass(frozen=True)
@@ -172,5 +177,12 @@ def reason_of(client: StudioClient, report: str, run: ReportRun) -> str:
         failed = [query for query in client.list_query_runs(report, run.token) if query.state == RunState.FAILED]
     except StudioError as error:
         return f"Its queries could not be read: {error}"
-    reasons = [f"{query.query_name or query.token}: {query.error_code}: {query.error_message}" for query in failed]
+    reasons = [_reason_of_query(query) for query in failed[:_MOST_REASONS]]
+    if len(failed) > _MOST_REASONS:
+        reasons.append(f"{len(failed) - _MOST_REASONS} more queries failed.")
     return " ".join(reasons) or "No query of it failed; check its notebook in Studio."
+
+
+def _reason_of_query(query: QueryRun) -> str:
+    name, code = (shorten(str(text), _LONGEST_NAME) for text in (query.query_name or query.token, query.error_code))
+    return f"{name}: {code}: {shorten(str(query.error_message), _LONGEST_REASON)}"

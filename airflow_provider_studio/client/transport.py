@@ -1,69 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
 """Send a request: get a permit, send, pass the rate limit's feedback to the limiter, retry, map the error.
 
-A POST is sent again only if no byte of it was sent (see `delivery`) or it was refused (429). GET, PATCH and DELETE are
-idempotent and are repeated. No exception of `requests` is raised to callers, because it contains the whole URL.
+What a server sends is limited in time and size, and its texts are made safe before they become messages. No exception
+of `requests` is raised to callers, because it contains the whole URL.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NoReturn
 
 import requests
-import tenacity
-from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
-from airflow_provider_studio import __version__
-from airflow_provider_studio.client.auth import Credentials, is_loopback
-from airflow_provider_studio.client.delivery import Phase, RecordingAdapter, recorded
+from airflow_provider_studio.client.auth import Credentials
+from airflow_provider_studio.client.delivery import Phase, recorded
 from airflow_provider_studio.client.errors import (
     StudioAPIError,
     StudioConfigurationError,
-    StudioConnectionError,
     StudioError,
-    StudioResponseError,
+    StudioNotFoundError,
+    StudioResponseTooLargeError,
 )
-from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
+from airflow_provider_studio.client.ratelimit import Priority, RateLimiter, RateLimitFeedback
+from airflow_provider_studio.client.response_limits import (
+    MAX_DOWNLOAD_MB,
+    MAX_RESPONSE_MB,
+    ResponseLimits,
+    ResponseMeter,
+)
 from airflow_provider_studio.client.responses import (
+    ReceivedResponse,
     api_error,
     connection_error,
     decoded,
     endpoint_of,
     rate_limit_feedback,
+    undecodable,
 )
+from airflow_provider_studio.client.retry_policy import RetryPolicy, may_have_acted
+from airflow_provider_studio.client.secret_scrubber import SecretScrubber
+from airflow_provider_studio.client.session import StudioSession
 
-log = logging.getLogger(__name__)
-
-_RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 _CONNECT_TIMEOUT_SECONDS = 10.0
-_POOL_SIZE = 32
-_FAILURES = (requests.RequestException, HTTPError)
-"""Exceptions of a send; `requests` does not wrap all errors of urllib3."""
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How often a request is repeated, and after which waits.
-
-    :param attempts: the number of sends, including the first.
-    :param unreadable_attempts: the same for responses that are not the API's, such as a proxy's HTML.
-    :param first_wait_seconds: the upper limit of the first wait, doubled each time; each wait is random below it.
-    :param longest_wait_seconds: the longest wait, also for `Retry-After`.
-    """
-
-    attempts: int = 6
-    unreadable_attempts: int = 3
-    first_wait_seconds: float = 0.5
-    longest_wait_seconds: float = 60.0
+_CHUNK_BYTES = 16_384
+"""How much is read at a time: a thousandfold compression makes 16 MB of it, in versions of urllib3 without a limit."""
+_DECODED_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+_LONGEST_SHOWN = 200
+_RATE_LIMITED = 429
+_FAILURES = (requests.RequestException, HTTPError, OSError)
+"""Exceptions of a send; `requests` does not wrap all errors of urllib3 and of sockets."""
 
 
 @dataclass(frozen=True)
@@ -90,27 +80,19 @@ class Spending:
     rate_limited: int = 0
 
 
-class _Bearer(requests.auth.AuthBase):
-    """Authorizes with a bearer token."""
-
-    def __init__(self, bearer: str) -> None:
-        self._bearer = bearer
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._bearer}"
-        return request
-
-
 class Transport:
     """Sends requests for one credential.
 
     :param credentials: the credentials; the secret is used only in the Authorization header.
     :param limiter: issues a permit for each send.
-    :param timeout_seconds: how long to wait between two bytes of a response.
+    :param timeout_seconds: how long to wait between two bytes of a response; a whole response may take twice that.
     :param retries: how often a request is repeated, and after which waits.
     :param sleep: the function that waits between attempts.
     :param on_sent: a function that is called after each send.
     :param bearer: a bearer token instead of token and secret, for the Discovery API, which returns plain JSON.
+    :param secrets: further secrets that must not be in messages.
+    :param max_response_mb: the size in MB of a response, compressed and decompressed.
+    :param max_download_mb: the same of a download, which may take as long as it progresses.
     """
 
     def __init__(
@@ -119,34 +101,34 @@ class Transport:
         limiter: RateLimiter,
         *,
         bearer: str | None = None,
+        secrets: tuple[str, ...] = (),
         timeout_seconds: float = 30.0,
         retries: RetryPolicy | None = None,
         sleep: Callable[[float], None] = time.sleep,
         on_sent: Callable[[Sent], None] | None = None,
+        max_response_mb: float = MAX_RESPONSE_MB,
+        max_download_mb: float = MAX_DOWNLOAD_MB,
     ) -> None:
-        if not timeout_seconds > 0:
-            raise StudioConfigurationError(f"timeout_seconds is {timeout_seconds!r}; it must be above 0.")
+        for name, value in (
+            ("timeout_seconds", timeout_seconds),
+            ("max_response_mb", max_response_mb),
+            ("max_download_mb", max_download_mb),
+        ):
+            if not value > 0:
+                raise StudioConfigurationError(f"{name} is {value!r}; it must be above 0.")
         self._host = credentials.host
         self._limiter = limiter
         self._timeout = (min(_CONNECT_TIMEOUT_SECONDS, timeout_seconds), timeout_seconds)
+        self._api_limits = ResponseLimits.of_api(timeout_seconds, max_response_mb)
+        self._download_limits = ResponseLimits.of_download(timeout_seconds, max_download_mb)
+        self._scrubber = SecretScrubber(credentials.secret, bearer or "", *secrets)
         self._retries = retries or RetryPolicy()
         self._sleep = sleep
         self._on_sent = on_sent or (lambda _sent: None)
         self.spending = Spending()
         self._counting = threading.Lock()
         self._last = threading.local()
-        self._session = requests.Session()
-        self._is_loopback = is_loopback(urlsplit(credentials.host).hostname or "")
-        self._session.auth = (
-            HTTPBasicAuth(credentials.token.encode(), credentials.secret.encode())
-            if bearer is None
-            else _Bearer(bearer)
-        )
-        self._session.headers["Accept"] = "application/hal+json" if bearer is None else "application/json"
-        self._session.headers["User-Agent"] = f"airflow-provider-studio/{__version__}"
-        adapter = RecordingAdapter(pool_maxsize=_POOL_SIZE)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._session = StudioSession(credentials, bearer)
 
     def close(self) -> None:
         """Close the connections."""
@@ -166,24 +148,26 @@ class Transport:
         body: Mapping[str, Any] | None = None,
         priority: Priority = Priority.CRAWL,
     ) -> dict[str, Any]:
-        """Send a request and return the decoded response; an empty response is `{}`.
+        """Send a request and return the decoded response; an empty response to a change is `{}`.
 
         :raises StudioAPIError: the status is an error, after retries where they can help.
-        :raises StudioConnectionError: there was no response.
-        :raises StudioResponseError: the response is not a JSON object.
+        :raises StudioConnectionError: there was no response, or it was not complete in time.
+        :raises StudioResponseError: the response is not a JSON object, or too large.
         """
         was_lost = False
-        for attempt in self._attempts(method):
+        for attempt in self._retries.attempts_of(method, self._sleep):
             with attempt:
                 try:
                     response = self._exchange(method, path, query=query, body=body, priority=priority)
-                    if method == "DELETE" and response.status_code == 404 and was_lost:
+                    if response.status >= 300:
+                        raise self._error_of(response, path)
+                    return decoded(response, self._scrubber)
+                except StudioNotFoundError:
+                    if method == "DELETE" and was_lost:
                         return {}  # an earlier attempt had its effect
-                    if response.status_code >= 300:
-                        raise api_error(method, path, response)
-                    return decoded(method, path, response)
+                    raise
                 except StudioError as error:
-                    was_lost = was_lost or _may_have_acted(error)
+                    was_lost = was_lost or may_have_acted(error)
                     raise
         raise AssertionError("unreachable: tenacity returns or raises")
 
@@ -193,52 +177,57 @@ class Transport:
     ) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Open a large response and yield its content type and its bytes in chunks; only the opening is retried.
 
-        :raises StudioConnectionError: also from the chunks, if the response is cut short.
+        :raises StudioConnectionError: also from the chunks, if the response is cut short or makes no progress.
+        :raises StudioResponseTooLargeError: also from the chunks.
         """
-        for attempt in self._attempts("GET"):
+        for attempt in self._retries.attempts_of("GET", self._sleep):
             with attempt:
-                response = self._opened("GET", path, priority=priority)
+                meter = ResponseMeter(self._download_limits)
+                response = self._opened("GET", path, meter, priority=priority)
                 if response.status_code >= 300:
-                    with response:
-                        raise api_error("GET", path, response)
+                    meter.apply(self._api_limits)
+                    raise self._error_of(self._read("GET", path, response, meter), path)
         with response:
-            yield response.headers.get("Content-Type", "").partition(";")[0], _chunks(path, response, chunk_bytes)
+            kind = self._scrubber.shown(response.headers.get("Content-Type", "").partition(";")[0], _LONGEST_SHOWN)
+            yield kind, self._chunks("GET", path, response, meter, chunk_bytes)
 
-    def _attempts(self, method: str) -> tenacity.Retrying:
-        return tenacity.Retrying(
-            retry=tenacity.retry_if_exception(lambda error: _may_repeat(method, error)),
-            stop=self._is_enough,
-            wait=self._wait,
-            sleep=self._sleep,
-            before_sleep=_log_retry,
-            reraise=True,
-        )
+    def _error_of(self, response: ReceivedResponse, path: str) -> StudioAPIError:
+        error = api_error(response, self._scrubber)
+        if error.meant_status == _RATE_LIMITED != error.status:
+            self._observe(rate_limit_feedback(_RATE_LIMITED, response.headers, endpoint_of(path)))
+        return error
 
-    def _is_enough(self, state: tenacity.RetryCallState) -> bool:
-        unreadable = isinstance(_failure(state), StudioResponseError)
-        policy = self._retries
-        return state.attempt_number >= (policy.unreadable_attempts if unreadable else policy.attempts)
-
-    def _wait(self, state: tenacity.RetryCallState) -> float:
-        policy = self._retries
-        retry_after = getattr(_failure(state), "retry_after_seconds", None)
-        if retry_after:  # "Retry-After: 0" and past dates request no wait
-            return float(min(retry_after, policy.longest_wait_seconds))
-        return tenacity.wait_random_exponential(policy.first_wait_seconds, policy.longest_wait_seconds)(state)
-
-    def _exchange(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+    def _exchange(self, method: str, path: str, **kwargs: Any) -> ReceivedResponse:
         """Send a request and read the whole response."""
-        with self._opened(method, path, **kwargs) as response:
-            try:
-                _ = response.content
-            except _FAILURES as error:
-                raise connection_error(method, path, error, Phase.RESPONDING) from None
-            return response
+        meter = ResponseMeter(self._api_limits)
+        return self._read(method, path, self._opened(method, path, meter, **kwargs), meter)
+
+    def _read(self, method: str, path: str, response: requests.Response, meter: ResponseMeter) -> ReceivedResponse:
+        with response:
+            body = b"".join(self._chunks(method, path, response, meter, _CHUNK_BYTES))
+        return ReceivedResponse(method, self._shown(path), response.status_code, response.headers, body)
+
+    def _chunks(
+        self, method: str, path: str, response: requests.Response, meter: ResponseMeter, size: int
+    ) -> Iterator[bytes]:
+        """Yield the body; an exception of `requests` would look like an error of the file that it is written to."""
+        encoding = response.headers.get("Content-Encoding", "")
+        if encoding.strip().lower() not in _DECODED_ENCODINGS:
+            raise undecodable(method, self._shown(path), self._scrubber.shown(encoding, _LONGEST_SHOWN))
+        try:
+            for chunk in response.iter_content(size):
+                meter.count_decoded(len(chunk))
+                yield chunk
+        except requests.exceptions.ContentDecodingError:
+            raise undecodable(method, self._shown(path), self._scrubber.shown(encoding, _LONGEST_SHOWN)) from None
+        except _FAILURES as error:
+            self._raise(method, path, error, Phase.RESPONDING, meter)
 
     def _opened(
         self,
         method: str,
         path: str,
+        meter: ResponseMeter,
         *,
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
@@ -247,7 +236,7 @@ class Transport:
         prepared = self._session.prepare_request(
             requests.Request(method, f"{self._host}{path}", params=query, json=body)
         )
-        settings = self._environment_of(prepared)
+        settings = self._session.environment_of(prepared)
         endpoint = endpoint_of(path)
         # The permit comes last: a delay between it and the send reduces the budget's margin.
         waited = self._limiter.acquire(priority, endpoint).waited_seconds
@@ -256,66 +245,29 @@ class Transport:
             self.spending.requests += 1
         status: int | None = None
         try:
-            with recorded() as delivery:
+            meter.start()
+            with recorded(meter) as delivery:
                 response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
             status = response.status_code
         except _FAILURES as error:
-            raise connection_error(method, path, error, delivery.phase) from None
+            self._raise(method, path, error, delivery.phase, meter)
         finally:
             self._last.status = status
             self._on_sent(Sent(method, endpoint, status, waited))
-        self._limiter.observe(rate_limit_feedback(response, endpoint))
-        if status == 429:
-            with self._counting:
-                self.spending.rate_limited += 1
+        self._observe(rate_limit_feedback(status, response.headers, endpoint))
         return response
 
-    def _environment_of(self, prepared: requests.PreparedRequest) -> Mapping[str, Any]:
-        """Return the proxies and the certificate authorities that the environment names.
+    def _observe(self, feedback: RateLimitFeedback) -> None:
+        self._limiter.observe(feedback)
+        if feedback.status == _RATE_LIMITED:
+            with self._counting:
+                self.spending.rate_limited += 1
 
-        The proxies are used for Studio, not for an emulator on this machine; the authorities for both.
+    def _raise(self, method: str, path: str, error: Exception, phase: Phase, meter: ResponseMeter) -> NoReturn:
+        if meter.is_too_large:
+            raise StudioResponseTooLargeError(f"{method} {self._shown(path)}: {meter.excess}.") from None
+        raise connection_error(method, self._shown(path), error, phase, meter.excess) from None
 
-        :raises StudioConfigurationError: the file of authorities that the environment names does not exist.
-        """
-        url = prepared.url or ""
-        settings = self._session.merge_environment_settings(url, {}, True, None, None)
-        if self._is_loopback:
-            settings["proxies"] = {}
-        bundle = settings["verify"]
-        if url.startswith("https:") and isinstance(bundle, str) and not Path(bundle).exists():
-            raise StudioConfigurationError(
-                f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE is {bundle!r}, which does not exist on this host; "
-                "set it to a file or folder of certificate authorities, or unset it."
-            )
-        return settings
-
-
-def _chunks(path: str, response: requests.Response, size: int) -> Iterator[bytes]:
-    """Yield the bytes; an exception of `requests` would look like an error of the file that they are written to."""
-    try:
-        yield from response.iter_content(size)
-    except _FAILURES as error:
-        raise connection_error("GET", path, error, Phase.RESPONDING) from None
-
-
-def _may_repeat(method: str, error: BaseException) -> bool:
-    if isinstance(error, StudioConnectionError):
-        return method != "POST" or not error.may_have_arrived
-    if isinstance(error, StudioAPIError):
-        return error.status == 429 or (method != "POST" and error.status in _RETRIED_STATUSES)
-    return isinstance(error, StudioResponseError) and method == "GET"
-
-
-def _may_have_acted(error: StudioError) -> bool:
-    """Whether a request that failed may have had its effect; a 429 is a refusal."""
-    if isinstance(error, StudioConnectionError):
-        return error.may_have_arrived
-    return not (isinstance(error, StudioAPIError) and error.status == 429)
-
-
-def _failure(state: tenacity.RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome is not None else None
-
-
-def _log_retry(state: tenacity.RetryCallState) -> None:
-    log.warning("Attempt %d: %s Trying again in %.1f s.", state.attempt_number, _failure(state), state.upcoming_sleep)
+    def _shown(self, path: str) -> str:
+        """Return a path for messages: some come from links in responses."""
+        return self._scrubber.shown(path.partition("?")[0], _LONGEST_SHOWN)

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_studio.client.auth import is_loopback
+from airflow_provider_studio.client.host import is_loopback
 from airflow_provider_studio.emulator.contrary import ContraryService, contrary_service
 from airflow_provider_studio.emulator.limits import MODELS
 from airflow_provider_studio.emulator.server import listen, make_server

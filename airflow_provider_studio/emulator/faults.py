@@ -13,6 +13,20 @@ Kind = Literal[
     "status",
     "html",
     "garbage",
+    "empty",
+    "byte_order_mark",
+    "not_utf8",
+    "duplicate_keys",
+    "nan",
+    "infinity",
+    "huge_number",
+    "deep_json",
+    "nested_json",
+    "long_message",
+    "endless",
+    "gzip_bomb",
+    "drip",
+    "small_objects",
     "truncate",
     "reset",
     "lose_response",
@@ -32,18 +46,21 @@ HANDSHAKE_KINDS = frozenset({"tls_handshake", "tls_untrusted"})
 class Fault:
     """One injected fault. If several match a request, the oldest applies, so a list of faults is a script.
 
-    :param kind: `status` responds with an error, `html` with a login page, `garbage` with half a JSON text; `truncate`
-        cuts the body off; `reset` drops the connection before the effect, `lose_response` after it; `slow` waits before
-        the response; `dribble` sends the body slowly. Over TLS and after the effect, `tls_alert` sends an alert instead
-        of the response, `tls_plain_text` sends text without encryption, and `tls_no_close_notify` ends the connection
-        without that alert. `tls_handshake` refuses the handshake of a new connection, and `tls_untrusted` presents a
-        certificate of another authority.
+    :param kind: `status` responds with an error, `html` with a login page; the kinds of
+        `hostile_bodies.UNREADABLE_BODIES` with a body that is no JSON object or not only one; `long_message` with an
+        error of 5 MB that echoes the credentials; `endless` and `drip` with a body without an end, fast and slow;
+        `gzip_bomb` with 1 GB in 1 MB; `small_objects` with 15 MB of tiny objects. `truncate` cuts the body off; `reset`
+        drops the connection before the effect, `lose_response` after it; `slow` waits before the response; `dribble`
+        sends the body slowly. Over TLS and after the effect, `tls_alert` sends an alert instead of the response,
+        `tls_plain_text` sends text without encryption, and `tls_no_close_notify` ends the connection without that
+        alert. `tls_handshake` refuses the handshake of a new connection, and `tls_untrusted` presents a certificate of
+        another authority.
     :param method: only for this method.
     :param path: only for paths in which this regular expression is found.
-    :param status: the status of a `status` response, and of `html` (200 by default).
+    :param status: the status of a `status` or `long_message` response (500 by default), and of `html` (200 by default).
     :param headers: further headers of a `status` response, such as Retry-After.
     :param body: the body of a `status` response; an error by default.
-    :param seconds: how long `slow` waits, and how long `dribble` takes in total.
+    :param seconds: how long `slow` waits, how long `dribble` takes in total, and the time between two bytes of `drip`.
     :param after: how many matching requests pass first.
     :param times: how often it applies at most; None is unlimited.
     :param rate: the share of matching requests that it applies to, drawn from the emulator's seed.

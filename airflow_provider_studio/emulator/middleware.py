@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.faults import Fault
+from airflow_provider_studio.emulator.hostile_bodies import LARGE_RESPONSES, UNREADABLE_BODIES, long_message
 from airflow_provider_studio.emulator.serializers.hal import HAL, error, json_response
 from airflow_provider_studio.emulator.state import ACCOUNTS, Account, EmulatorState, LoggedRequest
 from airflow_provider_studio.emulator.tls import TlsConnection
@@ -125,7 +126,7 @@ class ApiMiddleware:
             await self._api(scope, receive, exchange.swallow)
             exchange.break_tls(_TLS_FAULTS[fault.kind])
         else:
-            await _faulty_response(fault)(scope, receive, exchange.send)
+            await _faulty_response(fault, scope)(scope, receive, exchange.send)
 
 
 class _Exchange:
@@ -218,12 +219,17 @@ def _account(state: EmulatorState, header: str | None) -> Account | None:
     return state.signer_of(_decoded(header)) if header.lower().startswith("bearer ") else None
 
 
-def _faulty_response(fault: Fault) -> Response:
+def _faulty_response(fault: Fault, scope: Scope) -> Response:
     if fault.kind == "html":
         return HTMLResponse(_LOGIN_PAGE, fault.status or 200)
-    if fault.kind == "garbage":
-        return Response('{"_links": {"self": {"hr', media_type=HAL)
+    if fault.kind in UNREADABLE_BODIES:
+        return Response(UNREADABLE_BODIES[fault.kind], media_type=HAL)
+    if fault.kind in LARGE_RESPONSES:
+        return LARGE_RESPONSES[fault.kind](fault)
     status = fault.status or 500
+    if fault.kind == "long_message":
+        authorization = Headers(scope=scope).get("authorization", "")
+        return long_message(status, authorization, _decoded(authorization))
     response = json_response(fault.body or error(*_ERRORS.get(status, _ERRORS[500])), status)
     response.headers.update(fault.headers)
     return response

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_studio import settings
-from airflow_provider_studio.client.auth import DEFAULT_HOST, Credentials, TokenKind, is_loopback
+from airflow_provider_studio.client.auth import Credentials, TokenKind
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioError
+from airflow_provider_studio.client.host import base_url
 from airflow_provider_studio.client.ratelimit import Budget
 from airflow_provider_studio.get_provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, FIELD_BEHAVIOUR, HOOK_NAME
 from airflow_provider_studio.hooks.metrics import count
@@ -122,11 +123,18 @@ class StudioHook(BaseHook):
         try:
             signature = SignatureToken(**parts)
             mask_secret(signature.bearer)
-            host = _base_url(connection.host, connection.port)
+            host = base_url(connection.host, connection.port)
             store = store_from_url(settings.rate_limit_url(), local=settings.rate_limit_file())
             budget_key = hashlib.sha256(f"{host}\nbatch\n{signature.token}".encode()).hexdigest()
             limiter = RateLimiter(store, budget_key, self._budget(extra))
-            return DiscoveryClient(connection.schema or "", signature, limiter=limiter, host=host, on_sent=count)
+            return DiscoveryClient(
+                connection.schema or "",
+                signature,
+                limiter=limiter,
+                host=host,
+                on_sent=count,
+                max_response_mb=settings.max_response_mb(),
+            )
         except StudioConfigurationError as error:
             raise StudioConfigurationError(f"Connection {self.studio_conn_id!r}: {error}") from None
 
@@ -181,7 +189,14 @@ class StudioHook(BaseHook):
             store = store_from_url(settings.rate_limit_url(), local=settings.rate_limit_file())
             limiter = RateLimiter(store, credentials.budget_key, budget)
             self._recorder = self._recorder_of(credentials)
-            return StudioClient(credentials, limiter=limiter, timeout_seconds=timeout, on_sent=self._on_sent)
+            return StudioClient(
+                credentials,
+                limiter=limiter,
+                timeout_seconds=timeout,
+                on_sent=self._on_sent,
+                max_response_mb=settings.max_response_mb(),
+                max_download_mb=settings.max_download_mb(),
+            )
         except StudioConfigurationError as error:
             raise StudioConfigurationError(f"Connection {self.studio_conn_id!r}: {error}") from None
 
@@ -223,7 +238,7 @@ class StudioHook(BaseHook):
             workspace=connection.schema or "",
             token=connection.login or "",
             secret=connection.password or "",
-            host=_base_url(connection.host, connection.port),
+            host=base_url(connection.host, connection.port),
             kind=None if kind is None else TokenKind(kind),
         )
 
@@ -248,13 +263,3 @@ def _number(extra: dict[str, Any], name: str) -> float | None:
     if not 0 < number < math.inf:
         raise StudioConfigurationError(f"{name} is {value!r}; it must be a number above 0.")
     return number
-
-
-def _base_url(host: str | None, port: int | None) -> str:
-    """Return the URL of Studio: scheme, host and port. The default scheme is https, or http for this machine."""
-
-    url = (host or DEFAULT_HOST).rstrip("/")
-    if "://" not in url:
-        scheme = "http" if is_loopback(url.partition(":")[0]) else "https"
-        url = f"{scheme}://{url}"
-    return url if port is None else f"{url}:{port}"

@@ -11,11 +11,11 @@ from airflow_provider_studio.client.auth import (
     Credentials,
     Operation,
     TokenKind,
-    is_loopback,
     kind_of,
     require,
 )
 from airflow_provider_studio.client.errors import StudioCapabilityError, StudioConfigurationError
+from airflow_provider_studio.client.host import is_loopback
 from airflow_provider_studio.client.identifiers import report_token
 
 
@@ -36,7 +36,6 @@ def test_a_workspace_that_is_none(workspace: str) -> None:
     ("host", "match"),
     [
         ("http://app.mode.com", "Use https://app.mode.com"),
-        ("app.mode.com", "must look like https://app.mode.com"),
         ("ftp://app.mode.com", "must look like"),
         ("https://app.mode.com/api", "without a path"),
         ("https://user:hush@app.mode.com", "a URL with credentials in it"),
@@ -49,7 +48,7 @@ def test_a_host_that_cannot_be_used(host: str, match: str) -> None:
     assert "hush" not in str(caught.value)
 
 
-@pytest.mark.parametrize("host", ["http://localhost:8181", "http://127.0.0.1:1", "http://[::1]:80", "https://x.eu"])
+@pytest.mark.parametrize("host", ["http://localhost:8181", "http://127.0.0.1:1", "http://[::1]:81", "https://x.eu"])
 def test_plain_http_is_for_this_machine_alone(host: str) -> None:
     assert Credentials("acme", "t", "s", host).host == host
 

@@ -21,7 +21,8 @@ from airflow_provider_studio.client.errors import (
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimiter, RateLimitFeedback
 from airflow_provider_studio.client.ratelimit.limiter import Permit
 from airflow_provider_studio.client.ratelimit.stores import MemoryStore
-from airflow_provider_studio.client.transport import RetryPolicy, Sent, Spending, Transport
+from airflow_provider_studio.client.retry_policy import RetryPolicy
+from airflow_provider_studio.client.transport import Sent, Spending, Transport
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.conftest import client_of
 

@@ -19,7 +19,8 @@ from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.delivery import Phase, RecordingAdapter, recorded
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioConnectionError
 from airflow_provider_studio.client.ratelimit import RateLimiter
-from airflow_provider_studio.client.transport import RetryPolicy, Transport
+from airflow_provider_studio.client.retry_policy import RetryPolicy
+from airflow_provider_studio.client.transport import Transport
 from tests.tls_server import (
     NAME,
     Proxy,

@@ -27,7 +27,7 @@ from airflow_provider_studio.client.models import Cron, Frequency, ScheduleInput
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimiter
 from airflow_provider_studio.client.ratelimit.stores import MemoryStore
 from airflow_provider_studio.client.responses import retry_after_seconds
-from airflow_provider_studio.client.transport import RetryPolicy
+from airflow_provider_studio.client.retry_policy import RetryPolicy
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.conftest import client_of, over_http_and_https
 

@@ -28,6 +28,9 @@ _HEARD_FOR_WINDOWS = 6
 """Windows for which other clients' last observed usage is assumed to continue."""
 _ARRIVES_WITHIN_SECONDS = 0.5
 """An older send has reached the server; a newer one may have."""
+_OWN_SHARE = 4
+"""One part in this many of the budget is used whatever responses report of other clients: a wrong count must not stop
+all work, and if it is right, a 429 pauses requests."""
 _MAX_DOUBLINGS = 10
 """Of the pause after a 429; the pause has a lower limit."""
 _LONGEST_STORED_PAUSE_SECONDS = 86_400.0
@@ -200,9 +203,13 @@ class Ledger:
             if most + 1 < self.others or most == 0:
                 self.others = max(0, self.others - 1)
 
+    def is_crowded_out(self, budget: Budget) -> bool:
+        """Whether other clients are reported to use more of the budget than is left to them."""
+        return budget.limit - self.others < budget.limit // _OWN_SHARE
+
     def _limit(self, budget: Budget) -> int:
         """Return the part of the budget for the users of this ledger."""
-        return max(1, budget.limit - self.others)
+        return max(1, budget.limit // _OWN_SHARE, budget.limit - self.others)
 
     def _stamp(self, now: float, resource: str) -> None:
         self.sent.append(now)

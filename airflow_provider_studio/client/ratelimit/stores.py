@@ -52,6 +52,7 @@ class LedgerStore(ABC):
         self._cached: dict[str, Ledger] = {}
         self._replaced: set[str] = set()
         self._pauses = _PauseLog()
+        self._shortages = _ShortageLog()
 
     @abstractmethod
     def with_ledger(self, key: str, change: Callable[[Ledger, float], T]) -> T:
@@ -77,6 +78,7 @@ class LedgerStore(ABC):
         cached = self._cached.get(key)
         if cached is None or cached.learns_from(budget, feedback):
             self._change(key, lambda ledger, now: ledger.observe(now, budget, feedback))
+            self._shortages.note(key, budget, feedback, self._cached[key])
 
     def pause(self, key: str, seconds: float) -> None:
         """Pause all requests for a number of seconds."""
@@ -123,6 +125,38 @@ class _PauseLog:
         if ends is None or until > ends + _SAME_END:
             self._ends[key] = until
             log.warning("Requests with this token are paused until %s UTC (%.1f s).", f"{until:%H:%M:%S}", seconds)
+
+
+class _ShortageLog:
+    """Logs once that the headers of responses leave less of the budget than is configured."""
+
+    def __init__(self) -> None:
+        self._logged: set[tuple[str, str]] = set()
+
+    def note(self, key: str, budget: Budget, feedback: RateLimitFeedback, ledger: Ledger) -> None:
+        """Log what a response changed in a token's ledger."""
+        smaller = ledger.smaller.get(feedback.resource)
+        if smaller is not None and self._is_first(key, feedback.resource):
+            log.warning(
+                "Responses report a limit of %d requests in %.0f s for %s instead of %d; it is respected.",
+                smaller.limit,
+                budget.interval_seconds,
+                feedback.resource or "this token",
+                budget.limit,
+            )
+        if ledger.is_crowded_out(budget) and self._is_first(key, "/others"):
+            log.warning(
+                "Responses report that other clients use %d of this token's %d requests in %.0f s. A quarter of them "
+                "is used nevertheless. Use a separate token for Airflow; if nobody else uses it, ask Studio's support.",
+                min(ledger.others, budget.limit),
+                budget.limit,
+                budget.interval_seconds,
+            )
+
+    def _is_first(self, key: str, what: str) -> bool:
+        is_first = (key, what) not in self._logged
+        self._logged.add((key, what))
+        return is_first
 
 
 class MemoryStore(LedgerStore):

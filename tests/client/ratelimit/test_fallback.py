@@ -34,7 +34,7 @@ def test_a_holder_that_is_stopped_holds_nobody_up_for_long(
     holder = context.Process(target=hold, args=(file, ready))
     holder.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(120)
         os.kill(holder.pid or 0, signal.SIGSTOP)
         limiter = RateLimiter(store_from_url(f"sqlite:///{file}", local=file), "token", BUDGET)
         permits = [limiter.acquire() for _ in range(3)]

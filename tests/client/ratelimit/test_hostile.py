@@ -19,7 +19,7 @@ from airflow_provider_studio.client.ratelimit.ledger import Ledger
 from airflow_provider_studio.client.ratelimit.redis import RedisStore
 from airflow_provider_studio.client.ratelimit.sqlite import SQLiteStore
 from airflow_provider_studio.client.ratelimit.stores import LedgerStore, MemoryStore, StoreUnavailableError
-from airflow_provider_studio.client.transport import RetryPolicy
+from airflow_provider_studio.client.retry_policy import RetryPolicy
 from tests.redis_server import RedisServer, needs_redis
 
 CAP = RetryPolicy().longest_wait_seconds

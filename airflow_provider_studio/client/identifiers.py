@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways to name a Report: its token, the URL of its page, or a `studio://` asset."""
+"""The ways to name a Report (its token, the URL of its page, or a `studio://` asset) or a Report run.
+
+Names come from templates and from other tasks, so a value may have another type than text.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_studio.client.auth import check_identifier
@@ -12,12 +17,45 @@ from airflow_provider_studio.client.errors import StudioConfigurationError
 _IN_URL = re.compile(r"/reports/([A-Za-z0-9_-]+)")
 
 
-def report_token(name: str, workspace: str | None = None) -> str:
+def token_text(parameter: str, value: Any) -> str:
+    """Return a token, or another name, as text.
+
+    A template with native types (`render_template_as_native_obj`) turns a token that consists of digits into an
+    integer, which still has all digits. A float, which is what `12345e678901` becomes, does not.
+
+    :param parameter: the name of the parameter, for the error.
+    :raises StudioConfigurationError: the value is no text and no whole number, or it is blank.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    if value is None or value == "":
+        fix = "the task or the template that gives it returned nothing; it may have been skipped"
+    elif isinstance(value, float):
+        fix = "a template with native types read a token as a number; give the URL of the Report's page instead"
+    else:
+        fix = "give a text"
+    raise StudioConfigurationError(f"{parameter} is {value!r}, of the type {type(value).__name__}: {fix}.")
+
+
+def run_token(value: Any) -> str:
+    """Return the token of a Report run.
+
+    :param value: the token, or what `StudioRunReportOperator` returned.
+    :raises StudioConfigurationError: it names no run.
+    """
+    return check_identifier("run", token_text("run", value.get("run") if isinstance(value, Mapping) else value))
+
+
+def report_token(name: Any, workspace: str | None = None) -> str:
     """Return the token of the Report that a name refers to.
 
+    :param name: a text, or a token that became a whole number.
     :param workspace: the workspace that an asset must name.
     :raises StudioConfigurationError: the name refers to no Report, or to one of another workspace.
     """
+    name = token_text("report", name)
     if "/" not in name:
         return check_identifier("report", name)
     found = _IN_URL.search(name)

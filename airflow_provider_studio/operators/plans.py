@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.providers.common.compat.sdk import XComArg
+
 from airflow_provider_studio import settings
 from airflow_provider_studio.governance.errors import GovernanceError
 from airflow_provider_studio.governance.text import counted
@@ -70,7 +72,7 @@ class StudioPlanOperator(StudioOperator):
         self.snapshot = snapshot
         self.plan_name = plan_name
         self.storage_path = storage_path
-        if isinstance(policy, Mapping) and "{{" not in str(policy):
+        if isinstance(policy, Mapping) and "{{" not in str(policy) and not any(map(_is_of_a_task, policy.values())):
             from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 
             StalenessPolicy.of(policy)
@@ -92,6 +94,11 @@ class StudioPlanOperator(StudioOperator):
         log_folded(self.log, f"Plan {plan.plan_id} as the approver reads it", markdown.splitlines())
         self.log.info("Plan %s: %s", path, summary)
         return {**summary, "path": str(path), "markdown": markdown}
+
+
+def _is_of_a_task(value: Any) -> bool:
+    """Whether a value is the output of a task, which exists only when that has run."""
+    return isinstance(value, XComArg)
 
 
 def _default_name(context: Context) -> str:

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_studio.assets import create_asset
 from airflow_provider_studio.client.errors import StudioConfigurationError
-from airflow_provider_studio.client.identifiers import report_token
+from airflow_provider_studio.client.identifiers import report_token, run_token
 from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.durations import seconds_of
 from airflow_provider_studio.governance.text import plain
@@ -202,7 +202,9 @@ class StudioRunReportOperator(StudioOperator):
         """
         values = self.parameters or {}
         try:
-            parameters = json.loads(values if isinstance(values, str) else json.dumps(values))
+            text = values if isinstance(values, str) else json.dumps(values, allow_nan=False)
+            parameters = json.loads(text, parse_constant=_refuse_constant)
+            json.dumps(parameters, ensure_ascii=False).encode()  # half a surrogate pair cannot be sent
         except (TypeError, ValueError) as error:
             raise StudioConfigurationError(f"parameters: {error}; give values that JSON can hold.") from None
         if not isinstance(parameters, dict):
@@ -225,6 +227,10 @@ class StudioRunReportOperator(StudioOperator):
             self.log.warning("Report run %s continues in Studio: its API cannot cancel a run", self._run)
         if self._record is not None:
             self._record.note_kill()
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
 
 
 class StudioExportReportRunOperator(StudioOperator):
@@ -264,14 +270,14 @@ class StudioExportReportRunOperator(StudioOperator):
     def run_with_studio(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:  # noqa: ARG002
         """Export the results."""
         exports = checked_exports({self.format: self.path})
-        run = self.run if isinstance(self.run, Mapping) else {"run": self.run}
-        report = self.report or run.get("report")
-        if report is None or not run.get("run"):
+        run = run_token(self.run)
+        report = self.report or (self.run.get("report") if isinstance(self.run, Mapping) else None)
+        if report is None:
             raise StudioConfigurationError(
                 f"run is {self.run!r}; give what StudioRunReportOperator returned, or the run's token and its report."
             )
         client = self.hook.client
-        files = export_run(client, report_token(report, client.workspace), run["run"], exports)
+        files = export_run(client, report_token(report, client.workspace), run, exports)
         for file in files:
             self.log.info("Wrote %d bytes to %s", file["bytes"], file["path"])
         return files if self.format == "json" else files[0]

@@ -68,10 +68,7 @@ class StudioSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Poke, and wait if needed."""
-        try:
-            return self._wait(context)
-        finally:
-            self.hook.log_spending()
+        return self._skip_instead_of_failing(lambda: self._wait(context))
 
     def _wait(self, context: Context) -> Any:
         if not self.deferrable:
@@ -131,12 +128,27 @@ class StudioSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
         """Finish after the trigger's event."""
+        self._skip_instead_of_failing(lambda: self._check_event(context, event))
+
+    def _check_event(self, context: Context, event: dict[str, Any]) -> None:
         try:
             self._fail_fast(lambda: self.check_event(context, event))
         except StudioRunTimeoutError as error:
             if self.soft_fail:
                 raise AirflowSkipException(str(error)) from None
             raise AirflowSensorTimeout(str(error)) from None
+
+    def _skip_instead_of_failing(self, work: Callable[[], Result]) -> Result:
+        """Do the work, and log the requests used. With `never_fail` an error of Studio skips the task, in every mode.
+
+        Airflow applies `never_fail` to its own exceptions only when a deferred task resumes.
+        """
+        try:
+            return work()
+        except StudioError as error:
+            if self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
         finally:
             self.hook.log_spending()
 

@@ -12,7 +12,7 @@ from airflow_provider_studio.client.errors import (
     StudioResponseError,
     StudioRunTimeoutError,
 )
-from airflow_provider_studio.client.identifiers import report_token
+from airflow_provider_studio.client.identifiers import report_token, run_token
 from airflow_provider_studio.durations import seconds_of
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
@@ -54,16 +54,12 @@ class StudioReportRunSensor(StudioSensor):
         self.report = report
         self.run = run
 
-    @property
-    def _run_token(self) -> str:
-        return self.run["run"] if isinstance(self.run, Mapping) else self.run
-
     def check(self, context: Context) -> bool:
         """Return whether the run has results."""
         from airflow_provider_studio.client.run_polling import raise_unless_good
 
         report = report_token(self.report, self.client.workspace)
-        run = self.client.get_report_run(report, self._run_token)
+        run = self.client.get_report_run(report, run_token(self.run))
         self.show_link(StudioReportRunLink, context, run.link("web_external_url"))
         if not run.run_state.is_over:
             self.log.info("Report run %s is %s", run.token, run.state)
@@ -78,7 +74,7 @@ class StudioReportRunSensor(StudioSensor):
         return StudioReportRunTrigger(
             studio_conn_id=self.studio_conn_id,
             report=report_token(self.report, self.client.workspace),
-            run=self._run_token,
+            run=run_token(self.run),
             deadline=deadline,
             poll_policy=self._poll_policy(),
         )

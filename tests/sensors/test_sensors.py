@@ -19,6 +19,7 @@ from airflow_provider_studio.client.errors import StudioConfigurationError, Stud
 from airflow_provider_studio.sensors.base import StudioSensor
 from airflow_provider_studio.sensors.reports import StudioReportFreshnessSensor, StudioReportRunSensor
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
+from airflow_provider_studio.triggers.events import TriggerError
 from tests.hand_clock import HandClock
 from tests.task_instance import TaskInstance, TaskStore
 from tests.triggers_by_hand import fired, started
@@ -243,3 +244,12 @@ def test_a_refused_token_fails_the_task_at_once(task: Task, report: StudioTestRe
     studio_workspace.control.set_token("emulator-workspace", "revoked")
     with pytest.raises(AirflowFailException, match="StudioAuthenticationError"):
         task.end(StudioReportRunSensor(report=report.token, run="0a1b2c3d4e5f", **options("poke")))
+
+
+def test_an_error_in_the_triggerer_skips_a_task_that_never_fails(studio_connection: str) -> None:
+    event = {"event": "error", "kind": "StudioServerError", "message": "503", "retry_helps": True}
+    options: Any = {"task_id": "wait", "report": "0a1b2c3d4e5f", "max_age": 60, "deferrable": True}
+    with pytest.raises(AirflowSkipException, match="503"):
+        StudioReportFreshnessSensor(never_fail=True, **options).execute_complete({}, event)
+    with pytest.raises(TriggerError, match="503"):
+        StudioReportFreshnessSensor(**options).execute_complete({}, event)

@@ -129,6 +129,7 @@ def _selected(journal: Journal, only: Collection[str] | None) -> list[str]:
     known = [action_id for action_id in journal.action_ids(Event.INTENT) if action_id != PLAN]
     if only is None:
         return known
+    only = [only] if isinstance(only, str) else only
     selected = [action_id for action_id in known if action_id in only or report_of(action_id) in only]
     found = set(selected) | set(map(report_of, selected))
     missing = sorted(set(only) - found)

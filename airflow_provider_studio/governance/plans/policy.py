@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from airflow_provider_studio.governance.errors import PolicyError
 from airflow_provider_studio.governance.plans.models import SpareReason
@@ -25,8 +26,24 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Days = Annotated[int, Field(strict=True, ge=1, le=3650)]
-Names = tuple[Annotated[str, Field(strict=True), AfterValidator(_not_blank)], ...]
+def _from_template(value: Any) -> Any:
+    """Return a number or a truth value that a template rendered as text; any other value as it is."""
+    if isinstance(value, str):
+        text = value.strip()
+        return int(text) if text.isdecimal() else {"true": True, "false": False}.get(text.lower(), value)
+    return value
+
+
+def _in_order(values: Any) -> Any:
+    """Return a set as a sorted list: its own order differs in each process, and would make a new DAG version each."""
+    return sorted(values, key=str) if isinstance(values, Set) else values
+
+
+Template = BeforeValidator(_from_template)
+Days = Annotated[int, Field(strict=True, ge=1, le=3650), Template]
+Names = Annotated[
+    tuple[Annotated[str, Field(strict=True), AfterValidator(_not_blank)], ...], BeforeValidator(_in_order)
+]
 SHORTER = ("owner_left_days", "empty_days", "never_run_days")
 """Windows that replace `unviewed_days` for some Reports."""
 _ARCHIVING = ("unviewed_days", "unrun_days", "where", *SHORTER)
@@ -89,15 +106,15 @@ class StalenessPolicy(BaseModel):
 
     unviewed_days: Days | None = 90
     unrun_days: Days | None = None
-    minimum_age_days: Annotated[int, Field(strict=True, ge=0, le=3650)] = 30
+    minimum_age_days: Annotated[int, Field(strict=True, ge=0, le=3650), Template] = 30
     owner_left_days: Days | None = None
     empty_days: Days | None = None
     never_run_days: Days | None = None
     where: Annotated[str, Field(strict=True)] | None = None
-    failing_schedule_runs: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
-    schedules_of_archived: Annotated[bool, Field(strict=True)] = False
-    grace_days: Annotated[int, Field(strict=True, ge=0, le=365)] = 0
-    retry_refused_days: Annotated[int, Field(strict=True, ge=0, le=3650)] = 7
+    failing_schedule_runs: Annotated[int, Field(strict=True, ge=1, le=1000), Template] | None = None
+    schedules_of_archived: Annotated[bool, Field(strict=True), Template] = False
+    grace_days: Annotated[int, Field(strict=True, ge=0, le=365), Template] = 0
+    retry_refused_days: Annotated[int, Field(strict=True, ge=0, le=3650), Template] = 7
     protected_collections: Names = ()
     protected_reports: Names = ()
     protected_owners: Names = ()
@@ -112,9 +129,20 @@ class StalenessPolicy(BaseModel):
         self._check_combination()
 
     @classmethod
-    def of(cls, policy: StalenessPolicy | Mapping[str, Any]) -> StalenessPolicy:
-        """Return a policy from an object or from its fields."""
-        return policy if isinstance(policy, StalenessPolicy) else cls(**policy)
+    def of(cls, policy: StalenessPolicy | Mapping[str, Any] | str) -> StalenessPolicy:
+        """Return a policy from an object, from its fields, or from its fields as JSON text.
+
+        :raises PolicyError: the value is none of these.
+        """
+        if isinstance(policy, StalenessPolicy):
+            return policy
+        fields = _decoded(policy) if isinstance(policy, str) else policy
+        if not isinstance(fields, Mapping) or not all(isinstance(name, str) for name in fields):
+            raise PolicyError(
+                f"policy is {policy!r}, of the type {type(policy).__name__}; give a StalenessPolicy, a mapping of its "
+                "fields, or that mapping as JSON text. If another task gives it, that may have been skipped."
+            )
+        return cls(**fields)
 
     @classmethod
     def of_plan(cls, fields: Mapping[str, Any]) -> StalenessPolicy:
@@ -187,6 +215,13 @@ class StalenessPolicy(BaseModel):
             value = getattr(self, name)
             if value is not None and not value.strip():
                 raise PolicyError(f"policy: {name} is {value!r}. Use a text such as {example}, or None to disable it.")
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def archives_by(fields: Mapping[str, Any]) -> bool:

@@ -30,6 +30,9 @@ Kind = Literal[
     "truncate",
     "reset",
     "lose_response",
+    "no_effect",
+    "status_after_effect",
+    "mix_up",
     "slow",
     "dribble",
     "tls_alert",
@@ -50,16 +53,19 @@ class Fault:
         `hostile_bodies.UNREADABLE_BODIES` with a body that is no JSON object or not only one; `long_message` with an
         error of 5 MB that echoes the credentials; `endless` and `drip` with a body without an end, fast and slow;
         `gzip_bomb` with 1 GB in 1 MB; `small_objects` with 15 MB of tiny objects. `truncate` cuts the body off; `reset`
-        drops the connection before the effect, `lose_response` after it; `slow` waits before the response; `dribble`
-        sends the body slowly. Over TLS and after the effect, `tls_alert` sends an alert instead of the response,
+        drops the connection before the effect, `lose_response` after it; `no_effect` responds as usual without the
+        effect, `status_after_effect` with an error after it; `mix_up` responds as to a GET of another path, like a
+        cache that confuses two requests; `slow` waits before the response; `dribble` sends the body slowly. Over TLS and after the effect, `tls_alert` sends an alert instead of the response,
         `tls_plain_text` sends text without encryption, and `tls_no_close_notify` ends the connection without that
         alert. `tls_handshake` refuses the handshake of a new connection, and `tls_untrusted` presents a certificate of
         another authority.
     :param method: only for this method.
     :param path: only for paths in which this regular expression is found.
-    :param status: the status of a `status` or `long_message` response (500 by default), and of `html` (200 by default).
-    :param headers: further headers of a `status` response, such as Retry-After.
-    :param body: the body of a `status` response; an error by default.
+    :param status: the status of a `status`, `status_after_effect` or `long_message` response (500 by default), and of
+        `html` (200 by default).
+    :param other_path: the path whose response `mix_up` returns.
+    :param headers: further headers of a `status` or `status_after_effect` response, such as Retry-After.
+    :param body: the body of such a response; an error by default.
     :param seconds: how long `slow` waits, how long `dribble` takes in total, and the time between two bytes of `drip`.
     :param after: how many matching requests pass first.
     :param times: how often it applies at most; None is unlimited.
@@ -70,6 +76,7 @@ class Fault:
     method: str | None = None
     path: str = ""
     status: int | None = None
+    other_path: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     body: dict[str, Any] | None = None
     seconds: float = 0.0
@@ -80,6 +87,8 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise ValueError(f"unknown fault {self.kind!r}; known: {', '.join(get_args(Kind))}")
+        if (self.kind == "mix_up") is (self.other_path is None):
+            raise ValueError(f"other_path is {self.other_path!r}; `mix_up` needs it, and only that")
         if not 0 <= self.rate <= 1:
             raise ValueError(f"the fault's rate {self.rate!r} is not a number from 0 to 1")
         try:

@@ -9,6 +9,9 @@ import binascii
 import logging
 import re
 from collections.abc import Callable
+from copy import deepcopy
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -46,6 +49,7 @@ _TLS_FAULTS: dict[str, Callable[[TlsConnection], None]] = {
     "tls_plain_text": TlsConnection.send_plain_text,
     "tls_no_close_notify": TlsConnection.close,
 }
+_AFTER_EFFECT = frozenset({"lose_response", "status_after_effect", "mix_up", *_TLS_FAULTS})
 _log = logging.getLogger("airflow_provider_studio.emulator")
 
 
@@ -116,17 +120,27 @@ class ApiMiddleware:
             await self._api(scope, receive, exchange.dribble)
         elif fault.kind == "reset":
             exchange.drop()
-        elif fault.kind == "lose_response":
-            await self._api(scope, receive, exchange.swallow)
-            exchange.drop()
+        elif fault.kind == "no_effect":
+            await self._api({**scope, "workspace": deepcopy(self._state.workspace)}, receive, exchange.send)
         elif fault.kind == "truncate":
             await self._api(scope, receive, exchange.cut)
             exchange.drop()
-        elif fault.kind in _TLS_FAULTS:
+        elif fault.kind in _AFTER_EFFECT:
             await self._api(scope, receive, exchange.swallow)
-            exchange.break_tls(_TLS_FAULTS[fault.kind])
+            await self._after_effect(fault, exchange)
         else:
             await _faulty_response(fault, scope)(scope, receive, exchange.send)
+
+    async def _after_effect(self, fault: Fault, exchange: _Exchange) -> None:
+        """Respond to a request that had its effect, and whose own response was not sent."""
+        if fault.kind == "lose_response":
+            exchange.drop()
+        elif fault.kind == "status_after_effect":
+            await _faulty_response(fault, exchange.scope)(exchange.scope, _no_body, exchange.send)
+        elif fault.kind == "mix_up":
+            await self._api({**exchange.scope, "method": "GET", "path": fault.other_path}, _no_body, exchange.send)
+        else:
+            exchange.break_tls(_TLS_FAULTS[fault.kind])
 
 
 class _Exchange:
@@ -142,7 +156,8 @@ class _Exchange:
         """Send the response with the rate limit's headers."""
         if message["type"] == "http.response.start":
             self._log(message["status"])
-            message = {**message, "headers": [*message["headers"], *self._limit_headers(message["status"])]}
+            headers = [*message["headers"], *self._limit_headers(message["status"]), *self._date_headers()]
+            message = {**message, "headers": headers}
         await self._send(message)
 
     async def swallow(self, message: Message) -> None:
@@ -187,6 +202,12 @@ class _Exchange:
         at = stamp(self._state.clock.now()) or ""
         requests.append(LoggedRequest(number, at, self.scope["method"], self.scope["path"], status, token))
 
+    def _date_headers(self) -> list[tuple[bytes, bytes]]:
+        """Return the header `Date` as the quirk `date_header` requires."""
+        now = {"real": datetime.now(UTC), "workspace": self._state.clock.now(), "absent": None}
+        time = now[self._state.workspace.quirks.date_header]
+        return [] if time is None else [(b"date", format_datetime(time, usegmt=True).encode())]
+
     def _limit_headers(self, status: int) -> list[tuple[bytes, bytes]]:
         limits, account = self._state.limits, self._account
         if account is None or not limits.enabled:
@@ -199,6 +220,10 @@ class _Exchange:
         if limits.retry_after and status == 429:
             headers.append((b"retry-after", str(round(limits.interval_seconds)).encode()))
         return headers
+
+
+async def _no_body() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
 
 
 def _decoded(header: str) -> str:

@@ -61,6 +61,11 @@ class BodyQuirks:
         Setting({}, "none", "F"),
         Setting({EVERY: {"edited_at": '""'}}, "each has a blank time", "G", is_usable=False),
     )
+    creator_links: Literal["present", "absent"] = quirk(
+        "whether Reports and datasets link to their creator; their queries do",
+        Setting("present", "yes", "F"),
+        Setting("absent", "no", "C"),
+    )
     alien_key: bool = quirk(
         "whether a Report has an unknown key",
         Setting(False, "no", "F"),
@@ -178,8 +183,31 @@ class ScheduleQuirks:
 
 
 @dataclass
+class EffectQuirks:
+    """When an effect is visible, and which time a response has."""
+
+    read_lag_seconds: float = quirk(
+        "for how many seconds of the workspace's time after a change GET requests return the state before it",
+        Setting(0.0, "none: it is visible at once", "G"),
+        Setting(3.0, "a few, as with a replica or a cache", "G"),
+    )
+    date_header: Literal["real", "workspace", "absent"] = quirk(
+        "the time in the header `Date`",
+        Setting("real", "that of the machine", "G"),
+        Setting("workspace", "that of the workspace, as in bodies", "G"),
+        Setting("absent", "there is no such header", "G"),
+    )
+
+
+@dataclass
 class AccessQuirks:
     """What the workspace's plan and tokens permit."""
+
+    denied_status: Literal[403, 404] = quirk(
+        "the status of the response to what the caller has no permission for",
+        Setting(403, "403", "D"),
+        Setting(404, "404, as if it did not exist", "G"),
+    )
 
     plan: Literal["enterprise", "business", "free"] = quirk(
         "the workspace's plan",
@@ -195,7 +223,7 @@ class AccessQuirks:
 
 
 @dataclass
-class Quirks(BodyQuirks, ListingQuirks, PagingQuirks, ReportQuirks, ScheduleQuirks, AccessQuirks):
+class Quirks(BodyQuirks, ListingQuirks, PagingQuirks, ReportQuirks, ScheduleQuirks, EffectQuirks, AccessQuirks):
     """All behaviours of the service that are not certain."""
 
     def apply(self, body: dict[str, Any]) -> dict[str, Any]:

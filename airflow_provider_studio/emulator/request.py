@@ -82,7 +82,7 @@ class ApiRequest:
 
     def __init__(self, request: Request, body: bytes = b"") -> None:
         self.state: EmulatorState = request.scope["emulator"]
-        self.workspace: Workspace = self.state.workspace
+        self.workspace: Workspace = request.scope.get("workspace") or self.state.workspace_for(request.method)
         self.now = self.state.clock.now()
         self.view = View(self.workspace, self.now)
         self.query = request.query_params
@@ -157,7 +157,13 @@ class ApiRequest:
     def need_admin(self) -> None:
         """Refuse callers that may not manage the workspace."""
         if self.account.kind != "workspace" and not (self.person and self.person.admin):
-            raise ApiError(403, "forbidden", "Only admins may do this")
+            raise self.denied("Only admins may do this")
+
+    def denied(self, message: str) -> ApiError:
+        """Return the error of a request that the caller has no permission for."""
+        if self.workspace.quirks.denied_status == 404:
+            return not_found("request path")
+        return ApiError(403, "forbidden", message)
 
     def may_see(self, collection: Collection) -> bool:
         """Return whether the account may see a Collection: a Workspace token all, a person theirs and the open ones."""
@@ -187,7 +193,7 @@ class ApiRequest:
         if collection is None or not self.may_see(collection):
             raise not_found("space")
         if collection.forbidden:
-            raise ApiError(403, "forbidden", "You do not have permission to view this collection")
+            raise self.denied("You do not have permission to view this collection")
         return collection
 
     def report(self) -> Report:

@@ -95,7 +95,12 @@ def make_server(
     :param names: as in `make_app`.
     """
     config = uvicorn.Config(
-        make_app(state, names), log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60
+        make_app(state, names),
+        log_level="critical",
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=60,
+        date_header=False,  # the quirk `date_header` decides
     )
     if authority is not None:
         state.speaks_tls = True

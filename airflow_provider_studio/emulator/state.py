@@ -16,6 +16,7 @@ from airflow_provider_studio.emulator.entities import token_for
 from airflow_provider_studio.emulator.faults import Faults
 from airflow_provider_studio.emulator.limits import Limits
 from airflow_provider_studio.emulator.quirks import PERSONAL_TOKENS_END, Quirks
+from airflow_provider_studio.emulator.replica import Replica
 from airflow_provider_studio.emulator.seeding import seeded_workspace
 from airflow_provider_studio.emulator.workspace import Workspace
 
@@ -130,6 +131,7 @@ class EmulatorState:
         name, reports, seed = self._seeding
         self.workspace = seeded_workspace(name, reports, seed, self._start)
         self.workspace.quirks = deepcopy(self._quirks)
+        self._replica = Replica()
         self.faults = Faults(seed)
         self.standings: dict[str, Standing] = {}
         self.signatures: dict[str, Signature] = {}
@@ -141,6 +143,14 @@ class EmulatorState:
         self.log.requests.clear()
         self.limits.restart()
         self._seed()
+
+    def workspace_for(self, method: str) -> Workspace:
+        """Return the workspace as a request of this method reads it, which may lag, or changes it."""
+        now = self.clock.now()
+        if method == "GET":
+            return self._replica.read(self.workspace, now)
+        self._replica.save(self.workspace, now)
+        return self.workspace
 
     def save(self) -> bytes:
         """Return the workspace and its time as JSON."""
@@ -159,6 +169,7 @@ class EmulatorState:
             raise ValueError(f"this is not a saved emulator: {where}: {first['msg']}") from None
         self.workspace = restored.workspace
         self.served_pages.clear()
+        self._replica = Replica()
         self.clock.set(restored.now)
 
     def set_standing(self, token: str, standing: str) -> None:

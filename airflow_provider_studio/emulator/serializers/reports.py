@@ -73,7 +73,7 @@ def serialize_report(view: View, report: Report, *, alone: bool = False) -> Body
             name=report.name,
             description=report.description,
             collection=report.collection,
-            creator=report.creator,
+            creator=_linked_creator(view, report),
             account=workspace.id(ACCOUNT_ID),
             last=_linked_run(view, report, last),
             good=good.token if good else None,
@@ -85,6 +85,11 @@ def serialize_report(view: View, report: Report, *, alone: bool = False) -> Body
     else:
         body["has_imported_datasets"] = bool(report.imported_datasets)
     return workspace.quirks.apply(body)
+
+
+def _linked_creator(view: View, report: Report) -> str | None:
+    """Return the user name in the link to a Report's creator, according to the quirk `creator_links`."""
+    return report.creator if view.workspace.quirks.creator_links == "present" else None
 
 
 def _linked_run(view: View, report: Report, last: Run | None) -> str | None:
@@ -142,9 +147,11 @@ def serialize_dataset(view: View, report: Report) -> Body:
             "self": link(path),
             "report_schedules": link(f"{path}/schedules"),
             "dataset_dependencies": link(f"{view.root}/datasets/{report.token}/reports"),
-            "creator": link(f"/api/{report.creator}"),
         },
     }
+    creator = _linked_creator(view, report)
+    if creator is not None:
+        body["_links"]["creator"] = link(f"/api/{creator}")
     return workspace.quirks.apply(body)
 
 
@@ -172,7 +179,7 @@ def _hypermedia(
     name: str | None,
     description: str | None,
     collection: str | None,
-    creator: str,
+    creator: str | None,
     account: int | str,
     last: str | None,
     good: str | None,
@@ -202,9 +209,10 @@ def _hypermedia(
         "validate_email_subscriber": link(
             f"{path}/email_report_subscribers/validate{{?subscriber[email]}}", templated=True
         ),
-        "creator": link(f"/api/{creator}"),
         "report_theme": link("/api/modeanalytics/report_themes/3818837139b7"),
     }
+    if creator is not None:
+        links["creator"] = link(f"/api/{creator}")
     if collection is not None:
         links["space"] = link(f"/api/{workspace}/collections/{collection}")
         links["report_index_web"] = link(f"/{workspace}/spaces/{collection}/reports/{token}")

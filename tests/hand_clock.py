@@ -72,6 +72,7 @@ class HandClock:
             monkeypatch.setattr(f"airflow_provider_studio.{module}.datetime", datetime_of(self.now))
         for waits in (run_start.launch, run_polling.wait_for_run):
             monkeypatch.setitem(waits.__kwdefaults__, "sleep", self.sleep)
+        monkeypatch.setitem(run_start.launch.__kwdefaults__, "now", self.now)
         monkeypatch.setitem(run_polling.wait_for_run.__kwdefaults__, "monotonic", self.monotonic)
         airflows = "airflow.sdk.bases.sensor"
         monkeypatch.setattr(f"{airflows}.time", SimpleNamespace(sleep=self.sleep, monotonic=self.monotonic))

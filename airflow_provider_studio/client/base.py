@@ -16,6 +16,7 @@ from airflow_provider_studio.client.errors import (
     StudioForbiddenError,
     StudioNotFoundError,
 )
+from airflow_provider_studio.client.identity import check_listing, check_resource
 from airflow_provider_studio.client.pagination import iterate_rows, name_of
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
 from airflow_provider_studio.client.response_limits import MAX_DOWNLOAD_MB, MAX_RESPONSE_MB
@@ -44,6 +45,7 @@ class StudioClientBase:
         self.workspace = credentials.workspace
         self._kind = credentials.kind
         self._priority = priority
+        self.sleep = sleep
         self._transport = Transport(
             credentials,
             limiter,
@@ -141,6 +143,37 @@ class StudioClientBase:
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return self._transport.request(method, path, body=body, priority=self._priority)
 
+    def _read(self, model: type[ResourceT], path: str, *, what: str, token: str) -> ResourceT:
+        """Read one resource.
+
+        :raises StudioWrongResourceError: the response is that of another one.
+        """
+        return _identified(model.parse(self._get(path), what=what), token, what=what)
+
+    def _change(
+        self,
+        model: type[ResourceT],
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        what: str,
+        token: str,
+    ) -> ResourceT:
+        """Change one resource with a PATCH, and return it as the response describes it.
+
+        :raises StudioWrongResourceError: the response is that of another one; the change may have been made.
+        """
+        return _identified(model.parse(self._send("PATCH", path, body), what=what), token, what=what)
+
+    def _get_page(self, path: str, query: Mapping[str, str | int] | None = None) -> dict[str, Any]:
+        """Read a page of a listing.
+
+        :raises StudioWrongResourceError: it is a page of another resource's listing.
+        """
+        page = self._get(path, query)
+        check_listing(page, path, what=f"GET {path}")
+        return page
+
     def _list(
         self, path: str, key: str, model: type[ResourceT], query: Mapping[str, str | int] | None = None
     ) -> Iterator[ResourceT]:
@@ -155,5 +188,10 @@ class StudioClientBase:
         :param tokens: whether a resource of this kind always has a token.
         """
         return iterate_rows(
-            lambda page: self._get(path, {**(query or {}), "page": page}), key, what=f"GET {path}", tokens=tokens
+            lambda page: self._get_page(path, {**(query or {}), "page": page}), key, what=f"GET {path}", tokens=tokens
         )
+
+
+def _identified(resource: ResourceT, token: str, *, what: str) -> ResourceT:
+    check_resource(resource, token, what=what)
+    return resource

@@ -16,6 +16,7 @@ from airflow_provider_studio.client import models
 from airflow_provider_studio.client.auth import Operation, check_identifier, require
 from airflow_provider_studio.client.base import StudioClientBase
 from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.identity import check_parent
 from airflow_provider_studio.client.pagination import Page, PageSizes, embedded, pages, rows_of
 
 __all__ = ["StudioClient"]
@@ -35,7 +36,7 @@ class StudioClient(StudioClientBase):
     :param timeout_seconds: how long to wait between two bytes of a response; a whole response may take twice that.
     :param retries: how often a request is repeated, and after which waits.
     :param priority: the order in which waiting callers get permits.
-    :param sleep: the function that waits between attempts.
+    :param sleep: the function that waits between attempts, and for effects to become visible (`visibility`).
     :param on_sent: a function that is called after each send.
     """
 
@@ -94,7 +95,7 @@ class StudioClient(StudioClientBase):
         """
         path = f"{self._collection(collection)}/{kind}"
         return pages(
-            lambda page: self._get(path, {"page": page}),
+            lambda page: self._get_page(path, {"page": page}),
             "reports",
             what=f"GET {path}",
             sizes=sizes,
@@ -120,19 +121,20 @@ class StudioClient(StudioClientBase):
             raise StudioConfigurationError("Nothing to update: give a name or a description.")
         path = self._collection(collection)
         with self._as_its_member_may(f"change the Collection {collection}"):
-            response = self._send("PATCH", path, {"space": changes})
-        return models.Collection.parse(response, what=f"Collection {collection}")
+            return self._change(
+                models.Collection, path, {"space": changes}, what=f"Collection {collection}", token=collection
+            )
 
     # Reports
 
     def get_report(self, report: str) -> models.Report:
         """Read one Report."""
-        return models.Report.parse(self._get(self._report(report)), what=f"Report {report}")
+        return self._read(models.Report, self._report(report), what=f"Report {report}", token=report)
 
     def get_dataset(self, dataset: str) -> models.Report:
         """Read one dataset."""
         path = f"/api/{self.workspace}/datasets/{check_identifier('dataset', dataset)}"
-        return models.Report.parse(self._get(path), what=f"dataset {dataset}")
+        return self._read(models.Report, path, what=f"dataset {dataset}", token=dataset)
 
     def update_report(
         self,
@@ -157,17 +159,17 @@ class StudioClient(StudioClientBase):
             raise StudioConfigurationError("Nothing to update: give a name, a description or a collection.")
         path = self._report(report)
         with self._as_its_member_may(f"change the Report {report}"):
-            response = self._send("PATCH", path, {"report": changes})
-        return models.Report.parse(response, what=f"Report {report}")
+            return self._change(models.Report, path, {"report": changes}, what=f"Report {report}", token=report)
 
     def archive_report(self, report: str) -> models.Report:
         """Archive a Report; `unarchive_report` reverses it."""
-        return models.Report.parse(self._send("PATCH", f"{self._report(report)}/archive"), what=f"Report {report}")
+        path = f"{self._report(report)}/archive"
+        return self._change(models.Report, path, what=f"Report {report}", token=report)
 
     def unarchive_report(self, report: str) -> models.Report:
         """Unarchive a Report."""
-        response = self._send("PATCH", f"{self._report(report)}/unarchive")
-        return models.Report.parse(response, what=f"Report {report}")
+        path = f"{self._report(report)}/unarchive"
+        return self._change(models.Report, path, what=f"Report {report}", token=report)
 
     # Report runs
 
@@ -178,17 +180,19 @@ class StudioClient(StudioClientBase):
     def newest_report_runs(self, report: str) -> list[models.ReportRun]:
         """Read the first page of a Report's runs: the newest 20, with one request."""
         path = f"{self._report(report)}/runs"
-        rows = rows_of(self._get(path), "report_runs", what=f"GET {path}")
+        rows = rows_of(self._get_page(path), "report_runs", what=f"GET {path}")
         return [models.ReportRun.parse(row, what=f"Report run {row.get('token')}") for row in rows]
 
     def get_report_run(self, report: str, run: str) -> models.ReportRun:
         """Read one Report run."""
-        return models.ReportRun.parse(self._get(self._run(report, run)), what=f"Report run {run}")
+        return self._read(models.ReportRun, self._run(report, run), what=f"Report run {run}", token=run)
 
     def create_report_run(self, report: str, parameters: Mapping[str, Any] | None = None) -> models.ReportRun:
         """Start a run. The request is never repeated once it may have arrived, because each run bills the warehouse."""
         response = self._send("POST", f"{self._report(report)}/runs", {"parameters": dict(parameters or {})})
-        return models.ReportRun.parse(response, what=f"the new run of Report {report}")
+        run = models.ReportRun.parse(response, what=f"the new run of Report {report}")
+        check_parent(run, "report", report, what=f"the new run of Report {report}")
+        return run
 
     def clone_report_run(self, report: str, run: str) -> models.Report:
         """Copy a Report run into a new Report; personal tokens only.
@@ -257,17 +261,19 @@ class StudioClient(StudioClientBase):
     def get_schedule(self, report: str, schedule: str) -> models.Schedule:
         """Read one schedule."""
         path = self._schedule(report, schedule)
-        return models.Schedule.parse(self._get(path), what=f"schedule {schedule}")
+        return self._read(models.Schedule, path, what=f"schedule {schedule}", token=schedule)
 
     def create_schedule(self, report: str, values: models.ScheduleInput) -> models.Schedule:
         """Create a schedule."""
         response = self._send("POST", f"{self._report(report)}/schedules", values.to_json())
-        return models.Schedule.parse(response, what=f"the new schedule of Report {report}")
+        schedule = models.Schedule.parse(response, what=f"the new schedule of Report {report}")
+        check_parent(schedule, "report", report, what=f"the new schedule of Report {report}")
+        return schedule
 
     def update_schedule(self, report: str, schedule: str, values: models.ScheduleInput) -> models.Schedule:
         """Change a schedule."""
-        response = self._send("PATCH", self._schedule(report, schedule), values.to_json())
-        return models.Schedule.parse(response, what=f"schedule {schedule}")
+        path = self._schedule(report, schedule)
+        return self._change(models.Schedule, path, values.to_json(), what=f"schedule {schedule}", token=schedule)
 
     def delete_schedule(self, report: str, schedule: str) -> None:
         """Delete a schedule; the API cannot restore it."""
@@ -316,4 +322,4 @@ class StudioClient(StudioClientBase):
     def get_data_source(self, data_source: str) -> models.DataSource:
         """Read one database connection of the workspace."""
         path = f"/api/{self.workspace}/data_sources/{check_identifier('data source', data_source)}"
-        return models.DataSource.parse(self._get(path), what=f"data source {data_source}")
+        return self._read(models.DataSource, path, what=f"data source {data_source}", token=data_source)

@@ -24,6 +24,7 @@ __all__ = [
     "StudioRunFailedError",
     "StudioRunTimeoutError",
     "StudioServerError",
+    "StudioWrongResourceError",
 ]
 
 _LONGEST_TEXT = 20_000
@@ -73,6 +74,10 @@ class StudioResponseTooLargeError(StudioResponseError):
     """A response is larger than its limit. The message names the limit and how to increase it."""
 
     retry_helps = False
+
+
+class StudioWrongResourceError(StudioResponseError):
+    """A response that describes another resource than the requested one."""
 
 
 class StudioAPIError(StudioError):

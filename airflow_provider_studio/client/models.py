@@ -196,6 +196,11 @@ class ReportRun(Resource):
         return self.state in _OVER
 
     @property
+    def has_unknown_state(self) -> bool:
+        """Whether its state is missing, or one that the API does not document."""
+        return self.state not in set(RunState)
+
+    @property
     def run_state(self) -> RunState:
         """The state.
 

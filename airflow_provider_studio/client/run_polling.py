@@ -23,6 +23,7 @@ from airflow_provider_studio.client.errors import (
     StudioRunFailedError,
     StudioRunTimeoutError,
     StudioServerError,
+    StudioWrongResourceError,
 )
 from airflow_provider_studio.client.models import QueryRun, ReportRun, RunState
 from airflow_provider_studio.client.plain_text import shorten
@@ -30,7 +31,13 @@ from airflow_provider_studio.client.plain_text import shorten
 if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
 
-TRANSIENT = (StudioConnectionError, StudioServerError, StudioNotFoundError, StudioRateLimitedError)
+TRANSIENT = (
+    StudioConnectionError,
+    StudioServerError,
+    StudioNotFoundError,
+    StudioRateLimitedError,
+    StudioWrongResourceError,
+)
 """Errors that a poll tolerates. Not found: a run is not always visible right after its start."""
 
 _LONGEST_REASON = 2_000

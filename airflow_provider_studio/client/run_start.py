@@ -4,7 +4,8 @@
 The start is a POST that bills the warehouse, and the API has no idempotency key. So an intent is recorded before it,
 and the run's token after it. A try that finds an intent without a token, or gets no response, searches the runs that
 are provably newer than the intent (see `run_marker`), and adopts the one that fits. Without proof it starts another
-run, because old data is worse than a second run.
+run, because old data is worse than a second run. The search ends with the newest 100 runs, and after 7 seconds in which
+a new run may become visible (see `visibility`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -23,19 +25,21 @@ from airflow_provider_studio.client.errors import (
     StudioNotFoundError,
     StudioResponseError,
     StudioServerError,
+    StudioWrongResourceError,
 )
 from airflow_provider_studio.client.models import Report, ReportRun
 from airflow_provider_studio.client.run_marker import Listing, linked_run, read_marker
 from airflow_provider_studio.client.start_record import Launch, LaunchRecord
+from airflow_provider_studio.client.visibility import read_until
 
 if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
 
 log = logging.getLogger(__name__)
 
-_SEARCHES_FOR_LOST_RUN = 3
-_SECONDS_BETWEEN_SEARCHES = 2.0
 _MOST_RUNS_SEARCHED = 100
+"""A lost run is searched among this many of the Report's newest runs. If more were started since the intent, it is not
+found, and another one is started."""
 _RUNS_A_PAGE = 20
 
 
@@ -54,6 +58,18 @@ class NoRecord:
         return True
 
 
+@dataclass(frozen=True)
+class StartedRun:
+    """A run that this task started.
+
+    :param began: when its start was intended, by the clock of the machine that intended it, never Studio's; None if it
+        is unknown.
+    """
+
+    run: ReportRun
+    began: datetime | None
+
+
 def launch(
     client: StudioClient,
     report: Report,
@@ -62,13 +78,14 @@ def launch(
     *,
     epoch: int = 0,
     sleep: Callable[[float], None] = time.sleep,
-) -> ReportRun:
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> StartedRun:
     """Start a run, or return the run that an earlier try started, if it is active or successful.
 
     :raises StudioConnectionError: there was no response, and no run was found that this task may have started.
     :raises StudioError: the Report's runs could not be listed, so it is unknown whether this task started one of them.
     """
-    start = Launch(epoch, report.token, dict(parameters or {}))
+    start = Launch(epoch, report.token, dict(parameters or {}), began=now().isoformat())
     earlier = _earlier(record, start)
     if earlier is not None:
         run = (
@@ -77,13 +94,13 @@ def launch(
             else _adopt_lost(client, earlier, record, sleep)
         )
         if run is not None:
-            return run
+            return StartedRun(run, earlier.began_at)
     intent = _intent(client, report, start)
     record.write(asdict(intent))
     run = _start(client, intent, record, sleep)
     intent.run = run.token
     record.write(asdict(intent))
-    return run
+    return StartedRun(run, intent.began_at)
 
 
 def _earlier(record: LaunchRecord, start: Launch) -> Launch | None:
@@ -106,13 +123,20 @@ def _intent(client: StudioClient, report: Report, start: Launch) -> Launch:
 
 
 def _still_good(client: StudioClient, report: str, recorded: str) -> ReportRun | None:
-    """Return the recorded run, unless it failed, was cancelled or is gone."""
+    """Return the recorded run, unless it failed, was cancelled or is gone.
+
+    :raises StudioError: neither the run nor the Report's runs can be read, so it is unknown whether it is gone.
+    """
     try:
         run = client.get_report_run(report, recorded)
     except StudioNotFoundError:
-        log.warning("Report run %s, which an earlier try started, is gone; starting another", recorded)
-        return None
-    if run.run_state.is_over and not run.run_state.is_good:
+        listed = islice(client.list_report_runs(report), _MOST_RUNS_SEARCHED)
+        found = next((run for run in listed if run.token == recorded), None)
+        if found is None:
+            log.warning("Report run %s, which an earlier try started, is gone; starting another", recorded)
+            return None
+        run = found
+    if _has_ended_badly(run):
         log.info("Report run %s, which an earlier try started, ended as %s; starting another", run.token, run.state)
         return None
     log.info("Report run %s was started by an earlier try; waiting for that one", run.token)
@@ -126,22 +150,17 @@ def _adopt_lost(
 
     :raises StudioError: the runs could not be listed.
     """
-    unreadable: StudioError | None = None
-    for search in range(_SEARCHES_FOR_LOST_RUN):
-        if search:
-            sleep(_SECONDS_BETWEEN_SEARCHES)  # a new run is not always visible at once
+
+    def find() -> ReportRun | StudioError | None:
         try:
-            listed = _listed(client, intent)
+            return _adopted(_listed(client, intent), intent, record)
         except (StudioNotFoundError, StudioResponseError) as error:
-            unreadable = error
-            continue
-        unreadable = None
-        run = _adopted(listed, intent, record)
-        if run is not None:
-            return run
-    if unreadable is not None:
-        raise unreadable
-    return None
+            return error
+
+    found = read_until(find, lambda found: isinstance(found, ReportRun), sleep=sleep)
+    if isinstance(found, StudioError):
+        raise found
+    return found
 
 
 def _listed(client: StudioClient, intent: Launch) -> list[tuple[ReportRun, bool | None]]:
@@ -164,6 +183,7 @@ def _listed(client: StudioClient, intent: Launch) -> list[tuple[ReportRun, bool 
 def _adopted(listed: list[tuple[ReportRun, bool | None]], intent: Launch, record: LaunchRecord) -> ReportRun | None:
     """Claim the newest run that fits and that no other task has claimed."""
     fitting = [(run, newer) for run, newer in listed if _could_be(run, intent)]
+    fitting.sort(key=lambda entry: entry[0].has_unknown_state)  # such a run may be ours, but others are likelier
     newer_ones = [run for run, newer in fitting if newer]
     for run in newer_ones:
         if record.claim(run.token):
@@ -188,13 +208,21 @@ def _could_be(run: ReportRun, intent: Launch) -> bool:
     """Whether a run has no schedule, did not fail, was not cancelled, and has the parameters of the intent."""
     parameters = run.parameters or {}
     same = all(str(parameters.get(name)) == str(value) for name, value in intent.parameters.items())
-    state = run.run_state
-    return same and run.link("report_schedule") is None and (state.is_good or not state.is_over)
+    return same and run.link("report_schedule") is None and not _has_ended_badly(run)
+
+
+def _has_ended_badly(run: ReportRun) -> bool:
+    """Whether a run is known to have failed or been cancelled; what an undocumented state means is unknown."""
+    return run.is_seen_over and not run.run_state.is_good
 
 
 def _start(client: StudioClient, intent: Launch, record: LaunchRecord, sleep: Callable[[float], None]) -> ReportRun:
     try:
         run = client.create_report_run(intent.report, intent.parameters)
+        if run.token in {intent.after_run, *intent.known_runs}:
+            raise StudioWrongResourceError(
+                f"The response to the start of a run of Report {intent.report} is that of {run.token}, an earlier run."
+            )
     except (StudioConnectionError, StudioServerError, StudioResponseError) as error:
         if isinstance(error, StudioConnectionError) and not error.may_have_arrived:
             raise

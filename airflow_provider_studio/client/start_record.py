@@ -20,6 +20,7 @@ class Launch:
     :param after_time: when the newest run before the intent began, as Studio returned it; None if it is unknown.
     :param known_runs: runs before the intent, if they were listed.
     :param never_ran: whether it is known that the Report had no run before the intent.
+    :param began: when the intent was written, by the clock of its machine; None if it is unknown.
     :param run: the run's token, once it is known.
     """
 
@@ -30,6 +31,7 @@ class Launch:
     after_time: str | None = None
     known_runs: list[str] = field(default_factory=list)
     never_ran: bool = False
+    began: str | None = None
     run: str | None = None
 
     @classmethod
@@ -39,13 +41,25 @@ class Launch:
         return replace(start, **{**_UNKNOWN, **known})
 
     @property
+    def began_at(self) -> datetime | None:
+        """The time of `began`."""
+        return datetime.fromisoformat(self.began) if self.began else None
+
+    @property
     def marker(self) -> RunMarker:
         """The known runs of the Report before the intent."""
         time = datetime.fromisoformat(self.after_time) if self.after_time else None
         return RunMarker(self.after_run, time, tuple(self.known_runs), self.never_ran)
 
 
-_UNKNOWN: dict[str, Any] = {"after_run": None, "after_time": None, "known_runs": [], "never_ran": False, "run": None}
+_UNKNOWN: dict[str, Any] = {
+    "after_run": None,
+    "after_time": None,
+    "known_runs": [],
+    "never_ran": False,
+    "began": None,
+    "run": None,
+}
 
 
 def _fits(name: str, value: Any) -> bool:
@@ -56,7 +70,7 @@ def _fits(name: str, value: Any) -> bool:
         return isinstance(value, list) and all(isinstance(token, str) for token in value)
     if name == "never_ran":
         return value is True
-    if name == "after_time":
+    if name in {"after_time", "began"}:
         return isinstance(value, str) and _is_time(value)
     return name in {"after_run", "run"} and isinstance(value, str)
 

@@ -55,10 +55,10 @@ class Fault:
         `gzip_bomb` with 1 GB in 1 MB; `small_objects` with 15 MB of tiny objects. `truncate` cuts the body off; `reset`
         drops the connection before the effect, `lose_response` after it; `no_effect` responds as usual without the
         effect, `status_after_effect` with an error after it; `mix_up` responds as to a GET of another path, like a
-        cache that confuses two requests; `slow` waits before the response; `dribble` sends the body slowly. Over TLS and after the effect, `tls_alert` sends an alert instead of the response,
-        `tls_plain_text` sends text without encryption, and `tls_no_close_notify` ends the connection without that
-        alert. `tls_handshake` refuses the handshake of a new connection, and `tls_untrusted` presents a certificate of
-        another authority.
+        cache that confuses two requests; `slow` waits before the response; `dribble` sends the body slowly. Over TLS
+        and after the effect, `tls_alert` sends an alert instead of the response, `tls_plain_text` sends text without
+        encryption, and `tls_no_close_notify` ends the connection without that alert. `tls_handshake` refuses the
+        handshake of a new connection, and `tls_untrusted` presents a certificate of another authority.
     :param method: only for this method.
     :param path: only for paths in which this regular expression is found.
     :param status: the status of a `status`, `status_after_effect` or `long_message` response (500 by default), and of

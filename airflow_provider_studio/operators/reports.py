@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
     from airflow_provider_studio.client.models import Report, ReportRun
     from airflow_provider_studio.client.run_polling import PollPolicy
+    from airflow_provider_studio.client.run_start import StartedRun
 
 __all__ = ["StudioExportReportRunOperator", "StudioRunReportOperator", "StudioUpdateReportOperator"]
 
@@ -112,10 +113,11 @@ class StudioRunReportOperator(StudioOperator):
         from airflow_provider_studio.client.run_polling import raise_unless_good, wait_for_run
 
         deadline, policy, _ = self._deadline(context), self._policy(), checked_exports(self.export)
-        report, run = self._start(context)
+        report, started = self._start(context)
+        run = started.run
         if not self.wait_for_completion:
             return described(report.token, run)
-        began = min(run.created_at or datetime.now(UTC), datetime.now(UTC))
+        began = started.began or datetime.now(UTC)
         if self.deferrable and not run.run_state.is_over:
             self._defer(report, run, began, deadline, policy)
         client = self._poll_client
@@ -124,14 +126,14 @@ class StudioRunReportOperator(StudioOperator):
             report.token,
             run,
             expected_seconds=report.expected_runtime,
-            elapsed_seconds=(datetime.now(UTC) - began).total_seconds(),
+            elapsed_seconds=max(0.0, (datetime.now(UTC) - began).total_seconds()),
             timeout_seconds=(deadline - datetime.now(UTC)).total_seconds(),
             policy=policy,
         )
         raise_unless_good(client, report.token, run, detail=self.failure_detail)
         return self._finish(context, described(report.token, run))
 
-    def _start(self, context: Context) -> tuple[Report, ReportRun]:
+    def _start(self, context: Context) -> tuple[Report, StartedRun]:
         from airflow_provider_studio.client.run_start import NoRecord, check_parameters, launch
 
         parameters = self._parameters()
@@ -142,13 +144,14 @@ class StudioRunReportOperator(StudioOperator):
             check_parameters(client, report, parameters)
         if self.durable:
             self._record = TaskRecord(context, client.workspace)
-        run = launch(client, report, parameters, self._record or NoRecord(), epoch=epoch_of(context))
+        started = launch(client, report, parameters, self._record or NoRecord(), epoch=epoch_of(context))
+        run = started.run
         self._run = run.token
         context["ti"].xcom_push(key="run", value=run.token)
         StudioReportRunLink.persist(context, run.link("web_external_url"))
         name = plain(report.name or "untitled")
         self.log.info("Report %s (%s): run %s is %s", report.token, name, run.token, run.state)
-        return report, run
+        return report, started
 
     def _defer(self, report: Report, run: ReportRun, began: datetime, deadline: datetime, policy: PollPolicy) -> None:
         from airflow_provider_studio.triggers.reports import StudioReportRunTrigger

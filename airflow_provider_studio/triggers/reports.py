@@ -37,7 +37,8 @@ class StudioReportRunTrigger(BaseTrigger):
     :param report: the Report's token.
     :param run: the run's token.
     :param deadline: when to give up, ISO 8601 with a zone.
-    :param began: when the run began, ISO 8601 with a zone, so that another triggerer can resume the wait.
+    :param began: when the run began by Airflow's clocks, not Studio's, so that another triggerer can resume the wait;
+        ISO 8601 with a zone.
     :param expected_seconds: the Report's expected runtime, where it is known.
     :param poll_policy: when to poll; see `client.run_polling.PollPolicy`.
     :param failure_detail: whether to read the reason from a failed run's queries.

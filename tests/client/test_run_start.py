@@ -54,8 +54,8 @@ class Record:
 
 def start(client: StudioClient, report: str, record: Record, epoch: int = 0, **parameters: Any) -> str:
     """Start a run as a task's try does."""
-    made = launch(client, client.get_report(report), parameters, record, epoch=epoch, sleep=lambda _seconds: None)
-    return made.token
+    started = launch(client, client.get_report(report), parameters, record, epoch=epoch, sleep=lambda _seconds: None)
+    return started.run.token
 
 
 def runs(emulator: StudioEmulator, report: str) -> list[dict[str, Any]]:
@@ -138,8 +138,8 @@ def test_a_run_that_is_visible_late_is_waited_for(client: StudioClient, emulator
     )
     waits: list[float] = []
     found = launch(client, client.get_report(report), {}, record, sleep=waits.append)
-    assert [one["token"] for one in runs(emulator, report)] == [found.token]
-    assert waits == [2.0]
+    assert [one["token"] for one in runs(emulator, report)] == [found.run.token]
+    assert waits == [1.0]
 
 
 def test_runs_of_others_are_not_adopted(
@@ -260,10 +260,10 @@ def test_a_recorded_run_that_is_gone_is_started_again(
     client: StudioClient, emulator: StudioEmulator, report: str
 ) -> None:
     record = Record()
-    start(client, report, record)
-    emulator.control.add_fault("status", method="GET", path=f"{report}/runs/", status=404, times=1)
-    start(client, report, record)
-    assert len(runs(emulator, report)) == 2
+    first = start(client, report, record)
+    emulator.control.remove_run(report, first)
+    second = start(client, report, record)
+    assert [one["token"] for one in runs(emulator, report)] == [second]
 
 
 def test_without_a_record_each_try_starts_a_run(client: StudioClient, emulator: StudioEmulator, report: str) -> None:
@@ -277,7 +277,7 @@ def test_without_a_record_a_lost_response_still_finds_its_run(
 ) -> None:
     emulator.control.add_fault("lose_response", method="POST")
     found = launch(client, client.get_report(report), None, NoRecord())
-    assert [one["token"] for one in runs(emulator, report)] == [found.token]
+    assert [one["token"] for one in runs(emulator, report)] == [found.run.token]
 
 
 def test_a_search_for_a_lost_run_ends_with_the_page_that_reaches_the_marker(
@@ -301,7 +301,7 @@ def test_a_search_reads_the_newest_hundred_runs_at_most(client: StudioClient, em
     rewritten(record, **UNKNOWN_MARKER)
     emulator.control.clear_requests()
     start(client, report, record)
-    assert emulator.control.requests_sent() == 1 + 3 * 5 + 1, "the Report, three times five pages of runs, the start"
+    assert emulator.control.requests_sent() == 1 + 4 * 5 + 1, "the Report, four times five pages of runs, the start"
 
 
 def test_a_start_costs_two_requests(client: StudioClient, emulator: StudioEmulator, report: str) -> None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The only module that archives, unarchives or deletes: write the intent with a backup, send the request, verify.
 
-No request is sent before its backup is durable. After a lost response, or an error that may have come after the effect,
-the live workspace is checked. A change made by somebody else is not attributed to the plan.
+No request is sent before its backup is durable. The response to a change proves nothing: each result is read from the
+live workspace. A 404 does not prove that something is gone, because it may also mean "not permitted". A schedule is
+gone if a list of its Report's schedules lacks it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from airflow_provider_studio.client.errors import (
 )
 from airflow_provider_studio.client.models import Report, Schedule, ScheduleInput, Subscription
 from airflow_provider_studio.client.schedule_values import is_same_json
+from airflow_provider_studio.client.visibility import read_until
 from airflow_provider_studio.governance.errors import NoEffectError
 from airflow_provider_studio.governance.execution.recheck import LiveReport
 from airflow_provider_studio.governance.execution.subscriptions import options_of
@@ -35,7 +37,9 @@ log = logging.getLogger(__name__)
 
 ANOTHER_APPLY = "another_apply"
 """Why an action is skipped without an event in the journal: another apply of this plan does it now."""
-_NO_EFFECT = (StudioAuthenticationError, StudioForbiddenError, StudioNotFoundError)
+NOT_FOUND = "not_found"
+"""Why an action is skipped: the Report does not exist, or the token may not see it."""
+_NO_EFFECT = (StudioAuthenticationError, StudioForbiddenError)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Outcome:
     :param skipped: the reason, if the action was skipped.
     :param facts: further fields for the journal, if the action was skipped.
     :param warnings: problems that remain after the action.
+    :param schedules: the schedules that the Report has after the deletion of one; None if they were not read.
     """
 
     before: Any = None
@@ -53,6 +58,7 @@ class Outcome:
     skipped: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    schedules: frozenset[str] | None = None
 
 
 class ActionRunner:
@@ -119,25 +125,35 @@ class ActionRunner:
         has_earlier_intent = self._journal.has(action.action_id, Event.INTENT)
         if not self._intend(action, before, backup):
             return Outcome(skipped=ANOTHER_APPLY)
+        refusal: StudioError | None = None
         try:
             self._client.delete_schedule(action.report, schedule.token)
-            status = self._client.last_status
-        except StudioNotFoundError:
-            if not has_earlier_intent:  # somebody else deleted it after it was read
-                return Outcome(skipped="gone", facts={"before": before, "http_status": 404})
-            status = 404
-        except (StudioAuthenticationError, StudioForbiddenError):
+        except _NO_EFFECT:
             raise
         except StudioError as error:
-            if not self._is_gone(action.report, schedule.token):
-                raise
-            status = error.status if isinstance(error, StudioAPIError) else None
-        if not self._is_gone(action.report, schedule.token):
-            raise NoEffectError(
+            refusal = error
+        status = _status_of(refusal) if refusal else self._client.last_status
+        present = self._schedules_without(action.report, schedule.token)
+        if schedule.token in present:
+            raise refusal or NoEffectError(
                 f"Schedule {schedule.token} of Report {action.report} still exists after Studio accepted its deletion. "
                 "Check it in Studio."
             )
-        return Outcome(before, {"schedule": None}, status)
+        warnings = []
+        if isinstance(refusal, StudioNotFoundError) and not has_earlier_intent:
+            warnings.append(
+                f"Schedule {schedule.token} of Report {action.report} is gone, but Studio's response to its deletion "
+                "was 404: somebody else may have deleted it at the same time. An undo of this plan restores it."
+            )
+        return Outcome(before, {"schedule": None}, status, warnings=tuple(warnings), schedules=present)
+
+    def _schedules_without(self, report: str, schedule: str) -> frozenset[str]:
+        """Return the schedules of a Report, when a deleted one is no longer among them or the wait for that is over."""
+        return read_until(
+            lambda: frozenset(found.token for found in self._client.list_schedules(report)),
+            lambda present: schedule not in present,
+            sleep=self._client.sleep,
+        )
 
     def _backup(self, action: Action, schedule: Schedule, values: ScheduleInput) -> dict[str, Any] | Outcome:
         """Return a backup from which a schedule can be restored, or why it is not deleted.
@@ -147,9 +163,10 @@ class ActionRunner:
         try:
             subscriptions = list(self._client.list_schedule_subscriptions(action.report, schedule.token))
         except StudioNotFoundError:
-            if not self._is_gone(action.report, schedule.token):
+            present = self._schedules_without(action.report, schedule.token)
+            if schedule.token in present:
                 raise
-            return Outcome(skipped=self.attribute_effect(action, "gone"))
+            return Outcome(skipped=self.attribute_effect(action, "gone"), schedules=present)
         backup: dict[str, Any] = {"schedule": schedule.to_json(), "machine_values": values.model_dump(mode="json")}
         if not is_same_json(scrubbed(backup["machine_values"]), backup["machine_values"]):
             log.warning(
@@ -162,13 +179,6 @@ class ActionRunner:
         return backup | {
             "subscriptions": [self._subscription(subscription, schedule.token) for subscription in subscriptions]
         }
-
-    def _is_gone(self, report: str, schedule: str) -> bool:
-        try:
-            self._client.get_schedule(report, schedule)
-        except StudioNotFoundError:
-            return True
-        return False
 
     def _subscription(self, subscription: Subscription, schedule: str) -> dict[str, Any]:
         """Return the backup of a subscription, with its subscribers if they can be read."""
@@ -196,16 +206,28 @@ class ActionRunner:
             return Outcome(skipped=ANOTHER_APPLY)
         try:
             report, status = set_archived(self._client, action.report, archived=archive)
-        except StudioNotFoundError:
-            return Outcome(skipped="gone", facts={"before": before, "http_status": 404})
-        warnings = []
-        if archive and report.schedules_count:
-            warnings.append(
-                f"Report {action.report} is archived but has {report.schedules_count} schedules, which may continue "
-                "to fire: somebody added one meanwhile. Check it in Studio."
-            )
+        except StudioNotFoundError as error:
+            if error.method != "GET":
+                raise  # the Report can be read, so this change is not permitted
+            return Outcome(skipped=NOT_FOUND, facts={"before": before, "http_status": 404})
         after = {"archived": report.archived, "schedules_count": report.schedules_count}
-        return Outcome(before, after, status, warnings=tuple(warnings))
+        return Outcome(before, after, status, warnings=self._new_schedules(report) if archive else ())
+
+    def _new_schedules(self, archived: Report) -> tuple[str, ...]:
+        """Return a warning if an archived Report has schedules; its count of them alone proves nothing."""
+        if not archived.schedules_count:
+            return ()
+        try:
+            found = [schedule.token for schedule in self._client.list_schedules(archived.token)]
+        except StudioError as error:
+            return (f"Report {archived.token} is archived, and its schedules cannot be read: {error}",)
+        if not found:
+            return ()
+        warning = (
+            f"Report {archived.token} is archived but has schedules, which may continue to fire "
+            f"({', '.join(found)}): somebody added one meanwhile. Check it in Studio."
+        )
+        return (warning,)
 
     def _filters(self, live: Report) -> list[dict[str, Any]] | None:
         """Return the Report's filters; none if it links to none, None if they cannot be read."""
@@ -221,31 +243,40 @@ class ActionRunner:
 
 
 def set_archived(client: StudioClient, token: str, *, archived: bool) -> tuple[Report, int | None]:
-    """Archive or unarchive a Report; return the Report as Studio returns it afterwards, and the HTTP status.
+    """Archive or unarchive a Report; return it as an independent read does, and the HTTP status of the change.
 
-    After a lost response, or an error that may have come after the effect, the live Report is checked.
-
+    :raises StudioNotFoundError: of the method GET, if neither the change nor the read found the Report.
     :raises StudioError: the Report is not in the requested state, or its state is unknown.
     """
     send = client.archive_report if archived else client.unarchive_report
+    refusal: StudioError | None = None
     try:
-        report = send(token)
-        status = client.last_status
-        if report.archived is None:
-            report = client.get_report(token)
+        send(token)
     except _NO_EFFECT:
         raise
     except StudioError as error:
-        report = client.get_report(token)
-        if report.archived is not archived:
+        refusal = error
+    status = _status_of(refusal) if refusal else client.last_status
+    try:
+        report = read_until(
+            lambda: client.get_report(token), lambda report: report.archived is archived, sleep=client.sleep
+        )
+    except StudioNotFoundError:
+        if isinstance(refusal, StudioNotFoundError):
             raise
-        status = error.status if isinstance(error, StudioAPIError) else None
+        raise refusal or NoEffectError(
+            f"Studio accepted a change of Report {token}, which cannot be read since. Check it in Studio."
+        ) from None
     if report.archived is not archived:
-        raise NoEffectError(
+        raise refusal or NoEffectError(
             f"Report {token} should be {'archived' if archived else 'unarchived'} now, but Studio returns archived="
             f"{report.archived}. Check it in Studio."
         )
     return report, status
+
+
+def _status_of(error: StudioError) -> int | None:
+    return error.status if isinstance(error, StudioAPIError) else None
 
 
 def _restorable(backup: Mapping[str, Any]) -> tuple[Any, list[str]]:

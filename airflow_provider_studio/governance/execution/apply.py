@@ -28,7 +28,7 @@ from airflow_provider_studio.client.models import Schedule
 from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.governance import file_names
 from airflow_provider_studio.governance.errors import StorageError, WrongWorkspaceError, is_refusal
-from airflow_provider_studio.governance.execution.actions import ANOTHER_APPLY, ActionRunner, Outcome
+from airflow_provider_studio.governance.execution.actions import ANOTHER_APPLY, NOT_FOUND, ActionRunner, Outcome
 from airflow_provider_studio.governance.execution.concurrency import run_concurrently
 from airflow_provider_studio.governance.execution.failures import Failures
 from airflow_provider_studio.governance.execution.guard_rails import GuardRails
@@ -164,23 +164,31 @@ class _Apply:
             return
         try:
             live = self._read_again(pending)
-        except StudioNotFoundError:
-            for action in pending:
-                self._skip(action, "gone", http_status=404)
         except StudioError as error:
             self._fail(pending[0], error)
         else:
-            settled = [action for action in actions if action not in pending]
-            keeps_schedule = any(action.schedule in live.schedules for action in settled)
-            unsettled = [action for action in pending if not self._settled(action, live)]
-            self._act(unsettled, live, keeps_schedule=keeps_schedule)
+            if live is None:
+                for action in pending:
+                    self._skip(action, NOT_FOUND, http_status=404)
+            else:
+                self._act([action for action in pending if not self._settled(action, live)], live)
 
-    def _read_again(self, pending: list[Action]) -> LiveReport:
-        """Read the Report and its current schedules; the latter unless the Report certainly has none."""
+    def _read_again(self, pending: list[Action]) -> LiveReport | None:
+        """Read the Report, and a list of its schedules unless it is only unarchived: its count of them may be wrong.
+
+        Return None if the Report does not exist, or if the token may not see it.
+
+        :raises StudioError: it cannot be read; or it is not found, and an earlier try may have changed it.
+        """
         token = pending[0].report
-        report = self._client.get_report(token)
-        has_schedules = report.schedules_count != 0 or any(action.schedule for action in pending)
-        schedules = list(self._client.list_schedules(token)) if has_schedules else []
+        try:
+            report = self._client.get_report(token)
+        except StudioNotFoundError:
+            if any(self._journal.has(action.action_id, Event.INTENT) for action in pending):
+                raise
+            return None
+        only_unarchives = all(action.kind is ActionKind.UNARCHIVE_REPORT for action in pending)
+        schedules = [] if only_unarchives else list(self._client.list_schedules(token))
         return LiveReport(
             report,
             {schedule.token: schedule for schedule in schedules},
@@ -201,29 +209,27 @@ class _Apply:
         self._done(action, Outcome(after=self._runner.effect(action), http_status=None), resumed=True)
         return True
 
-    def _act(self, pending: list[Action], live: LiveReport, *, keeps_schedule: bool) -> None:
-        """Execute actions in order; a Report that keeps a schedule is not archived.
-
-        :param keeps_schedule: whether an earlier try decided to keep a schedule.
-        """
-        schedules_gone, failed = not keeps_schedule, False
+    def _act(self, pending: list[Action], live: LiveReport) -> None:
+        """Execute actions in order; a Report that has a schedule is not archived."""
+        schedules, failed = frozenset(live.schedules), False
         reasons = self._reasons(pending, live)
         for action in pending:
             reason = reasons[action.action_id]
-            if reason is None and action.kind is ActionKind.ARCHIVE_REPORT and not schedules_gone:
+            if reason is None and action.kind is ActionKind.ARCHIVE_REPORT and (schedules or failed):
                 reason = SCHEDULE_FAILED if failed else "schedule_kept"
             if reason is not None and self._runner.has_effect(action, live):
                 reason = self._runner.attribute_effect(action, reason)
             if reason is None and self._stopped():
                 return
             outcome = self._try(action, live) if reason is None else Outcome(skipped=reason)
+            if outcome is not None and outcome.schedules is not None:
+                schedules = outcome.schedules
             if outcome is None:
-                schedules_gone, failed = False, True
+                failed = True
             elif outcome.skipped is None:
                 self._done(action, outcome)
             else:
                 self._skip(action, outcome.skipped, **outcome.facts)
-                schedules_gone &= outcome.skipped == "gone"
                 if outcome.skipped == ANOTHER_APPLY:
                     return
 

@@ -2,17 +2,19 @@
 """Recreate each schedule exactly once from its backup, and compare the result with the backup field by field.
 
 The response to a creation may be lost. The created schedule is then found among those that are new since the undo wrote
-its intent, which lists the schedules that the Report had before.
+its intent, which lists the schedules that the Report had before. The backup is compared with the schedule in a later
+list, never with the response to the creation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import (
+    StudioAPIError,
     StudioConnectionError,
     StudioError,
     StudioNotFoundError,
@@ -20,6 +22,8 @@ from airflow_provider_studio.client.errors import (
     StudioServerError,
 )
 from airflow_provider_studio.client.models import Schedule, ScheduleInput
+from airflow_provider_studio.client.visibility import read_until
+from airflow_provider_studio.governance.errors import NoEffectError
 from airflow_provider_studio.governance.execution.schedule_comparison import (
     Backup,
     differences,
@@ -77,11 +81,10 @@ class ScheduleRestorer:
         """
         resumed = self._journal.has(action_id, Event.UNDO_INTENT) or not self._intend(action_id, about, backup, live)
         intent = self._journal.read(action_id, Event.UNDO_INTENT)
-        schedule = self._from_earlier_try(action_id, about["report"], backup, live, intent) if resumed else None
+        schedule = self._from_earlier_try(action_id, about["report"], backup, intent) if resumed else None
         status = None
         if schedule is None:
-            schedule = self._create(about["report"], backup, live)
-            status = self._client.last_status
+            schedule, status = self._create(about["report"], backup, live)
         return self.complete(action_id, about["report"], backup, schedule, http_status=status)
 
     def complete(
@@ -121,18 +124,26 @@ class ScheduleRestorer:
         )
 
     def _from_earlier_try(
-        self, action_id: str, report: str, backup: Backup, live: Sequence[Schedule], intent: Mapping[str, Any]
+        self, action_id: str, report: str, backup: Backup, intent: Mapping[str, Any]
     ) -> Schedule | None:
         """Return the schedule that an earlier try created, or None.
 
         :raises StudioResponseError: several schedules may be the created one.
         """
         named = {event["after"]["schedule"] for event in self._failures(action_id)}
-        for schedule in live:
-            if schedule.token in named:
-                return schedule
         known = {*intent["schedules_before"], *self._restored_by_others(action_id, report)}
-        return find_restored(backup, [schedule for schedule in live if schedule.token not in known])
+
+        def find() -> Schedule | None:
+            live = list(self._client.list_schedules(report))
+            created = next((schedule for schedule in live if schedule.token in named), None)
+            return created or find_restored(backup, [schedule for schedule in live if schedule.token not in known])
+
+        if self._journal.has(action_id, Event.UNDO_FAILED):
+            return find()  # the earlier try was not killed, and waited itself
+        return self._when_visible(find)
+
+    def _when_visible(self, find: Callable[[], Schedule | None]) -> Schedule | None:
+        return read_until(find, lambda schedule: schedule is not None, sleep=self._client.sleep)
 
     def _failures(self, action_id: str) -> list[dict[str, Any]]:
         """Return the failures of an action that occurred after its schedule was created."""
@@ -150,23 +161,39 @@ class ScheduleRestorer:
                     found |= {record["after"]["schedule"] for record in records}
         return found
 
-    def _create(self, report: str, backup: Backup, live: Collection[Schedule]) -> Schedule:
-        """Create a schedule; after a lost response, return the new schedule if it can be identified.
+    def _create(self, report: str, backup: Backup, live: Collection[Schedule]) -> tuple[Schedule, int | None]:
+        """Create a schedule, and return it as listed; after a lost response, if it can be identified.
 
         :param live: the Report's schedules before the creation.
         """
         machine_values = {**backup["machine_values"], "params": original_parameters(backup)}
         try:
-            return self._client.create_schedule(report, ScheduleInput.model_validate(machine_values))
+            created = self._client.create_schedule(report, ScheduleInput.model_validate(machine_values)).token
+            status = self._client.last_status
         except (StudioConnectionError, StudioResponseError, StudioServerError) as error:
             if isinstance(error, StudioConnectionError) and not error.may_have_arrived:
                 raise
-            before = {schedule.token for schedule in live}
-            new = [schedule for schedule in self._client.list_schedules(report) if schedule.token not in before]
-            created = new[0] if len(new) == 1 else find_restored(backup, new)
-            if created is None:
+            found = self._when_visible(lambda: self._new_schedule(report, backup, live))
+            if found is None:
                 raise
-            return created
+            return found, error.status if isinstance(error, StudioAPIError) else None
+        found = self._when_visible(
+            lambda: next(
+                (schedule for schedule in self._client.list_schedules(report) if schedule.token == created), None
+            )
+        )
+        if found is None:
+            raise NoEffectError(
+                f"Studio accepted a new schedule of Report {report} as {created}, but a list of the Report's schedules "
+                "lacks it. Check it in Studio, then undo again."
+            )
+        return found, status
+
+    def _new_schedule(self, report: str, backup: Backup, live: Collection[Schedule]) -> Schedule | None:
+        """Return the schedule that is new, or of several the one that fits; None if none is new or fits."""
+        before = {schedule.token for schedule in live}
+        new = [schedule for schedule in self._client.list_schedules(report) if schedule.token not in before]
+        return new[0] if len(new) == 1 else find_restored(backup, new)
 
 
 def is_refused_whole(error: StudioError) -> bool:
@@ -178,7 +205,10 @@ def reason_in_words(error: StudioError, intent: Mapping[str, Any]) -> str:
     """Return why an action cannot be undone, and what a person can do."""
     about = intent["action"]
     if isinstance(error, StudioNotFoundError) and not error.path.endswith("/subscriptions"):
-        return f"Report {about['report']} is gone; somebody deleted it. Its backup is in the journal. ({error})"
+        return (
+            f"Report {about['report']} does not exist any more, or this token may not see it. Its backup is in the "
+            f"journal. ({error})"
+        )
     if isinstance(error, REFUSALS) and about["schedule"]:
         return (
             f"Studio refuses this schedule; the cause may be an admin's frequency policy or missing permissions. Its "

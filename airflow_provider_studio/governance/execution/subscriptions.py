@@ -17,6 +17,7 @@ from typing import Any
 from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioBadRequestError, StudioError, StudioForbiddenError
 from airflow_provider_studio.client.models import Schedule, Subscription
+from airflow_provider_studio.client.visibility import read_until
 
 REFUSALS = (StudioBadRequestError, StudioForbiddenError)
 Options = Mapping[str, Any]
@@ -94,7 +95,12 @@ class SubscriptionRestorer:
             problems += [f"{_in_words(options)} is missing: {obstacle}" for options in missing]
             return Subscribed(_tokens(present), problems=tuple(problems), is_complete=False)
         created, refusal = self._create(missing)
-        present = self._subscriptions(self._schedule)
+        if created:
+            present = read_until(
+                lambda: self._subscriptions(self._schedule),
+                lambda present: len(present) >= len(self._expected),
+                sleep=self._client.sleep,
+            )
         missing, problems = _compared(self._expected, present)
         problems += [f"{_in_words(options)} is missing{refusal}" for options in missing]
         if missing and created:

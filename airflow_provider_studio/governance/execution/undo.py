@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Undo a plan from its journal: unarchive its Reports, recreate its schedules with their subscriptions.
 
-The undo runs in reverse order, is idempotent, and writes to the journal of the plan. A schedule that an earlier try
-created before it was killed is found and adopted. Each restored schedule is compared with its backup field by field.
-Each undo reports what cannot be restored and what differs, until it is fixed.
+The undo runs in reverse order, is idempotent, and writes to the journal of the plan. Whatever the plan intended is
+undone, unless the workspace shows that it had no effect: neither a missing result nor a 404 proves that. A schedule
+that an earlier try created before it was killed is found and adopted. Each restored schedule is compared with its
+backup field by field. Each undo reports what cannot be restored and what differs, until it is fixed.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from upath import UPath
 
 from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioAPIError, StudioError
+from airflow_provider_studio.client.models import Report, Schedule
 from airflow_provider_studio.client.ratelimit import Priority
+from airflow_provider_studio.client.visibility import read_until
 from airflow_provider_studio.governance.errors import JournalError, StorageError
 from airflow_provider_studio.governance.execution.actions import set_archived
 from airflow_provider_studio.governance.execution.concurrency import run_concurrently
@@ -38,6 +41,8 @@ from airflow_provider_studio.governance.plans.models import ActionKind
 from airflow_provider_studio.governance.storage import utcnow
 
 log = logging.getLogger(__name__)
+
+LiveT = TypeVar("LiveT", Report, list[Schedule])
 
 
 @dataclass
@@ -170,10 +175,10 @@ class _Undo:
                 return
 
     def _is_settled(self, action_id: str) -> bool:
-        """Whether nothing is left to undo: it is undone without differences, or somebody else deleted the schedule."""
-        if self._journal.has(action_id, Event.UNDONE):
-            return not self._journal.read(action_id, Event.UNDONE).get("differs")
-        return self._was_deleted_by_others(action_id)
+        """Whether nothing is left to undo: it is undone without differences."""
+        return self._journal.has(action_id, Event.UNDONE) and not self._journal.read(action_id, Event.UNDONE).get(
+            "differs"
+        )
 
     def _was_refused(self, action_id: str) -> bool:
         """Whether Studio refused to create the schedule in the last try, so that no part of it exists."""
@@ -182,15 +187,6 @@ class _Undo:
         except JournalError:
             return False  # a damaged event is reported by the action itself
         return bool(failures) and failures[-1].get("refused") is True
-
-    def _was_deleted_by_others(self, action_id: str) -> bool:
-        """Whether somebody else deleted the schedule just before the apply did: then it is not restored."""
-        if not self._journal.has(action_id, Event.SKIPPED):
-            return False
-        if self._journal.has(action_id, Event.DONE, Event.RESUMED):
-            return False
-        skipped = self._journal.read(action_id, Event.SKIPPED)
-        return skipped.get("reason") == "gone" and skipped.get("http_status") == 404
 
     def _try(self, action_id: str, intent: Mapping[str, Any], waiting: Sequence[str]) -> bool:
         """Undo one action. Return whether the waiting actions may follow."""
@@ -239,7 +235,9 @@ class _Undo:
         """Unarchive a Report that the plan archived, or archive one that it unarchived."""
         about = intent["action"]
         report, was_archived = about["report"], about["kind"] == ActionKind.UNARCHIVE_REPORT.value
-        live = self._client.get_report(report)
+        live = self._after_effect(
+            action_id, lambda: self._client.get_report(report), lambda live: live.archived is not was_archived
+        )
         before, after, status = {"archived": live.archived}, {"archived": was_archived}, None
         if live.archived is was_archived:
             self._already()
@@ -253,7 +251,11 @@ class _Undo:
 
     def _recreate_schedule(self, action_id: str, intent: Mapping[str, Any], waiting: Sequence[str]) -> bool:
         about, backup = intent["action"], intent["backup"]
-        live = list(self._client.list_schedules(about["report"]))
+        live = self._after_effect(
+            action_id,
+            lambda: list(self._client.list_schedules(about["report"])),
+            lambda live: about["schedule"] not in {schedule.token for schedule in live},
+        )
         if any(schedule.token == about["schedule"] for schedule in live):  # the deletion had no effect
             self._already()
             self._journal.write(action_id, Event.UNDONE, about=about, after={"schedule": about["schedule"]})
@@ -275,6 +277,12 @@ class _Undo:
             differs=list(restored.differs),
         )
         return restored.is_complete
+
+    def _after_effect(self, action_id: str, read: Callable[[], LiveT], shows_effect: Callable[[LiveT], bool]) -> LiveT:
+        """Read what an action may have changed, and wait for its effect if the apply has not seen it."""
+        if self._journal.has(action_id, Event.DONE):
+            return read()
+        return read_until(read, shows_effect, sleep=self._client.sleep)
 
     def _check_again(self, action_id: str, intent: Mapping[str, Any], waiting: Sequence[str]) -> bool:
         """Check whether a restored schedule still differs from its backup; add missing subscriptions."""

@@ -132,11 +132,11 @@ class _OneOffPlanBuilder:
 
     def _report(self, token: str, at: datetime) -> None:
         try:
-            live = self._client.get_report(token)
-            schedules = [] if live.schedules_count == 0 else list(self._client.list_schedules(token))
-        except StudioNotFoundError:
-            self._spare(token, None, SpareReason.GONE, "there is no such Report, or the token cannot see it")
-            return
+            live = self._read(token)
+            if live is None:
+                self._spare(token, None, SpareReason.GONE, "there is no such Report, or the token cannot see it")
+                return
+            schedules = list(self._client.list_schedules(token))
         except StudioAPIError as error:
             if not is_refusal(error) or (not self._has_read and len(self._spared) >= _MOST_REFUSED_AT_FIRST - 1):
                 raise
@@ -159,6 +159,13 @@ class _OneOffPlanBuilder:
             ]
         if self._kind is not ActionKind.DELETE_SCHEDULE:
             self._actions.append(Action(kind=self._kind, **about))
+
+    def _read(self, token: str) -> Report | None:
+        """Return a Report; None if it does not exist, or if the token may not see it."""
+        try:
+            return self._client.get_report(token)
+        except StudioNotFoundError:
+            return None
 
     def _spare(self, token: str, name: str | None, reason: SpareReason, detail: str) -> None:
         self._spared.append(Spared(report=token, report_name=name, reason=reason, detail=detail))

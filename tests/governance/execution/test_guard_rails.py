@@ -132,7 +132,7 @@ def racing(governed: Governed, monkeypatch: pytest.MonkeyPatch, when: Event, oth
     monkeypatch.setattr(journal, "write_once", write)
 
 
-def test_a_schedule_that_somebody_else_deletes_first_is_not_called_ours(
+def test_a_schedule_that_somebody_else_deletes_first_may_be_ours_and_is_restored_by_an_undo(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     action = next(action for action in plan.actions if action.schedule)
@@ -143,16 +143,17 @@ def test_a_schedule_that_somebody_else_deletes_first_is_not_called_ours(
 
     racing(governed, monkeypatch, Event.INTENT, delete)
     summary = governed.apply(plan)
-    assert (dict(summary.skipped), summary.schedules_deleted, summary.archived) == ({"gone": 1}, 1, 2)
+    assert (dict(summary.skipped), summary.schedules_deleted, summary.archived) == ({}, 2, 2)
+    (warning,) = summary.warnings
+    assert f"Schedule {action.schedule} of Report {action.report} is gone, but Studio's response" in warning
     status = next(
         found
         for found in Audit(governed.storage, "acme").action_statuses(_written(governed, plan))
         if found.action == action
     )
     assert status.last is not None
-    assert (status.state, status.last.http_status) == (ActionState.SKIPPED, 404)
-    undone = governed.undo(plan)
-    assert (len(undone.schedules_recreated), undone.already) == (1, 1), "what others deleted is not ours to bring back"
+    assert (status.state, status.last.http_status) == (ActionState.DONE, 404)
+    assert len(governed.undo(plan).schedules_recreated) == 2, "a response of 404 does not show who deleted it"
 
 
 def _written(governed: Governed, plan: Plan) -> str:
@@ -171,7 +172,7 @@ def test_a_report_that_somebody_else_deletes_first_is_skipped(
         lambda name: governed.control.remove_report(plain.report) if plain.action_id in name else None,
     )
     summary = governed.apply(plan)
-    assert (dict(summary.skipped), summary.archived, summary.failures) == ({"gone": 1}, 1, [])
+    assert (dict(summary.skipped), summary.archived, summary.failures) == ({"not_found": 1}, 1, [])
 
 
 def test_a_schedule_made_between_the_last_look_and_the_archive_is_told(
@@ -186,7 +187,7 @@ def test_a_schedule_made_between_the_last_look_and_the_archive_is_told(
     )
     summary = governed.apply(plan)
     assert summary.archived == 2
-    assert f"Report {plain.report} is archived but has 1 schedules" in summary.warnings[0]
+    assert f"Report {plain.report} is archived but has schedules, which may continue to fire" in summary.warnings[0]
 
 
 def test_an_edited_schedule_is_a_sign_of_life_of_its_report(governed: Governed, plan: Plan) -> None:

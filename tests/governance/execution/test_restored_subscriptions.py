@@ -91,6 +91,8 @@ def test_without_the_time_a_schedule_was_made_no_subscription_is_posted(governed
     report = scheduled(governed, 1)
     plan = deleted(governed, report)
     other = governed.control.add_schedule(report, cron={"hour": 17})
+    governed.control.add_fault("status", method="POST", path="/subscriptions$", status=403, times=1)
+    assert len(governed.undo(plan).failures) == 1
     rows = [schedule.to_json() for schedule in governed.client.list_schedules(report)]
     for row in rows:
         del row["created_at"]

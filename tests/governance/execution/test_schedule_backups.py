@@ -69,7 +69,6 @@ def test_parameters_that_studio_drops_are_a_difference_from_what_the_original_ha
     report = scheduled(governed, 1, params={"type": "new", "null": None})
     plan = deleted(governed, report)
     made = governed.client.create_schedule(report, ScheduleInput.checked(cron={"freq": "daily", "hour": 6})).to_json()
-    governed.client.delete_schedule(report, made["token"])
     governed.control.add_fault("status", method="POST", path="/schedules$", status=201, body=made, times=1)
     rows = {"_embedded": {"report_subscriptions": []}}
     governed.control.add_fault("status", method="GET", path="/subscriptions$", status=200, body=rows, times=None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_studio.client.models import ScheduleInput
 from airflow_provider_studio.governance.errors import JournalError, StorageError
 from airflow_provider_studio.governance.planning.one_off import plan_named
 from airflow_provider_studio.governance.plans import journal as journal_module
@@ -152,18 +153,18 @@ def test_a_schedule_that_an_admins_policy_refuses_is_reported_with_the_reason(
 def test_what_comes_back_otherwise_than_it_was_is_told_field_by_field(governed: Governed, plan: Plan) -> None:
     action = next(action for action in plan.actions if action.schedule)
     backup = Journal(governed.storage, "acme", plan.plan_id, actor={}).read(action.action_id, Event.INTENT)["backup"]
-    other = backup["schedule"] | {"token": "feedfacecafe"}
-    form = other["_forms"]["edit"]["input"]["report_schedule"]
-    form["cron"]["hour"]["value"], form["timeout"]["value"] = 5, 60
-    governed.control.add_fault("status", method="POST", path="/schedules$", status=201, body=other, times=1)
-    rows = {"_embedded": {"report_subscriptions": []}}
-    governed.control.add_fault("status", path="feedfacecafe/subscriptions", status=200, body=rows, times=None)
+    values = ScheduleInput.model_validate(backup["machine_values"] | {"timeout": 60})
+    values = values.model_copy(update={"cron": values.cron.model_copy(update={"hour": 5})})
+    other = governed.client.create_schedule(action.report, values)
+    governed.control.add_fault("status", method="POST", path="/schedules$", status=201, body=other.to_json(), times=1)
+    governed.control.add_fault("status", method="POST", path="/subscriptions$", status=403, times=None)
     summary = governed.undo(plan, only=[action.action_id])
     assert (
         "cron.hour was 6 and is 5; timeout was 86100 and is 60; a subscription with csv_attach" in summary.failures[0]
     )
+    governed.client.delete_schedule(action.report, other.token)
     (again,) = governed.undo(plan, only=[action.action_id]).failures
-    assert "was restored as feedfacecafe with differences, and feedfacecafe is gone now" in again
+    assert f"was restored as {other.token} with differences, and {other.token} is gone now" in again
 
 
 def test_an_unarchived_report_is_archived_again_by_its_undo(governed: Governed) -> None:
@@ -331,7 +332,7 @@ def test_a_report_that_is_gone_takes_its_schedules_with_it_and_the_backup_is_nam
     deletions = [action for action in plan.actions if action.schedule]
     governed.control.remove_report(deletions[0].report)
     summary = governed.undo(plan)
-    expected = f"Report {deletions[0].report} is gone; somebody deleted it. Its backup is in the journal."
+    expected = f"Report {deletions[0].report} does not exist any more, or this token may not see it. Its backup is in"
     assert len(summary.failures) == 2, "its archival and its first schedule; the second waits for that"
     assert all(expected in failure for failure in summary.failures)
     assert summary.not_tried == [max(action.action_id for action in deletions)]

@@ -18,7 +18,7 @@ from airflow_provider_studio.governance.plans.policy import StalenessPolicy, arc
         ({"unviewed_days": -1}, "unviewed_days is -1; .*Use whole days from 1 to 3650"),
         ({"unviewed_days": 0}, "unviewed_days is 0"),
         ({"unviewed_days": 90.5}, "unviewed_days is 90.5"),
-        ({"unviewed_days": "90"}, "unviewed_days is '90'"),
+        ({"unviewed_days": "90 days"}, "unviewed_days is '90 days'"),
         ({"unviewed_days": True}, "unviewed_days is True"),
         ({"unviewed_days": None}, "unviewed_days is None and no other rule is set, so nothing is ever stale. Set"),
         ({"owner_left_days": 90}, r"owner_left_days is 90, .*no shorter than unviewed_days \(90\).*fewer than 90 days"),
@@ -116,7 +116,8 @@ def test_a_report_without_a_name_is_protected_by_a_pattern_for_everything_alone(
 def test_each_number_has_its_bounds_and_an_error_says_them(name: str, least: int, most: int, hint: str) -> None:
     for value in (least, most):
         assert getattr(StalenessPolicy.of({name: value}), name) == value
-    for value in (least - 1, most + 1, str(least), float(most), True):
+        assert getattr(StalenessPolicy.of({name: str(value)}), name) == value, "as a plain template renders it"
+    for value in (least - 1, most + 1, f"{least}.0", float(most), True):
         with pytest.raises(PolicyError) as refused:
             StalenessPolicy.of({name: value})
         assert str(refused.value).startswith(f"policy: {name} is {value!r}; ")

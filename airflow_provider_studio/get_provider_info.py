@@ -149,6 +149,15 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "50000",
                         "default": None,
                     },
+                    "workspace_teams": {
+                        "description": "The Airflow teams that may see the pages of a workspace, as a JSON object of "
+                        "lists. A workspace that is not in it is shown to people who may read a DAG that takes its "
+                        "inventory.",
+                        "type": "string",
+                        "version_added": "0.1.0",
+                        "example": '{"acme": ["analytics"]}',
+                        "default": None,
+                    },
                 },
             }
         },

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from pathlib import Path
@@ -104,3 +105,25 @@ def _positive(option: str, default: float) -> float:
     if not 0 < number < math.inf:
         raise StudioConfigurationError(f"[studio] {option} is {text!r}; it must be a number above 0, in MB.")
     return number
+
+
+def workspace_teams() -> dict[str, list[str]]:
+    """Return `[studio] workspace_teams`: the Airflow teams that may see each workspace's pages.
+
+    :raises StudioConfigurationError: the option is not a JSON object of lists of names.
+    """
+    text = (conf.get(_SECTION, "workspace_teams", fallback=None) or "").strip() or "{}"
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(_is_list_of_names(teams) for teams in found.values()):
+        raise StudioConfigurationError(
+            f"[studio] workspace_teams is {text!r}; it must be a JSON object of lists of team names, such as "
+            '{"acme": ["analytics"]}.'
+        )
+    return found
+
+
+def _is_list_of_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)

@@ -86,6 +86,7 @@ def test_airflow_knows_the_provider_its_form_its_links_and_its_settings() -> Non
         "rate_limit_url",
         "max_response_mb",
         "max_download_mb",
+        "workspace_teams",
     }
 
 

@@ -149,7 +149,7 @@ def plan_paths(storage: UPath, workspace: str) -> list[UPath]:
     """Return the files whose names are those of plans; the content must confirm the name (`is_plan_of`)."""
     folder = plans_folder(storage, workspace)
     with explained("list", folder):
-        files = list(folder.iterdir()) if folder.exists() else []
+        files = list(folder.iterdir()) if folder.is_dir() else []
     found = []
     for path in files:
         plan_id = file_names.id_of_plan_file(path.name)

@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the nightly DAGs run next, how they ran last, and which plans a run made, from Airflow's own tables."""
+"""When the nightly DAGs run next, how they ran last, which plans a run made, and which DAGs took an inventory.
+
+All of it is from Airflow's own tables.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.dag import DagModel, DagTag
 from airflow.models.dagrun import DagRun
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from sqlalchemy import select
+
+from airflow_provider_studio.assets import create_asset
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -82,3 +89,28 @@ def _from_json(value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
     except ValueError:
         return None
+
+
+def all_dags() -> set[str]:
+    """Return the ids of all DAGs that this Airflow has."""
+    with create_session() as session:
+        return set(session.scalars(select(DagModel.dag_id).where(DagModel.is_stale.is_(False))))
+
+
+def inventory_dags(workspaces: Iterable[str]) -> dict[str, set[str]]:
+    """Return the DAGs that took the inventory of each workspace, by the events of its asset.
+
+    A workspace without events has no entry: no task took its inventory, or its events were purged.
+    """
+    workspace_of = {create_asset(workspace=workspace).uri: workspace for workspace in workspaces}
+    query = (
+        select(AssetModel.uri, AssetEvent.source_dag_id)
+        .join(AssetEvent, AssetEvent.asset_id == AssetModel.id)
+        .where(AssetModel.uri.in_(workspace_of), AssetEvent.source_dag_id.is_not(None))
+        .distinct()
+    )
+    found: dict[str, set[str]] = {}
+    with create_session() as session:
+        for uri, dag_id in session.execute(query):
+            found.setdefault(workspace_of[uri], set()).add(str(dag_id))
+    return found

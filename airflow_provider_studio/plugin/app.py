@@ -16,7 +16,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as NotRouted
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_studio.client.errors import StudioError
+from airflow_provider_studio.client.errors import StudioConfigurationError, StudioError
+from airflow_provider_studio.governance.errors import PlanTamperedError
 from airflow_provider_studio.plugin.access import MAY_READ
 from airflow_provider_studio.plugin.cache import StillPreparingError, TooSlowError
 from airflow_provider_studio.plugin.csv_export import ClientGoneError
@@ -34,36 +35,48 @@ def create_app() -> FastAPI:
     for module in (overview, reports, plans, budget, runs, static):
         checked.include_router(module.router)
     app.include_router(checked)
-    app.add_middleware(_SecurityHeaders)
+    app.add_middleware(_EveryResponse)
     app.exception_handler(StillPreparingError)(_still_preparing)
     app.exception_handler(BusyError)(_busy)
     app.exception_handler(TooSlowError)(_unreadable)
     app.exception_handler(StudioError)(_unreadable)
+    app.exception_handler(StudioConfigurationError)(_misconfigured)
+    app.exception_handler(PlanTamperedError)(_changed)
     app.exception_handler(ClientGoneError)(_client_gone)
     app.exception_handler(RequestValidationError)(_bad_request)
     app.exception_handler(NotRouted)(_refused)
-    app.exception_handler(Exception)(_failed)
     return app
 
 
-class _SecurityHeaders:
-    """Adds the headers to every response that does not set them.
+class _EveryResponse:
+    """Adds the headers to every response that does not set them, and answers unexpected errors.
 
-    Starlette's `BaseHTTPMiddleware` would end a response that fails in the middle as if it were complete.
+    Starlette's own handler of these raises the error again, through Airflow's middleware. Its `BaseHTTPMiddleware`
+    would end a response that fails in the middle as if it were complete.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, send_with_headers)
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception:
+            if begun or scope["type"] != "http":
+                raise
+            log.exception("Studio page %s failed", scope["path"])
+            await _failed(Request(scope))(scope, receive, send_with_headers)
 
 
 def _still_preparing(request: Request, error: Exception) -> Response:
@@ -94,6 +107,17 @@ def _unreadable(request: Request, error: Exception) -> Response:
     return response
 
 
+def _misconfigured(request: Request, error: Exception) -> Response:
+    log.warning("Studio page %s: %s", request.url.path, error)
+    return _problem(request, "A setting cannot be used", str(error), "Ask an Airflow admin to correct it.", status=503)
+
+
+def _changed(request: Request, error: Exception) -> Response:
+    log.error("Studio page %s: %s", request.url.path, error)
+    advice = "Find out who can write below [studio] storage_path, and whether they did."
+    return _problem(request, "This plan was changed after it was made", str(error), advice, status=409)
+
+
 def _client_gone(request: Request, _error: Exception) -> Response:
     log.info("Studio page %s: the client disconnected before its export was ready.", request.url.path)
     return Response(status_code=499)
@@ -112,12 +136,10 @@ def _refused(request: Request, error: Exception) -> Response:
     return _problem(request, title, str(getattr(error, "detail", "") or ""), advice, status=status)
 
 
-def _failed(request: Request, _error: Exception) -> Response:
-    """Return a page for an unexpected error. Starlette logs it, and sends this response without any middleware."""
+def _failed(request: Request) -> Response:
+    """Return a page for an unexpected error."""
     advice = "The log of Airflow's API server has the reason. Go back to the overview."
-    response = _problem(request, "This page failed", "", advice, status=500)
-    response.headers.update(SECURITY_HEADERS)
-    return response
+    return _problem(request, "This page failed", "", advice, status=500)
 
 
 def _problem(request: Request, title: str, message: str, advice: str, *, status: int) -> Response:

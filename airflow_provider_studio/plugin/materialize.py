@@ -37,7 +37,7 @@ from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.snapshots.facts import facts
 from airflow_provider_studio.governance.snapshots.frequency import with_runs_a_week
 from airflow_provider_studio.governance.snapshots.schema import IS_REPORT
-from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore, open_history
+from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore, open_history, whole_snapshots
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,9 +71,10 @@ def prepare_snapshot(storage: UPath, workspace: str, cache: Path) -> Path:
     `reports.parquet` and `schedules.parquet` hold the facts, `history.parquet` each Report's totals in each snapshot,
     `snapshots.json` each snapshot in numbers, `choices.json` the options of the filters.
     """
-    snapshots = SnapshotStore(storage, workspace).all()
-    target = prepared_snapshot(cache, workspace, snapshots[-1].taken_at)
+    every = SnapshotStore(storage, workspace).all()
+    target = prepared_snapshot(cache, workspace, every[-1].taken_at)
     if not target.exists():
+        snapshots = whole_snapshots(every, _known_numbers(target))
         with _AtomicFolder(target) as folder, facts(snapshots) as connection:
             _facts(connection, folder)
             _history(snapshots, folder)

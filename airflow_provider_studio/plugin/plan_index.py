@@ -8,6 +8,7 @@ from the names of the files in its journal, which are listed each time.
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from typing import Any
 
 from upath import UPath
 
-from airflow_provider_studio.governance.errors import JournalError, PlanError
+from airflow_provider_studio.governance.errors import GovernanceError, JournalError, PlanError, StorageError
 from airflow_provider_studio.governance.file_names import DUE_DATES, action_id, event_file, rows_file
 from airflow_provider_studio.governance.layout import check_plan_id, ignored, is_plan_of, journal_folder, plan_paths
 from airflow_provider_studio.governance.plans.audit import ActionState, Audit, JournalEvent
@@ -26,6 +27,8 @@ from airflow_provider_studio.governance.plans.models import ActionKind, PlanHead
 from airflow_provider_studio.governance.snapshots.frequency import runs_a_week
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.plugin.paging import PER_PAGE
+
+log = logging.getLogger(__name__)
 
 _NEWEST = 100
 """How many plans the list shows."""
@@ -77,6 +80,7 @@ class PlanLine:
     :param approval: who approved or rejected it, and when; None before a decision, or where none is required.
     :param actors: the DAG runs that decided on it, applied it or undid it.
     :param runs_saved_a_week: the scheduled runs that no longer happen because of it.
+    :param problem: why a part of its journal is unknown; None if all of it can be read.
     """
 
     numbers: PlanNumbers
@@ -85,6 +89,7 @@ class PlanLine:
     approval: JournalEvent | None
     actors: frozenset[tuple[str, str]]
     runs_saved_a_week: float
+    problem: str | None = None
 
     @property
     def header(self) -> PlanHeader:
@@ -121,12 +126,27 @@ class PlanIndex:
         if path.path not in self._numbers:
             try:
                 self._numbers[path.path] = _read_numbers(path)
-            except (ValueError, KeyError, PlanError):
-                ignored(path, "it is no plan, or not the plan that its name says")
-                self._numbers[path.path] = None
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError, PlanError):
+                self._ignore(path)
+            except StorageError:
+                if not path.is_dir():
+                    raise
+                self._ignore(path)
         return self._numbers[path.path]
 
+    def _ignore(self, path: UPath) -> None:
+        ignored(path, "it is no plan, or not the plan that its name says")
+        self._numbers[path.path] = None
+
     def _line(self, audit: Audit, storage: UPath, numbers: PlanNumbers) -> PlanLine:
+        """Return a plan's line; a damaged journal costs what it says, not the page."""
+        try:
+            return self._line_with_journal(audit, storage, numbers)
+        except GovernanceError as error:
+            log.warning("%s", error)
+            return PlanLine(numbers, {}, {}, None, frozenset(), 0.0, problem=str(error))
+
+    def _line_with_journal(self, audit: Audit, storage: UPath, numbers: PlanNumbers) -> PlanLine:
         known = audit.states(numbers.header.plan_id)
         states = Counter(known.get(action.action_id, ActionState.PROPOSED) for action in numbers.actions)
         approval, actors = self._people_of(audit, numbers, known)

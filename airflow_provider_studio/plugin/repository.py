@@ -19,7 +19,7 @@ from pathlib import Path
 from upath import UPath
 
 from airflow_provider_studio import settings
-from airflow_provider_studio.governance.errors import StorageError
+from airflow_provider_studio.governance.errors import PlanTamperedError, StorageError
 from airflow_provider_studio.governance.file_names import table_file
 from airflow_provider_studio.governance.layout import (
     SHOWN,
@@ -111,7 +111,7 @@ class Repository:
         return self._plans.get(workspace)
 
     def events(self, workspace: str, plan_id: str) -> list[JournalEvent]:
-        """Return a plan's whole journal, oldest first."""
+        """Return the events of a plan's journal, oldest first, without damaged ones."""
         return self._events.get(workspace, plan_id)
 
     def records(self, workspace: str, hours: int) -> list[UsageRecord]:
@@ -137,6 +137,7 @@ class Repository:
     def tables(self, workspace: str, plan_id: str | None) -> SnapshotTables | None:
         """Return the newest snapshot with a plan's verdicts, or None before the first snapshot.
 
+        :raises PlanTamperedError: the plan was changed.
         :raises StillPreparingError: they are being prepared.
         """
         snapshot = self.snapshot_tables(workspace)
@@ -156,7 +157,7 @@ class Repository:
         return self._plan_index.lines(self.storage(), workspace)
 
     def _list_events(self, workspace: str, plan_id: str) -> list[JournalEvent]:
-        return Audit(self.storage(), workspace).events(plan_id=plan_id)
+        return Audit(self.storage(), workspace).events(plan_id=plan_id, skip_damaged=True)
 
     def _list_records(self, workspace: str, hours: int) -> list[UsageRecord]:
         since = datetime.now(UTC) - timedelta(hours=hours)
@@ -194,19 +195,29 @@ class Repository:
         """Return a file or folder of the cache, after making it if it does not exist.
 
         :raises StillPreparingError: a newer one was made instead.
+        :raises StorageError: the cache cannot be written.
         """
-        if not target.exists():
-            folder = next(parent for parent in target.parents if parent.parent == self.cache)
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / ".lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # released when the process ends, in whichever way
-                for leftover in folder.glob(".making-*"):  # of a process that was killed
-                    shutil.rmtree(leftover, ignore_errors=True)
-                if not target.exists():
-                    make()
+        try:
+            if not target.exists():
+                self._make_locked(target, make)
+        except OSError as error:
+            raise StorageError(
+                f"The page cache {self.cache} cannot be written ({error.strerror}). Make it writable for the user of "
+                "Airflow's API server, and check that its disk has room."
+            ) from error
         if not target.exists():
             raise self._still_preparing()
         return target
+
+    def _make_locked(self, target: Path, make: Callable[[], None]) -> None:
+        folder = next(parent for parent in target.parents if parent.parent == self.cache)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # released when the process ends, in whichever way
+            for leftover in folder.glob(".making-*"):  # of a process that was killed
+                shutil.rmtree(leftover, ignore_errors=True)
+            if not target.exists():
+                make()
 
     def _in_a_process(self, workspace: str, *more: str) -> None:
         argv = [sys.executable, "-m", "airflow_provider_studio.plugin.materialize"]
@@ -216,6 +227,8 @@ class Repository:
         )
         if done.returncode != 0:
             last = done.stderr.strip().splitlines()[-1:] or [f"the process ended with {done.returncode}"]
+            if last[0].startswith(PlanTamperedError.__name__):
+                raise PlanTamperedError(last[0].partition(": ")[2])
             raise StorageError(f"The tables of workspace {workspace!r} cannot be prepared: {last[0]}")
 
     def _too_slow(self) -> Exception:
@@ -230,7 +243,7 @@ class Repository:
 
 def _size(path: UPath) -> int:
     with explained("read", path):
-        return int(path.stat().st_size)
+        return int(path.stat().st_size) if path.exists() else 0
 
 
 @functools.cache

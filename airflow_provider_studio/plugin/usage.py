@@ -49,7 +49,7 @@ class UsageLine:
 class TokenBudget:
     """The use of one token's budget, by source.
 
-    :param connections: the connections that use the token.
+    :param connections: the connections that use the token, of those that the user may see.
     :param hidden_requests: requests of DAGs that the user may not read.
     :param buckets: start, requests and seconds waited of each period, oldest first.
     """

@@ -238,7 +238,7 @@ def test_a_run_that_did_not_start_in_time_is_overdue(hours: float, shown: str) -
 
 
 def test_the_budget_page_names_connections_and_tasks_and_no_token(viewer: TestClient, season: UPath) -> None:
-    text = viewer.get("/studio/budget?workspace=acme&hours=336").text
+    text = viewer.get("/studio/budget?workspace=acme&hours=336", headers=bearer("op")).text
     assert "acme · studio_default" in text
     assert "studio_nightly_governance" in text
     assert "<td>apply</td>" in text
@@ -335,7 +335,7 @@ def test_a_plan_that_was_changed_is_not_shown(viewer: TestClient, app: FastAPI, 
     path.write_text(path.read_text().replace("archive_report", "delete_schedule", 1))
     with_storage(app, lambda: copy, tmp_path / "c")
     response = viewer.get(f"/studio/plans/{plan_id}?workspace=acme")
-    assert response.status_code == 503
+    assert response.status_code == 409
     assert "was changed" in response.text
 
 

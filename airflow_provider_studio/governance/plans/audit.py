@@ -19,7 +19,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from upath import UPath
 
 from airflow_provider_studio.client.auth import check_identifier
-from airflow_provider_studio.governance.errors import JournalError, PlanError, PlanTamperedError
+from airflow_provider_studio.governance.errors import GovernanceError, JournalError, PlanError, PlanTamperedError
 from airflow_provider_studio.governance.file_names import id_of_journal, report_of
 from airflow_provider_studio.governance.layout import (
     Area,
@@ -249,23 +249,31 @@ class Audit:
         return list(self._last(plan_id, failed).values())
 
     def events(
-        self, *, plan_id: str | None = None, report: str | None = None, since: datetime | None = None
+        self,
+        *,
+        plan_id: str | None = None,
+        report: str | None = None,
+        since: datetime | None = None,
+        skip_damaged: bool = False,
     ) -> list[JournalEvent]:
         """Return journaled events in time order.
 
         :param plan_id: only events of this plan.
         :param report: only events of this Report.
         :param since: only events at or after this time.
+        :param skip_damaged: whether a damaged event is logged and left out.
+        :raises JournalError: an event is damaged.
         """
+        read = self._event_or_none if skip_damaged else self._event
         plan_ids = self._journaled() if plan_id is None else [plan_id]
         found = (
-            self._event(journal, name)
+            read(journal, name)
             for journal in plan_ids
             for name, (action_id, _) in self._names(journal).items()
             if report is None or report in {action_id, report_of(action_id)}
         )
         order = list(Event)  # decides between events with equal times
-        events = (event for event in found if since is None or event.at >= since)
+        events = (event for event in found if event is not None and (since is None or event.at >= since))
         return sorted(events, key=lambda event: (event.at, order.index(event.event)))
 
     def _journaled(self) -> list[str]:
@@ -306,6 +314,13 @@ class Audit:
             raise JournalError(
                 f"The journal's event {path} is damaged ({counted(error.error_count(), 'field')})."
             ) from None
+
+    def _event_or_none(self, plan_id: str, name: str) -> JournalEvent | None:
+        try:
+            return self._event(plan_id, name)
+        except GovernanceError as error:
+            log.warning("%s", error)
+            return None
 
     def _path(self, plan_id: str) -> UPath:
         return plan_path(self._storage, self._workspace, plan_id)

@@ -8,8 +8,10 @@ columns. Unknown values are NULL, never 0, and so are columns that an older snap
 from __future__ import annotations
 
 import json
+import logging
+import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +44,12 @@ from airflow_provider_studio.governance.storage import check_writable, explained
 if TYPE_CHECKING:
     import duckdb
 
+log = logging.getLogger(__name__)
+
+_PARQUET = b"PAR1"
+_SMALLEST_PARQUET = 12
+"""The magic bytes at both ends, and the length of the footer."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -58,6 +66,13 @@ class Snapshot:
     def workspace(self) -> str:
         """The workspace's name, from the name of its folder."""
         return workspace_of(self.folder.parent)
+
+    def is_whole(self) -> bool:
+        """Whether its files end like Parquet files: a copy that was cut off does not.
+
+        :raises StorageError: the storage cannot be read.
+        """
+        return all(_is_whole_parquet(self.folder / table_file(table)) for table in TABLES)
 
     def summary(self) -> dict[str, Any]:
         """Return the content of `summary.json`."""
@@ -81,7 +96,7 @@ class SnapshotStore:
     def all(self) -> list[Snapshot]:
         """Return every finished snapshot, oldest first; a folder whose name is no time is logged and skipped."""
         with explained("list", self.root):
-            if not self.root.exists():
+            if not self.root.is_dir():
                 return []
             found = [self._snapshot(folder) for folder in self.root.iterdir() if is_snapshot_like(folder.name)]
             finished = [snapshot for snapshot in found if snapshot is not None and (snapshot.folder / SUMMARY).exists()]
@@ -121,6 +136,20 @@ class SnapshotStore:
     def check_writable(self) -> None:
         """Raise StorageError if the storage cannot be written."""
         check_writable(self.root)
+
+
+def whole_snapshots(snapshots: Sequence[Snapshot], known: Container[str] = ()) -> Sequence[Snapshot]:
+    """Return the snapshots that are whole; all if none is, so that reading them raises the reason.
+
+    :param known: the times of snapshots that were read before.
+    """
+    whole = []
+    for snapshot in snapshots:
+        if snapshot.taken_at.isoformat() in known or snapshot.is_whole():
+            whole.append(snapshot)
+        else:
+            log.error("The snapshot %s is left out: a file in it is damaged.", snapshot.folder)
+    return whole or snapshots
 
 
 def workspaces(storage: UPath) -> list[str]:
@@ -213,3 +242,17 @@ def tokens_by_id(snapshot: Snapshot) -> dict[str, str]:
 def plain_time(time: datetime) -> str:
     """Write a time as in the tables: UTC without a zone."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
+
+
+def _is_whole_parquet(path: UPath) -> bool:
+    """Whether a file ends with the length of its footer and Parquet's magic bytes."""
+    with explained("read", path):
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size < _SMALLEST_PARQUET:
+                return False
+            file.seek(-8, os.SEEK_END)
+            end = file.read(8)
+    return end[4:] == _PARQUET and int.from_bytes(end[:4], "little") + _SMALLEST_PARQUET <= size

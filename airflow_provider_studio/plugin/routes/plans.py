@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
 from airflow_provider_studio.governance.plans.audit import ActionState
+from airflow_provider_studio.plugin.access import ReadableDags
 from airflow_provider_studio.plugin.dependencies import WorkspaceContext, WorkspaceDep
 from airflow_provider_studio.plugin.materialize import STALE
 from airflow_provider_studio.plugin.paging import PER_PAGE, pages_of
@@ -33,13 +34,16 @@ def plan(
     request: Request,
     workspace: WorkspaceDep,
     plan_id: str,
+    *,
+    readable_dags: ReadableDags,
     status: Annotated[str, Query(max_length=40)] = "",
-    number: Annotated[int, Query(alias="page", ge=1)] = 1,
+    number: Annotated[int, Query(alias="page", ge=1, le=10**9)] = 1,
 ) -> HTMLResponse:
     """Show one plan: each action with its evidence and its status."""
     line = line_of(workspace, plan_id)
     context = {"section": "plans", "workspace": workspace, "undo_dag": UNDO_DAG}
     context |= plan_context(workspace, line, status, number)
+    context |= {"readable_dags": readable_dags, "runs": sorted(run for run in line.actors if run[0] in readable_dags)}
     return page(request, "plan.html", context, workspace=workspace.name)
 
 

@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse
 
 from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.hooks.usage import UsageRecord
-from airflow_provider_studio.plugin.access import MAY_READ_RUNS, MAY_READ_TASKS
+from airflow_provider_studio.plugin.access import MAY_READ_RUNS, MAY_READ_TASKS, Visibility, VisibilityDep
 from airflow_provider_studio.plugin.airflow_db import plans_made_by
 from airflow_provider_studio.plugin.dependencies import RepositoryDep
 from airflow_provider_studio.plugin.plan_index import PlanLine
@@ -30,28 +30,38 @@ _HOURS = 336
 
 
 @router.get("/dags/{dag_id}", dependencies=[MAY_READ_RUNS])
-def dag(request: Request, repository: RepositoryDep, dag_id: str) -> HTMLResponse:
+def dag(request: Request, repository: RepositoryDep, visibility: VisibilityDep, dag_id: str) -> HTMLResponse:
     """Show the requests of a DAG's runs, and the plans they applied."""
-    return _show(request, repository, dag_id)
+    return _show(request, repository, visibility, dag_id=dag_id)
 
 
 @router.get("/dag-runs/{dag_id}/{run_id:path}", dependencies=[MAY_READ_RUNS])
-def dag_run(request: Request, repository: RepositoryDep, dag_id: str, run_id: str) -> HTMLResponse:
+def dag_run(
+    request: Request, repository: RepositoryDep, visibility: VisibilityDep, dag_id: str, run_id: str
+) -> HTMLResponse:
     """Show a run's plan, its result, and the requests of its tasks."""
-    return _show(request, repository, dag_id, run_id)
+    return _show(request, repository, visibility, dag_id=dag_id, run_id=run_id)
 
 
 @router.get("/task-instances/{dag_id}/{task_id}/{run_id:path}", dependencies=[MAY_READ_TASKS])
-def task_instance(request: Request, repository: RepositoryDep, dag_id: str, task_id: str, run_id: str) -> HTMLResponse:
+def task_instance(
+    request: Request, repository: RepositoryDep, visibility: VisibilityDep, *, dag_id: str, task_id: str, run_id: str
+) -> HTMLResponse:
     """Show a task's requests and waits."""
-    return _show(request, repository, dag_id, run_id, task_id)
+    return _show(request, repository, visibility, dag_id=dag_id, run_id=run_id, task_id=task_id)
 
 
 def _show(
-    request: Request, repository: Repository, dag_id: str, run_id: str | None = None, task_id: str | None = None
+    request: Request,
+    repository: Repository,
+    visibility: Visibility,
+    *,
+    dag_id: str,
+    run_id: str | None = None,
+    task_id: str | None = None,
 ) -> HTMLResponse:
     records, plans = [], []
-    for workspace in repository.workspaces():
+    for workspace in visibility.workspaces(repository.workspaces()):
         records += of_task(repository.records(workspace, _HOURS), dag_id, run_id, task_id)
         if task_id is None:
             plans += _plans_of(repository.plans(workspace), dag_id, run_id)
@@ -62,6 +72,7 @@ def _show(
         "plans": plans[:20],
         "states": ActionState,
         "total": _sum(records),
+        "connections": _connections(records, visibility),
         "by_task": _grouped(records, lambda record: record.task_id),
         "by_run": _grouped(records, lambda record: record.run_id) if run_id is None else [],
         "tries": _grouped(records, lambda record: record.try_number) if task_id else [],
@@ -88,8 +99,14 @@ def _sum(records: Sequence[UsageRecord]) -> dict[str, Any]:
         "seconds_waited": sum(record.seconds_waited for record in records),
         "begun": min((record.begun for record in records), default=None),
         "ended": max((record.ended for record in records), default=None),
-        "connections": sorted({f"{record.workspace} · {record.connection}" for record in records}),
     }
+
+
+def _connections(records: Sequence[UsageRecord], visibility: Visibility) -> list[str]:
+    """Return the workspaces of the records, with the connections that the user may see."""
+    seen = set(visibility.connections(sorted({record.connection for record in records})))
+    names = {(record.workspace, record.connection if record.connection in seen else "") for record in records}
+    return sorted(" · ".join(filter(None, name)) for name in names)
 
 
 def _grouped(records: Sequence[UsageRecord], key: Any) -> list[tuple[Any, dict[str, Any]]]:

@@ -4,7 +4,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := .ci/requirements-dev.lock
-UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' $(LOCK))
 PYTEST := $(BIN)/python -m pytest
 # Four processes on two processors, because some wait for an Airflow. Tests of a group share an Airflow and a process.
 SPREAD := -n 4 --dist loadgroup
@@ -12,7 +11,7 @@ ARGS ?=
 VERSION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint types unit system screenshots docs serve-docs matrix fleet dist release benchmark mutants format lock clean
+.PHONY: help setup demo test test-all lint types unit system screenshots docs serve-docs matrix fleet dist audit release benchmark mutants format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -26,7 +25,8 @@ $(VENV)/.installed: $(LOCK) pyproject.toml
 	  echo "Python's venv module is missing. On Debian: apt-get install python3-venv (needs root)."; exit 1; }
 	@echo "Setting up $(VENV) (about half a minute, once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/--hash/p}' $(LOCK) > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $(VENV)/uv.txt
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes $(LOCK)
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
@@ -74,6 +74,9 @@ fleet: setup ## Run a governed night with Celery, Redis and PostgreSQL (needs re
 
 dist: setup ## Build wheel and sdist, check them, install them cleanly; licences and a bill of materials
 	@VENV=$(VENV) .ci/dist
+
+audit: setup ## Look for known vulnerabilities of the locked dependencies (needs network access to their database)
+	$(BIN)/uv tool run pip-audit@2.10.1 --disable-pip --require-hashes --requirement $(LOCK) $(ARGS)
 
 release: setup ## Write version and changelog for a release: make release VERSION=0.2.0
 	@$(BIN)/python .ci/release.py "$(VERSION)"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from airflow_provider_studio.client import models
 from airflow_provider_studio.client.auth import Credentials, TokenKind, check_identifier, kind_of
@@ -43,6 +44,7 @@ class StudioClientBase:
         max_download_mb: float = MAX_DOWNLOAD_MB,
     ) -> None:
         self.workspace = credentials.workspace
+        self._host = credentials.host
         self._kind = credentials.kind
         self._priority = priority
         self.sleep = sleep
@@ -136,6 +138,17 @@ class StudioClientBase:
 
     def _schedule(self, report: str, token: str) -> str:
         return f"{self._report(report)}/schedules/{check_identifier('schedule', token)}"
+
+    def _own_path(self, href: str | None) -> str | None:
+        """Return the path of a link that stays in this workspace's API; None for any other."""
+        if href is None:
+            return None
+        parts = urlsplit(href)
+        if f"{parts.scheme}://{parts.netloc}" not in {"://", self._host}:
+            return None
+        root, path = f"/api/{self.workspace}/", parts.path
+        is_inside = path.startswith(root) and not {".", ".."} & set(unquote(path).split("/"))
+        return urlunsplit(("", "", path, parts.query, "")) if is_inside else None
 
     def _get(self, path: str, query: Mapping[str, str | int] | None = None) -> dict[str, Any]:
         return self._transport.request("GET", path, query=query, priority=self._priority)

@@ -227,20 +227,29 @@ class StudioClient(StudioClientBase):
         with self._download(f"{path}/results/content.{extension}", chunk_bytes) as response:
             yield response
 
-    def request_pdf(self, report: str, run: str) -> str | None:
-        """Request a run's PDF and return its state: `new`, `requested`, `completed`. Repeat until it is completed."""
-        response = self._get(f"{self._report(report)}/exports/runs/{check_identifier('run', run)}/pdf.pdf")
-        state = response.get("state")
-        return None if state is None else str(state)
+    def request_pdf(self, report: str, run: str) -> models.PdfExport:
+        """Request a run's PDF and return the job that renders it. Repeat until it is finished.
+
+        Its states are `new`, `requested` and `completed`, as one client reports.
+        """
+        path = f"{self._pdf(report, run)}.pdf"
+        return models.PdfExport.parse(self._get(path), what=f"the PDF of Report run {run}")
 
     @contextmanager
     def download_pdf(
-        self, report: str, run: str, *, chunk_bytes: int = 1 << 18
+        self, report: str, run: str, export: models.PdfExport, *, chunk_bytes: int = 1 << 18
     ) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Open a run's PDF, after `request_pdf` returned `completed`."""
-        path = f"{self._report(report)}/exports/runs/{check_identifier('run', run)}/pdf/download"
+        """Open a run's PDF.
+
+        :param export: the finished job. Its link leads to the PDF; the path of the API's description is used if it has
+            none, or one that leaves this workspace's API.
+        """
+        path = self._own_path(export.link("download")) or f"{self._pdf(report, run)}/download"
         with self._download(path, chunk_bytes) as response:
             yield response
+
+    def _pdf(self, report: str, run: str) -> str:
+        return f"{self._report(report)}/exports/runs/{check_identifier('run', run)}/pdf"
 
     @contextmanager
     def _download(self, path: str, chunk_bytes: int) -> Iterator[tuple[str, Iterator[bytes]]]:
@@ -308,8 +317,8 @@ class StudioClient(StudioClientBase):
         """
         subscribers: dict[str, list[dict[str, Any]]] = {}
         for relation in SUBSCRIBER_LISTS:
-            path = subscription.link(relation)
-            if path is not None and path.startswith(f"/api/{self.workspace}/"):
+            path = self._own_path(subscription.link(relation))
+            if path is not None:
                 subscribers[relation] = list(self._rows(path, "memberships", tokens=False))
         return subscribers
 

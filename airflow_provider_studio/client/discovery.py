@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import quote
 
 from airflow_provider_studio.client.auth import Credentials, check_identifier
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioResponseError
@@ -75,6 +76,7 @@ class DiscoveryClient:
     ) -> None:
         self.workspace = check_identifier("workspace", workspace)
         credentials = Credentials(workspace, signature.token, signature.access_secret, host)
+        self._host = credentials.host
         self._transport = Transport(
             credentials,
             limiter,
@@ -95,6 +97,10 @@ class DiscoveryClient:
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    def report_page(self, report: str) -> str:
+        """Return the URL of a Report's page; `report_url` in a row is the path of the API."""
+        return f"{self._host}/{self.workspace}/reports/{quote(report, safe='')}"
 
     def batches(self, name: Batch, *, include_personal: bool = False) -> Iterator[list[dict[str, Any]]]:
         """Yield a listing's rows, up to 1,000 at a time.

@@ -30,6 +30,7 @@ __all__ = [
     "DataSource",
     "Frequency",
     "Member",
+    "PdfExport",
     "Query",
     "QueryRun",
     "Report",
@@ -212,6 +213,18 @@ class ReportRun(Resource):
             known = ", ".join(RunState)
             token, state = shorten(self.token, _LONGEST_SHOWN), shorten(repr(self.state), _LONGEST_SHOWN)
             raise StudioResponseError(f"Report run {token} is in the unknown state {state} (known: {known}).") from None
+
+
+class PdfExport(Resource):
+    """The job that renders the PDF of a Report run."""
+
+    state: str | None = None
+    filename: str | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the PDF can be downloaded; only a finished job links it."""
+        return self.state == "completed" or self.link("download") is not None
 
 
 class QueryRun(Resource):

@@ -44,6 +44,8 @@ class Collection:
     owner: str | None = None
     creator: str | None = None
     """Who created it, if a person did after seeding."""
+    access_level: str | None = None
+    """What members may do who do not belong to it, if it was set: `view`, `edit`, `none`, `restricted`."""
     forbidden: bool = False
 
 

@@ -22,10 +22,25 @@ def _some_sizes(random: Random) -> dict[str, int]:
 class ListingQuirks:
     """Which rows a listing has, and in which order."""
 
-    unfiltered_collections: Literal["own", "but_others"] = quirk(
+    unfiltered_collections: Literal["but_others", "own"] = quirk(
         "what a listing of Collections without a filter contains",
-        Setting("own", "those that the caller belongs to: none for a Workspace token", "C"),
         Setting("but_others", "all except other people's personal ones", "D"),
+        Setting("own", "those that the caller belongs to: none for a Workspace token", "C"),
+    )
+    memberships: Literal["listed", "not_found"] = quirk(
+        "the response of `/memberships` to a Workspace token; to a Member token it is 404",
+        Setting("listed", "the members", "D"),
+        Setting("not_found", "404", "C"),
+    )
+    dataset_reports: Literal["projected", "whole"] = quirk(
+        "how a dataset lists the Reports that use it",
+        Setting("projected", "token, name, creator and links: not whether they are archived", "C"),
+        Setting("whole", "as their Collections list them", "D"),
+    )
+    query_parents: Literal["ignored", "checked"] = quirk(
+        "under which Report of a path a query and its charts are found",
+        Setting("ignored", "any", "C"),
+        Setting("checked", "only their own", "G"),
     )
     collection_filter: Literal["applied", "ignored"] = quirk(
         "what `filter` does in the listing of Collections",

@@ -26,7 +26,7 @@ from airflow_provider_studio.emulator.state import ACCOUNTS, Account, EmulatorSt
 from airflow_provider_studio.emulator.tls import TlsConnection
 
 _LOGIN_PAGE = "<!doctype html><title>Sign in</title><h1>Sign in to continue</h1>"
-_PUBLIC_PATH = re.compile(r"/api/(?!verify$|account$)[^/]+")
+_PUBLIC_PATH = re.compile(r"/api/(?!(?:verify|account)/?$)[^/]+/?")
 _PIECES = 8
 _UNKNOWN_CREDENTIALS = (
     "Not authorized: this is an emulator of Studio, which accepts only the tokens "
@@ -88,6 +88,8 @@ class ApiMiddleware:
     def _refusal(self, account: Account | None, scope: Scope, header: str | None) -> Response | None:
         if account is None:
             if header is None and _PUBLIC_PATH.fullmatch(scope["path"]):
+                return None
+            if _is_refused_format(scope):
                 return None
             self._warn_of_unknown_credentials(header)
             return json_response(error("unauthorized", self._reason(header)), 401)
@@ -224,6 +226,12 @@ class _Exchange:
 
 async def _no_body() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def _is_refused_format(scope: Scope) -> bool:
+    """Return whether a request of the audit log accepts HAL: that is refused whatever the credentials are."""
+    path = scope["path"].rstrip("/")
+    return path.endswith("/audit_logs") and "hal+json" in Headers(scope=scope).get("accept", "")
 
 
 def _decoded(header: str) -> str:

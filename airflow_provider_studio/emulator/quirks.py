@@ -81,6 +81,17 @@ class BodyQuirks:
         Setting(False, "CSV", "D"),
         Setting(True, "a zip archive", "C"),
     )
+    pdf_download_link: Literal["file", "plain", "absent"] = quirk(
+        "the link to the file of a finished PDF",
+        Setting("file", "it ends in `download.pdf`", "C"),
+        Setting("plain", "it ends in `download`, as the described path", "D"),
+        Setting("absent", "there is none", "G"),
+    )
+    not_found_status: Literal[404, 400] = quirk(
+        "the status of a response whose `id` is `not_found`",
+        Setting(404, "404", "D"),
+        Setting(400, "400", "C"),
+    )
 
 
 @dataclass

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -29,6 +30,7 @@ from airflow_provider_studio.emulator.workspace import Workspace
 
 PER_PAGE = 30
 NOT_FOR_KEYS = "This endpoint is unsupported for use with Api Keys"
+_SPACES = re.compile(r"^(/api/[^/]+)/spaces(?=/|$)")
 Item = TypeVar("Item")
 Types = type | tuple[type, ...]
 
@@ -60,18 +62,19 @@ def param_missing(name: str) -> ApiError:
     return ApiError(400, "param_missing", f"param is missing or the value is empty: {name}")
 
 
-def time_of(name: str, text: str) -> datetime:
+def time_of(name: str, text: str, *, zone: tzinfo | None = None) -> datetime:
     """Parse a time in a request.
 
+    :param zone: that of a time without one.
     :raises ApiError: it is not a time, or has no time zone.
     """
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise bad_request(f"{name} is not a time") from None
-    if time.tzinfo is None:
+    if time.tzinfo is None and zone is None:
         raise bad_request(f"{name} has no time zone")
-    return time
+    return time if time.tzinfo else time.replace(tzinfo=zone)
 
 
 class ApiRequest:
@@ -109,8 +112,8 @@ class ApiRequest:
 
     @property
     def path(self) -> str:
-        """The path, as links write it."""
-        return self._path.replace("/spaces", "/collections", 1)
+        """The path, as links write it: the Discovery API alone calls Collections `spaces` there."""
+        return _SPACES.sub(r"\1/collections", self._path)
 
     @property
     def page(self) -> int:
@@ -223,12 +226,20 @@ class ApiRequest:
             return self.account.kind == "workspace" or self.account.username == report.creator
         return self.may_see(collection)
 
-    def query_of_report(self) -> Query:
-        """Return the query that the path names."""
-        token = self.name("query")
-        return _found(
-            next((query for query in self.workspace.queries_of(self.report()) if query.token == token), None), "query"
-        )
+    def query_and_report(self) -> tuple[Query, Report]:
+        """Return the query that the path names, and its own Report.
+
+        That need not be the Report in the path, as one client saw: the quirk `query_parents`.
+        """
+        token, named = self.name("query"), self.report()
+        found = self._query_in([named], token)
+        if found is None and self.workspace.quirks.query_parents == "ignored":
+            found = self._query_in(self.visible_reports(lambda report: report is not named), token)
+        return _found(found, "query")
+
+    def _query_in(self, reports: list[Report], token: str) -> tuple[Query, Report] | None:
+        pairs = ((query, report) for report in reports for query in self.workspace.queries_of(report))
+        return next((pair for pair in pairs if pair[0].token == token), None)
 
     def run(self) -> Run:
         """Return the Report run that the path names."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A typical workspace: people, Collections, used and unused Reports, schedules without readers.
 
-Each entity has its own random generator, so the same seed gives the same workspace on every machine.
+Each entity has its own random generator, so the same seed gives the same workspace on every machine. `seeding_records`
+adds what surrounds them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from airflow_provider_studio.emulator.entities import (
     Subscription,
     token_for,
 )
+from airflow_provider_studio.emulator.seeding_records import add_records, add_uses_of_datasets, datasets_of
 from airflow_provider_studio.emulator.workspace import Workspace
 
 _FIRST_NAMES = ["Ada", "Grace", "Linus", "Mary", "José", "Zoë", "Анна", "花子", "Ravi", "Fatima", "Łukasz", "Ngozi"]
@@ -47,6 +49,7 @@ PERSONAL_SHARE = 0.05
 ARCHIVED_SHARE = 0.08
 UNUSED_SHARE = 0.06
 SCHEDULED_SHARE = 0.12
+SCHEDULED_DATASETS_SHARE = 0.5
 
 
 def seeded_workspace(name: str, reports: int, seed: int, now: datetime) -> Workspace:
@@ -62,6 +65,12 @@ def seeded_workspace(name: str, reports: int, seed: int, now: datetime) -> Works
         workspace.add_report(report)
         if report.type == "Report" and rng.random() < SCHEDULED_SHARE:
             _add_schedule(workspace, report, rng, now)
+    for dataset in datasets_of(workspace):
+        rng = Random(f"{seed}/dataset schedule/{dataset.token}")
+        if rng.random() < SCHEDULED_DATASETS_SHARE:
+            _add_schedule(workspace, dataset, rng, now)
+    add_records(workspace, now)
+    add_uses_of_datasets(workspace)
     return workspace
 
 

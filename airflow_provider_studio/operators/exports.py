@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from airflow_provider_studio.client.client import StudioClient
+    from airflow_provider_studio.client.models import PdfExport
 
 log = logging.getLogger(__name__)
 
@@ -79,14 +80,14 @@ def export_run(
             download = partial(client.download_query_run_results, report, run, query.token, "json")
             files.append({**_write(path, download), "query": query.query_name})
     if "pdf" in exports:
-        _wait_for_pdf(client, report, run, sleep)
-        files.append(_write(exports["pdf"], partial(client.download_pdf, report, run)))
+        export = _finished_pdf(client, report, run, sleep)
+        files.append(_write(exports["pdf"], partial(client.download_pdf, report, run, export)))
     return files
 
 
-def _wait_for_pdf(client: StudioClient, report: str, run: str, sleep: Callable[[float], None]) -> None:
+def _finished_pdf(client: StudioClient, report: str, run: str, sleep: Callable[[float], None]) -> PdfExport:
     waited, interval = 0.0, _PDF_FIRST_INTERVAL_SECONDS
-    while client.request_pdf(report, run) != "completed":
+    while not (export := client.request_pdf(report, run)).is_finished:
         if waited >= _PDF_SECONDS:
             raise StudioRunTimeoutError(
                 f"The PDF of Report run {run} of Report {report} was not made within {_PDF_SECONDS:.0f} s. "
@@ -95,6 +96,7 @@ def _wait_for_pdf(client: StudioClient, report: str, run: str, sleep: Callable[[
         sleep(interval)
         waited += interval
         interval = min(interval * 1.5, _PDF_LONGEST_INTERVAL_SECONDS)
+    return export
 
 
 def _write(target: str, download: Open) -> File:

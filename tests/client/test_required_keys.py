@@ -20,6 +20,7 @@ SHAPES: dict[type[models.Resource], str] = {
     models.Report: "Report",
     models.ReportRun: "ReportRun",
     models.QueryRun: "QueryRun",
+    models.PdfExport: "PdfExport",
     models.Schedule: "ReportSchedule",
     models.Subscription: "ReportSubscription",
     models.Member: "MembershipLite",

@@ -25,7 +25,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /{ws}/reports/{report}": {"report": {"name": "Revenue", "description": "By month"}},
     "PATCH /{ws}/datasets/{dataset}": {"report": {"name": "Orders"}},
     "PATCH /{ws}/reports/{report}/update_settings": {"report": {"full_width": True}},
-    "POST /{ws}/reports/{report}/filters": {"report_filter": {"name": "Region", "formula": "[region]"}},
+    "POST /{ws}/reports/{report}/filters": {"report_filter": {"name": "Day", "formula": "[day]"}},
     "PATCH /{ws}/reports/{report}/filters/{filter}": {"report_filter": {"name": "Country"}},
     "PATCH /{ws}/reports/{report}/filters/update_batch": {
         "report": {"filters": [{"token": "{filter}", "options": {"a": 1}}]}
@@ -39,10 +39,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /{ws}/reports/{report}/subscriptions/{subscription}": {
         "report_subscription": {"report_links_enabled": True}
     },
+    "POST /{ws}/datasets/{dataset}/field_descriptions": {"name": "region", "desc": "<p>Where</p>"},
+    "PATCH /{ws}/datasets/{dataset}/field_descriptions/{field_description}": {"desc": "<p>Which</p>"},
     "PATCH /{ws}/data_sources/{data_source}": {"data_source": {"name": "Warehouse"}},
     "POST /{ws}/definitions": {"definition": {"name": "active_users", "source": "SELECT 1"}},
     "PATCH /{ws}/definitions/{definition}": {"definition": {"name": "users"}},
 }
+_FIRST = {"filter": {"report_filter": {"name": "Region", "formula": "[region]"}}}
+"""The bodies of the sample's own entities where a second one with the same values would be refused."""
 _FOR_PERSONS = {
     "GET /account",
     "GET /{ws}/memberships",
@@ -51,7 +55,7 @@ _FOR_PERSONS = {
 }
 _QUERIES = {
     "GET /{ws}/spaces": "?filter=custom",
-    "GET /{ws}/audit_logs": "?start_timestamp=1&end_timestamp=2",
+    "GET /{ws}/audit_logs": "?start_timestamp=2026-01-01T00:00:00Z&end_timestamp=2026-06-01T00:00:00Z",
     "POST /{ws}/reports/purge": "?time=2026-01-01",
 }
 
@@ -65,7 +69,7 @@ class Sample:
     def __init__(self, emulator: StudioEmulator) -> None:
         self.emulator = emulator
         self._sessions: dict[str, requests.Session] = {}
-        self.names = {"ws": emulator.workspace, "name": "x", "notebook": "x"}
+        self.names = {"ws": emulator.workspace, "notebook": "x"}
         self._fill()
 
     def session(self, kind: str) -> requests.Session:
@@ -136,8 +140,9 @@ class Sample:
             ("space_membership", "/{ws}/spaces/{space}/memberships"),
             ("filter", "/{ws}/reports/{report}/filters"),
             ("definition", "/{ws}/definitions"),
+            ("field_description", "/{ws}/datasets/{dataset}/field_descriptions"),
         ):
-            names[name] = self.ask("POST", path, BODIES[f"POST {path}"]).json()["token"]
+            names[name] = self.ask("POST", path, _FIRST.get(name, BODIES[f"POST {path}"])).json()["token"]
         path = "/{ws}/reports/{report}/subscriptions"
         links = self.ask("POST", path, BODIES[f"POST {path}"]).json()["_links"]
         names["subscription"] = links["self"]["href"].rsplit("/", 1)[-1]

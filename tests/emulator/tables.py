@@ -48,9 +48,13 @@ SHAPES = {
         purge_started_at:s? purge_completed_at:s? form_fields:a is_latest_report_run:b
         is_latest_successful_report_run:b report_has_failures_since_last_success:b
         has_more_recent_successful_run_available:b pusher_channel_name:s? >self >account >report >query_runs""",
-    "DatasetRun": """token:s state:s created_at:s updated_at:s completed_at:s? purge_started_at:s?
-        purge_completed_at:s? is_latest_dataset_run:b is_latest_successful_dataset_run:b
-        dataset_has_failures_since_last_success:b pusher_channel_name:s? >self >account >dataset >query_runs""",
+    "DatasetRun": """token:s state:s python_state:s parameters:o form_fields:a created_at:s updated_at:s
+        completed_at:s? purge_started_at:s? purge_completed_at:s? is_latest_dataset_run:b
+        is_latest_successful_dataset_run:b dataset_has_failures_since_last_success:b
+        pusher_channel_name:s? >self >account >dataset >query_runs""",
+    "ReportOfDataset": "token:s name:s? creator:s >self",
+    "DatasetField": "name:s type:s",
+    "DatasetFieldDescription": "token:s name:s desc:s created_at:s updated_at:s >self",
     "ReportRunDuplicate": "token:s state:s >self",
     "FormField": "name:s type:s options:a options_error:s? source_size:i value:s?",
     "Query": """id:is token:s raw_query:s created_at:s updated_at:s name:s last_run_id:is? data_source_id:is
@@ -81,7 +85,7 @@ SHAPES = {
     "DataSourceSchemaUpdate": """id:is token:s state:s content_length:i number_of_schemas:i number_of_tables:i
         last_succesful_refresh_at:s webapp_uri:s >self""",
     "Definition": """id:is token:s name:s description:s? source:s data_source_id:is? created_at:s updated_at:s
-        last_successful_sync_at:s? github_link:s? last_saved_at:s >self >web_edit""",
+        last_successful_sync_at:s? github_link:s? last_saved_at:s >self >web_edit >creator""",
     "UserGroup": """token:s group_type:s name:s description:s? state:s member_count:i spaces_count:i
         data_sources_count:i managed:b >self >web >group_memberships >membership_by_id >memberships_preview""",
     "UserGroupMembership": "token:s member_token:s >self >member >user_group",
@@ -91,8 +95,19 @@ SHAPES = {
         creator_email:s space_id:i space_token:s report_url:s""",
     "DiscoveryReportStats": """report_id:i report_token:s active_schedules_count:i explorations_count:i view_count:i
         recent_manual_run_creators_emails:a scheduled_run_creators_emails:a editors_emails:a""",
+    "DiscoveryQuery": """id:i token:s name:s raw_query:s creator_email:s data_source_token:s report_id:i report_token:s
+        space_id:i space_token:s""",
+    "DiscoveryChart": """id:i token:s chart_type:s chart_title:s query_id:i query_token:s report_id:i report_token:s
+        space_id:i space_token:s report_creator_email:s""",
+    "DiscoverySpace": "id:i token:s name:s description:s? space_type:s space_url:s",
+    "DiscoveryMember": """id:i token:s state:s member_email:s member_token:s member_username:s banned_at:s?
+        activated_at:s last_report_created_at:s? last_report_edited_at:s? last_report_viewed_at:s?
+        last_report_run_at:s? last_exploration_created_at:s? last_exploration_updated_at:s? last_day_engaged:s?
+        last_day_api_engaged:s? last_day_in_app_engaged:s? total_days_engaged:i""",
+    "AuditLog": """id:s action:s description:s context:o actor:o entity:o timestamp:s workspace_username:s""",
     "SignatureToken": """token:s name:s creator_id:i organization_id:i access_key:s access_secret:s created_at:s
         updated_at:s expires_at:s authentication_for:s authorization_type:s""",
+    "PdfExport": "state:s filename:s~ created_at:s~ stale:b~ >self",
     "Error": "id:s message:s >help",
 }
 """`key:types`, each type by its letter: string, integer, number, boolean, object, array; `?` may be null, `~` may be
@@ -100,6 +115,7 @@ missing, `is` is an integer or a decimal string. `>relation` is a link that is a
 
 
 REQUIRED = {
+    "PdfExport": "",
     "Verify": "workspace",
     "Membership": "admin state member_username member_token activated_at",
     "MembershipLite": "",
@@ -128,8 +144,8 @@ REQUIRED = {
 }
 """The keys that the API's description guarantees, of the shapes that the client reads: it must not need other keys.
 
-`Verify` and `MembershipLite` are not described. `DatasetReport` is a Report in the list of a dataset, with few keys.
-`_links` is guaranteed everywhere.
+`Verify`, `MembershipLite` and `PdfExport` are not described. `DatasetReport` is a Report in the list of a dataset, with
+few keys. `_links` is guaranteed everywhere.
 """
 
 
@@ -171,7 +187,7 @@ GET /{ws}/groups/{group}/memberships 200 UserGroupMembership[group_memberships]
 POST /{ws}/groups/{group}/memberships 201 UserGroupMembership
 GET /{ws}/groups/{group}/memberships/{group_membership} 200 UserGroupMembership
 DELETE /{ws}/groups/{group}/memberships/{group_membership} 200 UserGroupMembership
-GET /{ws}/audit_logs 501
+GET /{ws}/audit_logs 200
 GET /{ws}/spaces 200 Space[spaces]
 POST /{ws}/spaces 201 Space
 GET /{ws}/spaces/{space} 200 Space
@@ -219,8 +235,9 @@ GET /{ws}/reports/{report}/runs/{run}/query_runs/{query_run}/results/content.jso
 GET /{ws}/reports/{report}/runs/{run}/results/content.csv 200
 GET /{ws}/reports/{report}/runs/{run}/results/content.json 200
 GET /{ws}/reports/{report}/results/content.csv 200
-GET /{ws}/reports/{report}/exports/runs/{run}/pdf.pdf 200
+GET /{ws}/reports/{report}/exports/runs/{run}/pdf.pdf 200 PdfExport
 GET /{ws}/reports/{report}/exports/runs/{run}/pdf/download 404 Error
+GET /{ws}/reports/{report}/exports/runs/{run}/pdf/download.pdf 404 Error
 GET /{ws}/reports/{report}/schedules 200 ReportSchedule[report_schedules]
 POST /{ws}/reports/{report}/schedules 201 ReportSchedule
 GET /{ws}/reports/{report}/schedules/{schedule} 200 ReportSchedule
@@ -236,16 +253,16 @@ DELETE /{ws}/reports/{report}/subscriptions/{subscription} 204
 GET /{ws}/datasets/{dataset} 200 Dataset
 PATCH /{ws}/datasets/{dataset} 202 Dataset
 DELETE /{ws}/datasets/{dataset} 204
-GET /{ws}/datasets/{dataset}/reports 200 Report[reports]
+GET /{ws}/datasets/{dataset}/reports 200 ReportOfDataset[reports]
 GET /{ws}/datasets/{dataset}/runs 200 ReportRun[report_runs]
 POST /{ws}/datasets/{dataset}/runs 202 DatasetRun
 GET /{ws}/datasets/{dataset}/runs/{run} 200 ReportRun
 GET /{ws}/datasets/{dataset}/schedules 200 ReportSchedule[report_schedules]
-GET /{ws}/datasets/{dataset}/fields 501
-GET /{ws}/datasets/{dataset}/field_descriptions 501
-POST /{ws}/datasets/{dataset}/field_descriptions 501
-PATCH /{ws}/datasets/{dataset}/field_descriptions/{name} 501
-DELETE /{ws}/datasets/{dataset}/field_descriptions/{name} 501
+GET /{ws}/datasets/{dataset}/fields 200 DatasetField[fields]
+GET /{ws}/datasets/{dataset}/field_descriptions 200 DatasetFieldDescription[field_descriptions]
+POST /{ws}/datasets/{dataset}/field_descriptions 201 DatasetFieldDescription
+PATCH /{ws}/datasets/{dataset}/field_descriptions/{field_description} 202 DatasetFieldDescription
+DELETE /{ws}/datasets/{dataset}/field_descriptions/{field_description} 200 DatasetFieldDescription
 GET /{ws}/data_sources 200 DataSource[data_sources]
 GET /{ws}/data_sources/{data_source} 200 DataSource
 PATCH /{ws}/data_sources/{data_source} 202 DataSource
@@ -333,7 +350,7 @@ def page() -> str:
     for row in ENDPOINTS:
         response = f"{row.shape}, listed under `{row.listed}`" if row.listed else row.shape
         if row.status == 501:
-            response = f"not emulated: {row.missing or 'the audit log: its events are not documented'}"
+            response = f"not emulated: {row.missing}"
         elif row.status == 404:
             response = {"POST": "as the live service: updates are PATCH"}.get(row.method, "until the PDF was requested")
         lines.append(f"| {row.method} | `{row.path}` | {row.status} | {response} |")

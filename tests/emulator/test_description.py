@@ -40,6 +40,7 @@ OTHERWISE = {
 }
 SINCE = {
     "Report": {"flamingo_signature", "has_schedules_with_invalid_intervals", "has_imported_datasets"},
+    "DatasetRun": {"python_state", "parameters", "form_fields"},
     "ReportRun": {"has_more_recent_successful_run_available"},
     "ReportSchedule": {
         "cron_hour", "cron_minute", "day_of_month", "day_of_week", "frequency", "hour", "minute", "time_zone",
@@ -161,7 +162,7 @@ def _corrected_operation(operation: dict[str, Any], path: str, row: Row, sample:
 def _token_name(name: str, path: str) -> str:
     if name == "run" and "{dataset}" in path:
         return "dataset_run"
-    return "name" if name == "field_description" else name
+    return name
 
 
 @needs_real_bodies

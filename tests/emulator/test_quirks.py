@@ -60,16 +60,18 @@ def test_the_workspace_is_public_and_counts_no_collection(emulator: StudioEmulat
     assert requests.get(f"{emulator.url}/api/nobody", timeout=10).json()["message"] == "account not found"
 
 
-def test_memberships_are_missing_for_keys_but_the_short_list_is_there(ask: Caller) -> None:
-    assert ask("GET", "/memberships").status_code == 404
-    assert ask.rows("/memberships/lite", "memberships")
+def test_memberships_are_missing_for_member_tokens_but_the_short_list_is_there(emulator: StudioEmulator) -> None:
+    member = Caller(emulator, "member")
+    assert member("GET", "/memberships").status_code == 404
+    assert member.rows("/memberships/lite", "memberships")
 
 
 def test_groups_come_twenty_a_page_with_counters(ask: Caller) -> None:
     for number in range(21):
         ask("POST", "/groups", json={"user_group": {"name": f"Group {number}"}})
+    assert len(ask.rows("/groups", "groups")) == 20
     body = ask("GET", "/groups?page=2").json()
-    assert (len(body["_embedded"]["groups"]), body["pagination"]["total_count"]) == (1, 21)
+    assert len(body["_embedded"]["groups"]) == body["pagination"]["total_count"] - 20 > 0
 
 
 @pytest.mark.parametrize("filter_name", ["ALL", "nonsense"])
@@ -108,7 +110,7 @@ def test_a_data_source_lists_a_report_once_for_each_of_its_queries(ask: Caller, 
 def test_posting_a_report_makes_an_empty_one_without_a_name(emulator: StudioEmulator) -> None:
     member = Caller(emulator, "member")
     response = member("POST", "/reports", json={"report": {"name": "Ignored"}})
-    own = member.rows("/spaces", "spaces")[0]["token"]
+    (own,) = [space["token"] for space in member.rows("/spaces", "spaces") if space["space_type"] == "private"]
     report = response.json()
     assert (response.status_code, report["name"], report["space_token"], report["query_count"]) == (201, None, own, 0)
 
@@ -141,8 +143,9 @@ def test_definitions_are_selected_by_filter_and_tokens_together(ask: Caller) -> 
         ask("POST", "/definitions", json={"definition": {"name": name, "source": "SELECT 1"}}).json()["token"]
         for name in ("a", "b")
     ]
-    assert len(ask.rows(f"/definitions?tokens={tokens[0]}", "definitions")) == 2
-    assert len(ask.rows("/definitions?filter=by_tokens", "definitions")) == 2
+    library = ask.rows("/definitions", "definitions")
+    assert ask.rows(f"/definitions?tokens={tokens[0]}", "definitions") == library
+    assert ask.rows("/definitions?filter=by_tokens", "definitions") == library
     selected = ask.rows(f"/definitions?filter=by_tokens&tokens={tokens[0]}", "definitions")
     assert [definition["token"] for definition in selected] == tokens[:1]
 

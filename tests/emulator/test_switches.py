@@ -98,6 +98,7 @@ def test_without_a_filter_collections_are_ones_own_or_all_but_others_personal_on
     collections = emulator.control.state()["collections"]
     listed = Caller(emulator, "member").rows("/spaces", "spaces")
     assert {collections[collection["token"]]["personal_of"] for collection in listed} == personal
+    assert {collections[row["token"]]["personal_of"] for row in ask.rows("/spaces", "spaces")} == personal - {"member1"}
     assert bool(ask.rows("/spaces", "spaces")) == (way == "but_others")
 
 

@@ -11,6 +11,8 @@ from airflow_provider_studio.emulator.routes.filters import filter_reports
 from airflow_provider_studio.emulator.serializers.reports import serialize_dataset, serialize_report
 from airflow_provider_studio.emulator.serializers.workspace import serialize_collection
 
+_ACCESS_LEVELS = ("view", "edit", "restricted", "none")
+
 routes = Routes()
 
 
@@ -32,7 +34,7 @@ def collections(request: ApiRequest) -> Result:
         rows = [collection for collection in visible if collection.owner in (None, request.account.username)]
     else:  # also for an unknown filter: those that the caller belongs to, which is none for a Workspace token
         rows = [collection for collection in visible if request.belongs_to(collection)]
-    return request.paged("spaces", rows, lambda collection: serialize_collection(request.view, collection))
+    return request.paged("spaces", rows, lambda collection: serialize_collection(request.view, collection, alone=False))
 
 
 @routes.on("POST", "/spaces", 201)
@@ -46,10 +48,17 @@ def create_collection(request: ApiRequest) -> Result:
         request.workspace.new_token("collection"), 1_950_000 + request.workspace.created_count, values["name"]
     )
     collection.description = values.get("description")
-    collection.restricted = values.get("default_access_level") == "restricted"
+    _set_access(collection, values.get("default_access_level") or "none")
     collection.creator = request.account.username
     request.workspace.collections[collection.token] = collection
     return serialize_collection(request.view, collection)
+
+
+def _set_access(collection: Collection, level: str) -> None:
+    """Set what members may do who do not belong to a Collection; without a level at its creation, nothing."""
+    if level not in _ACCESS_LEVELS:
+        raise bad_request("space.default_access_level is invalid")
+    collection.access_level, collection.restricted = level, level in {"none", "restricted"}
 
 
 @routes.on("GET", "/spaces/{space}")
@@ -59,7 +68,10 @@ def collection(request: ApiRequest) -> Result:
 
 @routes.on("PATCH", "/spaces/{space}", 202)
 def update_collection(request: ApiRequest) -> Result:
-    collection, values = request.collection(), request.values("space", name=str, description=str)
+    collection = request.collection()
+    values = request.values("space", name=str, description=str, default_access_level=str)
+    if values.get("default_access_level") is not None:
+        _set_access(collection, values["default_access_level"])
     collection.name = values.get("name") or collection.name
     collection.description = values.get("description", collection.description)
     return serialize_collection(request.view, collection)

@@ -10,7 +10,11 @@ from airflow_provider_studio.emulator.request import PER_PAGE, ApiRequest
 from airflow_provider_studio.emulator.routes import runs
 from airflow_provider_studio.emulator.routes.endpoint import Result, Routes
 from airflow_provider_studio.emulator.serializers.hal import Body, json_response, link
-from airflow_provider_studio.emulator.serializers.reports import serialize_dataset, serialize_report
+from airflow_provider_studio.emulator.serializers.reports import (
+    serialize_dataset,
+    serialize_report,
+    serialize_report_of_dataset,
+)
 from airflow_provider_studio.emulator.serializers.runs import serialize_dataset_run, serialize_run
 from airflow_provider_studio.emulator.serializers.workspace import serialize_data_source
 
@@ -26,7 +30,16 @@ def dataset(request: ApiRequest) -> Result:
 def reports_of_dataset(request: ApiRequest) -> Result:
     token = request.report().token
     rows = request.visible_reports(lambda report: token in report.imported_datasets)
-    return request.paged("reports", rows, lambda report: serialize_report(request.view, report), counters=False)
+    whole = request.workspace.quirks.dataset_reports == "whole"
+    serialize = serialize_report if whole else serialize_report_of_dataset
+    return request.paged("reports", rows, lambda report: serialize(request.view, report), counters=False)
+
+
+@routes.on("GET", "/datasets/{dataset}/fields")
+def dataset_fields(request: ApiRequest) -> Result:
+    """List the columns of a dataset; all emulated results have the same."""
+    _ = request.report()
+    return request.whole("fields", [{"name": name, "type": kind} for name, kind in runs.COLUMNS.items()], dict)
 
 
 @routes.on("GET", "/datasets/{dataset}/runs")

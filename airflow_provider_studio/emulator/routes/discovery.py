@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Discovery API: the whole workspace in batches, as plain JSON, for a signature token that an admin creates."""
+"""The Discovery API: the whole workspace in batches, as plain JSON, for a signature token that an admin creates.
+
+Its bodies have the keys of the vendor's reference, and charts those that a client reads.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from airflow_provider_studio.emulator.clock import stamp
-from airflow_provider_studio.emulator.entities import Collection, Person, Report, token_for
+from airflow_provider_studio.emulator.entities import Collection, Person, Query, Report, token_for
 from airflow_provider_studio.emulator.request import ApiError, ApiRequest, bad_request, param_missing, time_of
 from airflow_provider_studio.emulator.routes.endpoint import Result, Routes
 from airflow_provider_studio.emulator.serializers.hal import Body, json_response, link, pagination
+from airflow_provider_studio.emulator.serializers.runs import CHART_TYPE
+from airflow_provider_studio.emulator.serializers.workspace import oldest_data_source
 
 BATCH_ROOT = "/batch/{workspace}"
 _MOST = 1000
@@ -68,11 +74,19 @@ def _batch(name: str, rows: Callable[[ApiRequest], list[Any]], row: Callable[[Ap
         shown = all_rows[(request.page - 1) * per_page : request.page * per_page]
         counters = pagination(request.page, per_page, len(shown), len(all_rows))
         # The page before the first is the first, as in the documentation's example.
-        links = {"prev_page": link(f"{request.path}?page={max(1, request.page - 1)}&per_page={per_page}")}
+        links = {"prev_page": _page_link(request, max(1, request.page - 1), per_page)}
         if request.page < counters["total_pages"]:
-            links["next_page"] = link(f"{request.path}?page={request.page + 1}&per_page={per_page}")
+            links["next_page"] = _page_link(request, request.page + 1, per_page)
         body = {"pagination": counters, name: [row(request, item) for item in shown], "_links": links}
         return json_response(body, media_type="application/json")
+
+
+def _page_link(request: ApiRequest, page: int, per_page: int) -> Body:
+    """Return the link to a page of the same listing, with the request's other parameter."""
+    query: dict[str, str | int] = {"page": page, "per_page": per_page}
+    if "include_spaces" in request.query:
+        query["include_spaces"] = request.query["include_spaces"]
+    return link(f"{request.path}?{urlencode(query)}")
 
 
 def _collections(request: ApiRequest) -> list[Collection]:
@@ -89,8 +103,12 @@ def _reports(request: ApiRequest) -> list[Report]:
     ]
 
 
-def _people(request: ApiRequest) -> list[Person]:
-    return list(request.workspace.people.values())
+def _people(request: ApiRequest) -> list[tuple[Person, list[Report]]]:
+    """Return the members, each with the Reports that they created."""
+    created: dict[str, list[Report]] = {username: [] for username in request.workspace.people}
+    for report in request.workspace.reports.values():
+        created.setdefault(report.creator, []).append(report)
+    return [(person, created[person.username]) for person in request.workspace.people.values()]
 
 
 def _serialize_report(request: ApiRequest, report: Report) -> Body:
@@ -139,27 +157,35 @@ def _email(request: ApiRequest, username: str) -> str:
     return person.email if person else f"{username}@example.com"
 
 
-def _queries(request: ApiRequest) -> list[tuple[Report, Any]]:
+def _queries(request: ApiRequest) -> list[tuple[Report, Query]]:
     return [(report, query) for report in _reports(request) for query in request.workspace.queries_of(report)]
 
 
-def _serialize_query(request: ApiRequest, pair: tuple[Report, Any]) -> Body:
+def _serialize_query(request: ApiRequest, pair: tuple[Report, Query]) -> Body:
     report, query = pair
     return {
         "id": query.id,
         "token": query.token,
         "name": query.name,
         "raw_query": query.raw_query,
-        "created_at": stamp(query.created_at),
-        "updated_at": stamp(query.updated_at),
-        "report_id": report.id,
-        "report_token": report.token,
-        "data_source_id": request.workspace.data_sources[query.data_source].id,
+        "creator_email": _email(request, report.creator),
         "data_source_token": query.data_source,
+        **_place(request, report),
     }
 
 
-def _charts(request: ApiRequest) -> list[tuple[Report, Any]]:
+def _place(request: ApiRequest, report: Report) -> Body:
+    """Return the Report and the Collection of a query or a chart."""
+    collection = request.workspace.collection_of(report)
+    return {
+        "report_id": report.id,
+        "report_token": report.token,
+        "space_id": collection.id if collection else None,
+        "space_token": report.collection,
+    }
+
+
+def _charts(request: ApiRequest) -> list[tuple[Report, Query]]:
     return [
         (report, query)
         for report in _reports(request)
@@ -167,38 +193,54 @@ def _charts(request: ApiRequest) -> list[tuple[Report, Any]]:
     ]
 
 
-def _serialize_chart(_request: ApiRequest, pair: tuple[Report, Any]) -> Body:
+def _serialize_chart(request: ApiRequest, pair: tuple[Report, Query]) -> Body:
     report, query = pair
     return {
+        "id": 20_000_000 + query.id,
         "token": token_for("chart", query.token),
-        "name": query.name,
-        "created_at": stamp(query.created_at),
-        "updated_at": stamp(query.updated_at),
+        "chart_type": CHART_TYPE,
+        "chart_title": query.name,
+        "query_id": query.id,
         "query_token": query.token,
-        "report_token": report.token,
+        **_place(request, report),
+        "report_creator_email": _email(request, report.creator),
     }
 
 
-def _serialize_space(_request: ApiRequest, collection: Collection) -> Body:
+def _serialize_space(request: ApiRequest, collection: Collection) -> Body:
     return {
         "id": collection.id,
         "token": collection.token,
         "name": collection.name,
         "description": collection.description,
         "space_type": collection.space_type,
-        "restricted": collection.restricted,
-        "state": "active",
+        "space_url": f"{request.view.root}/spaces/{collection.token}",
     }
 
 
-def _serialize_member(_request: ApiRequest, person: Person) -> Body:
-    token = token_for("member", person.username)
+def _serialize_member(request: ApiRequest, pair: tuple[Person, list[Report]]) -> Body:
+    """Return a member with the times of their last activities, as far as the emulator has such activities."""
+    person, mine = pair
+    run_at = (report.manual_runs(request.now)[1] for report in mine)
     return {
-        "token": token,
-        "username": person.username,
-        "name": person.name,
-        "email": person.email,
-        "admin": person.admin,
+        "id": int(token_for("member id", person.username)[:6], 16),
+        "token": token_for("membership", person.username),
+        "state": "active",
+        "member_email": person.email,
+        "member_token": token_for("member", person.username),
+        "member_username": person.username,
+        "banned_at": None,
+        "activated_at": stamp(oldest_data_source(request.view)),
+        "last_report_created_at": stamp(max((report.created_at for report in mine), default=None)),
+        "last_report_edited_at": stamp(max((report.edited_at for report in mine), default=None)),
+        "last_report_viewed_at": None,
+        "last_report_run_at": stamp(max(filter(None, run_at), default=None)),
+        "last_exploration_created_at": None,
+        "last_exploration_updated_at": None,
+        "last_day_engaged": None,
+        "last_day_api_engaged": None,
+        "last_day_in_app_engaged": None,
+        "total_days_engaged": 0,
     }
 
 

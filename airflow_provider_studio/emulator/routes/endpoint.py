@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from airflow_provider_studio.emulator.quirks import Quirks
 from airflow_provider_studio.emulator.request import ApiError, ApiRequest
 from airflow_provider_studio.emulator.serializers.hal import Body, json_response
 
@@ -29,7 +30,7 @@ class Routes(list[Route]):
                     request = _api_request(http_request, await http_request.body())
                     result = endpoint(request)
                 except ApiError as error:
-                    return error.response()
+                    return _refusal(error, http_request.scope["emulator"].workspace.quirks)
                 documented = request.workspace.quirks.statuses == "documented"
                 if not isinstance(result, Response):
                     return json_response(result, _documented_status(path) if documented else status)
@@ -49,6 +50,14 @@ def _api_request(http_request: Request, body: bytes) -> ApiRequest:
     if http_request.path_params.get("workspace", name) != name:
         raise ApiError(404, "not_found", "account not found")
     return request
+
+
+def _refusal(error: ApiError, quirks: Quirks) -> Response:
+    """Return an error's response; the quirk `not_found_status` gives an entity that is not found another status."""
+    response = error.response()
+    if error.error_id == "not_found":
+        response.status_code = quirks.not_found_status
+    return response
 
 
 def _documented_status(path: str) -> int:

@@ -58,7 +58,8 @@ def api_key(request: ApiRequest) -> Result:
 
 @routes.on("GET", "/memberships")
 def memberships(request: ApiRequest) -> Result:
-    if request.account.kind != "personal":
+    shown = {"personal": True, "workspace": request.workspace.quirks.memberships == "listed"}
+    if not shown.get(request.account.kind, False):
         raise not_found("account")
     return request.paged(
         "memberships",
@@ -126,15 +127,3 @@ def invite(request: ApiRequest) -> Result:
             "web_self_resend": link(f"/organizations/{request.workspace.name}/invites/resend"),
         },
     }
-
-
-@routes.on("GET", "/audit_logs")
-def audit_logs(request: ApiRequest) -> Result:
-    if request.account.kind != "workspace":
-        raise ApiError(401, "unauthorized", "Not authorized")
-    if "hal+json" in request.headers.get("accept", ""):
-        raise ApiError(406, "not_acceptable", "Only application/json is available")
-    for name in ("start_timestamp", "end_timestamp"):
-        if not request.query.get(name):
-            raise param_missing(name)
-    raise ApiError(501, "not_implemented", "The emulator does not emulate the audit log: its events are not documented")

@@ -132,12 +132,13 @@ def create_query(request: ApiRequest) -> Result:
 
 @routes.on("GET", "/reports/{report}/queries/{query}")
 def get_query(request: ApiRequest) -> Result:
-    return serialize_query(request.view, request.report(), request.query_of_report())
+    query, report = request.query_and_report()
+    return serialize_query(request.view, report, query)
 
 
 @routes.on("PATCH", "/reports/{report}/queries/{query}", 202)
 def update_query(request: ApiRequest) -> Result:
-    report, query, values = request.report(), request.query_of_report(), _query_values(request)
+    (query, report), values = request.query_and_report(), _query_values(request)
     changed = Query(
         query.token,
         query.id,
@@ -154,7 +155,7 @@ def update_query(request: ApiRequest) -> Result:
 
 @routes.on("DELETE", "/reports/{report}/queries/{query}")
 def delete_query(request: ApiRequest) -> Result:
-    report, query = request.report(), request.query_of_report()
+    query, report = request.query_and_report()
     body = serialize_query(request.view, report, query)
     queries = [other for other in request.workspace.queries_of(report) if other.token != query.token]
     request.workspace.edit_queries(report, queries, request.now)
@@ -172,17 +173,19 @@ def _data_source(request: ApiRequest, values: dict[str, Any]) -> str | None:
     for source in request.workspace.data_sources.values():
         if str(source.id) == str(source_id):
             return source.token
-    raise bad_request("query.data_source_id is invalid")
+    raise not_found("data source")
 
 
 @routes.on("GET", "/reports/{report}/queries/{query}/charts")
 def charts(request: ApiRequest) -> Result:
-    return request.whole("charts", serialize_charts(request.view, request.report(), request.query_of_report()), dict)
+    query, report = request.query_and_report()
+    return request.whole("charts", serialize_charts(request.view, report, query), dict)
 
 
 @routes.on("GET", "/reports/{report}/queries/{query}/charts/{chart}")
 def chart(request: ApiRequest) -> Result:
-    for chart in serialize_charts(request.view, request.report(), request.query_of_report()):
+    query, report = request.query_and_report()
+    for chart in serialize_charts(request.view, report, query):
         if chart["token"] == request.name("chart"):
             return chart
     raise not_found("chart")

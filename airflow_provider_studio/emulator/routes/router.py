@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from airflow_provider_studio.emulator.request import ApiError
 from airflow_provider_studio.emulator.routes import (
+    audit_logs,
     collections,
     datasets,
     discovery,
@@ -24,11 +25,6 @@ from airflow_provider_studio.emulator.routes import (
 from airflow_provider_studio.emulator.routes.endpoint import API_ROOT
 
 NOT_EMULATED = {
-    ("GET", "/datasets/{dataset}/fields"): "the fields of datasets: their shape is not documented",
-    ("GET", "/datasets/{dataset}/field_descriptions"): "field descriptions: their shape is not documented",
-    ("POST", "/datasets/{dataset}/field_descriptions"): "field descriptions: their shape is not documented",
-    ("PATCH", "/datasets/{dataset}/field_descriptions/{name}"): "field descriptions: their shape is not documented",
-    ("DELETE", "/datasets/{dataset}/field_descriptions/{name}"): "field descriptions: their shape is not documented",
     ("DELETE", "/reports/schedules/v1/bulk_delete"): "deleting schedules in bulk: its parameters are not documented",
     ("GET", "/reports"): "a list of a whole workspace's Reports: whether there is one is unknown",
     ("GET", "/schedules"): "a list of a whole workspace's schedules: whether there is one is unknown",
@@ -54,7 +50,7 @@ _SPELLED_COLLECTIONS = re.compile(r"^(/api/[^/]+)/collections(?=/|$)")
 
 
 class Api:
-    """The API as an ASGI application. Paths may contain `spaces` or `collections`."""
+    """The API as an ASGI application. Paths may contain `spaces` or `collections`, and may end in a slash."""
 
     def __init__(self) -> None:
         self._by_shape: dict[tuple[str, int], list[Route]] = {}
@@ -64,7 +60,8 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to its endpoint."""
-        scope = {**scope, "path": _SPELLED_COLLECTIONS.sub(r"\1/spaces", scope["path"])}
+        path = scope["path"].rstrip("/")
+        scope = {**scope, "path": _SPELLED_COLLECTIONS.sub(r"\1/spaces", path)}
         for route in self._by_shape.get((scope["method"], scope["path"].count("/")), ()):
             match, found = route.matches(scope)
             if match is Match.FULL:
@@ -77,6 +74,7 @@ def api_routes() -> list[Route]:
     """Return all endpoints, the more specific paths first."""
     emulated = [
         *identity.routes,
+        *audit_logs.routes,
         *collections.routes,
         *schedules.routes,
         *runs.routes,

@@ -10,18 +10,24 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
+from msgspec.json import encode
 from starlette.responses import Response
 
+from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.entities import Query, Report, Run
 from airflow_provider_studio.emulator.request import ApiError, ApiRequest, bad_request, not_found
 from airflow_provider_studio.emulator.routes.endpoint import Result, Routes
-from airflow_provider_studio.emulator.serializers.hal import Body, form, json_response, link, listing, pagination
+from airflow_provider_studio.emulator.serializers.hal import Body, form, link, listing, pagination
 from airflow_provider_studio.emulator.serializers.reports import serialize_report
 from airflow_provider_studio.emulator.serializers.runs import serialize_form_fields, serialize_query_run, serialize_run
 
 _RUNS_PER_PAGE = 20
 _ROWS = 500
+COLUMNS = {"region": "string", "orders": "number"}
+"""The columns of all results, with their types."""
 _PDF_DURATION = timedelta(seconds=2)
+_PDF_DOWNLOADS = {"file": "download.pdf", "plain": "download"}
+"""The end of the link to a finished PDF, by the quirk `pdf_download_link`."""
 
 routes = Routes()
 
@@ -195,7 +201,7 @@ def _rows(query: Query) -> list[dict[str, Any]]:
 
 def _text(query: Query) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["region", "orders"], lineterminator="\n")
+    writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
     writer.writeheader()
     writer.writerows(_rows(query))
     return text.getvalue()
@@ -204,17 +210,25 @@ def _text(query: Query) -> str:
 def _csv(request: ApiRequest, run: Run, queries: list[Query]) -> Response:
     _need_results(request, run)
     if not request.workspace.quirks.results_as_zip:
-        return Response(_text(queries[0]) if queries else "", media_type="text/csv")
+        text = _text(queries[0]) if queries else ""
+        return _file(text.encode(), "text/csv", f"{queries[0].name if queries else run.report}.csv")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for query in queries:
             archive.writestr(zipfile.ZipInfo(f"{query.name}.csv"), _text(query))
-    return Response(packed.getvalue(), media_type="application/zip")
+    return _file(packed.getvalue(), "application/zip", f"{run.report}.zip")
 
 
 def _json(request: ApiRequest, run: Run, query: Query) -> Response:
     _need_results(request, run)
-    return json_response(_rows(query), media_type="application/json")
+    return _file(encode(_rows(query)), "application/json", f"{query.name}.json")
+
+
+def _file(content: bytes, media_type: str, name: str) -> Response:
+    """Return a download; a browser saves it under the name."""
+    quoted = name.replace("\\", "_").replace('"', "_").encode("ascii", "replace").decode()
+    headers = {"Content-Disposition": f'attachment; filename="{quoted}"'}
+    return Response(content, media_type=media_type, headers=headers)
 
 
 def _need_results(request: ApiRequest, run: Run) -> None:
@@ -232,21 +246,28 @@ def pdf(request: ApiRequest) -> Result:
     requested_at = request.workspace.pdfs_requested_at.setdefault(run.token, request.now)
     done = request.now >= requested_at + _PDF_DURATION
     path = f"{request.view.root}/reports/{run.report}/exports/runs/{run.token}/pdf"
-    return {
-        "state": "completed" if done else "requested" if already_requested else "new",
-        "filename": f"{run.report}.pdf",
-        "_links": {"self": link(f"{path}.pdf"), "download": link(f"{path}/download")},
-        "_forms": {"create": form("post", f"{path}.pdf")},
-    }
+    links = {"self": link(f"{path}.pdf")}
+    body: Body = {"state": "requested" if already_requested else "new", "_links": links}
+    body["_forms"] = {"create": form("post", f"{path}.pdf")}
+    if done:
+        body |= {"state": "completed", "filename": _pdf_name(run), "created_at": stamp(requested_at), "stale": False}
+        download = _PDF_DOWNLOADS.get(request.workspace.quirks.pdf_download_link)
+        links |= {"download": link(f"{path}/{download}")} if download else {}
+    return body
+
+
+def _pdf_name(run: Run) -> str:
+    return f"{run.report}.pdf"
 
 
 @routes.on("GET", "/reports/{report}/exports/runs/{run}/pdf/download")
+@routes.on("GET", "/reports/{report}/exports/runs/{run}/pdf/download.pdf")
 def pdf_download(request: ApiRequest) -> Result:
     run = request.run()
     requested_at = request.workspace.pdfs_requested_at.get(run.token)
     if requested_at is None or request.now < requested_at + _PDF_DURATION:
         raise ApiError(404, "not_found", "export not yet generated")
-    return Response(_document(f"Report {run.report}, run {run.token}"), media_type="application/pdf")
+    return _file(_document(f"Report {run.report}, run {run.token}"), "application/pdf", _pdf_name(run))
 
 
 def _document(text: str) -> bytes:

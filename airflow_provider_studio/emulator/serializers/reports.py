@@ -155,6 +155,18 @@ def serialize_dataset(view: View, report: Report) -> Body:
     return workspace.quirks.apply(body)
 
 
+def serialize_report_of_dataset(view: View, report: Report) -> Body:
+    """Return a Report as in the list of a dataset that it uses: without `archived`, as one client saw it."""
+    creator = view.workspace.people.get(report.creator)
+    path = f"/{view.workspace.name}/reports/{report.token}"
+    return {
+        "token": report.token,
+        "name": report.name,
+        "creator": creator.name if creator else report.creator,
+        "_links": {"self": link(f"/api{path}"), "web": link(f"{WEB}{path}"), "creator": link(f"/api/{report.creator}")},
+    }
+
+
 def serialize_report_or_dataset(view: View, report: Report) -> Body:
     """Return a Report or a dataset as a single resource."""
     return serialize_report(view, report, alone=True) if report.type == "Report" else serialize_dataset(view, report)

@@ -9,6 +9,8 @@ from airflow_provider_studio.emulator.clock import stamp
 from airflow_provider_studio.emulator.entities import Query, Report, Run, token_for
 from airflow_provider_studio.emulator.serializers.hal import WEB, Body, View, form, link
 
+CHART_TYPE = "bar"
+
 
 def serialize_run(view: View, run: Run) -> Body:
     """Return a Report run."""
@@ -22,7 +24,7 @@ def serialize_run(view: View, run: Run) -> Body:
     purged = workspace.purged_until_for(run) if run.is_good(now) and not workspace.has_results(run, now) else None
     links = {
         "self": link(path),
-        "content": link(f"{path}/results/content"),
+        "content": link(f"{path}/results/content.csv"),
         "account": link(view.root),
         "executed_by": link(f"/api/{run.account or workspace.name}"),
         "share": link(web),
@@ -65,7 +67,18 @@ def serialize_dataset_run(view: View, run: Run) -> Body:
         "is_latest_successful_dataset_run": body["is_latest_successful_report_run"],
         "dataset_has_failures_since_last_success": body["report_has_failures_since_last_success"],
     }
-    names = ("token", "state", "created_at", "updated_at", "completed_at", "purge_started_at", "purge_completed_at")
+    names = (
+        "token",
+        "state",
+        "python_state",
+        "parameters",
+        "form_fields",
+        "created_at",
+        "updated_at",
+        "completed_at",
+        "purge_started_at",
+        "purge_completed_at",
+    )
     links = {name: body["_links"][name] for name in ("account", "executed_by", "query_runs", "share")}
     links |= {"self": link(f"{path}/runs/{run.token}"), "dataset": link(path)}
     return {name: body[name] for name in names} | renamed | {"pusher_channel_name": None, "_links": links}
@@ -187,9 +200,9 @@ def serialize_charts(view: View, report: Report, query: Query) -> list[Body]:
     settings: dict[str, Any] = {kind: {} for kind in kinds}
     return [
         {
-            "view": {"selectedChart": "bar", "chartIcon": "bar", "chartTitle": query.name, **settings},
+            "view": {"selectedChart": CHART_TYPE, "chartIcon": CHART_TYPE, "chartTitle": query.name, **settings},
             "view_version": 1,
-            "view_vegas": {"title": query.name, "format": {}, "encoding": {}, "chartType": "bar"},
+            "view_vegas": {"title": query.name, "format": {}, "encoding": {}, "chartType": CHART_TYPE},
             "token": token,
             "created_at": stamp(query.created_at),
             "updated_at": stamp(query.updated_at),

@@ -90,7 +90,7 @@ def serialize_membership(view: View, person: Person) -> Body:
         "state": "active",
         "member_username": person.username,
         "member_token": token_for("member", person.username),
-        "activated_at": stamp(_oldest_data_source(view)),
+        "activated_at": stamp(oldest_data_source(view)),
         "managed_by_scim": False,
         "_links": {
             "self": link(path),
@@ -114,8 +114,8 @@ def serialize_membership_lite(person: Person) -> Body:
     }
 
 
-def serialize_collection(view: View, collection: Collection) -> Body:
-    """Return a Collection."""
+def serialize_collection(view: View, collection: Collection, *, alone: bool = True) -> Body:
+    """Return a Collection as a single resource (`alone`), or as in a list, where it is never `viewable?`."""
     path = f"{view.root}/collections/{collection.token}"
     return {
         "token": collection.token,
@@ -127,9 +127,9 @@ def serialize_collection(view: View, collection: Collection) -> Body:
         "schema_name": None,
         "restricted": collection.restricted,
         "free_default": collection.space_type == "community",
-        "viewable?": True,
+        "viewable?": alone,
         "viewed?": True,
-        "default_access_level": "restricted" if collection.restricted else "edit",
+        "default_access_level": collection.access_level or ("restricted" if collection.restricted else "edit"),
         "_links": {
             "self": link(path),
             "detail": link(f"{path}/detail"),
@@ -194,5 +194,6 @@ def serialize_data_source(view: View, source: DataSource) -> Body:
     }
 
 
-def _oldest_data_source(view: View) -> datetime:
+def oldest_data_source(view: View) -> datetime:
+    """Return when the workspace got its first data source; its members are as old."""
     return min((source.created_at for source in view.workspace.data_sources.values()), default=view.now)

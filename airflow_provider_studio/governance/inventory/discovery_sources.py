@@ -90,11 +90,22 @@ class DiscoveryAPI(_Pages):
                 stats[row["report_token"]] = (views, row.get("active_schedules_count"))
         names = {collection["token"]: collection["name"] for collection in checkpoint.collections() or []}
         batches = self._client.batches("reports", include_personal=self._personal)
-        self.save(checkpoint, ([_api_row(row, stats, names, begun_at) for row in batch] for batch in batches))
+        self.save(
+            checkpoint,
+            (
+                [_api_row(row, stats, names, begun_at, page=self._client.report_page(row["token"])) for row in batch]
+                for batch in batches
+            ),
+        )
 
 
 def _api_row(
-    report: Mapping[str, Any], stats: Mapping[str, tuple[Any, Any]], names: Mapping[str, Any], seen_at: datetime
+    report: Mapping[str, Any],
+    stats: Mapping[str, tuple[Any, Any]],
+    names: Mapping[str, Any],
+    seen_at: datetime,
+    *,
+    page: str,
 ) -> ReportRow:
     views, schedules = stats.get(report["token"], (None, None))
     last_run_at = _time(report.get("last_run_at"))
@@ -122,7 +133,7 @@ def _api_row(
         "last_viewed_at": _time(report.get("last_viewed_at")),
         "view_count": views,
         "schedules_count": schedules,
-        "web_url": report.get("report_url"),
+        "web_url": page,
         "description": report.get("description"),
         "source": "discovery_api",
         "unknown": False,

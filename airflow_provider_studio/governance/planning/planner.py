@@ -86,7 +86,8 @@ def make_plan(
     reports, schedules, tokens = _facts(snapshots, policy)
     members = Members(client)
     usernames = members.usernames if policy.owner_left_days is not None else None
-    evaluator = StalenessEvaluator(policy, newest.taken_at, PolicyContext(usernames, tokens, FedReportLookup(client)))
+    fed = FedReportLookup(client, {report["token"]: report["archived"] for report in reports})
+    evaluator = StalenessEvaluator(policy, newest.taken_at, PolicyContext(usernames, tokens, fed))
     failures = previous.failures(policy.retry_refused_days)
     builder = _PlanBuilder(policy, evaluator, members, waits=previous.waits(), failures=failures, now=created_at)
     for report in reports:

@@ -7,10 +7,12 @@ Data that cannot be read is unknown and proves nothing.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from functools import cached_property
 
 from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioForbiddenError, StudioNotFoundError, StudioResponseError
+from airflow_provider_studio.client.models import Report
 
 log = logging.getLogger(__name__)
 
@@ -46,18 +48,35 @@ class Members:
 
 
 class FedReportLookup:
-    """Finds a live Report that a dataset feeds."""
+    """Finds a live Report that a dataset feeds.
 
-    def __init__(self, client: StudioClient | None) -> None:
+    The list of a dataset's Reports need not say whether they are archived: then the snapshot does, or the Report.
+
+    :param archived: whether the snapshot's Reports are archived, by token; None if unknown.
+    """
+
+    def __init__(self, client: StudioClient | None, archived: Mapping[str, bool | None]) -> None:
         self._client = client
+        self._archived = archived
 
     def __call__(self, dataset: str) -> str | None:
-        """Return the name of such a Report, or None."""
+        """Return the name of a Report that is known to be live, or None."""
         if self._client is None:
             return None
         try:
-            live = (report for report in self._client.list_dataset_reports(dataset) if not report.archived)
-            return next((report.name or report.token for report in live), None)
+            reports = self._client.list_dataset_reports(dataset)
+            return next(
+                (report.name or report.token for report in reports if self._is_live(self._client, report)), None
+            )
         except _UNREADABLE as error:
             log.warning("The Reports of dataset %s cannot be read: %s", dataset, error)
             return None
+
+    def _is_live(self, client: StudioClient, report: Report) -> bool:
+        archived = self._archived.get(report.token) if report.archived is None else report.archived
+        if archived is None:
+            try:
+                archived = client.get_report(report.token).archived
+            except _UNREADABLE as error:
+                log.warning("Whether Report %s is archived cannot be read: %s", report.token, error)
+        return archived is False

@@ -84,6 +84,12 @@ def test_the_discovery_api_reports_what_the_crawl_does_and_dates_views(workspace
         "differences": {},
     }
     rows = table(read.path, "reports")
+    pages = {
+        row["token"]: row["web_url"].removeprefix("https://app.mode.com") for row in table(crawled.path, "reports")
+    }
+    assert all(row["web_url"] == f"{workspace.url}{pages[row['token']]}" for row in rows), (
+        "a page, not a path of the API"
+    )
     assert all(row["last_viewed_at"] is not None for row in rows if row["view_count"])
     assert {row["source"] for row in rows} == {"discovery_api"}
     assert {row["archived"] for row in rows} == {None}

@@ -166,6 +166,37 @@ def test_a_dataset_that_feeds_a_live_report_is_spared_by_its_name_and_others_as_
     assert (spared.reason, spared.detail) == (SpareReason.FEEDS, "feeds the live Report Weekly numbers")
 
 
+@pytest.mark.parametrize("listed", ["projected", "whole"])
+@pytest.mark.parametrize("is_in_snapshot", [True, False])
+def test_a_dataset_that_feeds_only_archived_reports_feeds_no_live_one(
+    governed: Governed, listed: str, is_in_snapshot: bool
+) -> None:
+    governed.control.set_quirks(dataset_reports=listed)
+    dataset = governed.report("Orders", type="DatasetReport")
+    elsewhere = governed.control.add_collection("Elsewhere")
+    if not is_in_snapshot:
+        dataset_in_a_snapshot(governed, dataset)
+    old = governed.control.add_report(name="Old", collection=elsewhere, imported_datasets=[dataset])
+    governed.client.archive_report(old)
+    if is_in_snapshot:
+        dataset_in_a_snapshot(governed, dataset)
+    governed.control.clear_requests()
+    assert reasons(governed)[dataset] == SpareReason.DATASET
+    read_alone = any(
+        request["path"].endswith(f"/reports/{old}") for request in governed.control.requests_summary()["requests"]
+    )
+    assert read_alone is (listed == "projected" and not is_in_snapshot)
+
+
+def test_a_report_that_cannot_be_read_is_not_called_live(governed: Governed) -> None:
+    dataset = governed.report("Orders", type="DatasetReport")
+    dataset_in_a_snapshot(governed, dataset)
+    other = governed.control.add_report(name="Weekly numbers", imported_datasets=[dataset])
+    governed.control.add_fault("status", path=f"/reports/{other}", status=403)
+    assert reasons(governed)[dataset] == SpareReason.DATASET
+    assert reasons(governed)[dataset] == SpareReason.FEEDS
+
+
 def test_a_condition_in_sql_narrows(governed: Governed) -> None:
     one, other = governed.report("Sandbox: x"), governed.report("Board")
     governed.nights(100, 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
@@ -25,6 +25,13 @@ from airflow_provider_studio.client.transport import Sent, Spending, Transport
 
 Batch = Literal["reports", "report_stats", "spaces", "members"]
 MAX_PAGE_SIZE = 1000
+_NAMES: dict[Batch, str] = {
+    "reports": "token",
+    "report_stats": "report_token",
+    "spaces": "token",
+    "members": "token",
+}
+"""The key of a row with the token that names it; everything else may be missing."""
 _FIELDS = ("token", "access_key", "access_secret")
 
 
@@ -106,7 +113,8 @@ class DiscoveryClient:
         """Yield a listing's rows, up to 1,000 at a time.
 
         :param include_personal: whether to include members' personal Collections.
-        :raises StudioResponseError: a response without its rows or its counters; the end is then unknown.
+        :raises StudioResponseError: a response without its rows, a row without the token that names it, or a response
+            without its counters: the end is then unknown.
         """
         path = f"/batch/{self.workspace}/{name}"
         query: dict[str, str | int] = {"per_page": MAX_PAGE_SIZE}
@@ -114,13 +122,25 @@ class DiscoveryClient:
             query["include_spaces"] = "all"
         for page in range(1, MAX_PAGES + 1):
             response = self._transport.request("GET", path, query={**query, "page": page}, priority=Priority.CRAWL)
-            rows, counters = response.get(name), response.get("pagination")
-            total = counters.get("total_pages") if isinstance(counters, dict) else None
-            if not isinstance(rows, list) or not isinstance(total, int):
-                raise StudioResponseError(
-                    f"GET {path}, page {page}: the response has no list {name} with its counters."
-                )
-            yield rows
-            if page >= total:
+            what = f"GET {path}, page {page}"
+            yield _rows(response, name, what)
+            if page >= _total_pages(response, what):
                 return
         raise StudioResponseError(f"GET {path} did not end within {MAX_PAGES:,} pages.")
+
+
+def _rows(response: Mapping[str, Any], name: Batch, what: str) -> list[dict[str, Any]]:
+    rows, key = response.get(name), _NAMES[name]
+    if not isinstance(rows, list):
+        raise StudioResponseError(f"{what}: the response has no list {name}.")
+    if not all(isinstance(row, dict) and isinstance(row.get(key), str) for row in rows):
+        raise StudioResponseError(f"{what}: a row has no {key}.")
+    return rows
+
+
+def _total_pages(response: Mapping[str, Any], what: str) -> int:
+    counters = response.get("pagination")
+    total = counters.get("total_pages") if isinstance(counters, dict) else None
+    if not isinstance(total, int) or isinstance(total, bool):
+        raise StudioResponseError(f"{what}: the response has no whole number pagination.total_pages.")
+    return total

@@ -141,7 +141,7 @@ def test_a_wrong_signature_is_refused_and_no_part_of_it_is_shown(workspace: Stud
 def test_a_batch_without_counters_is_no_end(workspace: StudioEmulator) -> None:
     client = discovery_client(workspace)
     workspace.control.add_fault("status", path="/batch/acme/reports", status=200, body={"reports": []}, times=None)
-    with pytest.raises(StudioResponseError, match="no whole number pagination.total_pages"):
+    with pytest.raises(StudioResponseError, match="no whole number pagination"):
         list(client.batches("reports"))
 
 

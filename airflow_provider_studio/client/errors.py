@@ -169,6 +169,10 @@ _BY_STATUS: dict[int, tuple[type[StudioAPIError], str]] = {
     ),
     403: (StudioForbiddenError, "Use a token that may do this, such as a Workspace token."),
     404: (StudioNotFoundError, "It does not exist, or this token may not see it."),
+    407: (
+        StudioAPIError,
+        "A proxy requires credentials; write them, percent-encoded, into the URL in HTTPS_PROXY.",
+    ),
     408: (StudioServerError, ""),
     422: (StudioBadRequestError, ""),
     429: (
@@ -187,7 +191,7 @@ _STATUS_OF_ID = {
     "service_unavailable": 503,
 }
 """Studio's ids of errors. Source: the API description, which does not pair all of them with a status."""
-_RATE_LIMITED = 429
+_STATUSES_THAT_IDS_REFINE = frozenset({400, 401, 403, 404, 422})
 
 
 def error_for(
@@ -201,13 +205,14 @@ def error_for(
 ) -> StudioAPIError:
     """Return the error of an HTTP status of 300 and above.
 
-    Of a refusal (4xx) the id decides rather than the status, because Studio may send `not_found` with status 400. A 429
-    is always about the rate limit, and after a status of 500 and above the request may have had its effect.
+    Of a refusal the id decides rather than the status, because Studio may send `not_found` with status 400. Other
+    statuses speak for themselves: 407 is of a proxy, 429 of the rate limit, and after a status of 500 and above the
+    request may have had its effect.
 
     :param redirects_to: scheme and host of a redirect's target.
     """
     meant = status
-    if 400 <= status < 500 and status != _RATE_LIMITED:
+    if status in _STATUSES_THAT_IDS_REFINE:
         meant = _STATUS_OF_ID.get(error_id or "", status)
     kind, advice = _BY_STATUS.get(meant, (StudioServerError if meant >= 500 else StudioAPIError, ""))
     if 300 <= status < 400:

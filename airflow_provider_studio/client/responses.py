@@ -25,6 +25,7 @@ from airflow_provider_studio.client.errors import (
 )
 from airflow_provider_studio.client.json_body import UnreadableBodyError, parse_object
 from airflow_provider_studio.client.ratelimit import RateLimitFeedback
+from airflow_provider_studio.client.route import Route
 from airflow_provider_studio.client.secret_scrubber import SecretScrubber
 
 _COUNT = re.compile(r"[0-9]{1,9}")
@@ -76,15 +77,16 @@ class ReceivedResponse:
 
 
 def connection_error(
-    method: str, path: str, error: Exception, phase: Phase, excess: str | None = None
+    method: str, path: str, error: Exception, phase: Phase, *, route: Route, excess: str | None = None
 ) -> StudioConnectionError:
     """Return the error of a request without a response, without the text of `requests`, which contains the query.
 
     :param phase: the phase that the request reached; it alone decides whether the request may have arrived.
+    :param route: where the request was sent.
     :param excess: the limit that its response exceeded, if that is why there is none.
     """
     if phase is Phase.CONNECTING:
-        what = _while_connecting(error)
+        what = route.failure(error)
     elif excess is not None:
         what = excess
     elif phase is Phase.RESPONDING:
@@ -96,14 +98,6 @@ def connection_error(
     else:
         what = "the connection broke before the response"
     return StudioConnectionError(f"{method} {path}: {what}.", may_have_arrived=phase is not Phase.CONNECTING)
-
-
-def _while_connecting(error: Exception) -> str:
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "no connection through the proxy; check the proxies of the environment and their credentials"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the TLS handshake failed; check the host and its certificate"
-    return "no connection; check the host, the network and proxies"
 
 
 def undecodable(method: str, path: str, encoding: str) -> StudioResponseError:

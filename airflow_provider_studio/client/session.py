@@ -7,6 +7,7 @@ redirect's target, `requests` also does not read a redirect's body, which it wou
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
@@ -21,6 +22,7 @@ from airflow_provider_studio.client.auth import Credentials
 from airflow_provider_studio.client.delivery import RecordingAdapter
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.host import is_loopback
+from airflow_provider_studio.client.route import Route, checked_proxy
 
 _POOL_SIZE = 32
 
@@ -46,6 +48,8 @@ class StudioSession(requests.Session):
     def __init__(self, credentials: Credentials, bearer: str | None = None) -> None:
         super().__init__()
         self._is_loopback = is_loopback(urlsplit(credentials.host).hostname or "")
+        self._loaded_bundles: set[str] = set()
+        self.route = Route(credentials.host)
         self.auth = (
             HTTPBasicAuth(credentials.token.encode(), credentials.secret.encode())
             if bearer is None
@@ -67,16 +71,31 @@ class StudioSession(requests.Session):
 
         The proxies are used for Studio, not for an emulator on this machine; the authorities for both.
 
-        :raises StudioConfigurationError: the file of authorities that the environment names does not exist.
+        :raises StudioConfigurationError: the environment names unusable authorities or an unusable proxy.
         """
         url = prepared.url or ""
         settings = self.merge_environment_settings(url, {}, True, None, None)
         if self._is_loopback:
             settings["proxies"] = {}
-        bundle = settings["verify"]
-        if url.startswith("https:") and isinstance(bundle, str) and not Path(bundle).exists():
-            raise StudioConfigurationError(
-                f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE is {bundle!r}, which does not exist on this host; "
-                "set it to a file or folder of certificate authorities, or unset it."
-            )
+        if url.startswith("https:") and isinstance(settings["verify"], str):
+            self._check_authorities(settings["verify"])
+        self.route = Route(self.route.host, checked_proxy(requests.utils.select_proxy(url, settings["proxies"])))
         return settings
+
+    def _check_authorities(self, bundle: str) -> None:
+        """Load a file or folder of authorities once; each connection that cannot would look like a broken one."""
+        if bundle in self._loaded_bundles:
+            return
+        path = Path(bundle)
+        try:
+            if path.is_dir():
+                next(path.iterdir(), None)
+            else:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(bundle)
+        except OSError as error:
+            problem = "does not exist on this host" if not path.exists() else f"cannot be loaded ({error.strerror})"
+            raise StudioConfigurationError(
+                f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE is {bundle!r}, which {problem}; "
+                "set it to a file or folder of certificate authorities, or unset it."
+            ) from None
+        self._loaded_bundles.add(bundle)

@@ -266,7 +266,9 @@ class Transport:
     def _raise(self, method: str, path: str, error: Exception, phase: Phase, meter: ResponseMeter) -> NoReturn:
         if meter.is_too_large:
             raise StudioResponseTooLargeError(f"{method} {self._shown(path)}: {meter.excess}.") from None
-        raise connection_error(method, self._shown(path), error, phase, meter.excess) from None
+        raise connection_error(
+            method, self._shown(path), error, phase, route=self._session.route, excess=meter.excess
+        ) from None
 
     def _shown(self, path: str) -> str:
         """Return a path for messages: some come from links in responses."""

@@ -263,6 +263,6 @@ def _faulty_response(fault: Fault, scope: Scope) -> Response:
     if fault.kind == "long_message":
         authorization = Headers(scope=scope).get("authorization", "")
         return long_message(status, authorization, _decoded(authorization))
-    response = json_response(fault.body or error(*_ERRORS.get(status, _ERRORS[500])), status)
+    response = json_response(fault.body or error(*_ERRORS.get(status, _ERRORS[500 if status >= 500 else 400])), status)
     response.headers.update(fault.headers)
     return response

@@ -169,6 +169,7 @@ def test_a_long_message_is_cut_on_one_line_and_without_the_credentials(emulator:
         (400, "rate_limited", StudioRateLimitedError, 6),
         (400, "service_unavailable", StudioServerError, 6),
         (422, "a_new_id", StudioBadRequestError, 1),
+        (408, "bad_request", StudioServerError, 6),
         (429, "not_found", StudioRateLimitedError, 6),
         (500, "not_found", StudioServerError, 6),
     ],

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from upath import UPath
 
 _SECTION = "studio"
+_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
 
 def _home() -> Path:
@@ -31,7 +33,7 @@ def storage(path: str | None = None) -> UPath:
     """
     from airflow.sdk import ObjectStoragePath
 
-    root = _absolute(path or conf.get(_SECTION, "storage_path", fallback=None) or f"file://{_home()}")
+    root = _absolute(_expanded(path or conf.get(_SECTION, "storage_path", fallback=None) or f"file://{_home()}"))
     try:
         # Airflow's class delegates every method of a UPath.
         opened = cast("UPath", ObjectStoragePath(root))
@@ -48,18 +50,35 @@ def storage(path: str | None = None) -> UPath:
 
 
 def _absolute(root: str) -> str:
-    """Return the storage root as an absolute path, with `~` expanded."""
+    """Return an expanded storage root if it is absolute.
 
+    :raises StudioConfigurationError: it is relative.
+    """
     scheme, found, folder = root.rpartition("://")
-    if found and scheme not in {"file", "local"}:
+    if (found and scheme not in {"file", "local"}) or Path(folder).is_absolute():
         return root
-    absolute = Path(folder).expanduser()
-    if not absolute.is_absolute():
+    raise StudioConfigurationError(
+        f"The storage is {root!r}, which is relative to the working directory of each process. Set [studio] "
+        f"storage_path to an absolute path, such as {_home()}, or to a URL such as s3://bucket/studio."
+    )
+
+
+def _expanded(path: str) -> str:
+    """Return a path or URL with `~` and variables of the environment expanded, wherever it was configured.
+
+    :raises StudioConfigurationError: a variable or the home folder is unknown.
+    """
+    scheme, found, folder = os.path.expandvars(path).rpartition("://")
+    if not found or scheme in {"file", "local"}:
+        folder = os.path.expanduser(folder)  # noqa: PTH111  Path's raises an error if there is no home
+    unset = _VARIABLE.search(folder)
+    if unset is not None or folder.startswith("~"):
+        missing = f"the variable {unset[1]}" if unset else "the home folder"
         raise StudioConfigurationError(
-            f"The storage is {root!r}, which is relative to the working directory of each process. Set [studio] "
-            f"storage_path to an absolute path, such as {_home()}, or to a URL such as s3://bucket/studio."
+            f"The path {path!r} needs {missing}, which is not known to this process; set it on every host, or write "
+            "the path without it."
         )
-    return f"{scheme}{found}{absolute}"
+    return f"{scheme}{found}{folder}"
 
 
 def in_storage(path: str, storage_path: str | None = None) -> UPath:
@@ -67,6 +86,7 @@ def in_storage(path: str, storage_path: str | None = None) -> UPath:
 
     :param storage_path: the storage root of the task, if it is not that of the settings.
     """
+    path = _expanded(path)
     return storage(path) if path.startswith("/") or "://" in path else storage(storage_path) / path
 
 

@@ -16,10 +16,25 @@ def test_a_storage_that_depends_on_the_working_directory_is_refused(root: str, m
         settings.storage()
 
 
-@pytest.mark.parametrize("root", ["~/studio", "file://~/studio"])
-def test_a_storage_may_be_in_the_user_s_home(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "root", ["~/studio", "file://~/studio", "$HOME/studio", "${HOME}/studio", "file://$HOME/studio"]
+)
+def test_a_path_is_expanded_wherever_it_is_configured(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/somebody")
     assert settings.storage(root).path == "/somebody/studio"
+    assert settings.in_storage(f"{root}/a.csv").path == "/somebody/studio/a.csv"
+    assert settings.in_storage("a.csv", root).path == "/somebody/studio/a.csv"
+    monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", root)
+    assert settings.storage().path == "/somebody/studio"
+
+
+@pytest.mark.parametrize(
+    "path", ["$STUDIO_NOWHERE/studio", "/data/${STUDIO_NOWHERE}", "s3://$STUDIO_NOWHERE/x", "~nobody-at-all/x"]
+)
+def test_a_path_that_cannot_be_expanded_is_refused(path: str) -> None:
+    for resolve in (settings.storage, settings.in_storage):
+        with pytest.raises(StudioConfigurationError, match=r"needs the (variable STUDIO_NOWHERE|home folder), which"):
+            resolve(path)
 
 
 def test_the_url_of_the_ledger_is_what_a_command_prints(monkeypatch: pytest.MonkeyPatch) -> None:

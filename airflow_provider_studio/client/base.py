@@ -70,6 +70,11 @@ class StudioClientBase:
         return self._transport.last_status
 
     @property
+    def declared_kind(self) -> TokenKind | None:
+        """The token's kind that the credentials declare, or that was read already."""
+        return self._kind
+
+    @property
     def token_kind(self) -> TokenKind:
         """The token's kind: declared, or read with one request."""
         if self._kind is None:

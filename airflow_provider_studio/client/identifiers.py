@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow_provider_studio.client.auth import check_identifier
 from airflow_provider_studio.client.errors import StudioConfigurationError
 
-_IN_URL = re.compile(r"/reports/([A-Za-z0-9_-]+)")
+_IN_URL = re.compile(r"(?:([^/?#]+)/)?reports/([A-Za-z0-9_-]+)")
+"""The part of an address that names the workspace, if there is one, and the Report. In an asset it is the host."""
+
+_WEB_HOST = re.compile(r"^https?://[^/]*", re.IGNORECASE)
 
 
 def token_text(parameter: str, value: Any) -> str:
@@ -52,21 +54,21 @@ def report_token(name: Any, workspace: str | None = None) -> str:
     """Return the token of the Report that a name refers to.
 
     :param name: a text, or a token that became a whole number.
-    :param workspace: the workspace that an asset must name.
+    :param workspace: the workspace that a URL or an asset must name, if it names one.
     :raises StudioConfigurationError: the name refers to no Report, or to one of another workspace.
     """
     name = token_text("report", name)
     if "/" not in name:
         return check_identifier("report", name)
-    found = _IN_URL.search(name)
+    found = _IN_URL.search(_WEB_HOST.sub("", name))
     if found is None:
         raise StudioConfigurationError(
-            f"report is {name!r}; give a Report's token, the URL of its page (https://…/reports/<token>), "
+            f"report is {name!r}; give a Report's token, the URL of its page (https://…/<workspace>/reports/<token>), "
             "or an asset (studio://<workspace>/reports/<token>)."
         )
-    asset = urlsplit(name)
-    if asset.scheme == "studio" and workspace is not None and asset.netloc != workspace:
+    named, token = found.groups()
+    if named and workspace and named.casefold() != workspace.casefold():
         raise StudioConfigurationError(
-            f"report is {name!r}, of the workspace {asset.netloc!r}, but the connection opens {workspace!r}."
+            f"report is {name!r}, of the workspace {named!r}, but the connection opens {workspace!r}."
         )
-    return found.group(1)
+    return token

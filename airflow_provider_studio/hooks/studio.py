@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """StudioHook: opens the client of an Airflow connection, whose requests use the token's shared budget.
 
-Airflow's server does not enforce the schema of the connection form, so all fields are checked here, with errors that
-name the connection, the field and how to fix it.
+Errors name the connection, the field and how to fix it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_studio import settings
-from airflow_provider_studio.client.auth import Credentials, TokenKind
+from airflow_provider_studio.client.auth import Credentials, kind_of
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioError
 from airflow_provider_studio.client.host import base_url
-from airflow_provider_studio.client.ratelimit import Budget
 from airflow_provider_studio.get_provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, FIELD_BEHAVIOUR, HOOK_NAME
+from airflow_provider_studio.hooks.connection_fields import budget_of, credentials_of, extras_of, number_of
 from airflow_provider_studio.hooks.metrics import count
 from airflow_provider_studio.telemetry import note_spending, spending_fields
 
@@ -100,7 +100,8 @@ class StudioHook(BaseHook):
     @property
     def has_discovery(self) -> bool:
         """Whether the connection has a signature token for the Discovery API."""
-        return bool(self._connection().extra_dejson.get("discovery_token"))
+        with self._naming_the_connection():
+            return bool(extras_of(self._connection()).get("discovery_token"))
 
     @cached_property
     def discovery_client(self) -> DiscoveryClient:
@@ -114,19 +115,19 @@ class StudioHook(BaseHook):
         from airflow_provider_studio.client.ratelimit import RateLimiter, store_from_url
 
         connection = self._connection()
-        extra = connection.extra_dejson
         names = ("token", "access_key", "access_secret")
-        parts = {name: str(extra.get(f"discovery_{name}") or "") for name in names}
-        for name in names[1:]:
-            if parts[name]:
-                mask_secret(parts[name])
-        try:
+        with self._naming_the_connection():
+            extra = extras_of(connection)
+            parts = {name: str(extra.get(f"discovery_{name}") or "") for name in names}
+            for name in names[1:]:
+                if parts[name]:
+                    mask_secret(parts[name])
             signature = SignatureToken(**parts)
             mask_secret(signature.bearer)
             host = base_url(connection.host, connection.port)
             store = store_from_url(settings.rate_limit_url(), local=settings.rate_limit_file())
             budget_key = hashlib.sha256(f"{host}\nbatch\n{signature.token}".encode()).hexdigest()
-            limiter = RateLimiter(store, budget_key, self._budget(extra))
+            limiter = RateLimiter(store, budget_key, budget_of(extra))
             return DiscoveryClient(
                 connection.schema or "",
                 signature,
@@ -135,17 +136,27 @@ class StudioHook(BaseHook):
                 on_sent=count,
                 max_response_mb=settings.max_response_mb(),
             )
-        except StudioConfigurationError as error:
-            raise StudioConfigurationError(f"Connection {self.studio_conn_id!r}: {error}") from None
 
     def test_connection(self) -> tuple[bool, str]:
-        """Return the workspace and the token's kind, or the error and how to fix it."""
+        """Return the workspace and the token's kind, or the error and how to fix it.
+
+        A declared kind is compared with the response, and not reported as checked if the response does not name one.
+        """
         try:
+            declared = self.client.declared_kind
             verification = self.client.verify()
-            kind = self.client.token_kind
         except StudioError as error:
             return False, str(error)
-        return True, f"Connected to the workspace {verification.workspace!r} with a {kind.value.capitalize()} token."
+        connected = f"Connected to the workspace {verification.workspace!r}"
+        reported = kind_of(verification.api_key_scope, verification.link("self"))
+        if declared is None or (declared is reported and verification.api_key_scope):
+            return True, f"{connected} with a {reported.value.capitalize()} token."
+        if not verification.api_key_scope:
+            return True, f"{connected}. The response does not name the kind of the token; token_kind is {declared}."
+        return False, (
+            f"{connected}, but token_kind is {declared} and the response names a {reported.value.capitalize()} token; "
+            "correct token_kind, or empty it."
+        )
 
     def log_spending(self) -> None:
         """Log and record the requests that the client used, if there is a client."""
@@ -181,11 +192,11 @@ class StudioHook(BaseHook):
 
         if connection.password:
             mask_secret(connection.password)
-        try:
-            credentials = self._credentials(connection)
-            extra = connection.extra_dejson
-            timeout = _number(extra, "timeout_seconds") or 30.0
-            budget = self._budget(extra)
+        with self._naming_the_connection():
+            extra = extras_of(connection)
+            credentials = credentials_of(connection, extra)
+            timeout = number_of(extra, "timeout_seconds") or 30.0
+            budget = budget_of(extra)
             store = store_from_url(settings.rate_limit_url(), local=settings.rate_limit_file())
             limiter = RateLimiter(store, credentials.budget_key, budget)
             self._recorder = self._recorder_of(credentials)
@@ -197,6 +208,12 @@ class StudioHook(BaseHook):
                 max_response_mb=settings.max_response_mb(),
                 max_download_mb=settings.max_download_mb(),
             )
+
+    @contextmanager
+    def _naming_the_connection(self) -> Iterator[None]:
+        """Add the connection to errors of its fields."""
+        try:
+            yield
         except StudioConfigurationError as error:
             raise StudioConfigurationError(f"Connection {self.studio_conn_id!r}: {error}") from None
 
@@ -228,38 +245,3 @@ class StudioHook(BaseHook):
         count(sent)
         if self._recorder is not None:
             self._recorder.note(sent)
-
-    @staticmethod
-    def _credentials(connection: Connection) -> Credentials:
-        kind = connection.extra_dejson.get("token_kind") or None
-        if kind is not None and kind not in list(TokenKind):
-            raise StudioConfigurationError(f"token_kind is {kind!r}; it must be one of {', '.join(TokenKind)}.")
-        return Credentials(
-            workspace=connection.schema or "",
-            token=connection.login or "",
-            secret=connection.password or "",
-            host=base_url(connection.host, connection.port),
-            kind=None if kind is None else TokenKind(kind),
-        )
-
-    @staticmethod
-    def _budget(extra: dict[str, Any]) -> Budget:
-        requests, seconds = _number(extra, "rate_limit_requests"), _number(extra, "rate_limit_seconds")
-        if requests is not None and not requests.is_integer():
-            raise StudioConfigurationError(f"rate_limit_requests is {requests}; it must be a whole number.")
-        standard = Budget()
-        return Budget(int(requests or standard.limit), seconds or standard.interval_seconds)
-
-
-def _number(extra: dict[str, Any], name: str) -> float | None:
-    """Return an extra that must be a positive number; the form and URIs store texts."""
-    value = extra.get(name)
-    if value in (None, ""):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise StudioConfigurationError(f"{name} is {value!r}; it must be a number above 0.")
-    return number

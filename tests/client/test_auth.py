@@ -112,6 +112,27 @@ def test_a_report_is_named_by_its_token_or_its_page(named: str) -> None:
     assert report_token(named) == "0a1b2c3d4e5f"
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        "https://app.mode.com/other/reports/0a1b2c3d4e5f",
+        "https://app.mode.com/editor/other/reports/0a1b2c3d4e5f/queries/abc",
+        "https://app.mode.com/api/other/reports/0a1b2c3d4e5f",
+        "app.mode.com/other/reports/0a1b2c3d4e5f",
+        "studio://other/reports/0a1b2c3d4e5f",
+    ],
+)
+def test_a_report_of_another_workspace_is_refused_in_each_form(named: str) -> None:
+    with pytest.raises(StudioConfigurationError, match="of the workspace 'other', but the connection opens 'acme'"):
+        report_token(named, "acme")
+    assert report_token(named.replace("other", "acme"), "acme") == "0a1b2c3d4e5f"
+    assert report_token(named.replace("other", "ACME"), "acme") == "0a1b2c3d4e5f"
+
+
+def test_an_address_without_a_workspace_is_accepted() -> None:
+    assert report_token("https://app.mode.com/reports/0a1b2c3d4e5f", "acme") == "0a1b2c3d4e5f"
+
+
 @pytest.mark.parametrize("named", ["", "https://app.mode.com/acme", "a b", "reports/"])
 def test_what_names_no_report(named: str) -> None:
     with pytest.raises(StudioConfigurationError, match="report is"):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import pwd
 import sqlite3
 import threading
 import time
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 _BUSY_SECONDS = 5.0
 """How long to wait for the lock of another process; each holds it for a fraction of a millisecond."""
 
-_PERMANENT_ERRORS = {
+_PERMISSION_ERRORS = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_READONLY,
@@ -42,6 +43,10 @@ class DamagedFileError(StoreUnavailableError, StudioConfigurationError):
     """The file is no database. It may belong to another program, so it stays unchanged and a private share is used."""
 
 
+class UnwritableFileError(StoreUnavailableError, StudioConfigurationError):
+    """This user may not write the file or its folder; a private share is used."""
+
+
 class SQLiteStore(LedgerStore):
     """Ledgers in a file, for all processes of one host.
 
@@ -50,8 +55,7 @@ class SQLiteStore(LedgerStore):
 
     :param path: the file; its folder is created.
     :param now: the clock, in seconds.
-    :raises StudioConfigurationError: the folder cannot be written, or is on a network file system, whose locks are
-        unreliable.
+    :raises StudioConfigurationError: the folder is on a network file system, whose locks are unreliable.
     """
 
     def __init__(self, path: Path, now: Clock = time.monotonic) -> None:
@@ -61,10 +65,6 @@ class SQLiteStore(LedgerStore):
         self._boot = _boot_id()
         self._local = threading.local()
         _refuse_network_file_system(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._unusable(error.strerror or str(error)) from None
 
     def with_ledger(self, key: str, change: Callable[[Ledger, float], T]) -> T:
         """Change the key's ledger in one transaction."""
@@ -77,11 +77,16 @@ class SQLiteStore(LedgerStore):
                 self._replace(error)
                 return self._transaction(key, change)
         except sqlite3.Error as error:
-            if _code(error) in _PERMANENT_ERRORS:
-                raise self._unusable(str(error)) from None
+            if _code(error) in _PERMISSION_ERRORS:
+                raise self._unwritable(str(error)) from None
             if _code(error) in _DAMAGED:
-                raise self._unusable(str(error), DamagedFileError) from None
+                raise DamagedFileError(
+                    f"The rate limit's ledger {self._path} cannot be used: {error}. Set [studio] rate_limit_url to "
+                    "sqlite:////a/folder/on/this/host/that/every/worker/may/write/ratelimit.db"
+                ) from None
             raise StoreUnavailableError(f"{self._path}: {error}") from None
+        except OSError as error:  # of the folder
+            raise self._unwritable(error.strerror or str(error)) from None
 
     def _transaction(self, key: str, change: Callable[[Ledger, float], T]) -> T:
         connection = self._connection()
@@ -165,6 +170,7 @@ class SQLiteStore(LedgerStore):
         return found.st_dev, found.st_ino
 
     def _opened(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         connection.text_factory = lambda stored: stored.decode(errors="replace")  # damaged text is replaced, not raised
         try:
@@ -176,18 +182,38 @@ class SQLiteStore(LedgerStore):
             raise
         return connection
 
-    def _unusable(
-        self, reason: str, kind: type[StudioConfigurationError] = StudioConfigurationError
-    ) -> StudioConfigurationError:
-        return kind(
-            f"The rate limit's ledger {self._path} cannot be used: {reason}. Set [studio] rate_limit_url to "
-            "sqlite:////a/folder/on/this/host/that/every/worker/may/write/ratelimit.db."
+    def _unwritable(self, reason: str) -> UnwritableFileError:
+        user, owner, folder = _user(), _owner(self._path), self._path.parent
+        fix = f"sudo install -d -o {user} {folder}" if owner is None else f"sudo chown {user} {folder} {self._path}*"
+        return UnwritableFileError(
+            f"The rate limit's ledger {self._path} cannot be used: {reason}. This process runs as {user}"
+            f"{'' if owner is None else f', and the file belongs to {owner}'}. Run `{fix}`, or set [studio] "
+            "rate_limit_url to sqlite:////a/folder/on/this/host/that/every/worker/may/write/ratelimit.db"
         )
 
 
 def _code(error: sqlite3.Error) -> int:
     """Return SQLite's primary error code; 0 for an error of Python."""
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _user() -> str:
+    """Return the name of this process's user, or its number: containers often run as a user without a name."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def _owner(path: Path) -> str | None:
+    """Return the owner of a file; None if it does not exist or cannot be seen."""
+    try:
+        uid = path.stat().st_uid
+        return pwd.getpwuid(uid).pw_name
+    except OSError:
+        return None
+    except KeyError:
+        return str(uid)
 
 
 def _is_locked(error: BaseException) -> bool:

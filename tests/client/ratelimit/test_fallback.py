@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import sqlite3
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimiter, RateLimitFeedback, store_from_url
 from airflow_provider_studio.client.ratelimit.sqlite import SQLiteStore
 from airflow_provider_studio.client.ratelimit.stores import StoreUnavailableError
@@ -61,12 +63,57 @@ def test_a_full_disk_stops_nobody(file: Path, monkeypatch: pytest.MonkeyPatch) -
     assert store.reserve("token", BUDGET, Priority.CRAWL)[1] < 0.05, "what fits is still counted"
 
 
-def test_a_folder_that_became_read_only_is_a_mistake_to_fix(file: Path) -> None:
+def _acquire_as_nobody(file: Path, results: Any) -> None:
+    """Acquire permits as the user `nobody`, and put their number and what was logged."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("airflow_provider_studio").addHandler(handler)
+    limiter = RateLimiter(store_from_url(f"sqlite:///{file}", local=file), "token", BUDGET)
+    if os.geteuid() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+    results.put((sum(1 for _ in range(3) if limiter.acquire()), lines))
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "missing folder"])
+def test_a_ledger_that_this_user_may_not_write_is_named_once_and_work_continues(kind: str) -> None:
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    with tempfile.TemporaryDirectory() as root:
+        folder = Path(root) / "studio"
+        file = folder / "ratelimit.db"
+        if kind != "missing folder":
+            folder.mkdir(mode=0o755)
+        if kind == "file":
+            SQLiteStore(file).reserve("token", BUDGET, Priority.CRAWL)
+            for path in folder.iterdir():
+                path.chmod(0o444)
+        Path(root).chmod(0o555)
+        if folder.exists():
+            folder.chmod(0o555)
+        child = context.Process(target=_acquire_as_nobody, args=(file, results))
+        child.start()
+        permits, lines = results.get(timeout=60)
+        child.join(30)
+        for path in (Path(root), folder):
+            if path.exists():
+                path.chmod(0o755)
+    assert permits == 3
+    (line,) = [line for line in lines if "The rate limit's shared ledger cannot be used" in line]
+    assert (f"{folder} {file}*`" if kind == "file" else "sudo install -d -o ") in line
+    assert f"This process runs as {'nobody' if os.geteuid() == 0 else ''}" in line
+    assert "set [studio] rate_limit_url" in line
+
+
+def test_a_ledger_that_became_read_only_is_used_again_when_it_can_be_written(file: Path) -> None:
     SQLiteStore(file).reserve("token", BUDGET, Priority.CRAWL)
     store = SQLiteStore(file)
     store._connection().execute("PRAGMA query_only = ON")
-    with pytest.raises(StudioConfigurationError, match="readonly"):
+    with pytest.raises(StoreUnavailableError, match=r"readonly database.*sudo chown"):
         store.reserve("token", BUDGET, Priority.CRAWL)
+    store._connection().execute("PRAGMA query_only = OFF")
+    assert store.reserve("token", BUDGET, Priority.CRAWL)[1] < 0.05
 
 
 class Broken(SQLiteStore):

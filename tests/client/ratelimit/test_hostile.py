@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.ratelimit import Budget, Priority, RateLimiter, RateLimitFeedback, store_from_url
 from airflow_provider_studio.client.ratelimit.ledger import Ledger
 from airflow_provider_studio.client.ratelimit.redis import RedisStore
@@ -312,7 +311,7 @@ def test_a_table_of_a_later_version_with_more_columns_is_used(tmp_path: Path) ->
     assert store.with_ledger("token", lambda ledger, _now: ledger.last_number) == 2
 
 
-def test_a_file_that_nobody_may_read_is_a_mistake_to_fix(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_file_is_named_with_the_option(tmp_path: Path) -> None:
     (tmp_path / "ratelimit.db").mkdir()
-    with pytest.raises(StudioConfigurationError, match="rate_limit_url"):
+    with pytest.raises(StoreUnavailableError, match="rate_limit_url"):
         SQLiteStore(tmp_path / "ratelimit.db").reserve("token", BUDGET, Priority.CRAWL)

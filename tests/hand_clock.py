@@ -45,6 +45,7 @@ class HandClock:
         self._emulated = emulator._state.clock
         self._emulated.speed = 0
         self._start, self._passed = self._emulated.now(), 0.0
+        self._studio_ahead = timedelta(0)
 
     def now(self) -> datetime:
         """The time of day, in UTC."""
@@ -57,7 +58,12 @@ class HandClock:
     def sleep(self, seconds: float) -> None:
         """Advance the clock."""
         self._passed += max(0.0, seconds)
-        self._emulated.set(self.now())
+        self._emulated.set(self.now() + self._studio_ahead)
+
+    def set_studio_ahead(self, by: timedelta) -> None:
+        """Let Studio's clock be ahead of this one."""
+        self._studio_ahead = by
+        self.sleep(0)
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine like `asyncio.run`, on a loop with this clock."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -24,6 +25,7 @@ from airflow_provider_studio.client.response_limits import MAX_DOWNLOAD_MB, MAX_
 from airflow_provider_studio.client.retry_policy import RetryPolicy
 from airflow_provider_studio.client.transport import Sent, Spending, Transport
 
+_SAME_CLOCK = timedelta(minutes=1)
 ResourceT = TypeVar("ResourceT", bound=models.Resource)
 
 
@@ -68,6 +70,18 @@ class StudioClientBase:
     def last_status(self) -> int | None:
         """HTTP status of this thread's last request; None if there was no response."""
         return self._transport.last_status
+
+    def clock_offset(self, now: datetime) -> timedelta:
+        """Return how far Studio's clock is ahead of ours, by this thread's last response; zero if that is unknown.
+
+        Times of Studio minus this offset can be compared with ours. Less than a minute is the time that a response
+        takes, and counts as zero.
+
+        :param now: the time by our clock.
+        """
+        date = self._transport.last_date
+        offset = timedelta(0) if date is None else date - now
+        return offset if abs(offset) > _SAME_CLOCK else timedelta(0)
 
     @property
     def declared_kind(self) -> TokenKind | None:

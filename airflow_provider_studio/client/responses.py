@@ -197,14 +197,15 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     numbers = [part.strip() for part in text.split(",")]
     if all(_SECONDS.fullmatch(number) for number in numbers):
         return min(max(map(float, numbers)), _MOST_RETRY_AFTER_SECONDS)
-    until = _http_date(text)
+    until = http_date(text)
     if until is None:
         return None
-    now = _http_date(headers.get("Date", "")) or datetime.now(UTC)
+    now = http_date(headers.get("Date", "")) or datetime.now(UTC)
     return min(max(0.0, (until - now).total_seconds()), _MOST_RETRY_AFTER_SECONDS)
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """Return the time of a header such as `Date`; None if it is no HTTP date."""
     try:
         parsed = parsedate_to_datetime(text)
         return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)

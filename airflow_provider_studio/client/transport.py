@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NoReturn
 
 import requests
@@ -39,6 +40,7 @@ from airflow_provider_studio.client.responses import (
     connection_error,
     decoded,
     endpoint_of,
+    http_date,
     rate_limit_feedback,
     undecodable,
 )
@@ -133,6 +135,11 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    @property
+    def last_date(self) -> datetime | None:
+        """The `Date` of this thread's last response, by Studio's clock; None if it has none."""
+        return getattr(self._last, "date", None)
 
     @property
     def last_status(self) -> int | None:
@@ -244,15 +251,18 @@ class Transport:
             self.spending.seconds_waited += waited
             self.spending.requests += 1
         status: int | None = None
+        date: datetime | None = None
         try:
             meter.start()
             with recorded(meter) as delivery:
                 response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
             status = response.status_code
+            date = http_date(response.headers.get("Date", ""))
         except _FAILURES as error:
             self._raise(method, path, error, delivery.phase, meter)
         finally:
             self._last.status = status
+            self._last.date = date
             self._on_sent(Sent(method, endpoint, status, waited))
         self._observe(rate_limit_feedback(status, response.headers, endpoint))
         return response

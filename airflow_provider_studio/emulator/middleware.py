@@ -158,7 +158,9 @@ class _Exchange:
         """Send the response with the rate limit's headers."""
         if message["type"] == "http.response.start":
             self._log(message["status"])
-            headers = [*message["headers"], *self._limit_headers(message["status"]), *self._date_headers()]
+            headers = [*message["headers"], *self._limit_headers(message["status"])]
+            if not any(name.lower() == b"date" for name, _ in headers):
+                headers += self._date_headers()
             message = {**message, "headers": headers}
         await self._send(message)
 

@@ -202,10 +202,10 @@ class EffectQuirks:
         Setting(0.0, "none: it is visible at once", "G"),
         Setting(3.0, "a few, as with a replica or a cache", "G"),
     )
-    date_header: Literal["real", "workspace", "absent"] = quirk(
+    date_header: Literal["workspace", "real", "absent"] = quirk(
         "the time in the header `Date`",
-        Setting("real", "that of the machine", "G"),
         Setting("workspace", "that of the workspace, as in bodies", "G"),
+        Setting("real", "that of the machine", "G"),
         Setting("absent", "there is no such header", "G"),
     )
 

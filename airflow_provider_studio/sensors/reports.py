@@ -135,6 +135,8 @@ class StudioReportFreshnessSensor(StudioSensor):
         report = self.client.get_report(report_token(self.report, self.client.workspace))
         self.show_link(StudioReportLink, context, report.web_url)
         at = report.last_successfully_run_at
+        if at is not None:
+            at -= self.client.clock_offset(datetime.now(UTC))
         self.log.info("Report %s was last run successfully at %s; required: after %s", report.token, at, threshold)
         return at is not None and at > threshold
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -165,9 +165,9 @@ class StudioReportFreshnessTrigger(BaseTrigger):
         newer_than, deadline = datetime.fromisoformat(self.newer_than), datetime.fromisoformat(self.deadline)
         event: dict[str, Any] = {"event": "timeout"}
         try:
-            async for report in _polls(self, until=deadline):
+            async for report, clock_offset in _polls(self, until=deadline):
                 at = report.last_successfully_run_at
-                if at is not None and at > newer_than:
+                if at is not None and at - clock_offset > newer_than:
                     run = report.last_successful_run_token
                     event = {"event": "fresh", "last_successfully_run_at": at.isoformat(), "run": run}
                     break
@@ -201,7 +201,7 @@ class StudioReportRanTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll without an end."""
         last, last_at = await self._stored_run(), None
-        async for report in _polls(self):
+        async for report, _ in _polls(self):
             newest, at = report.last_successful_run_token, report.last_successfully_run_at
             if newest is None:
                 if "last_successful_run_token" in report.model_fields_set:
@@ -241,8 +241,8 @@ async def _polls(
     trigger: StudioReportFreshnessTrigger | StudioReportRanTrigger,
     *,
     until: datetime | None = None,
-) -> AsyncIterator[Report]:
-    """Yield a trigger's Report now, and after each interval.
+) -> AsyncIterator[tuple[Report, timedelta]]:
+    """Yield a trigger's Report now, and after each interval; with how far Studio's clock is ahead of ours.
 
     :param until: the time of the last poll; too many consecutive failed polls raise earlier. Without it no error ends
         the iteration, because nothing restarts a watcher that an outage has ended.
@@ -252,12 +252,13 @@ async def _polls(
 
     workspace, failed_polls, most = Workspace.of(trigger.studio_conn_id), 0, PollPolicy().failed_looks
 
-    def read(client: StudioClient) -> Report:
-        return client.get_report(report_token(trigger.report, client.workspace))
+    def read(client: StudioClient) -> tuple[Report, timedelta]:
+        report = client.get_report(report_token(trigger.report, client.workspace))
+        return report, client.clock_offset(datetime.now(UTC))  # in the thread of the request
 
     while True:
         try:
-            report = await workspace.request(read)
+            polled = await workspace.request(read)
         except StudioError as error:
             failed_polls += 1
             trigger.log.warning("Consecutive failed poll %d: %s", failed_polls, error)
@@ -265,7 +266,7 @@ async def _polls(
                 raise
         else:
             failed_polls = 0
-            yield report
+            yield polled
         pause = trigger.interval_seconds
         if until is not None:
             pause = min(pause, (until - datetime.now(UTC)).total_seconds())

@@ -79,7 +79,7 @@ def test_what_is_not_permitted_may_look_as_if_it_did_not_exist(
     assert ask("GET", f"/spaces/{busy}/reports").status_code == status
 
 
-@pytest.mark.parametrize("kind", ["real", "workspace", "absent"])
+@pytest.mark.parametrize("kind", ["workspace", "real", "absent"])
 def test_the_date_of_a_response_is_the_machines_the_workspaces_or_missing(
     emulator: StudioEmulator, ask: Caller, report: str, kind: str
 ) -> None:

@@ -212,20 +212,16 @@ class RestCrawler:
             if found:
                 self._checkpoint.save_schedules(found)
 
-    def _schedules(self, report: ReportRow) -> list[ScheduleRow] | None:
-        """Read as many schedules of a Report as its row says; None if the Report is gone."""
+    def _schedules(self, report: ReportRow) -> list[ScheduleRow]:
+        """Read as many schedules of a Report as its row says."""
         token = report["token"]
         listed = (
             self._client.list_dataset_schedules(token)
             if report["type"] == DATASET
             else self._client.list_schedules(token)
         )
-        try:
-            found = islice(listed, report["schedules_count"])
-            return [schedule_row(schedule, token, self._begun_at) for schedule in found]
-        except StudioNotFoundError:
-            log.warning("Report %s vanished during the crawl and is left out", token)
-            return None
+        found = islice(listed, report["schedules_count"])
+        return [schedule_row(schedule, token, self._begun_at) for schedule in found]
 
     # Reports of the previous snapshot that no listing had
 

@@ -271,8 +271,6 @@ class Inventory:
         schedules: list[ScheduleRow] | None = []
         if token in read:
             schedules = read[token]
-            if schedules is None:
-                return  # it vanished during the crawl
         elif row["schedules_count"] != 0:
             schedules = self._previous.schedules_of(row)
         by_schedule = self._previous.ran_by_schedule(row, schedules)

@@ -92,11 +92,15 @@ def test_a_collection_removed_during_the_crawl_is_named_and_leaves_no_part(
     assert table(summary.path, "reports") == []
 
 
-def test_a_report_that_vanishes_during_the_crawl_is_left_out(governed: Governed) -> None:
-    gone, present = governed.report(schedules=1), governed.report()
-    governed.control.add_fault("status", path=f"{gone}/schedules", status=404, times=None)
-    summary = governed.night()
-    assert [row["token"] for row in table(summary.path, "reports")] == [present]
+def test_a_listed_report_whose_schedules_are_not_found_stays_with_unknown_schedules(governed: Governed) -> None:
+    hidden, other = governed.report(schedules=1), governed.report()
+    governed.control.add_fault("status", path=f"{hidden}/schedules", status=404, times=None)
+    for days_ago in (2, 1):
+        summary = governed.night(days_ago)
+        assert {row["token"] for row in table(summary.path, "reports")} == {hidden, other}
+        assert (summary.disappeared, summary.schedules) == (0, 0)
+    governed.control.clear_faults()
+    assert governed.night().schedules == 1
 
 
 def test_an_error_in_the_middle_leaves_no_snapshot(governed: Governed) -> None:

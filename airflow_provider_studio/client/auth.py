@@ -58,12 +58,17 @@ def require(kind: TokenKind, operation: Operation) -> None:
         )
 
 
+def is_identifier(value: object) -> bool:
+    """Whether a value is usable in a path as a name or token in Studio."""
+    return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
+
+
 def check_identifier(field_name: str, value: str) -> str:
     """Return `value` if it is usable in a path as a name or token in Studio.
 
     :raises StudioConfigurationError: any other value, before it reaches a URL.
     """
-    if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
+    if not is_identifier(value):
         raise StudioConfigurationError(
             f"{field_name} is {value!r}; it must be a Studio name or token: letters, digits, '-', '_' and '.', "
             "as in the URL of its page."

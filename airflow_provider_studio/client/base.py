@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,8 +26,12 @@ from airflow_provider_studio.client.response_limits import MAX_DOWNLOAD_MB, MAX_
 from airflow_provider_studio.client.retry_policy import RetryPolicy
 from airflow_provider_studio.client.transport import Sent, Spending, Transport
 
+log = logging.getLogger(__name__)
+
 _SAME_CLOCK = timedelta(minutes=1)
 ResourceT = TypeVar("ResourceT", bound=models.Resource)
+_USE_PAGE = {"spaces", "reports", "report_schedules", "report_runs"}
+"""The keys of listings that use `page`, as client authors saw; some others return all rows on each page."""
 
 
 class StudioClientBase:
@@ -206,21 +211,34 @@ class StudioClientBase:
         check_listing(page, path, what=f"GET {path}")
         return page
 
-    def _list(
-        self, path: str, key: str, model: type[ResourceT], query: Mapping[str, str | int] | None = None
-    ) -> Iterator[ResourceT]:
-        rows = self._rows(path, key, query, tokens="token" in model.model_fields)
+    def _list(self, path: str, key: str, model: type[ResourceT], *, counted: int | None = None) -> Iterator[ResourceT]:
+        rows = self._rows(path, key, tokens="token" in model.model_fields, counted=counted)
         return (model.parse(row, what=f"GET {path}, {name_of(row) or 'a row'}") for row in rows)
 
     def _rows(
-        self, path: str, key: str, query: Mapping[str, str | int] | None = None, *, tokens: bool
+        self,
+        path: str,
+        key: str,
+        query: Mapping[str, str | int] | None = None,
+        *,
+        tokens: bool,
+        counted: int | None = None,
+        report_doubt: Callable[[str], None] = log.warning,
     ) -> Iterator[dict[str, Any]]:
         """Yield the rows of a listing.
 
         :param tokens: whether a resource of this kind always has a token.
+        :param counted: how many rows another resource counts.
+        :param report_doubt: receives a sentence if rows may be missing.
         """
         return iterate_rows(
-            lambda page: self._get_page(path, {**(query or {}), "page": page}), key, what=f"GET {path}", tokens=tokens
+            lambda page: self._get_page(path, {**(query or {}), "page": page}),
+            key,
+            what=f"GET {path}",
+            tokens=tokens,
+            may_ignore_page=key not in _USE_PAGE,
+            counted=counted,
+            report_doubt=report_doubt,
         )
 
 

@@ -8,18 +8,22 @@ because it has one short method per endpoint; what they share is in `base`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
 from airflow_provider_studio.client import models
 from airflow_provider_studio.client.auth import Operation, check_identifier, require
 from airflow_provider_studio.client.base import StudioClientBase
-from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.completeness import ListingProgress, is_a_part
+from airflow_provider_studio.client.errors import StudioConfigurationError, StudioResponseError
 from airflow_provider_studio.client.identity import check_parent
-from airflow_provider_studio.client.pagination import Page, PageSizes, embedded, pages, rows_of
+from airflow_provider_studio.client.pagination import Page, embedded, pages, rows_of
 
 __all__ = ["StudioClient"]
+
+log = logging.getLogger(__name__)
 
 CollectionFilter = Literal["custom", "all"]
 ListingKind = Literal["reports", "datasets"]
@@ -55,22 +59,40 @@ class StudioClient(StudioClientBase):
         """List the workspace's members, with one request: `/memberships/lite`, which is not paged.
 
         The documented `/memberships` was observed to respond 404 to tokens; live clients read this one.
+
+        :raises StudioResponseError: the response calls itself one page of several: the others are unknown.
         """
         path = f"/api/{self.workspace}/memberships/lite"
-        rows = embedded(self._get(path), "memberships", what=f"GET {path}")
+        page = self._get(path)
+        rows = embedded(page, "memberships", what=f"GET {path}")
+        if is_a_part(page.get("pagination"), len(rows)):
+            raise StudioResponseError(
+                f"GET {path} returned {len(rows):,} members and calls that a part; who else is a member is unknown."
+            )
         return [models.Member.parse(row, what=f"GET {path}") for row in rows]
 
     # Collections
 
-    def list_collections(self, filter: CollectionFilter = "custom") -> Iterator[models.Collection]:  # noqa: A002
-        """List Collections. `custom` leaves other members' personal ones out; `all` includes them.
+    def list_collections(
+        self,
+        filter: CollectionFilter = "custom",  # noqa: A002
+        *,
+        report_doubt: Callable[[str], None] = log.warning,
+    ) -> Iterator[models.Collection]:
+        """List Collections; a value that is not as the API promises is unknown.
+
+        `custom` leaves other members' personal ones out; `all` includes them.
 
         A filter is always sent: without one, the response to a Workspace token was once an empty list, and an unknown
-        filter is ignored silently.
+        filter is ignored silently, so a caller must look at `space_type`, too.
+
+        :param report_doubt: receives a sentence if Collections may be missing.
         """
         if filter not in ("custom", "all"):
             raise StudioConfigurationError(f"collection filter is {filter!r}; it must be 'custom' or 'all'.")
-        return self._list(f"/api/{self.workspace}/spaces", "spaces", models.Collection, {"filter": filter})
+        path = f"/api/{self.workspace}/spaces"
+        rows = self._rows(path, "spaces", {"filter": filter}, tokens=True, report_doubt=report_doubt)
+        return (models.Collection.parse_known(row, what=f"GET {path}, {row['token']}") for row in rows)
 
     def list_collection_reports(self, collection: str) -> Iterator[models.Report]:
         """List a Collection's Reports, including archived ones (`archived`)."""
@@ -85,22 +107,14 @@ class StudioClient(StudioClientBase):
         """List a Collection's datasets, which are Reports of the type `DatasetReport` with a listing of their own."""
         return self._list(f"{self._collection(collection)}/datasets", "reports", models.Report)
 
-    def collection_pages(
-        self, collection: str, kind: ListingKind, *, sizes: PageSizes, after: Page | None = None
-    ) -> Iterator[Page]:
+    def collection_pages(self, collection: str, kind: ListingKind, *, progress: ListingProgress) -> Iterator[Page]:
         """List a Collection's Reports or datasets by whole pages, for a crawl with checkpoints.
 
-        :param sizes: the observed page sizes of the server, which avoid a request for a page after the last.
-        :param after: continue after this page.
+        :param progress: what its pages have shown so far; it continues there.
         """
         path = f"{self._collection(collection)}/{kind}"
         return pages(
-            lambda page: self._get_page(path, {"page": page}),
-            "reports",
-            what=f"GET {path}",
-            sizes=sizes,
-            kind=kind,
-            after=after,
+            lambda page: self._get_page(path, {"page": page}), "reports", what=f"GET {path}", progress=progress
         )
 
     def create_collection(self, name: str, description: str | None = None) -> models.Collection:
@@ -258,14 +272,18 @@ class StudioClient(StudioClientBase):
 
     # Schedules
 
-    def list_schedules(self, report: str) -> Iterator[models.Schedule]:
-        """List a Report's schedules."""
-        return self._list(f"{self._report(report)}/schedules", "report_schedules", models.Schedule)
+    def list_schedules(self, report: str, *, counted: int | None = None) -> Iterator[models.Schedule]:
+        """List a Report's schedules.
 
-    def list_dataset_schedules(self, dataset: str) -> Iterator[models.Schedule]:
-        """List a dataset's schedules."""
+        :param counted: how many it counts; if the list agrees, no request is sent to prove its end.
+        """
+        path = f"{self._report(report)}/schedules"
+        return self._list(path, "report_schedules", models.Schedule, counted=counted)
+
+    def list_dataset_schedules(self, dataset: str, *, counted: int | None = None) -> Iterator[models.Schedule]:
+        """List a dataset's schedules; parameters as in `list_schedules`."""
         path = f"/api/{self.workspace}/datasets/{check_identifier('dataset', dataset)}/schedules"
-        return self._list(path, "report_schedules", models.Schedule)
+        return self._list(path, "report_schedules", models.Schedule, counted=counted)
 
     def get_schedule(self, report: str, schedule: str) -> models.Schedule:
         """Read one schedule."""

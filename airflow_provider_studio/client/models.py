@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from airflow_provider_studio.client.errors import StudioResponseError
+from airflow_provider_studio.client.field_types import Count, Identifier, Seconds, Time, is_text
 from airflow_provider_studio.client.plain_text import shorten
 from airflow_provider_studio.client.schedule_values import (
     Cron,
@@ -46,9 +47,6 @@ __all__ = [
 
 _LONGEST_SHOWN = 100
 
-Identifier = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
-"""Numeric ids were JSON numbers until 2024 and decimal strings in 2026; both become text."""
-
 
 class Resource(BaseModel):
     """Any resource of Studio. Its links are in `links`, its forms in `forms`, the rest in attributes."""
@@ -57,6 +55,13 @@ class Resource(BaseModel):
 
     links: dict[str, Any] = Field(default_factory=dict, alias="_links", repr=False)
     forms: dict[str, Any] = Field(default_factory=dict, alias="_forms", repr=False)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _check_text(cls, value: object) -> object:
+        if isinstance(value, str) and not is_text(value):
+            raise ValueError("it has half of a character")
+        return value
 
     @classmethod
     def parse(cls, data: object, *, what: str = "") -> Self:
@@ -73,11 +78,23 @@ class Resource(BaseModel):
                 f"{what or cls.__name__}: {place} is not as the API promises ({first['msg'].lower()})."
             ) from None
 
+    @classmethod
+    def parse_known(cls, data: Mapping[str, Any], *, what: str = "") -> Self:
+        """Create the model without the optional values that are not as the API promises: they are unknown.
+
+        :raises StudioResponseError: a required value is missing or invalid.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            invalid = {problem["loc"][0] for problem in error.errors(include_input=False, include_url=False)}
+            return cls.parse({name: value for name, value in data.items() if name not in invalid}, what=what)
+
     def link(self, relation: str) -> str | None:
         """Return the URL of a link relation, or None."""
         entry = self.links.get(relation)
         href = entry.get("href") if isinstance(entry, Mapping) else None
-        return href if isinstance(href, str) else None
+        return href if isinstance(href, str) and is_text(href) else None
 
     def to_json(self) -> dict[str, Any]:
         """Return the original response: every key under its wire name, and no key that was absent."""
@@ -130,18 +147,18 @@ class Report(Resource):
     archived: bool | None = None
     space_token: str | None = None
     account_username: str | None = None
-    created_at: AwareDatetime | None = None
-    updated_at: AwareDatetime | None = None
-    edited_at: AwareDatetime | None = None
-    last_run_at: AwareDatetime | None = None
-    last_successfully_run_at: AwareDatetime | None = None
+    created_at: Time | None = None
+    updated_at: Time | None = None
+    edited_at: Time | None = None
+    last_run_at: Time | None = None
+    last_successfully_run_at: Time | None = None
     last_successful_run_token: str | None = None
-    expected_runtime: float | None = None
-    view_count: int | None = None
-    runs_count: int | None = None
-    schedules_count: int | None = None
-    query_count: int | None = None
-    chart_count: int | None = None
+    expected_runtime: Seconds | None = None
+    view_count: Count | None = None
+    runs_count: Count | None = None
+    schedules_count: Count | None = None
+    query_count: Count | None = None
+    chart_count: Count | None = None
     manual_run_disabled: bool | None = None
 
     @property
@@ -187,9 +204,9 @@ class ReportRun(Resource):
     state: str | None = None
     python_state: str | None = None
     parameters: dict[str, Any] | None = None
-    created_at: AwareDatetime | None = None
-    updated_at: AwareDatetime | None = None
-    completed_at: AwareDatetime | None = None
+    created_at: Time | None = None
+    updated_at: Time | None = None
+    completed_at: Time | None = None
 
     @property
     def is_seen_over(self) -> bool:
@@ -248,15 +265,15 @@ class Schedule(Resource):
     parameters: dict[str, Any] | None = None
     frequency: str | None = None
     time_zone: str | None = None
-    created_at: AwareDatetime | None = None
-    updated_at: AwareDatetime | None = None
-    last_run_at: AwareDatetime | None = None
-    last_succeeded_at: AwareDatetime | None = None
-    last_scheduled_run: AwareDatetime | None = None
-    next_scheduled_run: AwareDatetime | None = None
+    created_at: Time | None = None
+    updated_at: Time | None = None
+    last_run_at: Time | None = None
+    last_succeeded_at: Time | None = None
+    last_scheduled_run: Time | None = None
+    next_scheduled_run: Time | None = None
     retry_state: str | None = None
-    timeout: int | None = None
-    subscriber_count: int | None = None
+    timeout: Count | None = None
+    subscriber_count: Count | None = None
 
     @property
     def creator(self) -> str | None:
@@ -295,7 +312,7 @@ class Subscription(Resource):
     csv_attachments_enabled: bool | None = None
     pdf_attachments_enabled: bool | None = None
     report_links_enabled: bool | None = None
-    email_subscriber_count: int | None = None
+    email_subscriber_count: Count | None = None
 
     @property
     def token(self) -> str | None:

@@ -1,66 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Iterate the pages of a listing and detect its end.
+"""Iterate the pages of a listing; `completeness` decides where it ends and whether it must be read again.
 
 Studio serves fixed pages, ignores `per_page`, sometimes returns no counters, emits `next_page` past the end, and
-returns some listings in one piece whatever `page` is. The iteration ends at an empty page, at the last page of a
-pagination block, at a page that repeats the previous one, or at a page that is shorter than the server's known page
-size. It never ends silently anywhere else.
+returns some listings in one piece whatever `page` is.
 """
 
 from __future__ import annotations
 
 import json
-import threading
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_studio.client.auth import is_identifier
+from airflow_provider_studio.client.completeness import MAX_ROUNDS, End, ListingProgress
 from airflow_provider_studio.client.errors import StudioResponseError
+
+log = logging.getLogger(__name__)
 
 MAX_PAGES = 20_000
 """600,000 rows: far beyond any workspace, so reaching it means a server that never ends."""
-
-
-class PageSizes:
-    """The observed page sizes of the server, so that no page is requested after one that is known to be the last.
-
-    For each kind of listing it holds the longest page so far. The server's page size is at least that, so a shorter
-    page has no rows after it. The first short page is verified with a request for the next page; if a short page of a
-    kind was ever followed by rows, the sizes of that kind are not used. Discard the object after a crawl, because the
-    next release of Studio may page differently.
-    """
-
-    def __init__(self) -> None:
-        self._longest: dict[str, int] = {}
-        self._proven: set[str] = set()
-        self._irregular: set[str] = set()
-        self._lock = threading.Lock()
-
-    def observe_page(self, kind: str, rows: int, *, ended: bool | None = None) -> None:
-        """Record the size of a page.
-
-        :param ended: whether the listing ended after it; None if the next page was not requested.
-        """
-        with self._lock:
-            short = rows < self._longest.get(kind, 0)
-            self._longest[kind] = max(rows, self._longest.get(kind, 0))
-            if short and ended is True:
-                self._proven.add(kind)
-            if short and ended is False:
-                self._irregular.add(kind)
-
-    def is_last(self, kind: str, rows: int) -> bool:
-        """Whether a page of this size is known to be the last of its listing."""
-        with self._lock:
-            return self._are_known(kind) and rows < self._longest.get(kind, 0)
-
-    def are_known(self, kind: str) -> bool:
-        """Whether the size of a page shows the end of a listing of this kind."""
-        with self._lock:
-            return self._are_known(kind)
-
-    def _are_known(self, kind: str) -> bool:
-        return kind in self._proven and kind not in self._irregular
 
 
 @dataclass(frozen=True)
@@ -68,11 +29,17 @@ class Page:
     """One page of a listing.
 
     :param rows: empty if the page only showed that the previous page was the last.
+    :param end: what follows the page.
+    :param new_rows: how many of the rows did not come before since the listing's first page.
+    :param total_count: the number of rows that its counters announce.
+    :param doubt: why rows of the listing may be missing, if it ends here.
     """
 
-    number: int
     rows: Sequence[dict[str, Any]]
-    is_last: bool
+    end: End
+    new_rows: int = 0
+    total_count: int | None = None
+    doubt: str | None = None
 
 
 def pages(
@@ -80,42 +47,32 @@ def pages(
     key: str,
     *,
     what: str,
-    sizes: PageSizes | None = None,
-    kind: str = "",
-    after: Page | None = None,
+    progress: ListingProgress | None = None,
     tokens: bool = True,
 ) -> Iterator[Page]:
-    """Yield the pages of a listing; a row may occur twice, because rows shift between pages.
+    """Yield the pages of a listing until it ends; a row may occur again, because rows shift between pages.
+
+    Where rows came twice or a counter disagrees, the listing is read again from its first page.
 
     :param fetch: returns the decoded page of a number, from 1.
     :param key: the key of the rows under `_embedded`.
     :param what: the listing in words, for errors.
-    :param sizes: the observed page sizes of the server; this listing adds to them.
-    :param kind: the kind of listing, for `sizes`.
-    :param after: continue after this page.
+    :param progress: what its pages have shown so far; it continues there.
     :param tokens: whether each row must have a token; not every kind of resource has one.
     :raises StudioResponseError: a page without its rows, a row without the token that it must have, or no end.
     """
-    sizes = PageSizes() if sizes is None else sizes
-    before = [_fingerprint(row) for row in after.rows] if after else []
-    for number in range(after.number + 1 if after else 1, MAX_PAGES + 1):
-        page = fetch(number)
-        rows = embedded(page, key, what=f"{what}, page {number}")
+    progress = progress or ListingProgress()
+    for _ in range(MAX_PAGES):
+        number = progress.next_page
+        response = fetch(number)
+        rows = embedded(response, key, what=f"{what}, page {number}")
         if tokens:
             _check_tokens(rows, what=f"{what}, page {number}")
-        fingerprints = [_fingerprint(row) for row in rows]
-        ended = not rows or fingerprints == before
-        if before:
-            sizes.observe_page(kind, len(before), ended=ended)
-        if ended:
-            yield Page(number, [], is_last=True)
+        end = progress.add(names_of(rows), response.get("pagination"))
+        doubt = progress.doubt if end == "doubtful" else None
+        yield Page(rows, end, progress.new_rows, progress.total_count, doubt)
+        if end not in {"more", "again"}:
             return
-        sizes.observe_page(kind, len(rows))
-        is_last = number >= _total_pages(page) or sizes.is_last(kind, len(rows))
-        yield Page(number, rows, is_last)
-        if is_last:
-            return
-        before = fingerprints
     raise StudioResponseError(f"{what} did not end within {MAX_PAGES:,} pages.")
 
 
@@ -125,20 +82,33 @@ def iterate_rows(
     *,
     what: str,
     tokens: bool = True,
+    may_ignore_page: bool = True,
+    counted: int | None = None,
+    report_doubt: Callable[[str], None] = log.warning,
 ) -> Iterator[dict[str, Any]]:
     """Yield each row of a listing once, in the order of the pages; parameters and errors as in `pages`.
 
-    A row without a name is always yielded, because two equal rows may be two resources.
+    A row without a name is always yielded, because two equal rows may be two resources; a listing with such rows is
+    read only once.
+
+    :param may_ignore_page: whether the service may return the whole listing on each page.
+    :param counted: how many rows another resource counts.
+    :param report_doubt: receives a sentence if rows may be missing.
     """
     seen: set[str] = set()
-    for page in pages(fetch, key, what=what, tokens=tokens):
+    rounds = MAX_ROUNDS if tokens else 1
+    progress = ListingProgress(may_ignore_page=may_ignore_page, max_rounds=rounds, counted=counted)
+    for page in pages(fetch, key, what=what, tokens=tokens, progress=progress):
         for row in page.rows:
             name = name_of(row)
             if name is None:
-                yield row
+                if page.new_rows:  # else the page is a repetition
+                    yield row
             elif name not in seen:  # rows shift between pages while others create and archive
                 seen.add(name)
                 yield row
+        if page.doubt is not None:
+            report_doubt(f"{what}: rows may be missing: {page.doubt}.")
 
 
 def name_of(row: Mapping[str, Any]) -> str | None:
@@ -149,9 +119,18 @@ def name_of(row: Mapping[str, Any]) -> str | None:
     return next((name for name in candidates if isinstance(name, str) and name), None)
 
 
-def _fingerprint(row: Mapping[str, Any]) -> str:
-    """Return what distinguishes a row from others: its name, or its whole content."""
-    return name_of(row) or json.dumps(row, sort_keys=True, default=str)
+def names_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what distinguishes the rows of a page: their names, or their contents, equal ones numbered."""
+    equal: Counter[str] = Counter()
+    names = []
+    for row in rows:
+        name = name_of(row)
+        if name is None:
+            content = json.dumps(row, sort_keys=True, default=str)
+            equal[content] += 1
+            name = f"{content}#{equal[content]}"
+        names.append(name)
+    return names
 
 
 def rows_of(page: Mapping[str, Any], key: str, *, what: str) -> list[dict[str, Any]]:
@@ -165,8 +144,12 @@ def rows_of(page: Mapping[str, Any], key: str, *, what: str) -> list[dict[str, A
 
 
 def _check_tokens(rows: Sequence[Mapping[str, Any]], *, what: str) -> None:
-    if not all(isinstance(row.get("token"), str) for row in rows):
-        raise StudioResponseError(f"{what}: a row has no token.")
+    for row in rows:
+        token = row.get("token")
+        if not isinstance(token, str):
+            raise StudioResponseError(f"{what}: a row has no token.")
+        if not is_identifier(token):
+            raise StudioResponseError(f"{what}: the token {token[:40]!r} of a row cannot be that of a resource.")
 
 
 def embedded(page: Mapping[str, Any], key: str, *, what: str) -> list[dict[str, Any]]:
@@ -181,10 +164,3 @@ def embedded(page: Mapping[str, Any], key: str, *, what: str) -> list[dict[str, 
     if not all(isinstance(row, dict) for row in rows):
         raise StudioResponseError(f"{what}: a row has no token: it is no JSON object.")
     return rows
-
-
-def _total_pages(page: Mapping[str, Any]) -> float:
-    """Return the number of pages in a pagination block; infinite if there is none."""
-    block = page.get("pagination")
-    total = block.get("total_pages") if isinstance(block, Mapping) else None
-    return total if isinstance(total, int) and total > 0 else float("inf")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import cast, get_args
 from urllib.parse import quote, unquote
 
+from airflow_provider_studio.client.completeness import End
 from airflow_provider_studio.governance.storage import file_stamp, from_file_stamp
 
 # Snapshots
@@ -171,29 +173,40 @@ class PageName:
     """The parts of the name of a page's file.
 
     :param kind: `reports`, `datasets` or `missing`.
+    :param number: its place among the saved pages of its listing, from 1.
     :param rows: the number of rows.
+    :param new_rows: how many of them did not come before since the listing's first page.
+    :param end: what follows it.
     """
 
     collection: str
     kind: str
     number: int
     rows: int
-    is_last: bool
+    new_rows: int
+    end: End
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing follows it."""
+        return self.end not in {"more", "again"}
 
 
 def page_file(page: PageName) -> str:
     """Return the name of the file with one page of a listing."""
-    end = "last" if page.is_last else "more"
-    return f"{page.kind}.{_in_name(page.collection)}.{page.number:06}.{page.rows}.{end}{_EVENT_ENDING}"
+    rows = f"{page.rows}.{page.new_rows}"
+    return f"{page.kind}.{_in_name(page.collection)}.{page.number:06}.{rows}.{page.end}{_EVENT_ENDING}"
 
 
 def parsed_page_file(name: str) -> PageName | None:
     """Return the parts of the name of a page's file, or None for another file."""
     parts = name.split(".")
-    if len(parts) != 6 or parts[0] not in _PAGE_KINDS or not (parts[2].isdecimal() and parts[3].isdecimal()):
+    if len(parts) != 7 or parts[0] not in _PAGE_KINDS or parts[5] not in get_args(End):
         return None
-    kind, collection, number, rows, end, _ = parts
-    return PageName(_from_name(collection), kind, int(number), int(rows), end == "last")
+    if not all(part.isdecimal() for part in parts[2:5]):
+        return None
+    kind, collection, number, rows, new_rows, end, _ = parts
+    return PageName(_from_name(collection), kind, int(number), int(rows), int(new_rows), cast("End", end))
 
 
 def task_inventory_name(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:

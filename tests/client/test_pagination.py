@@ -16,10 +16,10 @@ from airflow_provider_studio.client.errors import StudioResponseError
 PAGE = 3
 
 
-def page(tokens: list[str], total_pages: int | None = None) -> dict[str, Any]:
+def page(tokens: list[str], total_pages: int | None = None, total_count: Any = None) -> dict[str, Any]:
     body: dict[str, Any] = {"_embedded": {"rows": [{"token": token} for token in tokens]}}
     if total_pages is not None:
-        body["pagination"] = {"page": 1, "total_pages": total_pages}
+        body["pagination"] = {"page": 1, "total_pages": total_pages, "total_count": total_count}
     return body
 
 
@@ -44,13 +44,14 @@ def test_every_row_comes_once_however_the_server_pages(count: int, server: str) 
         if server == "repeats the last page":
             return page(slices[min(number, len(slices)) - 1])
         shown = slices[number - 1] if number <= len(slices) else []
-        return page(shown, len(slices) if server == "counted" else None)
+        return page(shown, len(slices) if server == "counted" else None, count)
 
     found, asked = iterated(fetch)
     assert found == tokens
     if server == "counted":
         assert asked == list(range(1, len(slices) + 1))
-    assert len(asked) <= len(slices) + 1
+    # A full page that comes again may come from a cache, so such a listing is read three times.
+    assert len(asked) <= (3 * (len(slices) + 2) if server == "repeats the last page" else len(slices) + 1)
 
 
 def test_rows_that_shift_between_pages_come_once() -> None:

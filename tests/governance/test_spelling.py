@@ -75,7 +75,7 @@ def test_a_report_that_was_acted_on_is_known_by_its_whole_token(storage: UPath, 
 
 @pytest.mark.parametrize("collection", ["0a1b", "0a.1b", "0a-1b"])
 def test_a_pages_file_name_says_what_it_was_made_of(collection: str) -> None:
-    page = PageName(collection, "datasets", 12, 30, is_last=True)
+    page = PageName(collection, "datasets", 12, 30, 29, "short")
     assert file_names.parsed_page_file(file_names.page_file(page)) == page
     assert file_names.unreadable_collection(file_names.unreadable_file("reports", collection), "reports") == collection
 

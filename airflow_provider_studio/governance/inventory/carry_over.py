@@ -87,11 +87,16 @@ class PreviousSnapshot:
         self.collection_filter: str | None = None
         """Which Collections it contains; None where it does not say."""
         self._sizes: dict[tuple[str | None, str], int] = {}
+        self.page_sizes: dict[str, int] = {}
+        """The longest page by kind of listing; without a kind for which a short page proves nothing."""
         if snapshot is not None:
             self._load(snapshot)
 
     def _load(self, snapshot: Snapshot) -> None:
-        self.collection_filter = snapshot.summary().get("collection_filter")
+        summary = snapshot.summary()
+        self.collection_filter = summary.get("collection_filter")
+        if not summary.get("incomplete_listings"):
+            self.page_sizes = {kind: rows for kind, rows in (summary.get("page_sizes") or {}).items() if rows}
         with open_history([snapshot], ["reports", "schedules"], memory=SNAPSHOT_MEMORY) as connection:
             for row in fetched(connection.execute(_SCHEDULED)):
                 self._scheduled[row["token"]] = cast("ReportRow", row)
@@ -112,15 +117,26 @@ class PreviousSnapshot:
         """How many rows a Collection's listing had, of its `reports` or of its `datasets`."""
         return self._sizes.get((collection, kind), 0)
 
-    def rows_of(self, tokens: Sequence[str]) -> list[ReportRow]:
-        """Return whole rows, without Reports that have been unknown for too long."""
+    def proven_rows_in(self, collection: str, kind: str) -> int | None:
+        """How many rows a Collection's listing was proven to have; None where it is to be proven again."""
+        return None if self._has_turn(f"{kind} of {collection}") else self._sizes.get((collection, kind))
+
+    def rows(self, tokens: Sequence[str]) -> list[ReportRow]:
+        """Return whole rows of these Reports."""
         if self.snapshot is None or not tokens:
             return []
         with open_history([self.snapshot], memory=SNAPSHOT_MEMORY) as connection:
             sql = "SELECT * EXCLUDE (taken_at) FROM reports WHERE token IN (SELECT unnest($1)) ORDER BY token"
-            found = fetched(connection.execute(sql, [list(tokens)]))
+            return cast("list[ReportRow]", fetched(connection.execute(sql, [list(tokens)])))
+
+    def recently_seen(self, tokens: Sequence[str]) -> list[ReportRow]:
+        """Return whole rows of these Reports, without those that have been unknown for too long."""
         oldest = self._taken_at - UNKNOWN_FOR
-        return [cast("ReportRow", row) for row in found if (row["seen_at"] or self._taken_at) >= oldest]
+        return [row for row in self.rows(tokens) if (row["seen_at"] or self._taken_at) >= oldest]
+
+    def has_schedules(self, report: str) -> bool:
+        """Whether a Report had schedules, which governance has not acted on."""
+        return report in self._schedules and report not in self._acted_on
 
     def completed(self, row: ReportRow) -> ReportRow:
         """Return a Discovery row, completed from the previous snapshot by what only the REST API reports."""
@@ -172,13 +188,18 @@ class PreviousSnapshot:
         """Whether the Report's schedules are to be read again: its turn has come, or governance acted on it."""
         if previous["token"] in self._acted_on:
             return True
-        days = max(1, self._verify_within.days)
-        turn = int.from_bytes(hashlib.sha256(previous["token"].encode()).digest()[:4], "big")
-        today = self._taken_at.toordinal()
         verified = previous["verified_at"]
         if verified is None or verified <= self._taken_at - self._verify_within:
             return True
-        return (turn + today) % days == 0 and verified.toordinal() != today
+        return self._has_turn(previous["token"]) and verified.toordinal() != self._taken_at.toordinal()
+
+    def _has_turn(self, name: str) -> bool:
+        """Whether a fact is to be read again on one of the days since the previous snapshot; each has its day."""
+        days = max(1, self._verify_within.days)
+        turn = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+        today = self._taken_at.toordinal()
+        since = today if self.snapshot is None else min(today, self.snapshot.taken_at.toordinal() + 1)
+        return any((turn + day) % days == 0 for day in range(max(since, today - days), today + 1))
 
     def _is_overdue(self, schedule: ScheduleRow, last_run_at: datetime | None) -> bool:
         """Whether a predicted run did not happen."""

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from upath import UPath
 
-from airflow_provider_studio.client.pagination import PageSizes
+from airflow_provider_studio.client.completeness import ListingProgress, PageSizes
 from airflow_provider_studio.governance import file_names
 from airflow_provider_studio.governance.file_names import CHECKPOINT, COLLECTIONS, PageName
 from airflow_provider_studio.governance.snapshots.schema import TIMES, CollectionRow, ReportRow, Row, ScheduleRow
@@ -70,9 +70,24 @@ class Checkpoint:
         """Return the Collections to read, or None before they are listed."""
         return list(self._read(COLLECTIONS)["rows"]) if COLLECTIONS in self._names else None
 
-    def save_collections(self, rows: Sequence[CollectionRow]) -> None:
-        """Save the Collections to read."""
-        self._write(COLLECTIONS, {"rows": rows})
+    def save_collections(
+        self, rows: Sequence[CollectionRow], *, personal: Sequence[str] = (), doubt: str | None = None
+    ) -> None:
+        """Save the Collections to read.
+
+        :param personal: tokens of listed Collections that are members' personal ones, and not to be read.
+        :param doubt: why Collections may be missing.
+        """
+        self._write(COLLECTIONS, {"rows": rows, "personal": list(personal), "doubt": doubt})
+
+    def personal_collections(self) -> frozenset[str]:
+        """Return the listed Collections that are not to be read."""
+        return frozenset(self._read(COLLECTIONS)["personal"])
+
+    def doubt_of_collections(self) -> str | None:
+        """Return why Collections may be missing."""
+        doubt: str | None = self._read(COLLECTIONS)["doubt"]
+        return doubt
 
     def unreadable(self, kind: str = "reports") -> dict[str, str]:
         """Return the Collections whose Reports (or datasets) could not be read, each with the reason."""
@@ -93,23 +108,43 @@ class Checkpoint:
         return found
 
     def save_page(
-        self, collection: str, kind: str, number: int, rows: Sequence[ReportRow], *, is_last: bool
-    ) -> PageName:
-        """Save a page of rows."""
-        page = PageName(collection, kind, number, len(rows), is_last)
-        self._write(file_names.page_file(page), {"rows": rows})
-        return page
+        self,
+        page: PageName,
+        rows: Sequence[ReportRow],
+        *,
+        total_count: int | None = None,
+        doubt: str | None = None,
+    ) -> None:
+        """Save a page of rows.
+
+        :param total_count: the number of rows that its counters announce.
+        :param doubt: why rows of its listing may be missing.
+        """
+        self._write(file_names.page_file(page), {"rows": rows, "total_count": total_count, "doubt": doubt})
 
     def rows(self, page: PageName) -> list[ReportRow]:
         """Return a page's rows."""
         return [cast("ReportRow", _with_times(row)) for row in self._read(file_names.page_file(page))["rows"]]
 
+    def replay(self, pages: Sequence[PageName], progress: ListingProgress) -> None:
+        """Pass the saved pages of one listing to its progress."""
+        for page in pages:
+            content = self._read(file_names.page_file(page))
+            names = [row["token"] for row in content["rows"]]
+            progress.replay(names, page.end, content["total_count"])
+
+    def doubts(self) -> dict[tuple[str, str], str]:
+        """Return the listings that may lack rows, each with the reason, by Collection and kind."""
+        last = {listing: pages[-1] for listing, pages in self.pages().items() if pages[-1].end == "doubtful"}
+        return {listing: self._read(file_names.page_file(page))["doubt"] for listing, page in last.items()}
+
     def seed(self, sizes: PageSizes) -> None:
-        """Pass the lengths of the saved pages to the estimate of the server's page sizes."""
+        """Pass the lengths of the saved pages to the server's page sizes."""
         for (_, kind), pages in self.pages().items():
             for page, after in zip(pages, [*pages[1:], None], strict=True):
                 if page.rows:
-                    sizes.observe_page(kind, page.rows, ended=None if after is None else not after.rows)
+                    is_followed = page.end in {"more", "short"} and after is not None and after.new_rows > 0
+                    sizes.observe_page(kind, page.rows, is_followed=is_followed)
 
     # Schedules
 

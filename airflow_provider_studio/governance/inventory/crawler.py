@@ -10,26 +10,32 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
-from typing import TypeVar
+from typing import Any
 
 from airflow_provider_studio.client.client import CollectionFilter, ListingKind, StudioClient
-from airflow_provider_studio.client.errors import StudioAPIError, StudioForbiddenError, StudioNotFoundError
+from airflow_provider_studio.client.completeness import ListingProgress, PageSizes
+from airflow_provider_studio.client.errors import (
+    StudioAPIError,
+    StudioForbiddenError,
+    StudioNotFoundError,
+    StudioResponseError,
+)
 from airflow_provider_studio.client.models import Report
-from airflow_provider_studio.client.pagination import Page, PageSizes
+from airflow_provider_studio.client.pagination import Page
 from airflow_provider_studio.governance.errors import InventoryError, is_refusal
 from airflow_provider_studio.governance.file_names import PageName
 from airflow_provider_studio.governance.inventory.carry_over import PreviousSnapshot
 from airflow_provider_studio.governance.inventory.checkpoint import Checkpoint
+from airflow_provider_studio.governance.inventory.crawl_threads import CrawlThreads
 from airflow_provider_studio.governance.inventory.progress_log import ProgressLog
 from airflow_provider_studio.governance.snapshots.schema import (
     DATASET,
     CollectionRow,
     ReportRow,
     ScheduleRow,
+    invalid_row,
     report_row,
     schedule_row,
 )
@@ -39,16 +45,13 @@ log = logging.getLogger(__name__)
 KINDS: tuple[ListingKind, ...] = ("reports", "datasets")
 Listing = tuple[str, ListingKind]
 """A Collection's token, and which of its listings."""
-_MOST_SEQUENTIAL = 16
-"""Pages read sequentially, at most, to learn the page size."""
-MOST_MISSING_SHARE = 0.02
-"""If a larger share of the previous snapshot's Reports is missing, they are not requested one by one."""
-_ALWAYS_REQUESTED = 50
+_ALWAYS_TOLERATED = 20
+_MOST_UNREADABLE_SHARE = 0.05
+"""If the schedules of a larger share of Reports have a wrong body, the service is broken, not the Reports."""
+_PERSONAL = "private"
+"""The `space_type` of a member's personal Collection."""
 _CHECKPOINT_BATCH = 8
 """The schedules of this many Reports are saved in one file; a kill loses fewer."""
-
-ItemT = TypeVar("ItemT")
-ResultT = TypeVar("ResultT")
 
 
 class RestCrawler:
@@ -57,7 +60,6 @@ class RestCrawler:
     :param checkpoint: what the crawl has read so far.
     :param previous: the previous snapshot.
     :param begun_at: when the crawl began.
-    :param threads: how many requests may run at once.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class RestCrawler:
         begun_at: datetime,
         *,
         progress_log: ProgressLog,
-        threads: int = 8,
+        threads: CrawlThreads,
     ) -> None:
         self._client = client
         self._checkpoint = checkpoint
@@ -76,8 +78,7 @@ class RestCrawler:
         self._begun_at = begun_at
         self._progress_log = progress_log
         self._threads = threads
-        self._sizes = PageSizes()
-        self._stop = threading.Event()
+        self._sizes = PageSizes(previous.page_sizes)
 
     def list_collections(self, collection_filter: CollectionFilter) -> list[CollectionRow]:
         """List the Collections, unless the checkpoint has them; the largest of the previous snapshot first.
@@ -87,96 +88,99 @@ class RestCrawler:
         saved = self._checkpoint.collections()
         if saved is not None:
             return saved
-        found = {collection.token: collection for collection in self._client.list_collections(collection_filter)}
-        if not found:
+        doubts: list[str] = []
+        listed = self._client.list_collections(collection_filter, report_doubt=doubts.append)
+        found = {collection.token: collection for collection in listed}
+        rows: list[CollectionRow] = [
+            {"token": token, "name": found[token].name, "space_type": found[token].space_type}
+            for token in self._largest_first(found)
+        ]
+        rows, personal = without_personal(rows, collection_filter)
+        if not rows:
             raise InventoryError(
                 f"The token sees no Collection of workspace {self._client.workspace!r}, so there is nothing to "
                 "inventory. Use a Workspace token, or have the member added to the Collections that matter."
             )
-        tokens = sorted(found, key=lambda token: -sum(self._previous.rows_in(token, kind) for kind in KINDS))
-        rows: list[CollectionRow] = [{"token": token, "name": found[token].name} for token in tokens]
-        self._checkpoint.save_collections(rows)
+        self._checkpoint.save_collections(rows, personal=personal, doubt=next(iter(doubts), None))
         return rows
 
     def read_reports(self, collections: Sequence[CollectionRow]) -> None:
         """Read the Reports and datasets of these Collections, the longest listings first."""
         self._checkpoint.seed(self._sizes)
-        unreadable = {(token, kind) for kind in KINDS for token in self._checkpoint.unreadable(kind)}
-        listings: list[Listing] = []
         for kind in KINDS:
-            tokens = [collection["token"] for collection in collections]
-            tokens.sort(key=lambda token: -self._previous.rows_in(token, kind))
-            self._progress_log.expect_listings(kind, len(tokens))
-            self._learn_page_size([(token, kind) for token in tokens], unreadable)
-            listings += [(token, kind) for token in tokens]
-        saved = self._checkpoint.pages()
+            self._progress_log.expect_listings(kind, len(collections))
+        saved, unreadable = self._checkpoint.pages(), self._unreadable()
 
-        def read(listing: Listing) -> None:
-            self._read_listing(listing, saved.get(listing, []), unreadable)
-            self._progress_log.listing_done(listing[1])
+        def read(token: str) -> None:
+            for kind in KINDS:
+                self._read_listing((token, kind), saved.get((token, kind), []), unreadable)
+                self._progress_log.listing_done(kind)
 
-        self._in_threads(read, listings)
+        self._threads.each(read, self._largest_first(collection["token"] for collection in collections))
+        self.continue_short_listings(collections)
 
-    def _learn_page_size(self, listings: Sequence[Listing], unreadable: set[Listing]) -> None:
-        """Read a few pages sequentially until the page size is known: without it, each listing needs one more request.
+    def _largest_first(self, collections: Iterable[str]) -> list[str]:
+        return sorted(collections, key=lambda token: -sum(self._previous.rows_in(token, kind) for kind in KINDS))
 
-        The rest of a listing is read with the others.
-        """
-        saved, read = self._checkpoint.pages(), 0
+    def continue_short_listings(self, collections: Sequence[CollectionRow]) -> None:
+        """Read the listings that ended with a short page further, if it turned out that short pages prove nothing."""
+        self._checkpoint.seed(self._sizes)
+        saved, unreadable = self._checkpoint.pages(), self._unreadable()
+        listings = [(collection["token"], kind) for collection in collections for kind in KINDS]
+        short = [listing for listing in listings if self._must_continue(saved.get(listing, []))]
+        self._threads.each(lambda listing: self._read_listing(listing, saved[listing], unreadable), short)
 
-        def is_known() -> bool:
-            return read >= _MOST_SEQUENTIAL or self._sizes.are_known(listings[0][1])
+    def page_sizes(self) -> dict[str, int | None]:
+        """Return the longest page of each kind of listing; None where short pages prove nothing."""
+        self._checkpoint.seed(self._sizes)
+        return self._sizes.longest()
 
-        def is_known_after_a_page() -> bool:
-            nonlocal read
-            read += 1
-            return is_known()
+    def _unreadable(self) -> set[Listing]:
+        return {(token, kind) for kind in KINDS for token in self._checkpoint.unreadable(kind)}
 
-        for listing in listings:
-            if is_known():
-                return
-            self._read_listing(listing, saved.get(listing, []), unreadable, is_known_after_a_page)
+    def _must_continue(self, saved: Sequence[PageName]) -> bool:
+        return bool(saved) and saved[-1].end == "short" and self._sizes.is_irregular(saved[-1].kind)
 
-    def _read_listing(
-        self,
-        listing: Listing,
-        saved: list[PageName],
-        unreadable: set[Listing],
-        is_enough: Callable[[], bool] | None = None,
-    ) -> None:
-        """Read the rest of a Collection's listing, to its end or until `is_enough`.
+    def _read_listing(self, listing: Listing, saved: Sequence[PageName], unreadable: set[Listing]) -> None:
+        """Read the rest of a Collection's listing.
 
         :param unreadable: the listings that cannot be read; this one is added if it cannot. If a Collection's Reports
             cannot be read, its datasets are not requested.
         """
         token, kind = listing
-        if unreadable & {(token, "reports"), listing} or (saved and saved[-1].is_last):
+        if unreadable & {(token, "reports"), listing}:
             return
-        is_enough = is_enough or self._stop.is_set
-        after = None
-        if saved:
-            # The page is not the last one, so it has rows.
-            rows = [{"token": row["token"]} for row in self._checkpoint.rows(saved[-1])]
-            after = Page(saved[-1].number, rows, is_last=False)
+        if saved and saved[-1].is_last and not self._must_continue(saved):
+            return
+        progress = ListingProgress(self._sizes, kind, expected=self._previous.proven_rows_in(token, kind))
+        self._checkpoint.replay(saved, progress)
+        pages = self._client.collection_pages(token, kind, progress=progress)
         try:
-            for page in self._client.collection_pages(token, kind, sizes=self._sizes, after=after):
-                self._save(token, kind, page)
-                if is_enough():
+            for number, page in enumerate(pages, start=len(saved) + 1):
+                self._save(PageName(token, kind, number, len(page.rows), page.new_rows, page.end), page)
+                if self._threads.stop.is_set():
                     return
         except (StudioForbiddenError, StudioNotFoundError) as error:
             log.warning("Collection %s: its %s cannot be read and are unknown: %s", token, kind, error)
             self._checkpoint.save_unreadable(token, kind, str(error))
             unreadable.add(listing)
 
-    def _save(self, collection: str, kind: ListingKind, page: Page) -> None:
-        what = f"Collection {collection}, page {page.number}"
-        reports = [Report.parse(row, what=f"{what}, {row['token']}") for row in page.rows]
-        rows = [report_row(report, self._begun_at) for report in reports]
+    def _save(self, name: PageName, page: Page) -> None:
+        rows = [self._row(row, name.kind) for row in page.rows]
+        self._checkpoint.save_page(name, rows, total_count=page.total_count, doubt=page.doubt)
+        self._progress_log.page_read(name.kind, len(rows), sum(_may_have_schedules(row) for row in rows))
+
+    def _row(self, listed: Mapping[str, Any], kind: str) -> ReportRow:
+        """Return the row of a listed Report; an unknown one if a value is not as the API promises."""
+        usual = DATASET if kind == "datasets" else "Report"
+        try:
+            row = report_row(Report.parse(listed, what=f"{usual} {listed['token']}"), self._begun_at)
+        except StudioResponseError as error:
+            log.warning("A listed row is unknown: %s", error)
+            return invalid_row(listed, usual, str(error))
         if kind == "datasets":
-            for row in rows:
-                row["type"] = row["type"] or DATASET
-        self._checkpoint.save_page(collection, kind, page.number, rows, is_last=page.is_last)
-        self._progress_log.page_read(kind, len(rows), sum(row["schedules_count"] != 0 for row in rows))
+            row["type"] = row["type"] or DATASET
+        return row
 
     # Schedules
 
@@ -187,13 +191,20 @@ class RestCrawler:
         self._progress_log.expect_schedules(len(missing))
 
         found: dict[str, list[ScheduleRow] | None] = {}
+        unreadable: list[str] = []
         lock = threading.Lock()
 
         def read(report: ReportRow) -> None:
-            if self._stop.is_set():
+            if self._threads.stop.is_set():
                 return
             try:
                 schedules = self._schedules(report)
+            except StudioResponseError as error:
+                unreadable.append(report["token"])
+                if len(unreadable) > max(_ALWAYS_TOLERATED, _MOST_UNREADABLE_SHARE * len(missing)):
+                    raise
+                log.warning("The schedules of Report %s are unknown: %s", report["token"], error)
+                return
             except StudioAPIError as error:
                 if not is_refusal(error):
                     raise
@@ -207,68 +218,47 @@ class RestCrawler:
                     found.clear()
 
         try:
-            self._in_threads(read, missing)
+            self._threads.each(read, missing)
         finally:
             if found:
                 self._checkpoint.save_schedules(found)
 
     def _schedules(self, report: ReportRow) -> list[ScheduleRow]:
-        """Read as many schedules of a Report as its row says."""
-        token = report["token"]
-        listed = (
-            self._client.list_dataset_schedules(token)
-            if report["type"] == DATASET
-            else self._client.list_schedules(token)
-        )
-        found = islice(listed, report["schedules_count"])
-        return [schedule_row(schedule, token, self._begun_at) for schedule in found]
+        """Read the list of a Report's schedules.
 
-    # Reports of the previous snapshot that no listing had
-
-    def read_missing(self, tokens: Sequence[str], collections: dict[str, CollectionRow]) -> list[ReportRow]:
-        """Read Reports one by one that were not in the listings of Collections that were read; return those that exist.
-
-        Rows shift between pages while people move and delete Reports, so a Report can move to a page that was read
-        before. A Report without a Collection is in no listing.
-
-        :param collections: the Collections by token; empty where the source does not report them.
+        The Report's counter only saves the request that would prove the end of a list that agrees with it.
         """
-        saved = {key: pages for key, pages in self._checkpoint.pages().items() if key[1] == "missing"}
-        if saved:
-            return [row for pages in saved.values() for page in pages for row in self._checkpoint.rows(page)]
-        most = max(_ALWAYS_REQUESTED, int(len(self._previous.reports) * MOST_MISSING_SHARE))
-        if not tokens or len(tokens) > most:
-            return []
-        rows = [row for row in self._in_threads(self._read_report, tokens) if row is not None]
-        places = {None, *collections}
-        found = [row for row in rows if not collections or row["collection"] in places]
-        self._checkpoint.save_page("all", "missing", 1, found, is_last=True)
+        token, counted = report["token"], report["schedules_count"]
+        list_schedules = (
+            self._client.list_dataset_schedules if report["type"] == DATASET else self._client.list_schedules
+        )
+        found = [schedule_row(item, token, self._begun_at) for item in list_schedules(token, counted=counted)]
+        if counted is not None and counted != len(found):
+            log.warning("Report %s counts %d schedules, and lists %d", token, counted, len(found))
         return found
 
-    def _read_report(self, token: str) -> ReportRow | None:
-        _, kind, _ = self._previous.reports[token]
-        try:
-            report = self._client.get_dataset(token) if kind == DATASET else self._client.get_report(token)
-        except (StudioForbiddenError, StudioNotFoundError):
-            return None
-        return {**report_row(report, self._begun_at), "type": report.type or kind}
 
-    # Threads
+def _may_have_schedules(row: ReportRow) -> bool:
+    return not row["unknown"] and row["schedules_count"] != 0
 
-    def _in_threads(self, work: Callable[[ItemT], ResultT], items: Sequence[ItemT]) -> list[ResultT]:
-        """Do the work for each item in threads. The first error stops the rest; running items are finished."""
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="studio-crawl") as pool:
-            running: list[Future[ResultT]] = [pool.submit(work, item) for item in items]
-            try:
-                wait(running, return_when=FIRST_EXCEPTION)
-            finally:
-                if not all(future.done() and future.exception() is None for future in running):
-                    self._stop.set()
-                    pool.shutdown(cancel_futures=True)
-        for future in running:
-            if not future.cancelled() and future.exception() is not None:
-                raise future.exception()  # type: ignore[misc]
-        return [future.result() for future in running]
+
+def without_personal(
+    rows: Sequence[CollectionRow], collection_filter: CollectionFilter
+) -> tuple[list[CollectionRow], list[str]]:
+    """Return the Collections that the filter permits, and the tokens of members' personal ones that it does not.
+
+    A service ignores a filter that it does not know, and then lists all.
+    """
+    if collection_filter != "custom":
+        return list(rows), []
+    shared: list[CollectionRow] = []
+    personal: list[str] = []
+    for row in rows:
+        if (row["space_type"] or "").lower() == _PERSONAL:
+            personal.append(row["token"])
+        else:
+            shared.append(row)
+    return shared, personal
 
 
 def rows_once(

@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, Protocol, cast
 
 from airflow_provider_studio.client.discovery import DiscoveryClient
 from airflow_provider_studio.governance.errors import InventoryError
+from airflow_provider_studio.governance.file_names import PageName
 from airflow_provider_studio.governance.inventory.checkpoint import Checkpoint
+from airflow_provider_studio.governance.inventory.valid_rows import valid_or_unknown
 from airflow_provider_studio.governance.snapshots.schema import (
     REPORT_COLUMNS,
     TIMES,
@@ -46,8 +49,8 @@ class _Pages:
             return
         number = 0
         for number, rows in enumerate(pages, start=1):
-            checkpoint.save_page(EVERYTHING, "reports", number, rows, is_last=False)
-        checkpoint.save_page(EVERYTHING, "reports", number + 1, [], is_last=True)
+            checkpoint.save_page(PageName(EVERYTHING, "reports", number, len(rows), len(rows), "more"), rows)
+        checkpoint.save_page(PageName(EVERYTHING, "reports", number + 1, 0, 0, "last"), [])
 
     def rows(self, checkpoint: Checkpoint) -> Iterator[ReportRow]:
         """Yield the saved rows, each Report once."""
@@ -75,7 +78,9 @@ class DiscoveryAPI(_Pages):
         """Return the Collections."""
         batches = self._client.batches("spaces", include_personal=self._personal)
         rows: list[CollectionRow] = [
-            {"token": row["token"], "name": row.get("name")} for batch in batches for row in batch
+            {"token": row["token"], "name": row.get("name"), "space_type": row.get("space_type")}
+            for batch in batches
+            for row in batch
         ]
         if not rows:
             raise InventoryError(f"The Discovery API reports no Collection of workspace {self._client.workspace!r}.")
@@ -87,15 +92,16 @@ class DiscoveryAPI(_Pages):
         for batch in self._client.batches("report_stats", include_personal=self._personal):
             for row in batch:
                 views = row.get("view_count", row.get("total_views_count"))
-                stats[row["report_token"]] = (views, row.get("active_schedules_count"))
+                stats[str(row.get("report_token"))] = (views, row.get("active_schedules_count"))
         names = {collection["token"]: collection["name"] for collection in checkpoint.collections() or []}
         batches = self._client.batches("reports", include_personal=self._personal)
+
+        def row_of(report: Mapping[str, Any]) -> ReportRow:
+            page = self._client.report_page(report["token"])
+            return _api_row(report, stats, names, begun_at, page=page)
+
         self.save(
-            checkpoint,
-            (
-                [_api_row(row, stats, names, begun_at, page=self._client.report_page(row["token"])) for row in batch]
-                for batch in batches
-            ),
+            checkpoint, ([valid_or_unknown(report, partial(row_of, report)) for report in batch] for batch in batches)
         )
 
 

@@ -17,31 +17,36 @@ from upath import UPath
 
 from airflow_provider_studio.client.client import CollectionFilter, StudioClient
 from airflow_provider_studio.governance.errors import InventoryError
+from airflow_provider_studio.governance.inventory.acceptance import check
 from airflow_provider_studio.governance.inventory.carry_over import PreviousSnapshot, reports_acted_on
 from airflow_provider_studio.governance.inventory.checkpoint import Checkpoint
-from airflow_provider_studio.governance.inventory.crawler import RestCrawler, rows_once
-from airflow_provider_studio.governance.inventory.loss_limit import ALWAYS_ALLOWED, worst_loss
+from airflow_provider_studio.governance.inventory.crawl_threads import CrawlThreads
+from airflow_provider_studio.governance.inventory.crawler import RestCrawler, rows_once, without_personal
+from airflow_provider_studio.governance.inventory.loss_limit import worst_loss
+from airflow_provider_studio.governance.inventory.missing import MissingReports
 from airflow_provider_studio.governance.inventory.progress_log import ProgressLog
-from airflow_provider_studio.governance.inventory.summary import InventorySummary
+from airflow_provider_studio.governance.inventory.row_writer import RowWriter
+from airflow_provider_studio.governance.inventory.summary import MAX_NAMED, InventorySummary
 from airflow_provider_studio.governance.layout import checkpoint_folder
 from airflow_provider_studio.governance.snapshots import rolling_history
 from airflow_provider_studio.governance.snapshots.schema import (
     DATASET,
     CollectionRow,
     ReportRow,
-    ScheduleRow,
-    unknown_row,
-    with_schedules,
 )
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore, SnapshotWriter
 from airflow_provider_studio.governance.storage import utcnow
-from airflow_provider_studio.governance.text import counted
+from airflow_provider_studio.governance.text import counted, shorten
 
 log = logging.getLogger(__name__)
 
 VERIFY_WITHIN = timedelta(days=28)
 MAX_SHRINK = 0.2
-_MAX_UNKNOWN = 0.5
+_FORMAT = 2
+"""The format of checkpoints; one of another version of the provider is discarded."""
+_NAME = 60
+_MANY = 10
+"""If more Reports than this have disappeared, the log names them."""
 _REREAD_SHARE = 0.2
 """The share of the schedules that an inventory after the first is expected to read."""
 
@@ -122,12 +127,15 @@ class Inventory:
         """Begin or resume the inventory, and return the number of Collections."""
         self._store.check_writable()
         source = self._source.name if self._source else "rest"
-        began_at = self._checkpoint.begin({"collection_filter": self._filter, "source": source}, self._now())
+        began_at = self._checkpoint.begin(
+            {"collection_filter": self._filter, "source": source, "format": _FORMAT}, self._now()
+        )
         self._set_up(began_at)
         if self._source is None:
             return len(self._crawler.list_collections(self._filter))
         if self._checkpoint.collections() is None:
-            self._checkpoint.save_collections(self._source.list_collections())
+            rows, personal = without_personal(self._source.list_collections(), self._filter)
+            self._checkpoint.save_collections(rows, personal=personal)
         return len(self._checkpoint.collections() or [])
 
     def read(self, part: int = 0, parts: int = 1) -> None:
@@ -150,6 +158,8 @@ class Inventory:
         self._checkpoint.refresh()
         collections = self._collections()
         self._check_complete(collections)
+        if self._source is None:
+            self._crawler.continue_short_listings(collections)
         snapshot = Snapshot(self._store.folder_of(self._began_at), self._began_at)
         summary = InventorySummary(
             self._client.workspace,
@@ -161,13 +171,18 @@ class Inventory:
             unreadable_collections=list(self._checkpoint.unreadable()),
             unreadable_datasets=list(self._checkpoint.unreadable("datasets")),
         )
+        summary.incomplete_listings = self._incomplete_listings()
+        summary.page_sizes = self._crawler.page_sizes() if self._source is None else {}
+        summary.personal_collections_dropped = len(self._checkpoint.personal_collections())
         summary.collections = len(collections) - len(summary.unreadable_collections)
         with self._store.writer(self._began_at) as writer:
             present = self._write_rows(writer, summary, collections)
-            self._check_not_shrunk(summary, present)
+            self._check(summary, present)
             summary.requests_spent = self._checkpoint.requests_used()
             summary.seconds = (self._now() - self._began_at).total_seconds()
             writer.finish(summary.to_dict())
+        for listing in summary.incomplete_listings:
+            log.warning("This listing may lack rows: %s", listing)
         rolling_history.write_history(self._store, snapshot)
         self._checkpoint.discard()
         read, requests = counted(summary.reports, "Report"), counted(summary.requests_spent, "request")
@@ -186,11 +201,13 @@ class Inventory:
             verify_within=self._verify_within,
             acted_on=reports_acted_on(self._store.storage, self._client.workspace),
         )
+        threads = CrawlThreads(self._threads)
         reread_share = _REREAD_SHARE if earlier else 1.0
         progress_log = ProgressLog(self._report, lambda: self._client.spending.requests, reread_share=reread_share)
         self._crawler = RestCrawler(
-            self._client, self._checkpoint, self._previous, began_at, progress_log=progress_log, threads=self._threads
+            self._client, self._checkpoint, self._previous, began_at, progress_log=progress_log, threads=threads
         )
+        self._missing_reports = MissingReports(self._client, self._checkpoint, self._previous, began_at, threads)
 
     def _collections(self) -> list[CollectionRow]:
         """Return the Collections of the inventory that this or another task began."""
@@ -207,11 +224,18 @@ class Inventory:
             yield from rows_once(self._checkpoint, collections)
             return
         by_token = {collection["token"]: collection for collection in collections}
+        personal = self._checkpoint.personal_collections()
         for row in self._source.rows(self._checkpoint):
+            if row["collection"] in personal:
+                continue
             yield self._previous.completed(row), by_token.get(row["collection"] or "")
 
     def _must_read(self, row: ReportRow) -> bool:
-        return self._with_schedules and row["schedules_count"] != 0 and self._previous.schedules_of(row) is None
+        if not self._with_schedules or row["unknown"]:
+            return False
+        if row["schedules_count"] == 0:
+            return self._previous.has_schedules(row["token"])  # a counter alone does not prove that they are gone
+        return self._previous.schedules_of(row) is None
 
     # Finishing
 
@@ -232,57 +256,52 @@ class Inventory:
                         "Run the tasks that read the parts of this inventory again."
                     )
 
+    def _incomplete_listings(self) -> list[str]:
+        of_collections = self._checkpoint.doubt_of_collections()
+        doubts = [] if of_collections is None else [of_collections]
+        for (token, kind), doubt in self._checkpoint.doubts().items():
+            doubts.append(f"{kind} of Collection {token}: {doubt}")
+        return doubts
+
     def _write_rows(
         self, writer: SnapshotWriter, summary: InventorySummary, collections: list[CollectionRow]
     ) -> set[str]:
         """Write all rows, and return the tokens of the Reports that exist or cannot be read."""
         listed: set[str] = set()
+        rows = RowWriter(writer, summary, self._previous)
         schedules = self._checkpoint.schedules()
         summary.schedules_read = len(schedules)
-        for row, collection in self._rows(collections):
+        for row, place in self._rows(collections):
             listed.add(row["token"])
-            self._write(writer, summary, row, collection, schedules)
-        missing = [token for token in self._previous.reports if token not in listed]
+            rows.write(row, place, schedules)
+        rows.write_invalid()
+        not_listed = [token for token in self._previous.reports if token not in listed]
         by_token = {collection["token"]: collection for collection in collections}
-        hidden = self._hidden(missing, by_token)
-        found = self._crawler.read_missing([token for token in missing if token not in hidden], by_token)
-        self._crawler.read_schedules([row for row in found if self._must_read(row)])
-        schedules = self._checkpoint.schedules() if found else {}
-        for row in found:
-            self._write(writer, summary, row, by_token.get(row["collection"] or ""), schedules)
-        unknown = self._previous.rows_of(sorted(hidden))
-        for row in unknown:
-            writer.add("reports", unknown_row(row))
-        summary.unknown = len(unknown)
-        summary.disappeared = len(missing) - len(found) - len(unknown)
+        hidden = self._hidden(not_listed, by_token)
+        missing = self._missing_reports.read([token for token in not_listed if token not in hidden], by_token.keys())
+        self._crawler.read_schedules([row for row in missing.found if self._must_read(row)])
+        schedules = self._checkpoint.schedules() if missing.found else {}
+        for row in missing.found:
+            rows.write(row, by_token.get(row["collection"] or ""), schedules)
+        found = {row["token"] for row in missing.found}
+        unknown = self._previous.recently_seen(sorted(hidden | missing.unknown))
+        rows.write_unknown(unknown, dict.fromkeys(missing.unknown, "no listing had it"))
+        kept = found | {row["token"] for row in unknown}
+        self._name_disappeared(summary, [token for token in not_listed if token not in kept])
+        for (collection, kind), count in missing.not_listed.items():
+            listing = f"{'datasets' if kind == DATASET else 'reports'} of Collection {collection}"
+            summary.incomplete_listings.append(f"{listing}: it lacks {count:,} or more that exist")
         vanished = {token for row in unknown if (token := row["collection"]) is not None} - by_token.keys()
         summary.unreadable_collections = sorted({*summary.unreadable_collections, *vanished})
-        return listed | hidden | {row["token"] for row in found}
+        return listed | hidden | missing.unknown | found
 
-    def _write(
-        self,
-        writer: SnapshotWriter,
-        summary: InventorySummary,
-        row: ReportRow,
-        collection: CollectionRow | None,
-        read: dict[str, list[ScheduleRow] | None],
-    ) -> None:
-        token = row["token"]
-        schedules: list[ScheduleRow] | None = []
-        if token in read:
-            schedules = read[token]
-        elif row["schedules_count"] != 0:
-            schedules = self._previous.schedules_of(row)
-        by_schedule = self._previous.ran_by_schedule(row, schedules)
-        writer.add("reports", with_schedules(row, collection, schedules, by_schedule=by_schedule))
-        for schedule in schedules or ():
-            writer.add("schedules", schedule)
-        is_dataset = row["type"] == DATASET
-        summary.reports += not is_dataset
-        summary.datasets += is_dataset
-        summary.archived += row["archived"] is True and not is_dataset
-        summary.scheduled_reports += bool(schedules) and not is_dataset
-        summary.schedules += len(schedules or ())
+    def _name_disappeared(self, summary: InventorySummary, tokens: list[str]) -> None:
+        summary.disappeared = len(tokens)
+        rows = self._previous.rows(tokens[:MAX_NAMED])
+        summary.disappeared_reports = [f"{shorten(row['name'] or '', _NAME)} ({row['token']})".strip() for row in rows]
+        if len(tokens) > _MANY:
+            names = ", ".join(summary.disappeared_reports)
+            log.warning("%d Reports have disappeared since the previous snapshot, such as %s", len(tokens), names)
 
     def _hidden(self, missing: list[str], collections: dict[str, CollectionRow]) -> set[str]:
         """Return the missing Reports that cannot be read and so may still exist."""
@@ -301,21 +320,11 @@ class Inventory:
                 found.add(token)
         return found
 
-    def _check_not_shrunk(self, summary: InventorySummary, present: set[str]) -> None:
+    def _check(self, summary: InventorySummary, present: set[str]) -> None:
         loss = worst_loss(self._earlier, present, self._began_at, self._max_shrink)
         summary.gone, summary.gone_of = loss.gone, loss.of
-        read, unknown = summary.reports + summary.datasets, summary.unknown
-        if loss.is_more_than(self._max_shrink):
+        try:
+            check(summary, loss, self._max_shrink)
+        except InventoryError:
             self._checkpoint.discard()
-            raise InventoryError(
-                f"{loss.gone:,} of the {loss.of:,} Reports of the snapshot of {loss.since:%Y-%m-%d %H:%M UTC} are "
-                f"gone, more than {self._max_shrink:.0%}; {read:,} were read. This is no snapshot: the token may see "
-                "less than it did. If they were really deleted, run once with a larger max_shrink."
-            )
-        if unknown > max(ALWAYS_ALLOWED, _MAX_UNKNOWN * (read + unknown)):
-            self._checkpoint.discard()
-            raise InventoryError(
-                f"{unknown:,} of {read + unknown:,} Reports could not be read, because of "
-                f"{counted(len(summary.unreadable_collections), 'Collection')} forbidden or vanished "
-                f"({', '.join(summary.unreadable_collections[:5])}, …). This is no snapshot; use a Workspace token."
-            )
+            raise

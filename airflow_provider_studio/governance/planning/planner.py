@@ -18,7 +18,7 @@ from airflow_provider_studio.governance.planning.grace import Flag, Wait
 from airflow_provider_studio.governance.planning.previous_plans import PreviousPlans
 from airflow_provider_studio.governance.planning.sql_condition import matching
 from airflow_provider_studio.governance.planning.staleness import Facts, PolicyContext, StalenessEvaluator, texts_of
-from airflow_provider_studio.governance.planning.workspace_lookups import FedReportLookup, Members
+from airflow_provider_studio.governance.planning.workspace_lookups import FedReportLookup, Members, ScheduleLookup
 from airflow_provider_studio.governance.plans.models import (
     Action,
     ActionKind,
@@ -64,7 +64,8 @@ def make_plan(
         continue from plans of the same name.
     :param snapshot: the snapshot's folder relative to the storage root, as in the inventory's summary; the newest by
         default.
-    :param client: reads what is not in a snapshot: the members of the workspace, and the Reports that a dataset feeds.
+    :param client: reads what is not in a snapshot: the members of the workspace, the Reports that a dataset feeds, and
+        the schedules of Reports that are to be archived and count none.
         Without it no owner counts as having left.
     :raises PlanError: there is no such snapshot, the name is invalid, or the snapshot or the previous plan is from the
         future.
@@ -89,7 +90,10 @@ def make_plan(
     fed = FedReportLookup(client, {report["token"]: report["archived"] for report in reports})
     evaluator = StalenessEvaluator(policy, newest.taken_at, PolicyContext(usernames, tokens, fed))
     failures = previous.failures(policy.retry_refused_days)
-    builder = _PlanBuilder(policy, evaluator, members, waits=previous.waits(), failures=failures, now=created_at)
+    find_schedules = ScheduleLookup(client, created_at)
+    builder = _PlanBuilder(
+        policy, evaluator, members, find_schedules, waits=previous.waits(), failures=failures, now=created_at
+    )
     for report in reports:
         builder.add(report, schedules.get(report["token"], []))
     # Reports that failed before come last, so that they do not block others.
@@ -174,6 +178,7 @@ class _PlanBuilder:
         policy: StalenessPolicy,
         evaluator: StalenessEvaluator,
         members: Members,
+        find_schedules: ScheduleLookup,
         *,
         waits: Mapping[Flag, Wait],
         failures: Mapping[str, EarlierFailure],
@@ -182,6 +187,7 @@ class _PlanBuilder:
         self._policy = policy
         self._evaluator = evaluator
         self._members = members
+        self._find_schedules = find_schedules
         self._waits = waits
         self._failures = failures
         self._now = now
@@ -206,6 +212,7 @@ class _PlanBuilder:
                 wait = self._wait(report, None)
                 if self._in_grace(report, None, wait) or self._was_refused(report, None, wait):
                     return
+                schedules = schedules or self._find_schedules(report["token"])
                 # Schedules first: it is unknown whether archiving a Report stops them.
                 about = self._about(report, schedules, verdict.evidence, wait)
                 self.actions += [_deletion(Rule.STALE, report, schedule, about) for schedule in schedules]

@@ -115,7 +115,8 @@ class StalenessEvaluator:
     def _unknown(self, report: Facts, window: int | None) -> Verdict | None:
         if report["unknown"]:
             seen = f" since {_day(report['seen_at'])}" if report["seen_at"] is not None else ""
-            return Verdict(reason=SpareReason.UNPROVEN, detail=f"its Collection could not be read{seen}")
+            what, why = ("it", f": {reason}") if (reason := report["unknown_reason"]) else ("its Collection", "")
+            return Verdict(reason=SpareReason.UNPROVEN, detail=f"{what} could not be read{seen}{why}")
         if report["collection"] is None:
             return Verdict(reason=SpareReason.UNPROVEN, detail="it is in no Collection, so it is unknown who uses it")
         needed = ["archived", "created_at", "edited_at", *(["view_count"] if window is not None else [])]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests for data that is not in the snapshot: members, and Reports that use a dataset. Sent only if needed.
+"""Requests for data that is not in the snapshot: members, Reports that use a dataset, schedules. Sent only if needed.
 
 Data that cannot be read is unknown and proves nothing.
 """
@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioForbiddenError, StudioNotFoundError, StudioResponseError
 from airflow_provider_studio.client.models import Report
+from airflow_provider_studio.governance.snapshots.schema import SCHEDULE_COLUMNS, schedule_row
+
+Facts = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
+_MOST_LISTS = 200
+"""How many Reports' schedules are listed for one plan; guard rails allow 100 actions by default."""
 _UNREADABLE = (StudioForbiddenError, StudioNotFoundError, StudioResponseError)
 
 
@@ -80,3 +87,28 @@ class FedReportLookup:
             except _UNREADABLE as error:
                 log.warning("Whether Report %s is archived cannot be read: %s", report.token, error)
         return archived is False
+
+
+class ScheduleLookup:
+    """Lists the schedules of Reports that count none: a counter alone does not prove that there are none."""
+
+    def __init__(self, client: StudioClient | None, at: datetime) -> None:
+        self._client = client
+        self._at = at
+        self._left = _MOST_LISTS
+
+    def __call__(self, report: str) -> list[Facts]:
+        """Return a Report's schedules as facts; none where they cannot be listed, or were for too many Reports."""
+        if self._client is None or self._left <= 0:
+            return []
+        self._left -= 1
+        if self._left == 0:
+            log.info("The schedules of further Reports are listed when they are archived.")
+        try:
+            rows = [schedule_row(schedule, report, self._at) for schedule in self._client.list_schedules(report)]
+        except _UNREADABLE as error:
+            log.warning("The schedules of Report %s cannot be listed: %s", report, error)
+            return []
+        if rows:
+            log.warning("Report %s counts no schedules, and lists %d", report, len(rows))
+        return [{**dict.fromkeys(SCHEDULE_COLUMNS), "failures_in_a_row": None, **row} for row in rows]

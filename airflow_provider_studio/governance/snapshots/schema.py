@@ -8,12 +8,13 @@ older snapshot does not have.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast, get_args, get_type_hints
 
 from airflow_provider_studio.client.errors import StudioResponseError
+from airflow_provider_studio.client.field_types import is_text
 from airflow_provider_studio.client.models import Report, Schedule
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class CollectionRow(TypedDict):
 
     token: str
     name: str | None
+    space_type: str | None
 
 
 class ReportRow(TypedDict, total=False):
@@ -78,6 +80,11 @@ class ReportRow(TypedDict, total=False):
     ]
     collection_name: Annotated[
         str | None, "the name of its Collection", Source("`name` of the Collection", is_carried_over=True)
+    ]
+    space_type: Annotated[
+        str | None,
+        "the kind of its Collection: `custom`, `community`, or `private` (a member's personal one)",
+        Source("`space_type` of the Collection", is_carried_over=True),
     ]
     creator: Annotated[str | None, "the owner's user name", Source("the link `creator`", is_carried_over=True)]
     archived: Annotated[bool | None, "whether it is archived", Source("`archived`; Discovery does not report it")]
@@ -110,6 +117,9 @@ class ReportRow(TypedDict, total=False):
         bool | None,
         "the Report could not be read: who it is comes from the previous snapshot, and what may have changed is `NULL`",
         Source("the inventory"),
+    ]
+    unknown_reason: Annotated[
+        str | None, "why it is `unknown`, if not because of its whole Collection", Source("the inventory")
     ]
     seen_at: Annotated[
         datetime | None,
@@ -263,7 +273,11 @@ def with_schedules(
         verified = [time for schedule in schedules if (time := schedule["verified_at"]) is not None]
         complete["verified_at"] = min(verified) if verified else row["seen_at"]
     if collection is not None:
-        complete["collection"], complete["collection_name"] = collection["token"], collection["name"]
+        complete |= {
+            "collection": collection["token"],
+            "collection_name": collection["name"],
+            "space_type": collection["space_type"],
+        }
     return complete
 
 
@@ -287,10 +301,21 @@ def last_run_failed(
     return True if last_run_at <= seen_at - MAY_STILL_RUN else None
 
 
-def unknown_row(previous: ReportRow) -> ReportRow:
+def unknown_row(previous: ReportRow, reason: str | None = None) -> ReportRow:
     """Return the row of a Report that could not be read: from its previous row, only what stays true."""
     values = {name: previous.get(name) for name, column in REPORT_COLUMNS.items() if column.source.is_carried_over}
-    return cast("ReportRow", {**values, "unknown": True})
+    return cast("ReportRow", {**values, "unknown": True, "unknown_reason": reason})
+
+
+def invalid_row(row: Mapping[str, Any], kind: str, reason: str) -> ReportRow:
+    """Return the row of a Report that was listed with a value that is not as the API promises: unknown but its name.
+
+    :param kind: `Report` or `DatasetReport`.
+    :param reason: which value is wrong, and how.
+    """
+    name = row.get("name")
+    identity = {"token": row["token"], "name": name if is_text(name) else None, "type": kind, "source": "rest"}
+    return {**cast("ReportRow", dict.fromkeys(REPORT_COLUMNS)), **unknown_row(cast("ReportRow", identity), reason)}
 
 
 def fetched(result: duckdb.DuckDBPyConnection) -> list[Row]:

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_studio.client.pagination import PageSizes, pages
+from airflow_provider_studio.client.completeness import ListingProgress, PageSizes
+from airflow_provider_studio.client.pagination import Page, pages
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.errors import InventoryError
 from airflow_provider_studio.governance.inventory.inventory import Inventory
@@ -24,51 +25,60 @@ from tests.governance.conftest import NOW, Governed, ago
 from tests.governance.inventory.test_inventory import table
 
 
+def fetch_of(rows: list[str], page_size: int) -> Callable[[int], dict[str, Any]]:
+    """A server of one listing."""
+
+    def fetch(number: int) -> dict[str, Any]:
+        page = rows[(number - 1) * page_size : number * page_size]
+        return {"_embedded": {"reports": [{"token": row} for row in page]}}
+
+    return fetch
+
+
+def crawled(rows: list[str], page_size: int, progress: ListingProgress) -> list[Page]:
+    return list(pages(fetch_of(rows, page_size), "reports", what="reports", progress=progress))
+
+
 @given(st.integers(1, 100), st.lists(st.integers(0, 130), min_size=1, max_size=12))
-def test_no_page_size_of_the_server_truncates_a_crawl(page_size: int, listings: list[int]) -> None:
-    sizes = PageSizes()
-    asked = 0
-    for count in listings:
-
-        def fetch(number: int, count: int = count) -> dict[str, Any]:
-            rows = range(count)[(number - 1) * page_size : number * page_size]
-            return {"_embedded": {"reports": [{"token": str(row)} for row in rows]}}
-
-        found = list(pages(fetch, "reports", what="reports", sizes=sizes))
-        asked += len(found)
-        assert sum(len(page.rows) for page in found) == count
-        assert [page.is_last for page in found] == [False] * (len(found) - 1) + [True]
-    assert asked <= sum(count // page_size + 1 for count in listings) + len(listings)
-
-
-def test_an_end_is_asked_for_only_until_the_page_size_is_known() -> None:
-    sizes, asked = PageSizes(), []
-
-    def fetch(number: int) -> dict[str, Any]:
-        asked.append(number)
-        rows = range(50)[(number - 1) * 30 : number * 30]
-        return {"_embedded": {"reports": [{"token": str(row)} for row in rows]}}
-
-    for _ in range(3):
-        list(pages(fetch, "reports", what="reports", sizes=sizes))
-    assert asked == [1, 2, 3, 1, 2, 1, 2]
+def test_no_page_size_of_the_server_truncates_a_crawl(page_size: int, counts: list[int]) -> None:
+    listings = [[f"r{number}" for number in range(count)] for count in counts]
+    first = PageSizes()
+    for rows in listings:
+        found = crawled(rows, page_size, ListingProgress(first, "reports"))
+        assert [row["token"] for page in found for row in page.rows] == rows
+        assert [page.end for page in found] == ["more"] * (len(found) - 1) + ["last"]
+        assert len(found) == -(-len(rows) // page_size) + 1
+    known = {kind: longest for kind, longest in first.longest().items() if longest}
+    later = PageSizes(known)
+    for rows in listings:
+        grown = [*rows, "new"]
+        progress = ListingProgress(later, "reports", expected=len(rows))
+        found = crawled(grown, page_size, progress)
+        if len(rows) % page_size or not rows:  # else a new row begins a page, which only another request can show
+            assert [row["token"] for page in found for row in page.rows] == grown
+        assert len(found) <= -(-len(grown) // page_size) + 1
 
 
-def test_a_server_that_hides_rows_from_its_pages_is_not_believed_when_a_page_is_short() -> None:
-    sizes = PageSizes()
-    hidden = {2, 35}  # of pages of 30: pages of 29, 29 and 10 rows
+def test_an_end_is_proven_once_and_later_trusted() -> None:
+    rows = [f"r{number}" for number in range(50)]
+    first = PageSizes()
+    assert [len(page.rows) for page in crawled(rows, 30, ListingProgress(first, "reports"))] == [30, 20, 0]
+    later = PageSizes({"reports": 30})
+    for expected, asked in ((50, 2), (49, 2), (51, 3), (None, 3)):
+        assert len(crawled(rows, 30, ListingProgress(later, "reports", expected=expected))) == asked
 
-    def fetch(number: int) -> dict[str, Any]:
-        rows = range(70)[(number - 1) * 30 : number * 30]
-        return {"_embedded": {"reports": [{"token": str(row)} for row in rows if row not in hidden]}}
 
-    def full(number: int) -> dict[str, Any]:
-        rows = range(30)[(number - 1) * 30 : number * 30]
-        return {"_embedded": {"reports": [{"token": str(row)} for row in rows]}}
+def test_no_short_page_is_trusted_where_one_had_rows_after_it() -> None:
+    rows, sizes = [f"r{number}" for number in range(70)], PageSizes()
 
-    list(pages(full, "reports", what="full", sizes=sizes))
-    for _ in range(2):
-        assert sum(len(page.rows) for page in pages(fetch, "reports", what="holes", sizes=sizes)) == 68
+    def fetch(number: int) -> dict[str, Any]:  # hides two rows: pages of 29, 29 and 10
+        page = fetch_of(rows, 30)(number)["_embedded"]["reports"]
+        return {"_embedded": {"reports": [row for row in page if row["token"] not in {"r2", "r35"}]}}
+
+    crawled(rows[:30], 30, ListingProgress(sizes, "reports"))
+    found = list(pages(fetch, "reports", what="holes", progress=ListingProgress(sizes, "reports", expected=20)))
+    assert sum(len(page.rows) for page in found) == 68
+    assert (sizes.is_irregular("reports"), sizes.longest()) == (True, {"reports": None})
 
 
 @given(st.integers(2, 40), st.integers(0, 120), st.lists(st.sampled_from(["create", "archive"]), max_size=30))
@@ -91,13 +101,14 @@ def test_pages_that_shift_while_reports_are_made_and_archived_neither_lose_nor_d
 def test_a_report_that_slipped_between_pages_is_asked_for_by_itself(governed: Governed) -> None:
     tokens = [governed.report(f"Old {number}") for number in range(65)]
     governed.night(1)
-    listed = governed.client.collection_pages
+    listed, is_removed = governed.client.collection_pages, []
 
     def delete_one_that_was_read(collection: str, kind: str, **options: Any) -> Iterator[Any]:
         for page in listed(collection, kind, **options):
             yield page
-            if collection == governed.collection and (kind, page.number) == ("reports", 1):
-                governed.control.remove_report(page.rows[0]["token"])
+            if collection == governed.collection and kind == "reports" and not is_removed:
+                is_removed.append(page.rows[0]["token"])
+                governed.control.remove_report(is_removed[0])
 
     governed.client.collection_pages = delete_one_that_was_read  # type: ignore[method-assign]
     summary = governed.night()

@@ -82,7 +82,7 @@ def test_a_collection_removed_during_the_crawl_is_named_and_leaves_no_part(
     def remove_after_the_first_page(collection: str, kind: str, **options: Any) -> Iterator[Page]:
         for page in listed(collection, kind, **options):
             yield page
-            if collection == governed.collection and page.number == 1:
+            if collection == governed.collection:
                 governed.control.remove_collection(collection)
 
     monkeypatch.setattr(governed.client, "collection_pages", remove_after_the_first_page)
@@ -147,6 +147,7 @@ def test_what_studio_does_not_report_is_null_and_not_zero(governed: Governed) ->
         "token",
         "collection",
         "collection_name",
+        "space_type",
         "source",
         "unknown",
         "seen_at",

@@ -65,8 +65,8 @@ def test_frames_of_http_without_an_end_are_errors_too(name: str) -> None:
 def test_headers_that_drip_end_after_twice_the_timeout(start: bytes) -> None:
     with (
         RawServer(start, b"x", pause=0.05) as server,
-        client_at(server, timeout_seconds=0.2) as client,
-        pytest.raises(StudioConnectionError, match=r"not complete within 0\.4 s"),
+        client_at(server, timeout_seconds=0.5) as client,
+        pytest.raises(StudioConnectionError, match=r"not complete within 1 s"),
     ):
         client.verify()
 

@@ -83,7 +83,8 @@ def test_an_error_is_on_the_span(connected: StudioEmulator, spans: InMemorySpanE
         ReadsReport(task_id="read", report="0123456789ab").execute({})  # type: ignore[typeddict-item]
     span = only(spans)
     assert not span.status.is_ok
-    assert [event.name for event in span.events] == ["studio.request", "exception"]
+    assert [event.name for event in span.events] == ["studio.request"]
+    assert (span.attributes or {})["error.type"] == "StudioNotFoundError"
 
 
 def test_the_requests_used_are_fields_beside_the_log_line(connected: StudioEmulator) -> None:
@@ -109,12 +110,15 @@ def test_a_log_group_ends_even_where_the_work_fails() -> None:
 
 
 def test_an_inventory_folds_what_it_could_not_read_and_says_how_much() -> None:
+    from airflow.sdk.execution_time.context import OutletEventAccessors
+
+    context: Any = {"outlet_events": OutletEventAccessors()}
     summary = {"workspace": "acme", "snapshot": "s", "path": "p", "taken_at": datetime(2026, 1, 1, tzinfo=UTC)}
     unread = {"unreadable_collections": ["0a1b2c3d4e5f", "1b2c3d4e5f60"], "unreadable_datasets": ["2c3d4e5f6071"]}
     inventory = StudioInventoryOperator(task_id="inventory", outlets=[])
     with capture_logs() as lines:
-        inventory.publish({}, InventorySummary(**summary))  # type: ignore[typeddict-item, arg-type]
-        inventory.publish({}, InventorySummary(**summary, **unread))  # type: ignore[typeddict-item, arg-type]
+        inventory.publish(context, InventorySummary(**summary))  # type: ignore[arg-type]
+        inventory.publish(context, InventorySummary(**summary, **unread))  # type: ignore[arg-type]
     assert said(lines) == [
         "::group::3 could not be read; their content is unknown",
         "Collection 0a1b2c3d4e5f",

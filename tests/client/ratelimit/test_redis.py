@@ -164,5 +164,5 @@ def test_wrong_credentials_are_reported_and_never_shown() -> None:
 
 
 def test_a_url_that_is_none() -> None:
-    with pytest.raises(StudioConfigurationError, match="not usable"):
+    with pytest.raises(StudioConfigurationError, match="that redis-py does not accept"):
         RedisStore("redis://localhost:port/0")

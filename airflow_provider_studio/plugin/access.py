@@ -14,6 +14,7 @@ and tasks. The same holds for connections. A workspace is shown to
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 from typing import Annotated, Any
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -55,15 +56,13 @@ class Visibility:
         :raises StudioConfigurationError: `[studio] workspace_teams` cannot be used.
         """
         teams, writers = settings.workspace_teams(), inventory_dags(known)
-        return [
-            workspace
-            for workspace in known
-            if (
-                self._is_in_a_team(teams[workspace])
-                if workspace in teams
-                else self._may_read_one_of(writers.get(workspace, set()))
-            )
-        ]
+
+        def is_visible(workspace: str) -> bool:
+            if workspace in teams:
+                return self._is_in_a_team(teams[workspace])
+            return self._may_read_one_of(writers.get(workspace, set()))
+
+        return list(filter(is_visible, known))
 
     def connections(self, conn_ids: Iterable[str]) -> list[str]:
         """Return those of the connections that the user may see."""
@@ -77,7 +76,11 @@ class Visibility:
         ]
 
     def _may_read_one_of(self, dags: set[str]) -> bool:
-        return bool(dags & self._readable_dags) if dags else all_dags() <= self._readable_dags
+        return bool(dags & self._readable_dags) if dags else self._may_read_all_dags
+
+    @cached_property
+    def _may_read_all_dags(self) -> bool:
+        return all_dags() <= self._readable_dags
 
     def _is_in_a_team(self, teams: Sequence[str]) -> bool:
         try:

@@ -340,6 +340,10 @@ class StudioClient(StudioClientBase):
                 subscribers[relation] = list(self._rows(path, "memberships", tokens=False))
         return subscribers
 
+    def list_queries(self, report: str) -> Iterator[models.Query]:
+        """List a Report's queries."""
+        return self._list(f"{self._report(report)}/queries", "queries", models.Query)
+
     def list_report_filters(self, report: str) -> Iterator[models.ReportFilter]:
         """List a Report's filters."""
         return self._list(f"{self._report(report)}/filters", "report_filters", models.ReportFilter)

@@ -349,6 +349,11 @@ class Query(Resource):
     id: Identifier | None = None
     name: str | None = None
 
+    @property
+    def creator(self) -> str | None:
+        """The user name of its creator, from the link."""
+        return _last_part(self.link("creator"))
+
 
 class DataSource(Resource):
     """A database connection of the workspace. An example of `vendor` is `snowflake`, of `adapter` `jdbc:snowflake`."""

@@ -51,7 +51,7 @@ def reason_to_skip(action: Action, live: LiveReport, policy: StalenessPolicy | N
         report=report.token,
         collection=report.space_token,
         collection_name=None,
-        owner=report.creator,
+        owner=report.creator or action.owner,  # not every response has a link to the creator
         name=report.name,
         description=report.description,
     ):

@@ -61,8 +61,9 @@ class EarlierFailure:
 
     def still_holds(self, report: Facts, now: datetime, days: int) -> bool:
         """Whether the Report is unchanged and the waiting period is not over, so that Studio would refuse it again."""
-        before = (self.baseline.collection, self.baseline.edited_at, self.owner)
-        changed = before != (report["collection"], report["edited_at"], report["creator"])
+        before = (self.baseline.collection, self.baseline.edited_at)
+        changed = before != (report["collection"], report["edited_at"])
+        changed |= report["creator"] not in (None, self.owner)  # an unknown owner is not another one
         return self.refused and not changed and now.astimezone(UTC).date() < self.retried_from(days)
 
 

@@ -18,7 +18,12 @@ from airflow_provider_studio.governance.planning.grace import Flag, Wait
 from airflow_provider_studio.governance.planning.previous_plans import PreviousPlans
 from airflow_provider_studio.governance.planning.sql_condition import matching
 from airflow_provider_studio.governance.planning.staleness import Facts, PolicyContext, StalenessEvaluator, texts_of
-from airflow_provider_studio.governance.planning.workspace_lookups import FedReportLookup, Members, ScheduleLookup
+from airflow_provider_studio.governance.planning.workspace_lookups import (
+    FedReportLookup,
+    Members,
+    OwnerLookup,
+    ScheduleLookup,
+)
 from airflow_provider_studio.governance.plans.models import (
     Action,
     ActionKind,
@@ -88,7 +93,8 @@ def make_plan(
     members = Members(client)
     usernames = members.usernames if policy.owner_left_days is not None else None
     fed = FedReportLookup(client, {report["token"]: report["archived"] for report in reports})
-    evaluator = StalenessEvaluator(policy, newest.taken_at, PolicyContext(usernames, tokens, fed))
+    owners = OwnerLookup(client, members)
+    evaluator = StalenessEvaluator(policy, newest.taken_at, PolicyContext(usernames, tokens, fed, owners))
     failures = previous.failures(policy.retry_refused_days)
     find_schedules = ScheduleLookup(client, created_at)
     builder = _PlanBuilder(
@@ -261,7 +267,7 @@ class _PlanBuilder:
         return True
 
     def _email(self, report: Facts) -> str | None:
-        return report["creator_email"] or self._members.email(report["creator"])
+        return report["creator_email"] or self._members.email(self._evaluator.owner(report))
 
     def _spare(self, report: Facts, reason: SpareReason, detail: str, **more: Any) -> None:
         self.spared.append(
@@ -283,7 +289,7 @@ class _PlanBuilder:
         return {
             "report": report["token"],
             "report_name": report["name"],
-            "owner": report["creator"],
+            "owner": self._evaluator.owner(report),
             "owner_email": self._email(report),
             "evidence": evidence,
             "baseline": Baseline(

@@ -8,7 +8,7 @@ that is at least 90 days old, or that a dated view is older. A Report is spared 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,11 +37,13 @@ class PolicyContext:
     :param members: user names of the workspace's members; None if unknown.
     :param matching: tokens that meet the policy's SQL condition; None if it has no condition.
     :param find_fed_report: returns a live Report that a dataset feeds, or None.
+    :param find_owner: returns the user name of a Report's owner, or None if it is unknown.
     """
 
     members: Collection[str] | None = None
     matching: Collection[str] | None = None
     find_fed_report: Callable[[str], str | None] = lambda _dataset: None
+    find_owner: Callable[[Facts], str | None] = lambda report: report["creator"]
 
 
 def texts_of(report: Facts) -> ReportTexts:
@@ -91,6 +93,10 @@ class StalenessEvaluator:
         when = f"; it would run next {_day(next_run)}" if next_run is not None else ""
         return (self._fact(report, "archived", True, f"its Report is archived{when}", schedule=schedule),)
 
+    def owner(self, report: Facts) -> str | None:
+        """Return the user name of a Report's owner, or None if it is unknown."""
+        return self._context.find_owner(report)
+
     def protection(self, report: Facts) -> Verdict | None:
         """Return why a Report is protected regardless of its use, or None."""
         if report["type"] == DATASET:
@@ -98,7 +104,12 @@ class StalenessEvaluator:
             if fed is not None:
                 return Verdict(reason=SpareReason.FEEDS, detail=f"feeds the live Report {fed}")
             return Verdict(reason=SpareReason.DATASET, detail="Studio has no archive for datasets")
-        protection = self._policy.protection(**vars(texts_of(report)))
+        owner = self.owner(report)
+        protection = self._policy.protection(**vars(replace(texts_of(report), owner=owner)))
+        if protection is None and owner is None and self._policy.protected_owners:
+            return Verdict(
+                reason=SpareReason.PROTECTED_OWNER, detail="its owner is unknown, and may be a protected one"
+            )
         return None if protection is None else Verdict(reason=protection[0], detail=protection[1])
 
     def _window(self, report: Facts) -> int | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests for data that is not in the snapshot: members, Reports that use a dataset, schedules. Sent only if needed.
+"""Requests for data that is not in the snapshot: members, owners, Reports that use a dataset, schedules.
 
 Data that cannot be read is unknown and proves nothing.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioForbiddenError, StudioNotFoundError, StudioResponseError
 from airflow_provider_studio.client.models import Report
-from airflow_provider_studio.governance.snapshots.schema import SCHEDULE_COLUMNS, schedule_row
+from airflow_provider_studio.governance.snapshots.schema import DATASET, SCHEDULE_COLUMNS, schedule_row
 
 Facts = dict[str, Any]
 
@@ -49,9 +49,46 @@ class Members:
         """Their user names; None if unknown."""
         return None if self._emails is None else frozenset(self._emails)
 
+    def username(self, email: str) -> str | None:
+        """Return the user name of the member with an e-mail address, or None if unknown."""
+        return next((name for name, other in (self._emails or {}).items() if other == email), None)
+
     def email(self, username: str | None) -> str | None:
         """Return a member's e-mail address, or None if unknown."""
         return (self._emails or {}).get(username or "")
+
+
+class OwnerLookup:
+    """Finds the owner of a Report whose response has no link to its creator; not every response has one.
+
+    The owner is the member with the e-mail address that Discovery returned, or the creator of all of the Report's
+    queries; otherwise it is unknown.
+    """
+
+    def __init__(self, client: StudioClient | None, members: Members) -> None:
+        self._client = client
+        self._members = members
+        self._found: dict[str, str | None] = {}
+
+    def __call__(self, report: Mapping[str, Any]) -> str | None:
+        """Return the owner's user name, with at most one request for each Report; None if it is unknown."""
+        if report["creator"] is not None:
+            return str(report["creator"])
+        token = report["token"]
+        if token not in self._found:
+            email = report["creator_email"]
+            self._found[token] = (email and self._members.username(email)) or self._creator_of_queries(report)
+        return self._found[token]
+
+    def _creator_of_queries(self, report: Mapping[str, Any]) -> str | None:
+        if self._client is None or report["query_count"] == 0 or report["type"] == DATASET:
+            return None
+        try:
+            creators = {query.creator for query in self._client.list_queries(report["token"])}
+        except _UNREADABLE as error:
+            log.warning("The owner of Report %s is unknown, and its queries cannot be read: %s", report["token"], error)
+            return None
+        return creators.pop() if len(creators) == 1 else None
 
 
 class FedReportLookup:

@@ -40,6 +40,8 @@ from tests.hand_clock import HandClock  # noqa: E402
 TOGETHER = {
     "tests/system/test_nightly_governance.py": "nights",
     "tests/system/test_ui.py": "nights",
+    "tests/system/test_secrets.py": "nights",
+    "tests/system/test_roles.py": "nights",
     "tests/system/test_report_runs.py": "runs",
     "tests/system/test_demo.py": "runs",
     "tests/plugin/": "pages",

@@ -125,6 +125,8 @@ class EmulatorState:
         self.limits = Limits()
         self.log = RequestLog()
         self.speaks_tls = False
+        self.secret = SECRET
+        """The secret of every account."""
         self._seed()
 
     def _seed(self) -> None:
@@ -192,7 +194,7 @@ class EmulatorState:
 
     def account_of(self, token: str, secret: str) -> Account | None:
         """Return the account of basic credentials, or None if they are not valid."""
-        account = ACCOUNTS.get(token) if secrets.compare_digest(secret.encode(), SECRET.encode()) else None
+        account = ACCOUNTS.get(token) if secrets.compare_digest(secret.encode(), self.secret.encode()) else None
         return account if account is not None and self.standing_of(account) == "active" else None
 
     def standing_of(self, account: Account) -> Standing:

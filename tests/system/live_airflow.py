@@ -15,7 +15,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +56,7 @@ class LiveAirflow:
     :param home: AIRFLOW_HOME; created.
     :param environment: more environment variables, such as `AIRFLOW_CONN_…`.
     :param port: the port of the UI and the REST API; a free port by default.
-    :param viewer: whether there is a second user `viewer` with read permission, who has the admin's password.
+    :param users: the users, each of whom has the role of its name, and the admin's password.
     :param base_path: the prefix of every URL, such as `/airflow`.
     """
 
@@ -68,11 +68,11 @@ class LiveAirflow:
         dags_folder: Path = REPOSITORY / "dags",
         environment: Mapping[str, str] | None = None,
         port: int | None = None,
-        viewer: bool = False,
+        users: Sequence[str] = ("admin",),
         base_path: str = "",
     ) -> None:
         self.home = home
-        self._users = ["admin", "viewer"] if viewer else ["admin"]
+        self._users = list(users)
         self.user, self.password = "admin", secrets.token_urlsafe(9)
         self._keeper = keeper
         ui, worker_logs, trigger_logs, scheduler_health = free_ports(4)
@@ -104,6 +104,8 @@ class LiveAirflow:
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            # On a busy machine, the API server answers a task after more than the default of five seconds.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(health),
@@ -134,7 +136,7 @@ class LiveAirflow:
         airflow = str(Path(sys.executable).with_name("airflow"))
         self._pid = self._keeper.start([airflow, "standalone"], env=self.environment, log=self.log)
 
-    def wait_until_ready(self, dag_id: str, *, timeout_seconds: float = 180.0) -> None:
+    def wait_until_ready(self, dag_id: str, *, timeout_seconds: float = 600.0) -> None:
         """Wait until Airflow responds, every component is healthy and `dag_id` is parsed; then unpause it."""
         deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline:
@@ -169,10 +171,14 @@ class LiveAirflow:
         return self._session.get(f"{self.url}/api/v2/dags/{dag_id}", timeout=10).status_code == 200
 
     def _log_in(self) -> None:
-        login = {"username": self.user, "password": self.password}
+        self._session.headers["Authorization"] = self.bearer(self.user)
+
+    def bearer(self, user: str) -> str:
+        """Return the `Authorization` header of a user."""
+        login = {"username": user, "password": self.password}
         response = self._session.post(f"{self.url}/auth/token", json=login, timeout=10)
         response.raise_for_status()
-        self._session.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
+        return f"Bearer {response.json()['access_token']}"
 
     def _import_errors(self) -> str:
         try:
@@ -223,10 +229,10 @@ class LiveAirflow:
     def respond(self, dag_id: str, run_id: str, task_id: str, choice: str) -> dict[str, Any]:
         """Wait until a task asks for input, and respond like the UI; return the details of its question."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 420
         while not self.is_parked(dag_id, run_id, task_id):
             if time.monotonic() > deadline:
-                raise LiveAirflowError(f"{dag_id} did not ask within 120 s: {self.task_states(dag_id, run_id)}")
+                raise LiveAirflowError(f"{dag_id} did not ask within 420 s: {self.task_states(dag_id, run_id)}")
             time.sleep(0.5)
         details = dict(self.api("GET", path))
         self.api("PATCH", path, json={"chosen_options": [choice], "params_input": {}})

@@ -102,7 +102,7 @@ def test_an_approved_plan_is_carried_out_to_the_letter_and_taken_back(live: Live
     assert approval is not None
     assert (approval.event, approval.actor["task"], approval.actor["approver"]) == (Event.APPROVED, "approve", "admin")
     for task in ("inventory", "plan", "apply"):
-        assert "emulator-secret" not in live.airflow.task_log(NIGHTLY, run_id, task)
+        assert live.emulator.credentials()[1] not in live.airflow.task_log(NIGHTLY, run_id, task)
     shown = folded(live, run_id, "plan", f"Plan {applied['plan_id']} as")
     assert not [report for report in reports if f"({report})" not in shown]
     done = folded(live, run_id, "apply", f"Plan {applied['plan_id']}: ")

@@ -11,7 +11,7 @@ ARGS ?=
 VERSION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint types unit system screenshots docs serve-docs matrix fleet dist audit release benchmark mutants format lock clean
+.PHONY: help setup demo test test-all nightly lint types unit system screenshots docs serve-docs matrix fleet dist audit release benchmark mutants format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ test: lint types ## Lint, types, and all tests except the slowest, some in a rea
 
 test-all: lint types ## Everything in `make test`, the slowest tests, every example of a property, coverage (12 minutes)
 	$(PYTEST) $(SPREAD) --hypothesis-profile=full --cov --cov-report=term $(ARGS)
+
+nightly: setup ## Try 2,000 random sequences of nights, plans, undos and runs under contrary services (an hour or more)
+	$(PYTEST) tests/contrary/test_nights.py -n 2 --hypothesis-profile=nightly $(ARGS)
 
 lint: setup ## Check style, formatting, spelling, imports between modules, declared dependencies, workflows
 	$(BIN)/ruff check .

@@ -53,13 +53,15 @@ TOGETHER = {
 # A recorder that outlives its test would write into the storage of the test that runs a minute later.
 usage.INTERVAL_SECONDS = 24 * 3600.0
 
-# Each run has the same examples, so that tests are deterministic; `--hypothesis-profile=full` has more of them.
+# Each run has the same examples, so that tests are deterministic; `--hypothesis-profile=full` has more of them, and
+# `nightly` has others in each run.
 with contextlib.suppress(ImportError):  # not installed in `make matrix`
     from hypothesis import HealthCheck, settings
 
     _same = {"derandomize": True, "database": None, "deadline": None, "print_blob": True}
     settings.register_profile("quick", max_examples=10, suppress_health_check=[HealthCheck.too_slow], **_same)
     settings.register_profile("full", settings.get_profile("quick"), max_examples=60)
+    settings.register_profile("nightly", settings.get_profile("quick"), max_examples=1000, derandomize=False)
     settings.load_profile("quick")
 
 FIXTURES = Path(os.environ.get("STUDIO_REAL_BODIES", Path(__file__).parents[2] / "shared" / "fixtures"))

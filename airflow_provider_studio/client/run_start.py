@@ -89,7 +89,7 @@ def launch(
     earlier = _earlier(record, start)
     if earlier is not None:
         run = (
-            _still_good(client, earlier.report, earlier.run)
+            _still_good(client, earlier.report, earlier.run, sleep)
             if earlier.run
             else _adopt_lost(client, earlier, record, sleep)
         )
@@ -122,25 +122,30 @@ def _intent(client: StudioClient, report: Report, start: Launch) -> Launch:
     )
 
 
-def _still_good(client: StudioClient, report: str, recorded: str) -> ReportRun | None:
+def _still_good(client: StudioClient, report: str, recorded: str, sleep: Callable[[float], None]) -> ReportRun | None:
     """Return the recorded run, unless it failed, was cancelled or is gone.
 
     :raises StudioError: neither the run nor the Report's runs can be read, so it is unknown whether it is gone.
     """
-    try:
-        run = client.get_report_run(report, recorded)
-    except StudioNotFoundError:
-        listed = islice(client.list_report_runs(report), _MOST_RUNS_SEARCHED)
-        found = next((run for run in listed if run.token == recorded), None)
-        if found is None:
-            log.warning("Report run %s, which an earlier try started, is gone; starting another", recorded)
-            return None
-        run = found
+    # A run that was started a moment ago is not always visible yet.
+    run = read_until(lambda: _recorded(client, report, recorded), lambda found: found is not None, sleep=sleep)
+    if run is None:
+        log.warning("Report run %s, which an earlier try started, is gone; starting another", recorded)
+        return None
     if _has_ended_badly(run):
         log.info("Report run %s, which an earlier try started, ended as %s; starting another", run.token, run.state)
         return None
     log.info("Report run %s was started by an earlier try; waiting for that one", run.token)
     return run
+
+
+def _recorded(client: StudioClient, report: str, recorded: str) -> ReportRun | None:
+    """Return a run by its token, or from the Report's list; None if neither has it."""
+    try:
+        return client.get_report_run(report, recorded)
+    except StudioNotFoundError:
+        listed = islice(client.list_report_runs(report), _MOST_RUNS_SEARCHED)
+        return next((run for run in listed if run.token == recorded), None)
 
 
 def _adopt_lost(

@@ -44,6 +44,11 @@ class Setting:
         if self.confidence not in get_args(Confidence):
             raise ValueError(f"unknown confidence {self.confidence!r}; known: {', '.join(CONFIDENCES)}")
 
+    @property
+    def name(self) -> str:
+        """The value as Python writes it."""
+        return repr(self.value)
+
 
 @dataclass(frozen=True)
 class Quirk:

@@ -95,6 +95,39 @@ class BodyQuirks:
 
 
 @dataclass
+class EncodingQuirks:
+    """How bodies are written."""
+
+    time_format: Literal["milliseconds_z", "seconds_z", "offset", "seconds_offset", "microseconds", "other_zone"] = (
+        quirk(
+            "how times are written; a schedule's planned times end in `+00:00` in any case",
+            Setting("milliseconds_z", "with milliseconds and `Z`", "F"),
+            Setting("seconds_z", "without fractions of a second", "G"),
+            Setting("offset", "with milliseconds and `+00:00`", "D"),
+            Setting("seconds_offset", "without fractions, with `+00:00`", "D"),
+            Setting("microseconds", "with microseconds, as in the audit log", "D"),
+            Setting("other_zone", "in a zone five hours behind UTC", "G"),
+        )
+    )
+    link_hrefs: Literal["relative", "absolute"] = quirk(
+        "whether links name the host",
+        Setting("relative", "no, except those to web pages", "F"),
+        Setting("absolute", "yes", "G"),
+    )
+    envelope: Literal["plain", "extended"] = quirk(
+        "what a listing has beside its rows, links and counters",
+        Setting("plain", "nothing", "F"),
+        Setting("extended", "an unknown key, and an empty list of something else", "G"),
+    )
+    content_type: Literal["hal", "json", "charset"] = quirk(
+        "the content type of responses",
+        Setting("hal", "`application/hal+json`", "D"),
+        Setting("json", "`application/json`", "G"),
+        Setting("charset", "`application/hal+json; charset=utf-8`", "G"),
+    )
+
+
+@dataclass
 class ReportQuirks:
     """Archived Reports and Report runs."""
 
@@ -234,7 +267,9 @@ class AccessQuirks:
 
 
 @dataclass
-class Quirks(BodyQuirks, ListingQuirks, PagingQuirks, ReportQuirks, ScheduleQuirks, EffectQuirks, AccessQuirks):
+class Quirks(
+    BodyQuirks, EncodingQuirks, ListingQuirks, PagingQuirks, ReportQuirks, ScheduleQuirks, EffectQuirks, AccessQuirks
+):
     """All behaviours of the service that are not certain."""
 
     def apply(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -90,6 +90,7 @@ class ApiRequest:
         self.view = View(self.workspace, self.now)
         self.query = request.query_params
         self.headers = request.headers
+        self.origin = f"{request.url.scheme}://{request.url.netloc}"
         self._account: Account | None = request.scope["account"]
         self._names = request.path_params
         self._path: str = request.scope["path"]

@@ -79,6 +79,20 @@ def test_a_lost_run_in_an_unknown_state_is_not_started_again(
     assert len(runs(emulator, report)) == 1
 
 
+def test_a_recorded_run_that_is_visible_late_is_resumed(emulator: StudioEmulator, report: str) -> None:
+    emulator.control.set_speed(0)
+    emulator.control.set_quirks(read_lag_seconds=3.0)
+    record = Record()
+
+    def sleep(seconds: float) -> None:
+        emulator.control.advance(timedelta(seconds=seconds))
+
+    with client_of(emulator) as client:
+        found = [launch(client, client.get_report(report), None, record, sleep=sleep).run.token for _try in range(2)]
+    assert [run["token"] for run in runs(emulator, report)] == found[:1]
+    assert found[0] == found[1]
+
+
 def test_a_lost_run_that_is_visible_late_is_found(emulator: StudioEmulator, report: str) -> None:
     emulator.control.set_speed(0)
     emulator.control.set_quirks(read_lag_seconds=6.0)

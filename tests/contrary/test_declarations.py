@@ -18,14 +18,15 @@ from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.emulator.contrary import contrary_service
 from airflow_provider_studio.emulator.quirk_settings import Quirk, Setting, quirks_of
 from airflow_provider_studio.emulator.quirks import QUIRKS, Quirks
-from tests.contrary.page import PAGE, page
+from tests.contrary.page import PAGE, by_setting, listed, page
 
 SEEDS = range(300)
 every_quirk = pytest.mark.parametrize("quirk", QUIRKS.values(), ids=QUIRKS)
 
 
 def test_the_page_lists_the_declarations() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m tests.contrary.page"
+    assert PAGE.read_text(encoding="utf-8") == page(listed), "run: python -m tests.contrary.page"
+    assert all(listed(*each) for each in by_setting()), "run: python -m tests.contrary.page"
 
 
 def test_a_field_without_a_declaration_is_refused() -> None:

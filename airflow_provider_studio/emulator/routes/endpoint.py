@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from airflow_provider_studio.emulator.encoding import encoded, media_type
 from airflow_provider_studio.emulator.quirks import Quirks
 from airflow_provider_studio.emulator.request import ApiError, ApiRequest
 from airflow_provider_studio.emulator.serializers.hal import Body, json_response
@@ -33,7 +34,7 @@ class Routes(list[Route]):
                     return _refusal(error, http_request.scope["emulator"].workspace.quirks)
                 documented = request.workspace.quirks.statuses == "documented"
                 if not isinstance(result, Response):
-                    return json_response(result, _documented_status(path) if documented else status)
+                    return _encoded(request, result, _documented_status(path) if documented else status)
                 return Response() if documented and result.status_code == 204 else result
 
             self.append(Route(root + path, handle, methods=[method]))
@@ -58,6 +59,13 @@ def _refusal(error: ApiError, quirks: Quirks) -> Response:
     if error.error_id == "not_found":
         response.status_code = quirks.not_found_status
     return response
+
+
+def _encoded(request: ApiRequest, body: Body, status: int) -> Response:
+    quirks = request.workspace.quirks
+    response = json_response(body, status, media_type(quirks))
+    text = encoded(bytes(response.body), quirks, request.origin)
+    return response if text == response.body else Response(text, status, media_type=media_type(quirks))
 
 
 def _documented_status(path: str) -> int:

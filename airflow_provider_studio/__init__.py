@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from airflow_provider_studio.hooks.studio import StudioHook
     from airflow_provider_studio.notifications import StudioOwnersNotifier, StudioPlanNotifier
     from airflow_provider_studio.operators.approval import StudioApprovePlanOperator
-    from airflow_provider_studio.operators.housekeeping import StudioSnapshotRetentionOperator
+    from airflow_provider_studio.operators.housekeeping import (
+        StudioPlanRetentionOperator,
+        StudioSnapshotRetentionOperator,
+    )
     from airflow_provider_studio.operators.inventory import StudioInventoryOperator
     from airflow_provider_studio.operators.mapped_inventory import (
         StudioBeginInventoryOperator,
@@ -64,6 +67,7 @@ __all__ = [
     "StudioOwnersNotifier",
     "StudioPlanNotifier",
     "StudioPlanOperator",
+    "StudioPlanRetentionOperator",
     "StudioReadInventoryPartOperator",
     "StudioReportFreshnessSensor",
     "StudioReportRanTrigger",
@@ -94,6 +98,7 @@ _MODULES = {
     "StudioOwnersNotifier": "notifications",
     "StudioPlanNotifier": "notifications",
     "StudioPlanOperator": "operators.plans",
+    "StudioPlanRetentionOperator": "operators.housekeeping",
     "StudioReadInventoryPartOperator": "operators.mapped_inventory",
     "StudioReportFreshnessSensor": "sensors.reports",
     "StudioReportRanTrigger": "triggers.reports",

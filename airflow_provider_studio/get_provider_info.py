@@ -8,6 +8,56 @@ from typing import Any
 CONNECTION_TYPE = "studio"
 HOOK_NAME = "ThoughtSpot Analyst Studio"
 
+_LIMITS: dict[str, tuple[str, str, str, str]] = {
+    "approval_required": (
+        "Limits: approval required",
+        "Nothing is archived or deleted without an approval in Airflow; a DAG or a run cannot waive it.",
+        "boolean",
+        "True",
+    ),
+    "max_actions": ("Limits: actions", "The largest max_actions that a task may have.", "integer", "200"),
+    "max_share": ("Limits: share", "The largest max_share that a task may have; 0.1 is 10 %.", "number", "0.1"),
+    "max_collection_share": (
+        "Limits: share of a Collection",
+        "The largest max_collection_share that a task may have; 0.5 is 50 %.",
+        "number",
+        "0.5",
+    ),
+    "protected_collections": (
+        "Limits: protected Collections",
+        "Tokens or names of Collections that no policy may touch, separated by commas, or as a JSON list.",
+        "string",
+        "Finance, Board",
+    ),
+    "protected_reports": (
+        "Limits: protected Reports",
+        "Tokens of Reports that no policy may touch, separated by commas, or as a JSON list.",
+        "string",
+        "0a1b2c3d4e5f",
+    ),
+    "protected_owners": (
+        "Limits: protected owners",
+        "User names whose Reports no policy may touch, separated by commas, or as a JSON list.",
+        "string",
+        "ceo",
+    ),
+    "protected_names": (
+        "Limits: protected names",
+        "Patterns of names that no policy may touch, separated by commas, or as a JSON list.",
+        "string",
+        "[KEEP]*, *board*",
+    ),
+    "export_private_collections": (
+        "Limits: export private Collections",
+        "Whether a Workspace token may export results of Reports in private Collections; false by default.",
+        "boolean",
+        "True",
+    ),
+}
+"""The limits of a deployment, each an option of `[studio]` and an extra: label, description, type, example.
+
+An extra of a connection can only make an option stricter."""
+
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "token_kind": {
         "label": "Token kind",
@@ -44,6 +94,10 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         "description": "The access secret of the signature token, which Studio showed once.",
         "schema": {"type": ["string", "null"], "format": "password", "default": None},
     },
+}
+CONNECTION_FIELDS |= {
+    name: {"label": label, "description": description, "schema": {"type": [kind, "null"], "default": None}}
+    for name, (label, description, kind, _) in _LIMITS.items()
 }
 FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["port"],
@@ -157,6 +211,34 @@ def get_provider_info() -> dict[str, Any]:
                         "version_added": "0.1.0",
                         "example": '{"acme": ["analytics"]}',
                         "default": None,
+                    },
+                    "signing_key": {
+                        "description": "The secret from which the key is derived that signs plans and journals; [core] "
+                        "fernet_key by default. If there are several, separated by commas, the first one signs. With "
+                        "off, nothing is signed.",
+                        "type": "string",
+                        "version_added": "0.1.0",
+                        "sensitive": True,
+                        "example": None,
+                        "default": None,
+                    },
+                    "accept_unsigned": {
+                        "description": "Whether plans and journals without a signature, such as those of an earlier "
+                        "version, are accepted although there is a key.",
+                        "type": "boolean",
+                        "version_added": "0.1.0",
+                        "example": "True",
+                        "default": "False",
+                    },
+                    **{
+                        name: {
+                            "description": f"{description} Parameters and connections can only be stricter.",
+                            "type": "float" if kind == "number" else kind,
+                            "version_added": "0.1.0",
+                            "example": example,
+                            "default": None,
+                        }
+                        for name, (_, description, kind, example) in _LIMITS.items()
                     },
                 },
             }

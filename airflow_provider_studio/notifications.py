@@ -57,6 +57,7 @@ class _StudioNotifier(BaseNotifier):
         raise NotImplementedError
 
     def _read(self, context: Context) -> Plan:
+        from airflow_provider_studio.governance.layout import plan_path_from, workspace_of_plan
         from airflow_provider_studio.governance.plans.plan import Plan
 
         plan = self.plan or context["ti"].xcom_pull(task_ids=context["ti"].task_id)
@@ -65,8 +66,11 @@ class _StudioNotifier(BaseNotifier):
                 f"{type(self).__name__}: there is no plan; give plan=… or use it as a callback of the task that plans."
             )
         storage_path = self.storage_path or getattr(context.get("task"), "storage_path", None)
-        path = settings.in_storage(plan if isinstance(plan, str) else plan["path"], storage_path)
-        found = Plan.read(path, workspace=Plan.read_header(path).workspace)
+        storage = settings.storage(storage_path)
+        text = plan if isinstance(plan, str) else plan["path"]
+        workspace = workspace_of_plan(text)
+        path = plan_path_from(text, storage, workspace)
+        found = Plan.read(path, workspace=workspace)
         if not isinstance(plan, str) and plan.get("sha256", found.sha256) != found.sha256:
             raise ValueError(f"{path} is not the plan that was made: its hash is {found.sha256}, not {plan['sha256']}.")
         return found

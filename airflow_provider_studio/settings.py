@@ -8,7 +8,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import conf
 
@@ -16,7 +16,12 @@ from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.response_limits import MAX_DOWNLOAD_MB, MAX_RESPONSE_MB
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from upath import UPath
+
+    from airflow_provider_studio.governance.plans.deployment_limits import DeploymentLimits
+    from airflow_provider_studio.governance.signing import Signer
 
 _SECTION = "studio"
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
@@ -85,7 +90,11 @@ def in_storage(path: str, storage_path: str | None = None) -> UPath:
     """Return an absolute path or a URL as it is, and resolve a relative path against the storage root.
 
     :param storage_path: the storage root of the task, if it is not that of the settings.
+    :raises StudioConfigurationError: the path contains `..`: what a template renders must not leave the folder that the
+        DAG's author wrote.
     """
+    if ".." in path.split("/"):
+        raise StudioConfigurationError(f"The path is {path!r}; it must not contain '..'.")
     path = _expanded(path)
     return storage(path) if path.startswith("/") or "://" in path else storage(storage_path) / path
 
@@ -147,3 +156,28 @@ def workspace_teams() -> dict[str, list[str]]:
 
 def _is_list_of_names(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def signer() -> Signer:
+    """Return the signer of plans and journals, whose keys are derived from the options.
+
+    `[studio] signing_key` is used if it is set, else `[core] fernet_key`. Of several keys, separated by commas, the
+    first signs. With `off`, nothing is signed.
+    """
+    from airflow_provider_studio.governance.signing import Signer
+
+    secrets = (conf.get(_SECTION, "signing_key", fallback=None) or "").strip()
+    secrets = secrets or (conf.get("core", "fernet_key", fallback=None) or "").strip()
+    keys = [] if secrets.lower() == "off" else [key.strip() for key in secrets.split(",")]
+    return Signer.of(keys, accepts_unsigned=conf.getboolean(_SECTION, "accept_unsigned", fallback=False))
+
+
+def limits(extra: Mapping[str, Any]) -> DeploymentLimits:
+    """Return the limits of this deployment: the options of `[studio]`, made stricter by a connection's extras.
+
+    :raises StudioConfigurationError: an option or an extra is invalid.
+    """
+    from airflow_provider_studio.governance.plans.deployment_limits import LIMITS, DeploymentLimits
+
+    options = {name: conf.get(_SECTION, name, fallback=None) for name in LIMITS}
+    return DeploymentLimits.of(options, f"[{_SECTION}]").stricter(extra, "the connection's extra")

@@ -10,6 +10,9 @@ nothing: views are totals, so only snapshots 90 days apart can prove that a Repo
 
 The approval is in the UI under *Required Actions*: approve all, approve schedules only, or reject; no answer within 20
 hours is a rejection. While the Airflow Variable `studio_stop` is set, nothing is changed.
+
+Anyone who may trigger this DAG may set its params. Options of Airflow's `[studio]` section limit them, such as
+`approval_required`, `max_actions` and `protected_collections`.
 """
 
 from __future__ import annotations
@@ -96,12 +99,14 @@ with DAG(
     params={
         **POLICY,
         "approval": Param(True, type="boolean", description="Wait for a person's approval."),
-        "max_actions": Param(100, type="integer", minimum=1, description="Refuse a plan with more actions."),
+        "max_actions": Param(
+            100, type="integer", minimum=1, maximum=1000, description="Refuse a plan with more actions."
+        ),
         "max_share": Param(
             0.05,
             type="number",
             exclusiveMinimum=0,
-            maximum=1,
+            maximum=0.5,
             description="Refuse a plan for a larger share of the Reports.",
         ),
         "max_collection_share": Param(

@@ -47,7 +47,9 @@ with DAG(
     params={
         "failing_runs": Param(10, type="integer", minimum=1, description="Delete after this many failures in a row."),
         "approval": Param(True, type="boolean", description="Wait for a person's approval."),
-        "max_actions": Param(100, type="integer", minimum=1, description="Refuse a plan with more actions."),
+        "max_actions": Param(
+            100, type="integer", minimum=1, maximum=1000, description="Refuse a plan with more actions."
+        ),
     },
 ):
     inventory = StudioInventoryOperator(task_id="inventory", execution_timeout=timedelta(hours=6))

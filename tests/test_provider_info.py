@@ -17,6 +17,7 @@ import pytest
 from airflow.sdk import BaseOperator
 
 from airflow_provider_studio.get_provider_info import get_provider_info
+from airflow_provider_studio.governance.plans.deployment_limits import LIMITS
 
 INFO = get_provider_info()
 
@@ -87,6 +88,9 @@ def test_airflow_knows_the_provider_its_form_its_links_and_its_settings() -> Non
         "max_response_mb",
         "max_download_mb",
         "workspace_teams",
+        "signing_key",
+        "accept_unsigned",
+        *LIMITS,
     }
 
 

@@ -37,6 +37,7 @@ NAMES = {
     "StudioOwnersNotifier",
     "StudioPlanNotifier",
     "StudioPlanOperator",
+    "StudioPlanRetentionOperator",
     "StudioReadInventoryPartOperator",
     "StudioReportFreshnessSensor",
     "StudioReportRanTrigger",

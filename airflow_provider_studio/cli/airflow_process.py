@@ -13,6 +13,7 @@ from airflow_provider_studio.client.errors import StudioConfigurationError
 
 if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
+    from airflow_provider_studio.hooks.studio import StudioHook
 
 _CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
 """Airflow searches its database for connections only in processes with this variable."""
@@ -49,6 +50,14 @@ def studio_client(conn_id: str) -> StudioClient:
 
     :raises StudioConfigurationError: the connection does not exist; the message names the places that were searched.
     """
+    return studio_hook(conn_id).client
+
+
+def studio_hook(conn_id: str) -> StudioHook:
+    """Return the hook of a connection.
+
+    :raises StudioConfigurationError: the connection does not exist; the message names the places that were searched.
+    """
     from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
     from airflow_provider_studio.hooks.studio import StudioHook
@@ -57,7 +66,7 @@ def studio_client(conn_id: str) -> StudioClient:
         BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         raise StudioConfigurationError(_missing(conn_id)) from None
-    return StudioHook(conn_id).client
+    return StudioHook(conn_id)
 
 
 def _missing(conn_id: str) -> str:

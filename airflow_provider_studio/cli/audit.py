@@ -65,6 +65,12 @@ def _plan_row(plan: PlanStatus) -> dict[str, Any]:
     }
 
 
+def _approver(event: JournalEvent) -> str:
+    from airflow_provider_studio.governance.plans.approval import approver_in_words
+
+    return approver_in_words(event.actor)
+
+
 def _action_row(plan: str, action: ActionStatus) -> dict[str, Any]:
     last = action.last
     return {
@@ -77,7 +83,7 @@ def _action_row(plan: str, action: ActionStatus) -> dict[str, Any]:
         "state": action.state.value,
         "when": "" if last is None else _minute(last.at),
         "who": "" if last is None else _who(last.actor),
-        "approver": "" if last is None else last.actor.get("approver", ""),
+        "approver": "" if last is None else _approver(last),
         "status": "" if last is None or last.http_status is None else last.http_status,
         "why": "" if last is None else last.reason or last.error or "",
         "due_on": "" if action.action.due_on is None else action.action.due_on.isoformat(),
@@ -111,7 +117,7 @@ def _event_row(event: JournalEvent, *, whole: bool) -> dict[str, Any]:
         "event": event.event.value,
         "what": event.action_id,
         "who": _who(event.actor),
-        "approver": event.actor.get("approver", ""),
+        "approver": _approver(event),
         "status": "" if event.http_status is None else event.http_status,
         "before": "" if event.before is None else json.dumps(event.before),
         "after": "" if event.after is None else json.dumps(event.after),

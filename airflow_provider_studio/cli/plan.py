@@ -32,7 +32,9 @@ def run(options: argparse.Namespace) -> Table:
     from airflow_provider_studio.governance.planning.planner import DEFAULT_NAME, make_plan
 
     storage = settings.storage(storage_root(options.storage))
-    client = None if options.conn is None else airflow_process.studio_client(options.conn)
+    hook = None if options.conn is None else airflow_process.studio_hook(options.conn)
+    client = None if hook is None else hook.client
+    limits = settings.limits({}) if hook is None else hook.limits
     workspace = workspace_with_snapshots(storage, options.workspace) if client is None else client.workspace
     if options.workspace not in {None, workspace}:
         raise StudioConfigurationError(other_workspace(options.workspace, options.conn, workspace))
@@ -41,7 +43,7 @@ def run(options: argparse.Namespace) -> Table:
     name = DEFAULT_NAME if newest is None or newest.name is None else newest.name
 
     def planned(policy: StalenessPolicy) -> Plan:
-        return make_plan(storage, workspace, policy, name=name, client=client)
+        return make_plan(storage, workspace, limits.policy_of(policy), name=name, client=client)
 
     if options.compare is not None:
         policies = _compared(options.compare, policy)

@@ -28,7 +28,8 @@ def run(options: argparse.Namespace) -> Table:
     from airflow_provider_studio.governance.plans.audit import ActionState, Audit
 
     storage = settings.storage(storage_root(options.storage))
-    client = airflow_process.studio_client(options.conn or DEFAULT_CONN_ID)
+    hook = airflow_process.studio_hook(options.conn or DEFAULT_CONN_ID)
+    client = hook.client
     audit = Audit(storage, client.workspace)
     only = None if options.only is None else {part.strip() for part in options.only.split(",")}
     before = _selected(audit.action_statuses(options.plan), only)
@@ -36,7 +37,9 @@ def run(options: argparse.Namespace) -> Table:
     if to_undo and not options.yes:
         _ask(options.plan, to_undo)
     actor = {"user": getpass.getuser(), "command": "airflow studio undo"}
-    summary = undo_plan(client, storage, options.plan, only=only, actor=actor)
+    summary = undo_plan(
+        client, storage, options.plan, only=only, limits=hook.limits, signer=settings.signer(), actor=actor
+    )
     for token, count in summary.subscribers_to_add.items():
         say(f"Add {count} e-mail subscribers again to the schedule {token}: the API cannot add them.")
     for failure in summary.failures:

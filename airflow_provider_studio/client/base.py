@@ -51,7 +51,7 @@ class StudioClientBase:
         max_download_mb: float = MAX_DOWNLOAD_MB,
     ) -> None:
         self.workspace = credentials.workspace
-        self._host = credentials.host
+        self.host = credentials.host
         self._kind = credentials.kind
         self._priority = priority
         self.sleep = sleep
@@ -168,7 +168,7 @@ class StudioClientBase:
         if href is None:
             return None
         parts = urlsplit(href)
-        if f"{parts.scheme}://{parts.netloc}" not in {"://", self._host}:
+        if f"{parts.scheme}://{parts.netloc}" not in {"://", self.host}:
             return None
         root, path = f"/api/{self.workspace}/", parts.path
         is_inside = path.startswith(root) and not {".", ".."} & set(unquote(path).split("/"))

@@ -94,6 +94,10 @@ class StudioClient(StudioClientBase):
         rows = self._rows(path, "spaces", {"filter": filter}, tokens=True, report_doubt=report_doubt)
         return (models.Collection.parse_known(row, what=f"GET {path}, {row['token']}") for row in rows)
 
+    def get_collection(self, collection: str) -> models.Collection:
+        """Return a Collection."""
+        return models.Collection.parse(self._get(self._collection(collection)), what=f"Collection {collection}")
+
     def list_collection_reports(self, collection: str) -> Iterator[models.Report]:
         """List a Collection's Reports, including archived ones (`archived`)."""
         return self._list(f"{self._collection(collection)}/reports", "reports", models.Report)

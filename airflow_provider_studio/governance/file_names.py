@@ -61,6 +61,9 @@ def snapshots_named_in(text: str) -> set[str]:
     return set(_SNAPSHOT_IN_TEXT.findall(text))
 
 
+HOST = "host.json"
+"""Names the host whose workspace the files are of."""
+
 # Plans and journals
 
 _PLAN_ENDING, _PLAN_TEXT_ENDING = ".jsonl", ".md"

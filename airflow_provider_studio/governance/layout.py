@@ -45,6 +45,7 @@ class Area(StrEnum):
     CHECKPOINTS = "checkpoints"
     USAGE = "usage"
     CLAIMS = "claims"
+    HOSTS = "hosts"
 
 
 SHOWN = (Area.SNAPSHOTS, Area.PLANS, Area.JOURNALS, Area.USAGE)
@@ -81,6 +82,11 @@ def workspaces_in(storage: UPath, *areas: Area) -> list[str]:
             folders = list(root.iterdir()) if root.exists() else []
         found |= {name for folder in folders if (name := _workspace(folder)) is not None}
     return sorted(found)
+
+
+def host_file(storage: UPath, workspace: str) -> UPath:
+    """Return the path of the file that names the host of a workspace."""
+    return workspace_folder(storage, Area.HOSTS, workspace) / file_names.HOST
 
 
 # Snapshots
@@ -180,6 +186,13 @@ def one_off_plans_folder(storage: UPath, workspace: str, request: str) -> UPath:
     return plans_folder(storage, workspace) / "one_off" / _digest(request)
 
 
+def one_off_records(storage: UPath, workspace: str, plan_id: str) -> list[UPath]:
+    """Return the records that a task created a one-off plan."""
+    folder = plans_folder(storage, workspace) / "one_off"
+    with explained("list", folder):
+        return list(folder.rglob(file_names.one_off_plan_file(check_plan_id(plan_id)))) if folder.exists() else []
+
+
 def journals_folder(storage: UPath, workspace: str) -> UPath:
     """Return the folder with the journals of a workspace."""
     return workspace_folder(storage, Area.JOURNALS, workspace)
@@ -214,6 +227,15 @@ def plan_path_from(text: str, storage: UPath, workspace: str) -> UPath:
             "connection and the storage_path that the plan was created with. Nothing was touched."
         )
     return path
+
+
+def workspace_of_plan(text: str) -> str:
+    """Return the workspace in a text that names a plan by its path.
+
+    :raises StudioConfigurationError: no workspace can have the name in it.
+    """
+    folder = text.rsplit("/", 2)[-2] if text.count("/") else ""
+    return check_identifier("the workspace of the plan", folder.removeprefix(_PREFIX))
 
 
 def _spellings(path: UPath) -> set[str]:
@@ -255,7 +277,15 @@ def run_record_folder(storage: UPath, names: Sequence[str]) -> UPath:
 
     :param names: the ids of the DAG, the run and the task, and the map index.
     """
-    return storage / "run_records" / "/".join(quote(name, safe="") for name in names)
+    return storage / "run_records" / "/".join(_quoted(name) for name in names)
+
+
+def claim_file(day: UPath, run: str) -> UPath:
+    """Return the path of the claim of a run within the folder of a day.
+
+    :raises StudioConfigurationError: no run can have this token.
+    """
+    return day / check_identifier("run", run)
 
 
 # The cache on the disk of the API server
@@ -290,6 +320,12 @@ def ignored(path: UPath, reason: str) -> None:
     if text not in _logged and len(_logged) < _MOST_LOGGED:
         _logged.add(text)
         log.warning("Ignored in storage: %r: %s.", text, reason)
+
+
+def _quoted(name: str) -> str:
+    """Return a name that people choose, such as a run's id, as the name of a folder: `..` is one too."""
+    quoted = quote(name, safe="")
+    return quoted.replace(".", "%2E") if set(quoted) == {"."} else quoted
 
 
 def _digest(text: str) -> str:

@@ -7,12 +7,13 @@ On a local path a file is written under a temporary name, flushed to disk and re
 from __future__ import annotations
 
 import os
+import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.governance.errors import StorageError
@@ -144,11 +145,42 @@ def check_writable(folder: UPath) -> None:
         probe.unlink()
 
 
+def make_private_folder(path: Path) -> None:
+    """Create a folder of this machine, with its parents, that only its user can open; an existing one stays as it is.
+
+    In a folder that its group may write to, the group gets the same permissions: an admin shares a storage root between
+    users by them (`chmod 2770`). Nobody else gets any.
+    """
+    if path.is_dir():
+        return
+    make_private_folder(path.parent)
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+        shared = _shared_bits(path.parent) & (stat.S_IRWXG | stat.S_ISGID)
+        if shared:
+            path.chmod(0o700 | shared)
+
+
+def _shared_bits(folder: Path) -> int:
+    """Return the permissions of a folder's group if it may write to the folder, else 0."""
+    mode = folder.stat().st_mode
+    return mode & (stat.S_IRWXG | stat.S_ISGID) if mode & stat.S_IWGRP else 0
+
+
+def _open_private(path: Path) -> IO[bytes]:
+    """Create a file that only its user, or the group that shares its folder, can open."""
+    shared = _shared_bits(path.parent) & (stat.S_IRGRP | stat.S_IWGRP)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    if shared:
+        os.fchmod(file, 0o600 | shared)
+    return os.fdopen(file, "wb")
+
+
 def _write_local(path: Path, chunks: Iterable[bytes], *, replace: bool = True) -> bool:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with temporary.open("wb") as file:
+        with _open_private(temporary) as file:
             file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())

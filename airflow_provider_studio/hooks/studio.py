@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
     from airflow_provider_studio.client.discovery import DiscoveryClient
     from airflow_provider_studio.client.transport import Sent
+    from airflow_provider_studio.governance.plans.deployment_limits import DeploymentLimits
     from airflow_provider_studio.hooks.usage import SpendingRecorder
 
 __all__ = ["StudioHook"]
@@ -41,7 +42,7 @@ class StudioHook(BaseHook):
     The connection: login is the token, password the secret, schema the workspace, host the URL of Studio (by default
     `https://app.mode.com`); the extras are `token_kind` (workspace, member, personal), `timeout_seconds`,
     `rate_limit_requests` and `rate_limit_seconds`, and `discovery_token`, `discovery_access_key` and
-    `discovery_access_secret` of a signature token for the Discovery API.
+    `discovery_access_secret` of a signature token for the Discovery API, and the limits in `CONNECTION_LIMITS`.
 
     :param studio_conn_id: the Airflow connection.
     :param storage_path: the storage root for the record of requests; `[studio] storage_path` by default.
@@ -96,6 +97,14 @@ class StudioHook(BaseHook):
             # from a thread that the event loop knows, or the triggerer ends.
             self.__dict__["client"] = await sync_to_async(self._client_of_trigger)(connection)
         return self.client
+
+    @cached_property
+    def limits(self) -> DeploymentLimits:
+        """The deployment's limits for tasks with this connection.
+
+        :raises StudioConfigurationError: an option of `[studio]` or an extra of the connection is invalid.
+        """
+        return settings.limits(self._connection().extra_dejson)
 
     @property
     def has_discovery(self) -> bool:

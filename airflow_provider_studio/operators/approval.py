@@ -12,6 +12,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioError
+from airflow_provider_studio.governance.plans.answers import ANSWERS, REJECT
 from airflow_provider_studio.governance.text import counted
 from airflow_provider_studio.operators.base import actor_of
 
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StudioApprovePlanOperator"]
 
-APPROVE_ALL = "Approve all"
-APPROVE_SCHEDULES = "Approve schedules only"
-REJECT = "Reject"
-DECISIONS = {APPROVE_ALL: "all", APPROVE_SCHEDULES: "schedules", REJECT: "reject"}
 _SHOWN = "shown_plan"
 """The XCom with the hash of the plan that the page shows; it survives a deferral, not a retry."""
 
@@ -39,7 +36,10 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
     the trigger rule `none_failed` still runs. The plan's journal records the decision, the person, and the plan's hash.
 
     The page shows the plan's file after its hash is verified. If the plan changes before the decision, nothing is
-    approved.
+    approved; nor if Airflow still shows an earlier plan, because a waiting run's tasks were cleared.
+
+    The approver is the person in Airflow's own record of the answer. Only a person can approve, and if there are
+    `assigned_users`, only one of them.
 
     Returns `decision` (`all`, `schedules`), `approver`, `plan_id`, `sha256`, for `StudioApplyPlanOperator(approval=…)`.
 
@@ -68,7 +68,7 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
     ) -> None:
         super().__init__(
             subject=subject,
-            options=list(DECISIONS),
+            options=list(ANSWERS),
             defaults=REJECT,
             response_timeout=response_timeout,
             notifiers=notifiers,
@@ -89,8 +89,34 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
             f"{counted(numbers['schedules_to_delete'], 'schedule')}?"
         )
         self.body = plan.to_markdown(previous=previous_plan(settings.storage(self.storage_path), plan))
+        self._check_shown(context, plan)
         context["ti"].xcom_push(key=_SHOWN, value=plan.sha256)
         return super().execute(context)
+
+    def _check_shown(self, context: Context, plan: Plan) -> None:
+        """Check that Airflow shows this plan: it keeps the text of a task's first question, also for later tries.
+
+        :raises AirflowFailException: it shows another plan.
+        """
+        from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+        question = CreateHITLDetailPayload(
+            ti_id=context["ti"].id,
+            options=self.options,
+            subject=self.subject,
+            body=self.body,
+            defaults=self.defaults,
+            params=self.serialized_params,
+            multiple=self.multiple,
+            assigned_users=[{"id": user["id"], "name": user["name"]} for user in self.assigned_users or []],
+        )
+        shown = getattr(SUPERVISOR_COMMS.send(question), "body", None)
+        if shown is not None and plan.sha256 not in shown:
+            raise AirflowFailException(
+                f"Airflow still shows an earlier plan under Required Actions, not plan {plan.plan_id}: it keeps the "
+                "text of a task's first question. Nothing is approved. Trigger a new DAG run."
+            )
 
     def _plan(self) -> Plan:
         """Read the plan, and verify its hash.
@@ -101,11 +127,13 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
 
         workspace = str(self.plan.get("workspace")) if isinstance(self.plan, Mapping) else ""
         try:
-            return referenced_plan(self.plan, settings.storage(self.storage_path), workspace)
+            plan = referenced_plan(self.plan, settings.storage(self.storage_path), workspace)
+            plan.check_signature(settings.signer())
         except StudioError as error:
             if error.retry_helps:
                 raise
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+        return plan
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Write the decision into the journal, and skip the downstream tasks after a rejection."""
@@ -122,12 +150,14 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
         options = response["chosen_options"]
         if len(options) != 1:
             raise AirflowFailException(
-                f"The decision is {options!r}; it must be exactly one of {list(DECISIONS)}. Nothing is approved. Clear "
+                f"The decision is {options!r}; it must be exactly one of {list(ANSWERS)}. Nothing is approved. Clear "
                 "this task to request a new one."
             )
-        decision = DECISIONS[options[0]]
-        user = response["responded_by_user"] or {}
-        approver = user.get("name") or user.get("id") or "nobody in time"
+        decision = ANSWERS[options[0]]
+        user = response["responded_by_user"]
+        if decision != "reject":
+            self._check_person(user, options[0])
+        approver = (user and (user.get("name") or user.get("id"))) or "nobody in time"
         self._journal(context, plan, decision, approver)
         if decision == "reject":
             self.log.info("Rejected by %s: the tasks directly downstream are skipped", approver)
@@ -135,6 +165,23 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
             if downstream:
                 self.skip(ti=context["ti"], tasks=downstream)
         return {"decision": decision, "approver": approver, "plan_id": plan.plan_id, "sha256": plan.sha256}
+
+    def _check_person(self, user: HITLUser | None, option: str) -> None:
+        """Check that Airflow's record of an approval names a person who may give it.
+
+        :raises AirflowFailException: it does not.
+        """
+        if not user or not user.get("id"):
+            raise AirflowFailException(
+                f"Airflow's record of the answer {option!r} names no person. Nothing is approved. Clear this task to "
+                "request a new decision."
+            )
+        assigned = {str(assigned["id"]) for assigned in self.assigned_users or []}
+        if assigned and str(user["id"]) not in assigned:
+            raise AirflowFailException(
+                f"{user.get('name') or user['id']} (id {user['id']}) answered {option!r}, but assigned_users are "
+                f"{', '.join(sorted(assigned))}. Nothing is approved. Clear this task to request a new decision."
+            )
 
     def _journal(self, context: Context, plan: Plan, decision: str, approver: str) -> None:
         from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
@@ -145,5 +192,6 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
             plan.plan_id,
             actor=actor_of(context) | {"approver": approver},
             sha256=plan.sha256,
+            signer=settings.signer(),
         )
         journal.write(PLAN, Event.REJECTED if decision == "reject" else Event.APPROVED, decision=decision)

@@ -35,6 +35,8 @@ GUARD_RAILS = (
 class StudioActingOperator(StudioOperator):
     """Carries out a plan. All changes to a workspace go through this class.
 
+    The deployment's limits (`[studio]` and the connection) apply to all of them: a parameter can only be stricter.
+
     :param max_actions: the largest number of actions that a plan may have.
     :param max_share: the largest share of the workspace's Reports that a plan may touch; 0.05 is 5 %.
     :param max_collection_share: the same within each Collection, of its Reports that are not archived.
@@ -108,13 +110,19 @@ class StudioActingOperator(StudioOperator):
             failure.
         """
         from airflow_provider_studio.governance.execution.apply import apply_plan
+        from airflow_provider_studio.governance.signing import SignatureStatus
 
+        signature = settings.signer().status(plan.header.identity)
+        if signature is not SignatureStatus.VALID:
+            self.log.warning("Plan %s is %s: only its hash was verified", plan.plan_id, signature.value)
         with log_group(self.log, f"Plan {plan.plan_id}: {counted(len(plan.actions), 'action')}, one by one"):
             summary = apply_plan(
                 self.hook.client,
                 plan,
                 settings.storage(self.storage_path),
                 guard_rails=rails,
+                limits=self.hook.limits,
+                signer=settings.signer(),
                 actor=actor,
                 kinds=kinds,
                 stop=lambda: stop_reason(self.stop_variable),

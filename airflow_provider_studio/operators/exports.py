@@ -13,7 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio import settings
+from airflow_provider_studio.client.auth import TokenKind
 from airflow_provider_studio.client.errors import (
+    StudioCapabilityError,
     StudioConfigurationError,
     StudioConnectionError,
     StudioResponseError,
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from airflow_provider_studio.client.client import StudioClient
-    from airflow_provider_studio.client.models import PdfExport
+    from airflow_provider_studio.client.models import PdfExport, Report
+    from airflow_provider_studio.governance.plans.deployment_limits import DeploymentLimits
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,26 @@ def checked_exports(export: str | Mapping[str, str] | None) -> dict[str, str]:
         if not isinstance(path, str) or not path.strip():
             raise StudioConfigurationError(f"export: the path for {name} is {path!r}; give one.")
     return exports
+
+
+def check_may_export(client: StudioClient, report: Report, limits: DeploymentLimits) -> None:
+    """Refuse to export a Report of a private Collection with a Workspace token, unless the deployment allows it.
+
+    A Workspace token can read everything, so its exports would show anyone who may name a Report in a run what only
+    the members of its Collection may see. A Member token can read what its member may see.
+
+    :raises StudioCapabilityError: the Report is in a private Collection, or it is unknown whether it is.
+    """
+    if limits.export_private_collections or client.token_kind is not TokenKind.WORKSPACE:
+        return
+    collection = None if report.space_token is None else client.get_collection(report.space_token)
+    if collection is None or collection.space_type == "private" or collection.restricted is not False:
+        where = "no known Collection" if collection is None else f"the private Collection {collection.token}"
+        raise StudioCapabilityError(
+            f"Report {report.token} is in {where}, and this is a Workspace token, which can read what only the members "
+            "of that Collection may see. Nothing was exported. Use a Member token of somebody who may see it, or set "
+            "[studio] export_private_collections = True."
+        )
 
 
 def export_run(

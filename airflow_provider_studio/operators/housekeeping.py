@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Remove old snapshots from the storage."""
+"""Remove old snapshots, plans and journals from the storage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_studio.operators.base import StudioOperator
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-__all__ = ["StudioSnapshotRetentionOperator"]
+__all__ = ["StudioPlanRetentionOperator", "StudioSnapshotRetentionOperator"]
 
 
 class StudioSnapshotRetentionOperator(StudioOperator):
@@ -59,4 +59,48 @@ class StudioSnapshotRetentionOperator(StudioOperator):
             settings.storage(self.storage_path), self.hook.client.workspace, retention, dry_run=self.dry_run_only
         )
         self.log.info("Snapshots kept: %d, dropped: %d", summary.kept, len(summary.dropped))
+        return summary.to_dict()
+
+
+class StudioPlanRetentionOperator(StudioOperator):
+    """Drop old plans with their journals, which have the names and e-mail addresses of people.
+
+    Never drops the newest plan of a name, nor, unless `undo_days` is set, one that an undo may still need. Run it
+    before `StudioSnapshotRetentionOperator`, which keeps the snapshots that plans refer to. Returns the dropped plans.
+    Sends no request.
+
+    :param plans_days: how long a plan is kept of which nothing was done, or all of it is undone.
+    :param undo_days: how long all other plans are kept; after that, they cannot be undone. By default they are kept.
+    :param dry_run_only: report which plans would be dropped, and drop none.
+    :param storage_path: a storage root other than `[studio] storage_path`.
+    :param studio_conn_id: the Airflow connection.
+    """
+
+    template_fields: Sequence[str] = (*StudioOperator.template_fields, "storage_path")
+
+    def __init__(
+        self,
+        *,
+        plans_days: int = 400,
+        undo_days: int | None = None,
+        dry_run_only: bool = False,
+        storage_path: str | None = None,
+        studio_conn_id: str = StudioHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(studio_conn_id=studio_conn_id, **kwargs)
+        self.plans_days = plans_days
+        self.undo_days = undo_days
+        self.dry_run_only = dry_run_only
+        self.storage_path = storage_path
+
+    def run_with_studio(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
+        """Drop the plans that are due."""
+        from airflow_provider_studio.governance.plans.retention import PlanRetention, retain_plans
+
+        retention = PlanRetention(self.plans_days, self.undo_days)
+        summary = retain_plans(
+            settings.storage(self.storage_path), self.hook.client.workspace, retention, dry_run=self.dry_run_only
+        )
+        self.log.info("Plans kept: %d, dropped: %d", summary.kept, len(summary.dropped))
         return summary.to_dict()

@@ -68,7 +68,9 @@ class _StudioOneOffOperator(StudioActingOperator):
         from airflow_provider_studio.governance.planning.one_off import plan_named
         from airflow_provider_studio.governance.plans.models import ActionKind, SpareReason
 
-        rails, actor = self.guard_rails(), actor_of(context)
+        rails, actor, limits = self.guard_rails(), actor_of(context), self.hook.limits
+        if self.kind != ActionKind.UNARCHIVE_REPORT:
+            limits.check_waiver(f"{type(self).__name__} acts without an approval")
         plan = plan_named(
             self.hook.client,
             settings.storage(self.storage_path),
@@ -76,6 +78,8 @@ class _StudioOneOffOperator(StudioActingOperator):
             kind=ActionKind(self.kind),
             schedules=self.selected_schedules(),
             actor=actor,
+            limits=limits,
+            signer=settings.signer(),
         )
         left_alone = {spared.report: spared.detail for spared in plan.spared}
         for report, detail in left_alone.items():

@@ -36,6 +36,7 @@ class StudioPlanOperator(StudioOperator):
 
     Returns the plan in numbers (`plan_id`, `sha256`, `stale`, `reports_to_archive`, `schedules_to_delete`, `due_later`,
     `next_due_on`, `runs_saved_a_week`, `hours_saved_a_week`, `spared`), its `path`, and its `markdown` for an approval.
+    The protections of the deployment are added to those of the policy.
     Reads the workspace's members from Studio if the policy depends on owners, and the Reports that each stale dataset
     feeds.
 
@@ -84,12 +85,18 @@ class StudioPlanOperator(StudioOperator):
         from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 
         storage, client = settings.storage(self.storage_path), self.hook.client
-        policy = StalenessPolicy.of(self.policy)
+        policy = self.hook.limits.policy_of(StalenessPolicy.of(self.policy))
         self.log.info("%s", policy.describe())
         name = _default_name(context) if self.plan_name is None else self.plan_name
-        plan = make_plan(storage, client.workspace, policy, name=name, snapshot=self.snapshot, client=client)
+        signer = settings.signer()
+        plan = make_plan(
+            storage, client.workspace, policy, name=name, snapshot=self.snapshot, client=client, signer=signer
+        )
         previous = previous_plan(storage, plan)
-        path, markdown = plan.write(storage, previous=previous), plan.to_markdown(previous=previous)
+        path, markdown = (
+            plan.write(storage, previous=previous, signer=signer),
+            plan.to_markdown(previous=previous),
+        )
         summary = plan.summary()
         log_folded(self.log, f"Plan {plan.plan_id} as the approver reads it", markdown.splitlines())
         self.log.info("Plan %s: %s", path, summary)
@@ -121,7 +128,8 @@ class StudioApplyPlanOperator(StudioActingOperator):
         approval. A missing or empty value approves nothing. The journal must hold the same decision, for the plan with
         the same hash, and no later one. A template may choose between the two: it returns the former as JSON
         (`tojson`).
-    :param approver: who approved the plan outside of Airflow, for the journal.
+    :param approver: who approved the plan outside of Airflow, if the DAG requires no approval in Airflow. The journal
+        records it as a claim of the DAG.
     :param max_actions: the largest number of actions that the plan may have.
     :param max_share: the largest share of the workspace's Reports that the plan may touch; 0.05 is 5 %.
     :param max_collection_share: the same within each Collection, of its Reports that are not archived.
@@ -189,9 +197,10 @@ class StudioApplyPlanOperator(StudioActingOperator):
         rails, storage = self.guard_rails(), settings.storage(self.storage_path)
         plan = referenced_plan(self.plan, storage, self.hook.client.workspace)
         required = not (self._may_waive_approval and self.approval == APPROVAL_NOT_REQUIRED)
-        permission = permission_for(plan, _parsed(self.approval), storage, required=required)
-        approver = permission.approver or self.approver
-        actor = actor_of(context) | ({"approver": str(approver)} if approver else {})
+        if not required:
+            self.hook.limits.check_waiver(f"approval is {APPROVAL_NOT_REQUIRED!r}")
+        permission = permission_for(plan, _parsed(self.approval), storage, required=required, signer=settings.signer())
+        actor = actor_of(context) | permission.actor(named_by_dag=str(self.approver) if self.approver else None)
         return self.carry_out(context, plan, rails=rails, actor=actor, kinds=permission.kinds)
 
 
@@ -205,6 +214,9 @@ def _parsed(approval: Any) -> Any:
 
 class StudioUndoPlanOperator(StudioOperator):
     """Undo a plan from its journal: unarchive Reports, recreate schedules with their subscriptions.
+
+    Only actions of the plan are undone, within the limits of the deployment, which keep protected Reports from being
+    archived again.
 
     Returns `unarchived`, `schedules_recreated` (new token by old), `subscribers_to_add`. Fails if
     an action could not be undone, with the reason.
@@ -249,6 +261,8 @@ class StudioUndoPlanOperator(StudioOperator):
             settings.storage(self.storage_path),
             self.plan_id,
             only=named_or_all("only", self.only),
+            limits=self.hook.limits,
+            signer=settings.signer(),
             concurrency=int(self.concurrency),
             actor=actor_of(context),
         )

@@ -21,7 +21,7 @@ from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.operators.asset_events import REPORTS, add_outlet, emit_event
 from airflow_provider_studio.operators.base import StudioOperator
-from airflow_provider_studio.operators.exports import checked_exports, export_run
+from airflow_provider_studio.operators.exports import check_may_export, checked_exports, export_run
 from airflow_provider_studio.operators.run_record import TaskRecord, epoch_of
 from airflow_provider_studio.triggers.events import RunEvent, described, run_of
 
@@ -140,6 +140,8 @@ class StudioRunReportOperator(StudioOperator):
         client = self.hook.client.with_priority(Priority.ACT)
         report = client.get_report(report_token(self.report, client.workspace))
         StudioReportLink.persist(context, report.web_url)
+        if self.export:
+            check_may_export(client, report, self.hook.limits)
         if self.check_parameters:
             check_parameters(client, report, parameters)
         if self.durable:
@@ -241,6 +243,8 @@ class StudioExportReportRunOperator(StudioOperator):
 
     Returns `{"path", "bytes", "sha256", "content_type"}`; for `json`, a list of these, one for each query.
 
+    With a Workspace token, a Report of a private Collection is refused, unless the deployment allows it.
+
     :param run: the run's token, or what `StudioRunReportOperator` returned.
     :param path: where to write, as Airflow's object storage names it, or relative to the storage root. The file gets
         the extension of Studio's response: `.csv`, or `.zip` for an archive with one CSV per query. For `json` it is a
@@ -280,7 +284,9 @@ class StudioExportReportRunOperator(StudioOperator):
                 f"run is {self.run!r}; give what StudioRunReportOperator returned, or the run's token and its report."
             )
         client = self.hook.client
-        files = export_run(client, report_token(report, client.workspace), run, exports)
+        token = report_token(report, client.workspace)
+        check_may_export(client, client.get_report(token), self.hook.limits)
+        files = export_run(client, token, run, exports)
         for file in files:
             self.log.info("Wrote %d bytes to %s", file["bytes"], file["path"])
         return files if self.format == "json" else files[0]

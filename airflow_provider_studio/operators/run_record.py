@@ -19,7 +19,7 @@ from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.governance import storage
 from airflow_provider_studio.governance.file_names import KILLED, RUN_RECORD, claims_day_name
-from airflow_provider_studio.governance.layout import claims_folder, run_record_folder
+from airflow_provider_studio.governance.layout import claim_file, claims_folder, run_record_folder
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -105,10 +105,11 @@ class TaskRecord:
         if not today.exists():
             self._delete_days(before=claims_day_name(storage.utcnow() - _CLAIMS_RETENTION))
         for day in self._days():
-            earlier = day / run
+            earlier = claim_file(day, run)
             if earlier.exists():
                 return earlier.read_text() == self._owner
-        return storage.write_once(today / run, self._owner.encode()) or (today / run).read_text() == self._owner
+        claim = claim_file(today, run)
+        return storage.write_once(claim, self._owner.encode()) or claim.read_text() == self._owner
 
     def _days(self) -> list[UPath]:
         return sorted(self._claims.iterdir(), key=lambda day: day.name) if self._claims.exists() else []

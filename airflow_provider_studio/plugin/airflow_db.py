@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the nightly DAGs run next, how they ran last, which plans a run made, and which DAGs took an inventory.
+"""When the nightly DAGs run next, which plans a run made, which DAGs took an inventory, and who answered an approval.
 
 All of it is from Airflow's own tables.
 """
@@ -7,7 +7,7 @@ All of it is from Airflow's own tables.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.dag import DagModel, DagTag
 from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
+from airflow.models.hitl_history import HITLDetailHistory
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from sqlalchemy import select
@@ -81,6 +85,38 @@ def plans_made_by(dag_id: str, run_id: str) -> set[str]:
         )
         values = [_from_json(xcom.value) for xcom in session.scalars(query)]
     return {str(value["plan_id"]) for value in values if isinstance(value, dict) and "plan_id" in value}
+
+
+def has_answer(actor: Mapping[str, str], options: Collection[str]) -> bool:
+    """Whether Airflow's own record has the answer that a journal claims.
+
+    :param actor: the task that asked (`dag`, `run`, `task`, `map_index`), and the person who answered (`approver`).
+    :param options: the options of the approval that have the meaning in the journal.
+    """
+    answers: list[tuple[dict[str, str] | None, list[str] | None]] = []
+    with create_session() as session:
+        for task, record, key in (
+            (TaskInstance, HITLDetail, HITLDetail.ti_id == TaskInstance.id),
+            (
+                TaskInstanceHistory,
+                HITLDetailHistory,
+                HITLDetailHistory.ti_history_id == TaskInstanceHistory.task_instance_id,
+            ),
+        ):
+            query = select(record.responded_by, record.chosen_options).join(task, key)
+            query = query.where(
+                task.dag_id == actor.get("dag"),
+                task.run_id == actor.get("run"),
+                task.task_id == actor.get("task"),
+                task.map_index == int(actor.get("map_index", -1)),
+            )
+            answers += session.execute(query).tuples().all()
+    return any(
+        person is not None
+        and actor.get("approver") in {person.get("name"), person.get("id")}
+        and not set(options).isdisjoint(chosen or ())
+        for person, chosen in answers
+    )
 
 
 def _from_json(value: object) -> object:

@@ -26,6 +26,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from airflow_provider_studio.governance.errors import StorageError
+from airflow_provider_studio.governance.storage import make_private_folder
 from airflow_provider_studio.plugin.query_limits import EXPORTS, BusyError
 
 _BYTES_IN_A_CHUNK = 256 * 1024
@@ -101,7 +102,7 @@ def _write(pieces: Iterator[str], folder: Path, stopped: threading.Event, *, com
     A file that is compressed here is not changed by Airflow's middleware, so its length stays true.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         with ExitStack() as on_error:
             file = cast("IO[bytes]", on_error.enter_context(tempfile.TemporaryFile(dir=folder)))
             with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=5) if compressed else nullcontext(file) as target:

@@ -15,12 +15,14 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
+from airflow_provider_studio import settings
 from airflow_provider_studio.governance import sql
 from airflow_provider_studio.governance.file_names import (
     CHOICES,
@@ -38,6 +40,7 @@ from airflow_provider_studio.governance.snapshots.facts import facts
 from airflow_provider_studio.governance.snapshots.frequency import with_runs_a_week
 from airflow_provider_studio.governance.snapshots.schema import IS_REPORT
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore, open_history, whole_snapshots
+from airflow_provider_studio.governance.storage import make_private_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -94,11 +97,12 @@ def prepare_plan(storage: UPath, workspace: str, plan_id: str, cache: Path) -> P
     `verdicts.parquet` has one row per Report, `actions.jsonl` the actions, `due.json` how many items in their grace are
     due on which day.
 
-    :raises PlanTamperedError: the plan was changed after it was made.
+    :raises PlanTamperedError: the plan was changed after it was made, or its signature is invalid.
     """
     target = prepared_plan(cache, workspace, plan_id)
     if not target.exists():
         plan = Plan.read(plan_path(storage, workspace, plan_id), workspace=workspace)
+        plan.check_signature(replace(settings.signer(), accepts_unsigned=True))  # the page says that it is unsigned
         with _AtomicFolder(target) as folder:
             _as_parquet(_verdicts(plan), folder / table_file("verdicts"))
             (folder / DUE_DATES).write_text(json.dumps(plan.due_dates), encoding="utf-8")
@@ -273,7 +277,7 @@ class _AtomicFolder:
         self._target = target
 
     def __enter__(self) -> Path:
-        self._target.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._target.parent)
         self._scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=self._target.parent))
         return self._scratch
 
@@ -305,7 +309,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     os.nice(10)
 
-    from airflow_provider_studio import settings
     from airflow_provider_studio.client.errors import StudioError
 
     try:

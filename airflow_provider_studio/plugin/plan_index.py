@@ -21,6 +21,7 @@ from upath import UPath
 from airflow_provider_studio.governance.errors import GovernanceError, JournalError, PlanError, StorageError
 from airflow_provider_studio.governance.file_names import DUE_DATES, action_id, event_file, rows_file
 from airflow_provider_studio.governance.layout import check_plan_id, ignored, is_plan_of, journal_folder, plan_paths
+from airflow_provider_studio.governance.plans.approval import NAMED_BY_DAG
 from airflow_provider_studio.governance.plans.audit import ActionState, Audit, JournalEvent
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, read_event
 from airflow_provider_studio.governance.plans.models import ActionKind, PlanHeader
@@ -77,7 +78,7 @@ class PlanLine:
 
     :param states: the number of its actions by state.
     :param state_of: the state of each action that the journal has, by its id.
-    :param approval: who approved or rejected it, and when; None before a decision, or where none is required.
+    :param approval: the newest answer; else the first event of an action, if the DAG requires no answer; else None.
     :param actors: the DAG runs that decided on it, applied it or undid it.
     :param runs_saved_a_week: the scheduled runs that no longer happen because of it.
     :param problem: why a part of its journal is unknown; None if all of it can be read.
@@ -98,8 +99,19 @@ class PlanLine:
 
     @property
     def approver(self) -> str | None:
-        """Who approved or rejected it; None where the journal does not say."""
-        return None if self.approval is None else self.approval.actor.get("approver")
+        """Who answered in Airflow, by the journal; None if nobody did, or the journal does not say."""
+        return None if self.approval is None or self.is_waived else self.approval.actor.get("approver")
+
+    @property
+    def is_waived(self) -> bool:
+        """Whether it was applied without an answer in Airflow, because the DAG requires none."""
+        return self.approval is not None and self.approval.event not in {Event.APPROVED, Event.REJECTED}
+
+    @property
+    def approver_named_by_dag(self) -> str | None:
+        """The person whom the DAG of a plan without an answer names as its approver."""
+        actor = self.approval.actor if self.approval is not None and self.is_waived else {}
+        return actor.get(NAMED_BY_DAG) or actor.get("approver")  # earlier versions wrote the latter
 
 
 class PlanIndex:
@@ -183,10 +195,10 @@ class PlanIndex:
 
 
 def _approval(events: list[JournalEvent]) -> JournalEvent | None:
-    """Return the newest decision, else the first event of an action that names its approver."""
-    decisions = [event for event in events if event.event in {Event.APPROVED, Event.REJECTED}]
-    approved = [event for event in events if event.actor.get("approver")]
-    return max(decisions or approved[:1], key=lambda event: event.at, default=None)
+    """Return the newest answer, else the first event of an action that was done without one."""
+    answers = [event for event in events if event.event in {Event.APPROVED, Event.REJECTED}]
+    waived = [event for event in events if event.actor.get("approver") or event.actor.get("approval")]
+    return max(answers or waived[:1], key=lambda event: event.at, default=None)
 
 
 def _read_numbers(path: UPath) -> PlanNumbers:

@@ -31,7 +31,7 @@ from airflow_provider_studio.governance.layout import (
 )
 from airflow_provider_studio.governance.plans.audit import Audit, JournalEvent
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore
-from airflow_provider_studio.governance.storage import explained
+from airflow_provider_studio.governance.storage import explained, make_private_folder
 from airflow_provider_studio.hooks.usage import UsageRecord
 from airflow_provider_studio.plugin.cache import AsyncCache, StillPreparingError, TooSlowError
 from airflow_provider_studio.plugin.materialize import (
@@ -211,7 +211,7 @@ class Repository:
 
     def _make_locked(self, target: Path, make: Callable[[], None]) -> None:
         folder = next(parent for parent in target.parents if parent.parent == self.cache)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         with (folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # released when the process ends, in whichever way
             for leftover in folder.glob(".making-*"):  # of a process that was killed

@@ -130,7 +130,7 @@ def night(folder: Path) -> dict[str, Any]:
         airflow.wait_until_ready(NIGHTLY)
         emulator.control.clear_requests()
         began = time.monotonic()
-        run = airflow.trigger(NIGHTLY, {"approval": False, "max_actions": 500, "max_share": 0.9})
+        run = airflow.trigger(NIGHTLY, {"approval": False, "max_actions": 500, "max_share": 0.5})
         state = airflow.wait_for_run(NIGHTLY, run, timeout_seconds=300)
         applied = airflow.xcom(NIGHTLY, run, "apply") or {}
         worker = (airflow.home / "celery.log").read_text(encoding="utf-8", errors="replace")

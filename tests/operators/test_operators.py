@@ -90,7 +90,8 @@ def test_a_night_from_inventory_to_undo(run: RunDag, emulator: StudioEmulator, t
     assert timings(emulator.control.state()) == timings(before, without=deleted - {schedule})
     journal = next(tmp_path.glob(f"studio/journals/*/*/archive_report-{dead}.intent.json"))
     actor = json.loads(journal.read_text())["actor"]
-    assert (actor["task"], actor["try"], actor["approver"]) == ("apply", "1", "ada")
+    assert (actor["task"], actor["try"]) == ("apply", "1")
+    assert (actor["approval"], actor["approver_named_by_dag"]) == ("dag", "ada")
     written = "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file())
     assert "emulator-secret" not in written + json.dumps(list(map(str, ran.xcoms.values())))
 

@@ -212,6 +212,7 @@ def test_a_plans_page_shows_each_status_and_who_approved(viewer: TestClient, sea
     plan = audit.plan(audit.headers()[0].plan_id)
     text = viewer.get(f"/studio/plans/{plan.plan_id}?workspace=acme").text
     assert "approved by <strong>ada</strong>" in text
+    assert "by the journal alone: Airflow has no record of this answer" in text
     assert "studio_undo" in text
     done = sum(state == "done" for state in audit.states(plan.plan_id).values())
     assert text.count('<span class="badge done">') == done > 0

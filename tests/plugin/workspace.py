@@ -19,6 +19,7 @@ from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.execution.apply import GuardRails, apply_plan
 from airflow_provider_studio.governance.inventory.inventory import take_inventory
 from airflow_provider_studio.governance.planning.planner import make_plan
+from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.snapshots.store import SnapshotStore
@@ -59,8 +60,14 @@ def live_through_a_season(
     control.clear_requests()
 
 
+APPROVED = {**ACTOR, "task": "approve", "approver": "ada"}
+"""Who approved the plan, by the journal."""
+
+
 def _apply(emulator: StudioEmulator, storage: UPath, plan: Plan, at: datetime) -> None:
     rails = GuardRails(max_actions=10_000, max_share=1.0)
+    answer = Journal(storage, "acme", plan.plan_id, actor=APPROVED, sha256=plan.sha256, now=lambda: at)
+    answer.write(PLAN, Event.APPROVED, decision="all")
     with client_at(emulator, storage, at, task="apply") as client:
         apply_plan(client, plan, storage, guard_rails=rails, actor={**ACTOR, "approver": "ada"}, now=lambda: at)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.system, needs_chromium]
 
-CONF = {"max_actions": 200, "max_share": 0.9}
+CONF = {"max_actions": 200, "max_share": 0.5}
 
 
 @dataclass

@@ -170,7 +170,7 @@ class SQLiteStore(LedgerStore):
         return found.st_dev, found.st_ino
 
     def _opened(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         connection.text_factory = lambda stored: stored.decode(errors="replace")  # damaged text is replaced, not raised
         try:

@@ -33,11 +33,16 @@ from airflow_provider_studio.governance.execution.concurrency import run_concurr
 from airflow_provider_studio.governance.execution.failures import Failures
 from airflow_provider_studio.governance.execution.guard_rails import GuardRails
 from airflow_provider_studio.governance.execution.recheck import LiveReport, reason_to_skip
+from airflow_provider_studio.governance.layout import plan_path
+from airflow_provider_studio.governance.plans.collection_names import CollectionNames
+from airflow_provider_studio.governance.plans.deployment_limits import DeploymentLimits
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
 from airflow_provider_studio.governance.plans.models import REFUSED, Action, ActionKind, Rule
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
-from airflow_provider_studio.governance.storage import utcnow
+from airflow_provider_studio.governance.signing import UNSIGNED, Signer
+from airflow_provider_studio.governance.storage import explained, utcnow
+from airflow_provider_studio.governance.workspace_host import check_host
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +89,8 @@ def apply_plan(
     storage: UPath,
     *,
     guard_rails: GuardRails | None = None,
+    limits: DeploymentLimits | None = None,
+    signer: Signer = UNSIGNED,
     actor: Mapping[str, str],
     kinds: Collection[ActionKind] = tuple(ActionKind),
     stop: Callable[[], str | None] = lambda: None,
@@ -92,6 +99,8 @@ def apply_plan(
 ) -> ApplySummary:
     """Apply a plan, or resume an apply.
 
+    :param limits: the deployment's limits, which make the guard rails stricter and protect Reports in every plan.
+    :param signer: verifies the plan's signature, and signs the events of the journal.
     :param actor: who acts, for the journal: DAG, run, task, try, approver.
     :param kinds: the approved kinds of actions; all others are skipped permanently.
     :param stop: called before each action; returns the reason to stop, or None. An exception stops the apply too.
@@ -105,12 +114,33 @@ def apply_plan(
             f"Plan {plan.plan_id} is for the workspace {plan.workspace!r}, but the connection opens "
             f"{client.workspace!r}. Use the connection that the plan was created with."
         )
-    rails = guard_rails or GuardRails()
+    check_host(client, storage)
+    limits = limits or DeploymentLimits()
+    rails = (guard_rails or GuardRails()).within(limits)
     rails.check(plan, now())
-    journal = Journal(storage, plan.workspace, plan.plan_id, actor=actor, sha256=plan.sha256, now=now)
+    _ensure_written(plan, storage, signer)
+    plan.check_signature(signer)
+    journal = Journal(storage, plan.workspace, plan.plan_id, actor=actor, sha256=plan.sha256, signer=signer, now=now)
     journal.check_writable()
-    apply = _Apply(client.with_priority(Priority.ACT), plan, journal, rails=rails, kinds=frozenset(kinds), stop=stop)
+    apply = _Apply(
+        client.with_priority(Priority.ACT),
+        plan,
+        journal,
+        rails=rails,
+        limits=limits,
+        kinds=frozenset(kinds),
+        stop=stop,
+    )
     return apply.run(concurrency)
+
+
+def _ensure_written(plan: Plan, storage: UPath, signer: Signer) -> None:
+    """Write a plan that is only in memory, because an undo reads it."""
+    path = plan_path(storage, plan.workspace, plan.plan_id)
+    with explained("read the plan", path):
+        is_written = path.exists()
+    if not is_written:
+        plan.write(storage, signer=signer)
 
 
 class _Apply:
@@ -123,12 +153,15 @@ class _Apply:
         journal: Journal,
         *,
         rails: GuardRails,
+        limits: DeploymentLimits,
         kinds: frozenset[ActionKind],
         stop: Callable[[], str | None],
     ) -> None:
         self._client = client
         self._plan = plan
         self._policy = StalenessPolicy.of_plan(plan.header.policy) if plan.header.policy else None
+        self._limits = limits
+        self._collections = CollectionNames(client, limits)
         self._journal = journal
         self._runner = ActionRunner(client, journal)
         self._kinds = kinds
@@ -193,6 +226,7 @@ class _Apply:
             report,
             {schedule.token: schedule for schedule in schedules},
             lambda schedule: self._backed_up_run(token, schedule),
+            self._collections.of(report.space_token),
         )
 
     def _backed_up_run(self, report: str, schedule: str) -> datetime | None:
@@ -235,7 +269,7 @@ class _Apply:
 
     def _reasons(self, pending: list[Action], live: LiveReport) -> dict[str, str | None]:
         """Return why each action must be skipped; the use of one schedule counts for its whole Report."""
-        reasons = {action.action_id: reason_to_skip(action, live, self._policy) for action in pending}
+        reasons = {action.action_id: reason_to_skip(action, live, self._policy, self._limits) for action in pending}
         stale = [action.action_id for action in pending if action.rule is Rule.STALE]
         alive = next((reason for action_id in stale if (reason := reasons[action_id]) is not None), None)
         return reasons | dict.fromkeys(stale, alive)

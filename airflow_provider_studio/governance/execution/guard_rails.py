@@ -3,18 +3,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from airflow_provider_studio.governance.errors import GuardRailError
+from airflow_provider_studio.governance.plans.deployment_limits import DeploymentLimits
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.storage import CLOCKS_DIFFER_BY
 
 __all__ = ["GuardRails"]
 
-_HOW_TO_FIX = "Review the plan; if it is correct, raise the limit for this run. Nothing was touched."
+log = logging.getLogger(__name__)
+
+_HOW_TO_FIX = (
+    "Review the plan; if it is correct, raise the limit for this run, up to the one that [studio] and the connection "
+    "set. Nothing was touched."
+)
+_LIMITED = ("max_actions", "max_share", "max_collection_share")
+"""The guard rails that a deployment can limit."""
 _WHOLE = ("max_actions", "max_failures_in_a_row", "max_refused_at_first")
 
 
@@ -56,6 +65,17 @@ class GuardRails:
     def of(cls, **values: Any) -> Self:
         """Return guard rails from numbers, or from the texts that templates render."""
         return cls(**{name: _number(name, value) for name, value in values.items()})  # type: ignore[arg-type]
+
+    def within(self, limits: DeploymentLimits) -> Self:
+        """Return guard rails that do not exceed the limits of the deployment."""
+        lowered = {
+            name: limit
+            for name in _LIMITED
+            if (limit := getattr(limits, name)) is not None and limit < getattr(self, name)
+        }
+        for name, limit in lowered.items():
+            log.info("%s is %s: the deployment's limit, instead of %s", name, limit, getattr(self, name))
+        return replace(self, **lowered)
 
     def check(self, plan: Plan, now: datetime) -> None:
         """Refuse a plan that exceeds a limit.

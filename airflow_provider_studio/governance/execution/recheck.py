@@ -13,11 +13,14 @@ from datetime import datetime
 from airflow_provider_studio.client.errors import StudioResponseError
 from airflow_provider_studio.client.models import Report, Schedule
 from airflow_provider_studio.client.schedule_values import plain
+from airflow_provider_studio.governance.plans.deployment_limits import DeploymentLimits
 from airflow_provider_studio.governance.plans.models import Action, Baseline, Rule
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.plans.protections import ReportTexts
 from airflow_provider_studio.governance.snapshots.schema import SAME_RUN
 from airflow_provider_studio.governance.storage import SAME_TIME
 
+_NO_LIMITS = DeploymentLimits()
 _CRON = ("freq", "hour", "minute", "time_zone", "day_of_week", "day_of_month")
 
 
@@ -26,44 +29,56 @@ class LiveReport:
     """A Report and its schedules in their current state.
 
     :param schedules: by token.
+    :param collection_name: the name of its Collection, if the deployment protects Collections.
     :param last_run_in_backup: returns the last run of a schedule that the plan has deleted, from its backup.
     """
 
     report: Report
     schedules: Mapping[str, Schedule]
     last_run_in_backup: Callable[[str], datetime | None] = lambda _schedule: None
+    collection_name: str | None = None
 
 
-def reason_to_skip(action: Action, live: LiveReport, policy: StalenessPolicy | None) -> str | None:
+def reason_to_skip(
+    action: Action, live: LiveReport, policy: StalenessPolicy | None, limits: DeploymentLimits = _NO_LIMITS
+) -> str | None:
     """Return why an action must be skipped, or None if the Report is unchanged.
 
     :param policy: the plan's policy; None for a one-off plan.
+    :param limits: the deployment's limits, whose protections apply to every plan.
     """
     report = live.report
-    archived_in_plan = action.baseline.archived
     if report.archived is None:
         return "unknown"
-    if report.archived is not archived_in_plan:
+    if report.archived is not action.baseline.archived:
         return "already_archived" if report.archived else "unarchived"
-    if policy is None:
-        return None
-    if policy.protection(
-        report=report.token,
-        collection=report.space_token,
-        collection_name=None,
-        owner=report.creator or action.owner,  # not every response has a link to the creator
-        name=report.name,
-        description=report.description,
-    ):
-        return "protected"
-    if (
-        policy.protected_collections
-        and action.rule is not Rule.STALE
-        and report.space_token != action.baseline.collection
-    ):
-        return "moved"  # the new Collection may be protected by its name, which the response does not have
+    protected = _protected_by(limits, action, live) or (None if policy is None else _protected_in(policy, action, live))
+    if protected is not None or policy is None:
+        return protected
     checks = {Rule.STALE: _was_used, Rule.FAILING_SCHEDULE: _was_fixed}
     return checks[action.rule](action, live) if action.rule in checks else None
+
+
+def _protected_by(limits: DeploymentLimits, action: Action, live: LiveReport) -> str | None:
+    """Return why the deployment protects a Report from every plan, or None."""
+    texts = ReportTexts.of(live.report, live.collection_name, owner=action.owner)
+    if limits.protection(texts) is not None:
+        return "protected"
+    is_unknown = (limits.protected_collections and texts.collection_name is None) or (
+        limits.protected_owners and texts.owner is None
+    )
+    return "unknown" if is_unknown else None
+
+
+def _protected_in(policy: StalenessPolicy, action: Action, live: LiveReport) -> str | None:
+    """Return why the plan's policy protects a Report as it is now, or None."""
+    report = live.report
+    if policy.protection(**vars(ReportTexts.of(report, owner=action.owner))):
+        return "protected"
+    is_elsewhere = action.rule is not Rule.STALE and report.space_token != action.baseline.collection
+    if policy.protected_collections and is_elsewhere:
+        return "moved"  # the new Collection may be protected by its name, which the response does not have
+    return None
 
 
 def _was_used(action: Action, live: LiveReport) -> str | None:

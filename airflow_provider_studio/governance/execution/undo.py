@@ -35,10 +35,20 @@ from airflow_provider_studio.governance.execution.schedule_restore import (
     is_refused_whole,
     reason_in_words,
 )
+from airflow_provider_studio.governance.execution.undo_rails import (
+    check_not_protected,
+    check_undo,
+    plan_of_journal,
+    planned_actions,
+)
 from airflow_provider_studio.governance.file_names import parsed_action_id, report_of
+from airflow_provider_studio.governance.plans.collection_names import CollectionNames
+from airflow_provider_studio.governance.plans.deployment_limits import DeploymentLimits
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
-from airflow_provider_studio.governance.plans.models import ActionKind
+from airflow_provider_studio.governance.plans.models import Action, ActionKind
+from airflow_provider_studio.governance.signing import UNSIGNED, Signer
 from airflow_provider_studio.governance.storage import utcnow
+from airflow_provider_studio.governance.workspace_host import check_host
 
 log = logging.getLogger(__name__)
 
@@ -80,31 +90,43 @@ def undo_plan(
     plan_id: str,
     *,
     only: Collection[str] | None = None,
+    limits: DeploymentLimits | None = None,
+    signer: Signer = UNSIGNED,
     actor: Mapping[str, str],
     concurrency: int = 4,
     now: Callable[[], datetime] = utcnow,
 ) -> UndoSummary:
     """Undo the actions that the journal of a plan records as done.
 
+    Only actions of the plan are undone: the plan in storage must have each of them.
+
     :param only: action ids, or Report tokens, to undo; everything by default.
+    :param limits: the deployment's limits, which apply to an undo as well; no protected Report is archived again.
+    :param signer: verifies the signatures of the plan and its journal, and signs new events.
     :param actor: who acts, for the journal.
     :param concurrency: the number of Reports processed concurrently.
-    :raises PlanError: the id is not a plan's id.
-    :raises JournalError: the workspace has no such journal, `only` names an unknown action or Report, or the actions
-        belong to several plans.
-    :raises StorageError: the journal cannot be written.
+    :raises PlanError: the id is not a plan's id, or the plan was changed.
+    :raises JournalError: the workspace has no such journal, `only` names an unknown action or Report, or the journal
+        has an action that the plan does not have.
+    :raises GuardRailError: the undo exceeds a limit of the deployment.
+    :raises WrongWorkspaceError: the files in storage are of another host.
+    :raises StorageError: the journal cannot be written, or the plan cannot be read.
     """
-    journal = Journal(storage, client.workspace, plan_id, actor=actor, now=now)
-    if not journal.exists():
+    if not Journal(storage, client.workspace, plan_id, actor=actor, now=now).exists():
         raise JournalError(
             f"There is no journal of plan {plan_id!r} for workspace {client.workspace!r} under {storage}. "
             "Check the plan's id, the connection's workspace and [studio] storage_path."
         )
+    check_host(client, storage)
+    limits = limits or DeploymentLimits()
+    plan = plan_of_journal(storage, client.workspace, plan_id, signer)
+    journal = Journal(storage, client.workspace, plan_id, actor=actor, sha256=plan.sha256, signer=signer, now=now)
     journal.check_writable()
     before = client.spending.requests
-    undo = _Undo(client.with_priority(Priority.ACT), journal, UndoSummary(plan_id))
     selected = _selected(journal, only)
-    journal.check_intents(selected)
+    actions = planned_actions(journal, plan, selected)
+    check_undo(plan, actions, limits)
+    undo = _Undo(client.with_priority(Priority.ACT), journal, actions, limits, UndoSummary(plan_id))
     moves = [action_id for action_id in selected if not _deletes_schedule(action_id)]
     deletions = sorted(set(selected) - set(moves))
 
@@ -146,9 +168,19 @@ def _selected(journal: Journal, only: Collection[str] | None) -> list[str]:
 class _Undo:
     """The state of a running undo."""
 
-    def __init__(self, client: StudioClient, journal: Journal, summary: UndoSummary) -> None:
+    def __init__(
+        self,
+        client: StudioClient,
+        journal: Journal,
+        actions: Mapping[str, Action],
+        limits: DeploymentLimits,
+        summary: UndoSummary,
+    ) -> None:
         self._client = client
         self._journal = journal
+        self._actions = actions
+        self._limits = limits
+        self._collections = CollectionNames(client, limits)
         self._restorer = ScheduleRestorer(client, journal)
         self._failures = Failures(
             max_in_a_row=GuardRails.max_failures_in_a_row, max_refused_at_first=GuardRails.max_refused_at_first
@@ -169,10 +201,15 @@ class _Undo:
             self.summary.already += len(action_ids) - len(waiting)
         while waiting and self.summary.stopped is None:
             action_id = waiting.pop(0)
-            if not self._try(action_id, self._journal.read(action_id, Event.INTENT), waiting):
+            if not self._try(action_id, self._intent(action_id), waiting):
                 with self._lock:
                     self.summary.not_tried += waiting
                 return
+
+    def _intent(self, action_id: str) -> dict[str, Any]:
+        """Return the intent of an action, with the plan's record of what the action is."""
+        intent = self._journal.read(action_id, Event.INTENT)
+        return {**intent, "action": self._actions[action_id].model_dump(mode="json", exclude={"evidence"})}
 
     def _is_settled(self, action_id: str) -> bool:
         """Whether nothing is left to undo: it is undone without differences."""
@@ -238,6 +275,8 @@ class _Undo:
         live = self._after_effect(
             action_id, lambda: self._client.get_report(report), lambda live: live.archived is not was_archived
         )
+        if was_archived:
+            check_not_protected(live, self._limits, self._collections)
         before, after, status = {"archived": live.archived}, {"archived": was_archived}, None
         if live.archived is was_archived:
             self._already()

@@ -37,6 +37,7 @@ from airflow_provider_studio.governance.snapshots.schema import (
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore, SnapshotWriter
 from airflow_provider_studio.governance.storage import utcnow
 from airflow_provider_studio.governance.text import counted, shorten
+from airflow_provider_studio.governance.workspace_host import check_host
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +127,7 @@ class Inventory:
     def begin(self) -> int:
         """Begin or resume the inventory, and return the number of Collections."""
         self._store.check_writable()
+        check_host(self._client, self._store.storage)
         source = self._source.name if self._source else "rest"
         began_at = self._checkpoint.begin(
             {"collection_filter": self._filter, "source": source, "format": _FORMAT}, self._now()

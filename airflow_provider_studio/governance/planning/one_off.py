@@ -21,6 +21,8 @@ from airflow_provider_studio.client.models import Report, Schedule
 from airflow_provider_studio.governance.errors import PlanError, is_refusal
 from airflow_provider_studio.governance.file_names import id_of_one_off_plan_file, one_off_plan_file
 from airflow_provider_studio.governance.layout import is_plan_id, one_off_plans_folder, plan_path
+from airflow_provider_studio.governance.plans.collection_names import CollectionNames
+from airflow_provider_studio.governance.plans.deployment_limits import DeploymentLimits
 from airflow_provider_studio.governance.plans.journal import Event, Journal
 from airflow_provider_studio.governance.plans.models import (
     Action,
@@ -33,7 +35,10 @@ from airflow_provider_studio.governance.plans.models import (
     SpareReason,
 )
 from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.plans.protections import ReportTexts
+from airflow_provider_studio.governance.signing import UNSIGNED, Signer
 from airflow_provider_studio.governance.storage import explained, utcnow, write_once
+from airflow_provider_studio.governance.workspace_host import check_host
 
 _MOST_REFUSED_AT_FIRST = 20
 """If none of this many Reports can be read, the token has no permission to read Reports."""
@@ -47,6 +52,8 @@ def plan_named(
     kind: ActionKind,
     schedules: Sequence[str] | None = None,
     actor: Mapping[str, str],
+    limits: DeploymentLimits | None = None,
+    signer: Signer = UNSIGNED,
     now: Callable[[], datetime] = utcnow,
 ) -> Plan:
     """Create and write a plan with one kind of action for Reports that a person names.
@@ -56,20 +63,24 @@ def plan_named(
     :param reports: tokens of Reports, or URLs of their pages.
     :param schedules: the tokens of the schedules to delete; all schedules of the Reports by default.
     :param actor: who acts; a retry of the same task in the same run continues its plan.
+    :param signer: signs the plan.
+    :param limits: the deployment's limits; a Report that they protect is spared.
     :raises PlanError: no Report is named, or a named schedule belongs to none of the Reports.
     :raises StudioError: the service failed, the token is not valid, or it can read none of the first Reports.
     """
     tokens = [report_token(report, client.workspace) for report in reports]
     if not tokens:
         raise PlanError("reports is empty; name the Reports by their tokens or URLs.")
+    check_host(client, storage)
     task = {name: actor.get(name) for name in ("dag", "run", "task", "map_index")}
     request = json.dumps([task, kind.value, tokens, None if schedules is None else list(schedules)])
     folder = one_off_plans_folder(storage, client.workspace, request)
     unfinished = _unfinished(storage, client.workspace, folder)
     if unfinished is not None:
         return unfinished
-    plan = _OneOffPlanBuilder(client, kind, schedules, name=_name_of(actor)).plan(tokens, now())
-    plan.write(storage)
+    builder = _OneOffPlanBuilder(client, kind, schedules, limits=limits or DeploymentLimits(), name=_name_of(actor))
+    plan = builder.plan(tokens, now())
+    plan.write(storage, signer=signer)
     write_once(
         folder / one_off_plan_file(plan.plan_id), json.dumps({"plan_id": plan.plan_id, "actor": dict(actor)}).encode()
     )
@@ -98,8 +109,18 @@ def _name_of(actor: Mapping[str, str]) -> str:
 class _OneOffPlanBuilder:
     """Builds one plan."""
 
-    def __init__(self, client: StudioClient, kind: ActionKind, schedules: Sequence[str] | None, *, name: str) -> None:
+    def __init__(
+        self,
+        client: StudioClient,
+        kind: ActionKind,
+        schedules: Sequence[str] | None,
+        *,
+        limits: DeploymentLimits,
+        name: str,
+    ) -> None:
         self._client = client
+        self._limits = limits
+        self._collections = CollectionNames(client, limits)
         self._name = name
         self._kind = kind
         self._only_schedules = None if schedules is None else set(schedules)
@@ -143,6 +164,11 @@ class _OneOffPlanBuilder:
             self._spare(token, None, SpareReason.REFUSED, str(error))
             return
         self._has_read = True
+        protection = self._limits.protection(ReportTexts.of(live, self._collections.of(live.space_token)))
+        if protection is not None:
+            detail = f"protected by this deployment: {protection.field} has {protection.value!r}"
+            self._spare(token, live.name, protection.reason, detail)
+            return
         if self._kind is ActionKind.ARCHIVE_REPORT and live.archived:
             self._spare(token, live.name, SpareReason.ALREADY_ARCHIVED, "it is archived already")
             return

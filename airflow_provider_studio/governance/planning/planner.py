@@ -39,11 +39,13 @@ from airflow_provider_studio.governance.plans.models import (
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.plans.protections import REASONS
+from airflow_provider_studio.governance.signing import UNSIGNED, Signer
 from airflow_provider_studio.governance.snapshots.facts import facts
 from airflow_provider_studio.governance.snapshots.frequency import runs_a_week
 from airflow_provider_studio.governance.snapshots.schema import DATASET, fetched
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.storage import CLOCKS_DIFFER_BY, utcnow
+from airflow_provider_studio.governance.workspace_host import check_host
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ def make_plan(
     name: str = DEFAULT_NAME,
     snapshot: str | None = None,
     client: StudioClient | None = None,
+    signer: Signer = UNSIGNED,
     now: Callable[[], datetime] = utcnow,
 ) -> Plan:
     """Create a plan; `Plan.write` stores it.
@@ -72,11 +75,14 @@ def make_plan(
     :param client: reads what is not in a snapshot: the members of the workspace, the Reports that a dataset feeds, and
         the schedules of Reports that are to be archived and count none.
         Without it no owner counts as having left.
+    :param signer: verifies the previous plan, whose grace periods this plan continues.
     :raises PlanError: there is no such snapshot, the name is invalid, or the snapshot or the previous plan is from the
         future.
     :raises PolicyError: the policy's SQL condition is invalid.
     """
     _check_name(name)
+    if client is not None:
+        check_host(client, storage)
     store = SnapshotStore(storage, workspace)
     snapshots = _snapshots(store, snapshot)
     newest = snapshots[-1]
@@ -87,7 +93,13 @@ def make_plan(
             f"{created_at:%Y-%m-%d %H:%M UTC} now: a clock was wrong, then or now. Fix the clock, or remove the folder."
         )
     previous = PreviousPlans(
-        storage, workspace, name=name, taken_at=newest.taken_at, created_at=created_at, archives=policy.archives
+        storage,
+        workspace,
+        name=name,
+        taken_at=newest.taken_at,
+        created_at=created_at,
+        archives=policy.archives,
+        signer=signer,
     )
     reports, schedules, tokens = _facts(snapshots, policy)
     members = Members(client)

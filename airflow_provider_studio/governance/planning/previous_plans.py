@@ -14,6 +14,7 @@ from airflow_provider_studio.governance.planning.grace import Flag, Wait, waits_
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import archives_by
+from airflow_provider_studio.governance.signing import UNSIGNED, Signer
 from airflow_provider_studio.governance.storage import CLOCKS_DIFFER_BY
 
 log = logging.getLogger(__name__)
@@ -29,12 +30,22 @@ class PreviousPlans:
     :param taken_at: the time of its snapshot.
     :param created_at: the time of its creation.
     :param archives: whether its policy can archive Reports.
+    :param signer: verifies the plan that is continued: a forged one could move the end of a grace period.
     :raises PlanError: the newest plan with this name was created in the future.
     """
 
     def __init__(
-        self, storage: UPath, workspace: str, *, name: str, taken_at: datetime, created_at: datetime, archives: bool
+        self,
+        storage: UPath,
+        workspace: str,
+        *,
+        name: str,
+        taken_at: datetime,
+        created_at: datetime,
+        archives: bool,
+        signer: Signer = UNSIGNED,
     ) -> None:
+        self._signer = signer
         self._audit = Audit(storage, workspace)
         self._all = self._audit.headers()  # the newest first
         self._created_at = created_at
@@ -59,6 +70,7 @@ class PreviousPlans:
         plan_id = self._named[0].plan_id
         try:
             plan = self._audit.plan(plan_id)
+            plan.check_signature(self._signer)
         except PlanError as error:
             log.warning("The previous plan cannot be used, so every grace period restarts: %s", error)
             return {}

@@ -19,9 +19,14 @@ from airflow_provider_studio.governance.plans.audit import Audit, JournalEvent
 from airflow_provider_studio.governance.plans.journal import Event
 from airflow_provider_studio.governance.plans.models import ActionKind
 from airflow_provider_studio.governance.plans.plan import Plan
+from airflow_provider_studio.governance.signing import UNSIGNED, Signer
 
 DECISIONS = {"all": frozenset(ActionKind), "schedules": frozenset({ActionKind.DELETE_SCHEDULE})}
 """The kinds of actions that each approval permits."""
+BY_DAG = {"approval": "dag"}
+"""What the actor of an event has if the DAG's `approval=` argument requires no approval."""
+NAMED_BY_DAG = "approver_named_by_dag"
+"""Where an actor has the `approver=` argument of a DAG: a claim of its author, not an answer of that person."""
 _NOTHING = "Nothing was touched."
 
 
@@ -31,10 +36,29 @@ class Permission:
 
     :param kinds: the permitted kinds of actions.
     :param approver: who approved; None if no approval was required, or if the journal does not name the person.
+    :param is_waived: whether no approval was required, and nobody answered.
     """
 
     kinds: frozenset[ActionKind]
     approver: str | None
+    is_waived: bool = False
+
+    def actor(self, named_by_dag: str | None = None) -> dict[str, str]:
+        """Return who approved, for the journal.
+
+        :param named_by_dag: the person whom the DAG's author names as the approver.
+        """
+        if self.is_waived:
+            return BY_DAG | ({NAMED_BY_DAG: named_by_dag} if named_by_dag else {})
+        return {} if self.approver is None else {"approver": self.approver}
+
+
+def approver_in_words(actor: Mapping[str, str]) -> str:
+    """Return who approved what an actor did, or that the DAG required nobody; empty if neither is known."""
+    claimed = actor.get(NAMED_BY_DAG)
+    if actor.get("approval") == BY_DAG["approval"]:
+        return f"the DAG's approval= argument{f', which names {claimed}' if claimed else ''}"
+    return actor.get("approver", "")
 
 
 def referenced_plan(reference: Any, storage: UPath, workspace: str) -> Plan:
@@ -66,14 +90,14 @@ def referenced_plan(reference: Any, storage: UPath, workspace: str) -> Plan:
     return plan
 
 
-def newest_answer(storage: UPath, plan: Plan) -> JournalEvent | None:
+def newest_answer(storage: UPath, plan: Plan, signer: Signer = UNSIGNED) -> JournalEvent | None:
     """Return the newest answer to a plan in its journal, or None if nobody has answered.
 
     Of two answers at the same time, a rejection counts as the newer one.
 
     :raises ApprovalError: an answer is to another plan with the same id.
     """
-    answers = Audit(storage, plan.workspace).answers(plan.plan_id)
+    answers = Audit(storage, plan.workspace, signer=signer).answers(plan.plan_id)
     for answer in answers:
         if answer.sha256 not in {None, plan.sha256}:
             raise ApprovalError(
@@ -83,24 +107,30 @@ def newest_answer(storage: UPath, plan: Plan) -> JournalEvent | None:
     return answers[-1] if answers else None
 
 
-def permission_for(plan: Plan, approval: Any, storage: UPath, *, required: bool = True) -> Permission:
+def permission_for(
+    plan: Plan, approval: Any, storage: UPath, *, required: bool = True, signer: Signer = UNSIGNED
+) -> Permission:
     """Return the part of a plan that the newest answer in its journal permits.
 
     :param approval: the return value of `StudioApprovePlanOperator`.
     :param required: whether an approval is required. An existing answer counts in any case.
-    :raises ApprovalError: there is no approval of this plan, or it was rejected.
+    :param signer: verifies that a process with the deployment's key wrote the answer.
+    :raises ApprovalError: there is no approval of this plan, or it was rejected, or somebody else wrote it.
     """
-    answer = newest_answer(storage, plan)
+    answer = newest_answer(storage, plan, signer)
     if required:
         _check_value(plan, approval)
     elif answer is None:
-        return Permission(DECISIONS["all"], None)
+        return Permission(DECISIONS["all"], None, is_waived=True)
     if answer is None:
         raise ApprovalError(
             f"The journal {journal_folder(storage, plan.workspace, plan.plan_id)} has no answer to this plan. Set "
             f"the same storage_path for both tasks, or clear the task that asks for approval and answer it. {_NOTHING}"
         )
     decision = _decision(plan, answer)
+    refusal = signer.refusal(answer.signature_status)
+    if refusal is not None:
+        raise ApprovalError(f"The answer to plan {plan.plan_id} in the journal {refusal}. {_NOTHING}")
     if required and answer.sha256 is None:
         raise ApprovalError(
             f"The answer to plan {plan.plan_id} in the journal has no hash of the plan: an earlier version of the "

@@ -36,6 +36,7 @@ from airflow_provider_studio.governance.plans.journal import PLAN, Event, parsed
 from airflow_provider_studio.governance.plans.models import Action, PlanHeader
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import archives_by
+from airflow_provider_studio.governance.signing import UNSIGNED, SignatureStatus, Signer
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.governance.text import counted
 
@@ -76,6 +77,7 @@ class JournalEvent(BaseModel):
     :param action: `kind`, `report`, `report_name`, `schedule`, …; None for an event of the whole plan.
     :param before: a summary of the state before; the `backup` of an intent has all of it.
     :param after: a summary of the state after.
+    :param signature_status: what is known about who wrote the event; not in the file.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -95,6 +97,7 @@ class JournalEvent(BaseModel):
     reason: str | None = None
     error: str | None = None
     backup: dict[str, Any] | None = Field(default=None, repr=False)
+    signature_status: SignatureStatus = SignatureStatus.UNSIGNED
 
     @property
     def report(self) -> str | None:
@@ -171,9 +174,11 @@ class Audit:
     """All plans and journals of one workspace.
 
     :param storage: the storage root.
+    :param signer: verifies the signatures of events.
     """
 
-    def __init__(self, storage: UPath, workspace: str) -> None:
+    def __init__(self, storage: UPath, workspace: str, *, signer: Signer = UNSIGNED) -> None:
+        self._signer = signer
         self._storage = storage
         self._workspace = workspace
 
@@ -309,7 +314,8 @@ class Audit:
     def _event(self, plan_id: str, name: str) -> JournalEvent:
         path = journal_folder(self._storage, self._workspace, plan_id) / name
         try:
-            return JournalEvent.model_validate(read_event(path))
+            event = read_event(path)
+            return JournalEvent.model_validate({**event, "signature_status": self._signer.status(event)})
         except ValidationError as error:
             raise JournalError(
                 f"The journal's event {path} is damaged ({counted(error.error_count(), 'field')})."

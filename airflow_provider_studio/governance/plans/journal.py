@@ -24,6 +24,7 @@ from airflow_provider_studio.governance.file_names import event_file, is_event, 
 from airflow_provider_studio.governance.layout import journal_folder
 from airflow_provider_studio.governance.plans.models import Action
 from airflow_provider_studio.governance.plans.scrubbing import scrubbed
+from airflow_provider_studio.governance.signing import UNSIGNED, Signer
 from airflow_provider_studio.governance.storage import check_writable, explained, file_stamp, utcnow, write_once
 
 PLAN = "plan"
@@ -66,6 +67,7 @@ class Journal:
     :param storage: the storage root.
     :param actor: who acts: DAG, run, task, try, approver. Written into every event.
     :param sha256: the plan's hash, if it is known. Written into every event.
+    :param signer: signs events and verifies their signatures.
     :param now: the clock.
     :raises PlanError: the id is not a plan's id.
     :raises JournalError: the journal belongs to another plan with the same id.
@@ -79,11 +81,13 @@ class Journal:
         *,
         actor: Mapping[str, str],
         sha256: str | None = None,
+        signer: Signer = UNSIGNED,
         now: Callable[[], datetime] = utcnow,
     ) -> None:
         self.folder = journal_folder(storage, workspace, plan_id)
         self._workspace, self._plan_id, self._sha256 = workspace, plan_id, sha256
         self._actor = dict(actor)
+        self._signer = signer
         self._now = now
         self._known: dict[str, set[Event]] = {}
         self._read: dict[str, dict[str, Any]] = {}
@@ -119,6 +123,7 @@ class Journal:
                     f"The journal's event {path} is of another plan: {wrong[0]} is {found[wrong[0]]!r}, not "
                     f"{expected[wrong[0]]!r}. Two plans share the id {self._plan_id}. Create a new plan."
                 )
+            check_event(path, found, self._signer)
             self._read[path.name] = found
         return self._read[path.name]
 
@@ -185,7 +190,8 @@ class Journal:
             **scrubbed(facts),
         }
         path = self.folder / event_file(action_id, event.value, stamp)
-        written = write_once(path, json.dumps(record, indent=1, ensure_ascii=False).encode())
+        plain = json.loads(json.dumps(record, ensure_ascii=False))  # as it will be read, which the signature covers
+        written = write_once(path, json.dumps(self._signer.signed(plain), indent=1, ensure_ascii=False).encode())
         self._add(action_id, event)
         return written
 
@@ -210,6 +216,18 @@ class Journal:
 
 class _DamagedEventError(JournalError):
     """An event is missing or not JSON."""
+
+
+def check_event(path: UPath, event: Mapping[str, Any], signer: Signer) -> None:
+    """Check that a process with the deployment's key wrote an event, under its own name.
+
+    :raises JournalError: the event must not be acted on.
+    """
+    refusal = signer.refusal(signer.status(event))
+    if refusal is None and signer.keys and parsed_name(path.name) != (event.get("action_id"), event.get("event")):
+        refusal = "is another event that was copied to this name"
+    if refusal is not None:
+        raise JournalError(f"The journal's event {path} {refusal}. Nothing was done about it.")
 
 
 def read_event(path: UPath) -> dict[str, Any]:

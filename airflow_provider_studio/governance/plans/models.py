@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from airflow_provider_studio.governance import file_names
+from airflow_provider_studio.governance.signing import SIGNATURE
 
 
 class Record(BaseModel):
@@ -208,7 +209,8 @@ class PlanHeader(Record):
         Collection.
     :param protections: each entry of the policy that protects Reports; None for a one-off plan, and for a plan of an
         earlier version.
-    :param sha256: the hash of all lines; the header is hashed without the hash and the id.
+    :param sha256: the hash of all lines; the header is hashed without the hash, the id and the signature.
+    :param signature: the keyed hash of `identity`; None in a plan that was written without a key.
     """
 
     format_version: int = 1
@@ -225,7 +227,14 @@ class PlanHeader(Record):
     reports_by_collection: dict[str, int] = {}
     protections: tuple[ProtectionCount, ...] | None = None
     name: str | None = None
-    _added_later: ClassVar[frozenset[str]] = frozenset({"protections", "name"})
+    signature: str | None = None
+    _added_later: ClassVar[frozenset[str]] = frozenset({"protections", "name", "signature"})
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a signature covers, with the signature; the hash covers everything else."""
+        identity = {"record": "plan", "workspace": self.workspace, "plan_id": self.plan_id, "sha256": self.sha256}
+        return identity | ({SIGNATURE: self.signature} if self.signature is not None else {})
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from airflow_provider_studio.governance.plans.models import (
     Spared,
     SpareReason,
 )
+from airflow_provider_studio.governance.signing import UNSIGNED, Signer
 from airflow_provider_studio.governance.storage import explained, write_once
 
 __all__ = ["Plan", "plans_folder"]
@@ -48,7 +49,7 @@ class Plan:
     def __init__(self, header: PlanHeader, actions: Iterable[Action], spared: Iterable[Spared]) -> None:
         self.actions = tuple(actions)
         self.spared = tuple(spared)
-        unsigned = header.model_copy(update={"plan_id": "", "sha256": ""})
+        unsigned = header.model_copy(update={"plan_id": "", "sha256": "", "signature": None})
         lines = [unsigned.line(), *(record.line() for record in (*self.actions, *self.spared))]
         digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
         if header.sha256 and (header.sha256, header.plan_id) != (digest, digest[:PLAN_ID_DIGITS]):
@@ -84,13 +85,25 @@ class Plan:
         waiting = (item.due_on for item in self.spared if item.reason is SpareReason.GRACE and item.due_on is not None)
         return {day.isoformat(): count for day, count in sorted(Counter(waiting).items())}
 
-    def write(self, storage: UPath, *, previous: Plan | None = None) -> UPath:
+    def check_signature(self, signer: Signer) -> None:
+        """Check that a process with the deployment's key wrote the plan.
+
+        :raises PlanTamperedError: the signature is invalid, or is missing although this deployment signs.
+        """
+        refusal = signer.refusal(signer.status(self.header.identity))
+        if refusal is not None:
+            raise PlanTamperedError(f"Plan {self.plan_id} {refusal}. Nothing was touched.")
+
+    def write(self, storage: UPath, *, previous: Plan | None = None, signer: Signer = UNSIGNED) -> UPath:
         """Write the plan as JSON lines (`.jsonl`) and Markdown (`.md`), and return the path of the former.
 
         :param previous: an earlier plan to compare with.
+        :param signer: signs a plan that has no signature.
         :raises PlanError: another plan with the same id exists.
         """
         path = plan_path(storage, self.workspace, self.plan_id)
+        if self.header.signature is None:
+            self.header = self.header.model_copy(update={"signature": signer.sign(self.header.identity)})
         content = ("\n".join(record.line() for record in (self.header, *self.actions, *self.spared)) + "\n").encode()
         self._check_free(path, lambda found: found == content)
         text_path = plan_text_path(path)

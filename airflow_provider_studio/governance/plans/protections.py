@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from airflow_provider_studio.client.models import Report
 from airflow_provider_studio.governance.plans.models import ProtectionCount, SpareReason
 from airflow_provider_studio.governance.plans.patterns import canonical, contains, matches
 
@@ -48,6 +49,17 @@ class ReportTexts:
     owner: str | None
     name: str | None
     description: str | None
+
+    @classmethod
+    def of(cls, report: Report, collection_name: str | None = None, *, owner: str | None = None) -> Self:
+        """Return the texts of a Report as Studio returns it.
+
+        :param collection_name: the name of its Collection, which the response does not have.
+        :param owner: its owner, if it is known otherwise: not every response has a link to the creator.
+        """
+        return cls(
+            report.token, report.space_token, collection_name, report.creator or owner, report.name, report.description
+        )
 
 
 class Protections:

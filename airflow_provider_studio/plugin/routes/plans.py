@@ -8,8 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
+from airflow_provider_studio import settings
+from airflow_provider_studio.governance.plans.answers import ANSWERS
 from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.plugin.access import ReadableDags
+from airflow_provider_studio.plugin.airflow_db import has_answer
 from airflow_provider_studio.plugin.dependencies import WorkspaceContext, WorkspaceDep
 from airflow_provider_studio.plugin.materialize import STALE
 from airflow_provider_studio.plugin.paging import PER_PAGE, pages_of
@@ -58,6 +61,14 @@ def line_of(workspace: WorkspaceContext, plan_id: str) -> PlanLine:
     return found
 
 
+def is_confirmed(line: PlanLine) -> bool:
+    """Whether Airflow's own record has the person's answer that the journal has, if it has one."""
+    if line.approval is None or line.approver is None:
+        return True
+    options = [option for option, decision in ANSWERS.items() if decision == line.approval.decision]
+    return has_answer(line.approval.actor, options)
+
+
 def plan_context(workspace: WorkspaceContext, line: PlanLine, status: str = "", number: int = 1) -> dict[str, Any]:
     """Return what the plan's template shows."""
     plan_id = line.header.plan_id
@@ -75,6 +86,8 @@ def plan_context(workspace: WorkspaceContext, line: PlanLine, status: str = "", 
         "status_counts": view.status_counts(),
         "events": view.plan_events(),
         "due_dates": view.due_dates(),
+        "unconfirmed": not is_confirmed(line),
+        "signature": settings.signer().status(line.header.identity),
         "spared": [(verdict, count) for verdict, count in verdict_counts(tables) if verdict != STALE],
         "states": ActionState,
     }

@@ -73,8 +73,13 @@ needs_real_bodies = pytest.mark.skipif(
 
 
 def slow(*values: Any) -> list[Any]:
-    """Return parameters that only `make test-all` runs, because `make test` has similar ones."""
-    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+    """Return parameters that only `make test-all` runs, because `make test` has similar ones.
+
+    :param values: a tuple is the values of several parameters.
+    """
+    return [
+        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.slow) for value in values
+    ]
 
 
 over_http_and_https = pytest.mark.parametrize("emulator", ["http", "https"], indirect=True)

@@ -124,6 +124,7 @@ def test_a_connection_in_the_environment_goes_before_that_of_the_database(
     assert SnapshotStore(_path(home.folder / "studio"), "acme").all()
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_missing_is_named_with_the_command_that_creates_it(home: AirflowHome) -> None:
     ran = home.shell(f"{INVENTORY} --conn studio_emea")
     assert ran.returncode == 1

@@ -118,6 +118,7 @@ def test_a_relative_storage_is_relative_to_the_current_folder(
     assert capsys.readouterr().out.split() == ["token", "of-acme"]
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_sees_no_traceback(acme: UPath) -> None:
     write_night(acme, 0, {f"report-{number:06}": {"name": "x" * 40} for number in range(3000)})
     command = [sys.executable, "-m", "airflow_provider_studio", "inventory", "--storage", str(acme)]

@@ -34,7 +34,7 @@ def server() -> Iterator[S3Server]:
         yield running
 
 
-@pytest.fixture(params=["disk", pytest.param("s3", marks=needs_s3)])
+@pytest.fixture(params=["disk", pytest.param("s3", marks=[needs_s3, pytest.mark.slow])])
 def filled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A storage with three snapshots: `read` is viewed, `unread` is not, `gone` is only in the first."""
     if request.param == "s3":

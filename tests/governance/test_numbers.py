@@ -42,7 +42,13 @@ CRONS: dict[str, tuple[dict[str, Any], float | None]] = {
 OLD = {"collection": "c1", "archived": False, "created_at": ago(900), "edited_at": ago(400), "view_count": 5}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> UPath:
+    """The storage of all tests of this module, which only read it."""
+    return UPath(tmp_path_factory.mktemp("numbers") / "studio")
+
+
+@pytest.fixture(scope="module")
 def planned(storage: UPath) -> Plan:
     """A plan for a snapshot with dead Reports of odd schedules, a live Report with a failing one, and datasets."""
     dead = {f"{number:04x}": {**OLD, "type": "Report", "schedules_count": 1} for number in range(len(CRONS))}
@@ -73,9 +79,9 @@ def planned(storage: UPath) -> Plan:
     return plan
 
 
-@pytest.fixture
-def page(storage: UPath, planned: Plan, tmp_path: Path) -> SnapshotTables:
-    cache = tmp_path / "cache"
+@pytest.fixture(scope="module")
+def page(storage: UPath, planned: Plan) -> SnapshotTables:
+    cache = Path(storage.parent.path) / "cache"
     return SnapshotTables(
         prepare_snapshot(storage, "acme", cache), prepare_plan(storage, "acme", planned.plan_id, cache)
     )
@@ -137,7 +143,8 @@ def test_the_list_behind_a_headline_has_as_many_rows(page: SnapshotTables, numbe
     assert page.page(query, 1)[1] == page.numbers()[number]
 
 
-def test_what_no_history_proves_is_not_known_rather_than_none(storage: UPath, tmp_path: Path) -> None:
+def test_what_no_history_proves_is_not_known_rather_than_none(tmp_path: Path) -> None:
+    storage = UPath(tmp_path / "studio")
     write_night(storage, 0, {"aaa1": {**OLD, "type": "Report"}})
     page = SnapshotTables(prepare_snapshot(storage, "acme", tmp_path / "cache"))
     assert (page.numbers()["unviewed"], page.snapshots[-1]["unviewed"]) == (None, None)

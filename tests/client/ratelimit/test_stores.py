@@ -73,6 +73,7 @@ def used_by_processes(target: Callable[..., None], arguments: Sequence[tuple[Any
     return taken
 
 
+@pytest.mark.slow
 def test_processes_share_one_budget(file: Path) -> None:
     assert legal(used_by_processes(use_permits, [(file,)] * 4, each=6), SHORT)
 

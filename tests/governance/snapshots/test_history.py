@@ -167,6 +167,7 @@ SNAPSHOTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(phases=[Phase.explicit, Phase.generate])
 @given(SNAPSHOTS, st.dictionaries(st.sampled_from("xyz"), REPORT, min_size=1))
 def test_the_stored_history_equals_what_all_rows_say(

@@ -11,9 +11,9 @@ import pytest
 
 from airflow_provider_studio.client import models
 from airflow_provider_studio.client.client import StudioClient
+from airflow_provider_studio.client.completeness import ListingProgress
 from airflow_provider_studio.client.discovery import Batch
 from airflow_provider_studio.client.errors import StudioError
-from airflow_provider_studio.client.pagination import PageSizes
 from airflow_provider_studio.client.schedule_values import Cron, ScheduleInput
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.client.test_required_keys import LISTINGS, SUBSCRIPTION, A
@@ -23,6 +23,8 @@ from tests.governance.inventory.test_discovery_sources import discovery_client
 
 Body = dict[str, Any]
 NOTHING: dict[str, str] = {
+    "clock_offset": "from the header Date",
+    "declared_kind": "sends nothing",
     "close": "no response",
     "create_invite": "the response is returned as it is",
     "delete_schedule": "no response",
@@ -56,6 +58,7 @@ class Single:
 
 SINGLES = {
     "verify": Single("Verify", lambda client: client.verify()),
+    "get_collection": Single("Space", lambda client: client.get_collection(A)),
     "get_report": Single("Report", lambda client: client.get_report(A)),
     "get_dataset": Single("Dataset", lambda client: client.get_dataset(A)),
     "update_report": Single("Report", lambda client: client.update_report(A, name="A name")),
@@ -82,7 +85,7 @@ LISTS: dict[str, tuple[str, str, Callable[[StudioClient], Any]]] = {
         "reports",
         lambda client: [
             models.Report.parse(row)
-            for page in client.collection_pages(A, "reports", sizes=PageSizes())
+            for page in client.collection_pages(A, "reports", progress=ListingProgress())
             for row in page.rows
         ],
     ),

@@ -56,6 +56,7 @@ LISTINGS: dict[str, tuple[str, str, Callable[[StudioClient], Any]]] = {
         lambda client: client.list_schedule_subscriptions(A, A),
     ),
     "list_report_filters": ("ReportFilter", "report_filters", lambda client: client.list_report_filters(A)),
+    "list_queries": ("Query", "queries", lambda client: client.list_queries(A)),
     "list_members": ("MembershipLite", "memberships", lambda client: client.list_members()),
     "list_report_runs": ("ReportRun", "report_runs", lambda client: client.list_report_runs(A)),
     "list_query_runs": ("QueryRun", "query_runs", lambda client: client.list_query_runs(A, A)),

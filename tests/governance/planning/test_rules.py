@@ -65,18 +65,25 @@ def test_a_viewed_report_without_a_query_is_spared(governed: Governed) -> None:
     assert reasons(governed, unviewed_days=None, empty_days=30) == {empty: SpareReason.VIEWED}
 
 
+def show_failure(governed: Governed, report: str, nights: int, *, times: int | None = None) -> None:
+    """Let lists of a Report's schedules show a run that failed so many nights ago.
+
+    :param times: how many lists show it; all by default.
+    """
+    at = ago(nights)
+    body = next(iter(governed.client.list_schedules(report))).to_json() | {
+        "last_run_at": (at - timedelta(hours=2)).isoformat(),
+        "last_succeeded_at": ago(200).isoformat(),
+    }
+    page = {"_embedded": {"report_schedules": [body]}}
+    governed.control.add_fault("status", path=f"{report}/schedules$", status=200, body=page, times=times)
+
+
 def failing_schedule(governed: Governed, nights: int) -> str:
     """A viewed Report whose schedule failed on each of several nights; returns its token."""
     report = governed.report(schedules=1)
-    listed = next(iter(governed.client.list_schedules(report))).to_json()
     for number in range(nights, -1, -1):
-        at = ago(number)
-        body = listed | {
-            "last_run_at": (at - timedelta(hours=2)).isoformat(),
-            "last_succeeded_at": ago(200).isoformat(),
-        }
-        page = {"_embedded": {"report_schedules": [body]}}
-        governed.control.add_fault("status", path=f"{report}/schedules$", status=200, body=page, times=None)
+        show_failure(governed, report, number)
         governed.control.view(report)
         governed.night(number, verify_within=timedelta(days=1))  # the Report itself shows no failure
         if number:
@@ -92,6 +99,8 @@ def test_a_schedule_that_only_fails_goes_and_its_report_stays(governed: Governed
     assert "failed 5 times in a row since 2025-11-13" in meanings(plan)
     assert governed.plan(failing_schedule_runs=6).actions == ()
     assert governed.plan(failing_schedule_runs=5, protected_reports=[report]).actions == ()
+    governed.control.clear_faults()
+    show_failure(governed, report, 0, times=3)  # the lists before the deletion; the one after it shows the truth
     assert governed.apply(plan).schedules_deleted == 1
     assert not governed.control.state()["reports"][report]["archived"]
 

@@ -38,10 +38,10 @@ test: lint types ## Lint, types, and all tests except the slowest, some in a rea
 	$(PYTEST) -m "not slow" $(SPREAD) $(ARGS)
 
 test-all: lint types ## Everything in `make test`, the slowest tests, every example of a property, coverage (12 minutes)
-	$(PYTEST) $(SPREAD) --hypothesis-profile=full --cov --cov-report=term $(ARGS)
+	$(PYTEST) -m "not nightly" $(SPREAD) --hypothesis-profile=full --cov --cov-report=term $(ARGS)
 
-nightly: setup ## Try 2,000 random sequences of nights, plans, undos and runs under contrary services (an hour or more)
-	$(PYTEST) tests/contrary/test_nights.py -n 2 --hypothesis-profile=nightly $(ARGS)
+nightly: setup ## Try every setting of each quirk, and 2,000 random sequences under contrary services (an hour or more)
+	$(PYTEST) tests/contrary -n 2 --hypothesis-profile=nightly $(ARGS)
 
 lint: setup ## Check style, formatting, spelling, imports between modules, declared dependencies, workflows
 	$(BIN)/ruff check .

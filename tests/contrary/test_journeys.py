@@ -15,8 +15,8 @@ from tests.contrary.page import by_setting, listed
 from tests.contrary.service import NOW, Service
 
 SETTINGS = by_setting()
-QUICK = SETTINGS[::20]
-"""Settings that `make test` tries too; the state machine tries all of them."""
+QUICK, FULL = SETTINGS[::20], SETTINGS[::4]
+"""Settings that `make test` and `make test-all` try; `make nightly` tries all, and so does the state machine."""
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +25,15 @@ def service() -> Iterator[Service]:
         yield Service(emulator)
 
 
+def when_run(setting: tuple[Quirk, Setting]) -> list[pytest.MarkDecorator]:
+    if setting in QUICK:
+        return []
+    return [pytest.mark.slow] if setting in FULL else [pytest.mark.slow, pytest.mark.nightly]
+
+
 @pytest.mark.parametrize(
     ("quirk", "setting"),
-    [
-        pytest.param(*each, id=f"{each[0].name}={each[1].value}", marks=[] if each in QUICK else pytest.mark.slow)
-        for each in SETTINGS
-    ],
+    [pytest.param(*each, id=f"{each[0].name}={each[1].value}", marks=when_run(each)) for each in SETTINGS],
 )
 def test_the_journeys_end_as_the_page_says(service: Service, storage: UPath, quirk: Quirk, setting: Setting) -> None:
     assert travel(service, storage, {quirk.name: setting.value}).cells() == listed(quirk, setting)

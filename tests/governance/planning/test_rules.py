@@ -185,8 +185,9 @@ def test_a_dataset_that_feeds_only_archived_reports_feeds_no_live_one(
     elsewhere = governed.control.add_collection("Elsewhere")
     if not is_in_snapshot:
         dataset_in_a_snapshot(governed, dataset)
-    old = governed.control.add_report(name="Old", collection=elsewhere, imported_datasets=[dataset])
-    governed.client.archive_report(old)
+    old = governed.control.add_report(
+        name="Old", collection=elsewhere, imported_datasets=[dataset], archived_at=ago(200).isoformat()
+    )
     if is_in_snapshot:
         dataset_in_a_snapshot(governed, dataset)
     governed.control.clear_requests()

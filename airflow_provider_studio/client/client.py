@@ -95,8 +95,9 @@ class StudioClient(StudioClientBase):
         return (models.Collection.parse_known(row, what=f"GET {path}, {row['token']}") for row in rows)
 
     def get_collection(self, collection: str) -> models.Collection:
-        """Return a Collection."""
-        return models.Collection.parse(self._get(self._collection(collection)), what=f"Collection {collection}")
+        """Read one Collection."""
+        path, what = self._collection(collection), f"Collection {collection}"
+        return self._read(models.Collection, path, what=what, token=collection)
 
     def list_collection_reports(self, collection: str) -> Iterator[models.Report]:
         """List a Collection's Reports, including archived ones (`archived`)."""

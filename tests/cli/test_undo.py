@@ -20,6 +20,7 @@ def applied(governed: Governed, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """A plan whose two archives were carried out."""
     monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", connection_of(governed.emulator))
     monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL", "memory://")
+    monkeypatch.setenv("AIRFLOW__STUDIO__SIGNING_KEY", "off")  # this plan was made without a key
     governed.report("Dead 1")
     governed.report("Dead 2")
     governed.nights(100, 0)

@@ -49,6 +49,7 @@ def pair(client: StudioClient, emulator: StudioEmulator) -> tuple[Named, Named]:
 
 Call = Callable[[StudioClient, Named], Any]
 RESOURCES: dict[str, tuple[Call, str]] = {
+    "get_collection": (lambda client, it: client.get_collection(it.collection), "/spaces/{collection}"),
     "get_report": (lambda client, it: client.get_report(it.report), "/reports/{report}"),
     "get_dataset": (lambda client, it: client.get_dataset(it.dataset), "/datasets/{dataset}"),
     "get_report_run": (lambda client, it: client.get_report_run(it.report, it.run), "/reports/{report}/runs/{run}"),

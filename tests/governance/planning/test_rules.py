@@ -66,7 +66,7 @@ def test_a_viewed_report_without_a_query_is_spared(governed: Governed) -> None:
 
 
 def show_failure(governed: Governed, report: str, nights: int, *, times: int | None = None) -> None:
-    """Let lists of a Report's schedules show a run that failed so many nights ago.
+    """Let lists of a Report's schedules show a run that failed `nights` nights ago.
 
     :param times: how many lists show it; all by default.
     """

@@ -126,9 +126,7 @@ def doubles(plan: Plan, doing: str) -> int:
 def test_an_apply_killed_at_any_boundary_and_tried_again_ends_as_if_undisturbed(bench: Bench) -> None:
     rows = kill_everywhere(bench, "apply", lambda: bench.governed.apply(bench.plan), bench.effect)
     assert not [row for row in rows if "BAD" in row]
-    assert len(rows) == 1 + 4 * 8, (
-        "host (within), and for each action intent (before, within, after), act (before, after), done (before, within, after)"
-    )
+    assert len(rows) == 1 + 4 * 8, "the host (within); of each action 3 of its intent, 2 of its act, 3 of its end"
 
 
 def test_an_undo_killed_at_any_boundary_and_tried_again_brings_everything_back(bench: Bench) -> None:

@@ -18,10 +18,10 @@ def _arg(*flags: str, **settings: Any) -> Arg:
 _OUTPUT = _arg(
     "-o",
     "--output",
-    help="the format: table (the default), json, yaml, plain, csv",
-    metavar="(table, json, yaml, plain, csv)",
+    help=f"the format: {_FORMATS[0]} (the default), {', '.join(_FORMATS[1:])}",
+    metavar=f"({', '.join(_FORMATS)})",
     choices=_FORMATS,
-    default="table",
+    default=_FORMATS[0],
 )
 _STORAGE = _arg("--storage", metavar="PATH", help="the storage root; [studio] storage_path by default")
 _WORKSPACE = _arg("--workspace", metavar="NAME", help="optional if the storage has only one")

@@ -148,10 +148,7 @@ class ListingProgress:
         """
         block = pagination if isinstance(pagination, Mapping) else {}
         self.total_count = _count(block.get("total_count"))
-        ended = self._observe(names, self.total_count)
-        if not ended and self._is_last_by_counters(block):
-            ended = True
-        if ended:
+        if self._observe(names, self.total_count) or self._is_last_by_counters(_count(block.get("total_pages"))):
             return self._end_of_round()
         if self._is_last_by_length(len(names)):
             return "short"
@@ -198,14 +195,13 @@ class ListingProgress:
         self._names.update(names)
         return False
 
-    def _is_last_by_counters(self, block: Mapping[str, Any]) -> bool:
+    def _is_last_by_counters(self, total_pages: int | None) -> bool:
         """Whether all counters of a page agree that it is the last, with the rows that came too."""
         if self._counted is not None and len(self._round.names) == self._round.rows == self._counted:
             return True
-        total, pages = _count(block.get("total_count")), _count(block.get("total_pages"))
-        if total is None or pages is None:
+        if self.total_count is None or total_pages is None:
             return False
-        return self.next_page >= pages and len(self._round.names) >= total
+        return self.next_page >= total_pages and len(self._round.names) >= self.total_count
 
     def _is_last_by_length(self, rows: int) -> bool:
         return (

@@ -21,7 +21,7 @@ def command(table_of: Callable[[argparse.Namespace], Table]) -> Callable[[argpar
     """Make a command of a function that returns the table to print.
 
     The function runs as one of Airflow's processes. An error of the provider becomes one line on standard error and the
-    exit status 1.
+    exit status 1. The exit status is also 1 if the table says that the command failed in part.
     """
 
     @functools.wraps(table_of)
@@ -33,6 +33,8 @@ def command(table_of: Callable[[argparse.Namespace], Table]) -> Callable[[argpar
                 table = table_of(options)
             table.write(options.output)
             sys.stdout.flush()
+            if table.failed:
+                raise SystemExit(1)
         except StudioError as error:
             say(f"{type(error).__name__}: {error}")
             raise SystemExit(1) from None

@@ -39,7 +39,9 @@ def _selected(names: str | None) -> list[Path]:
     files = sorted(folder().glob("studio_*.py"))
     if names is None:
         return files
-    wanted = {name.strip() for name in names.split(",")}
+    from airflow_provider_studio.operators.selection import named
+
+    wanted = set(named("--only", names))
     unknown = wanted - {file.stem for file in files}
     if unknown:
         known = ", ".join(file.stem for file in files)

@@ -24,17 +24,19 @@ class Table:
 
     :param names: the names of the columns.
     :param rows: one value for each column; None is unknown.
+    :param failed: whether a part of what the command was asked to do was not done; its exit status is then 1.
     """
 
     names: Sequence[str]
     rows: Sequence[Sequence[Any]]
+    failed: bool = False
 
     @classmethod
-    def of(cls, objects: Iterable[Mapping[str, Any]]) -> Self:
+    def of(cls, objects: Iterable[Mapping[str, Any]], *, failed: bool = False) -> Self:
         """Return a table of objects. The columns are those of all objects, in the order of their first use."""
         objects = list(objects)
         names = list(dict.fromkeys(name for row in objects for name in row))
-        return cls(names, [[row.get(name, "") for name in names] for row in objects])
+        return cls(names, [[row.get(name, "") for name in names] for row in objects], failed)
 
     def write(self, form: str) -> None:
         """Write the table to standard output.

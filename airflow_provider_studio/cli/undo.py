@@ -26,12 +26,13 @@ def run(options: argparse.Namespace) -> Table:
     from airflow_provider_studio import settings
     from airflow_provider_studio.governance.execution.undo import undo_plan
     from airflow_provider_studio.governance.plans.audit import ActionState, Audit
+    from airflow_provider_studio.operators.selection import named
 
     storage = settings.storage(storage_root(options.storage))
     hook = airflow_process.studio_hook(options.conn or DEFAULT_CONN_ID)
     client = hook.client
     audit = Audit(storage, client.workspace)
-    only = None if options.only is None else {part.strip() for part in options.only.split(",")}
+    only = None if options.only is None else named("--only", options.only)
     before = _selected(audit.action_statuses(options.plan), only)
     to_undo = [status for status in before if status.state is ActionState.DONE]
     if to_undo and not options.yes:
@@ -44,7 +45,8 @@ def run(options: argparse.Namespace) -> Table:
         say(f"Add {count} e-mail subscribers again to the schedule {token}: the API cannot add them.")
     for failure in summary.failures:
         say(f"Not undone: {failure}")
-    return Table.of(_row(status) for status in _selected(audit.action_statuses(options.plan), only))
+    rows = [_row(status) for status in _selected(audit.action_statuses(options.plan), only)]
+    return Table.of(rows, failed=bool(summary.failures))
 
 
 def _selected(statuses: list[ActionStatus], only: Collection[str] | None) -> list[ActionStatus]:

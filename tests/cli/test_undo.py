@@ -74,3 +74,23 @@ def test_where_nobody_can_be_asked_nothing_is_changed(
     assert undo(governed, applied) == 1
     assert "Nobody can be asked here. Add --yes" in capsys.readouterr().err
     assert archived(governed, applied) == [True, True]
+
+
+def test_what_could_not_be_undone_is_printed_and_is_the_exit_status(
+    governed: Governed, applied: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = applied.reports
+    governed.control.add_fault("status", status=403, method="PATCH", path=first, times=None)
+    assert undo(governed, applied, "--yes") == 1
+    printed = capsys.readouterr()
+    assert "Not undone: " in printed.err
+    assert {row["report"]: row["state"] for row in json.loads(printed.out)}[second] == "undone"
+    assert archived(governed, applied) == [True, False]
+
+
+def test_an_only_that_names_nothing_changes_nothing(
+    governed: Governed, applied: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert undo(governed, applied, "--only", ",", "--yes") == 1
+    assert "--only is ','; it must name something" in capsys.readouterr().err
+    assert archived(governed, applied) == [True, True]

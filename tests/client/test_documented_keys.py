@@ -83,11 +83,13 @@ LISTS: dict[str, tuple[str, str, Callable[[StudioClient], Any]]] = {
     "collection_pages": (
         "Report",
         "reports",
-        lambda client: [
-            models.Report.parse(row)
-            for page in client.collection_pages(A, "reports", progress=ListingProgress())
-            for row in page.rows
-        ],
+        lambda client: list(  # the pages until the end is proven may repeat a row
+            {
+                str(row): models.Report.parse(row)
+                for page in client.collection_pages(A, "reports", progress=ListingProgress())
+                for row in page.rows
+            }.values()
+        ),
     ),
 }
 BATCHES: dict[Batch, str] = {

@@ -30,7 +30,9 @@ OURS_ALONE = {
     "reports": {
         "taken_at": "of the snapshot",
         "source": "of the inventory",
+        "space_type": "of its Collection",
         "unknown": "of the inventory",
+        "unknown_reason": "of the inventory",
         "seen_at": "of the inventory",
         "verified_at": "of the inventory",
         "last_run_by_schedule": "computed",

@@ -37,7 +37,7 @@ with DAG(
         "only": Param(
             "all",
             type=["string", "array"],
-            description="Ids of actions or tokens of Reports, separated by commas; all undoes everything.",
+            description="Ids of actions, tokens or names of Reports, separated by commas; all undoes everything.",
         ),
     },
 ):

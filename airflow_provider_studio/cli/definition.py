@@ -102,7 +102,7 @@ _UNDO = ActionCommand(
         _arg(
             "--only",
             metavar="A,B,...",
-            help="only these actions (ids) or Reports (tokens), as in the audit",
+            help="only these actions (ids) or Reports (tokens or names), as in the audit",
         ),
         _arg("-y", "--yes", action="store_true", help="do not ask"),
         _CONN,

@@ -15,8 +15,6 @@ from airflow_provider_studio.cli.output import Table
 from airflow_provider_studio.client.errors import StudioConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from airflow_provider_studio.governance.plans.audit import ActionStatus
 
 
@@ -24,7 +22,9 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> Table:
     """Undo the plan and return each action with its new state."""
     from airflow_provider_studio import settings
+    from airflow_provider_studio.governance.execution.archived_reports import warning_before
     from airflow_provider_studio.governance.execution.undo import undo_plan
+    from airflow_provider_studio.governance.execution.undo_selection import selected_actions
     from airflow_provider_studio.governance.plans.audit import ActionState, Audit
     from airflow_provider_studio.operators.selection import named
 
@@ -32,10 +32,14 @@ def run(options: argparse.Namespace) -> Table:
     hook = airflow_process.studio_hook(options.conn or DEFAULT_CONN_ID)
     client = hook.client
     audit = Audit(storage, client.workspace)
+    done = [status for status in audit.action_statuses(options.plan) if status.state is ActionState.DONE]
     only = None if options.only is None else named("--only", options.only)
-    before = _selected(audit.action_statuses(options.plan), only)
-    to_undo = [status for status in before if status.state is ActionState.DONE]
+    plan = audit.plan(options.plan)
+    selected = selected_actions(plan, (action.action_id for action in plan.actions), only)
+    to_undo = [status for status in done if status.action.action_id in selected]
     if to_undo and not options.yes:
+        for warning in warning_before((status.action for status in done), selected):
+            say(warning)
         _ask(options.plan, to_undo)
     actor = {"user": getpass.getuser(), "command": "airflow studio undo"}
     summary = undo_plan(
@@ -43,16 +47,13 @@ def run(options: argparse.Namespace) -> Table:
     )
     for token, count in summary.subscribers_to_add.items():
         say(f"Add {count} e-mail subscribers again to the schedule {token}: the API cannot add them.")
+    for warning in summary.warnings:
+        say(warning)
     for failure in summary.failures:
         say(f"Not undone: {failure}")
-    rows = [_row(status) for status in _selected(audit.action_statuses(options.plan), only)]
+    statuses = audit.action_statuses(options.plan)
+    rows = [_row(status) for status in statuses if status.action.action_id in selected]
     return Table.of(rows, failed=bool(summary.failures))
-
-
-def _selected(statuses: list[ActionStatus], only: Collection[str] | None) -> list[ActionStatus]:
-    return [
-        status for status in statuses if only is None or {status.action.action_id, status.action.report} & set(only)
-    ]
 
 
 def _ask(plan: str, statuses: list[ActionStatus]) -> None:

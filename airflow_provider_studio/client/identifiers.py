@@ -17,6 +17,9 @@ _IN_URL = re.compile(r"(?:([^/?#]+)/)?reports/([A-Za-z0-9_-]+)")
 """The part of an address that names the workspace, if there is one, and the Report. In an asset it is the host."""
 
 _WEB_HOST = re.compile(r"^https?://[^/]*", re.IGNORECASE)
+_TOKEN = re.compile(r"[0-9a-f]{12}")
+"""The form of all tokens that Studio gives to Reports, schedules and runs."""
+_ADDRESS = re.compile(r"://|(?:^|/)reports/[0-9a-f]{12}(?![\w-])")
 
 
 def token_text(parameter: str, value: Any) -> str:
@@ -39,6 +42,16 @@ def token_text(parameter: str, value: Any) -> str:
     else:
         fix = "give a text"
     raise StudioConfigurationError(f"{parameter} is {value!r}, of the type {type(value).__name__}: {fix}.")
+
+
+def has_token_form(text: str) -> bool:
+    """Whether a text has the form of a token, so that it is never taken for a name."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def is_report_address(text: str) -> bool:
+    """Whether a text is the URL of a Report's page or its asset, and no name that contains a slash."""
+    return _ADDRESS.search(text) is not None
 
 
 def run_token(value: Any) -> str:

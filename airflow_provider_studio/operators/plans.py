@@ -218,11 +218,12 @@ class StudioUndoPlanOperator(StudioOperator):
     Only actions of the plan are undone, within the limits of the deployment, which keep protected Reports from being
     archived again.
 
-    Returns `unarchived`, `schedules_recreated` (new token by old), `subscribers_to_add`. Fails if
-    an action could not be undone, with the reason.
+    Returns `unarchived`, `schedules_recreated` (new token by old), `subscribers_to_add`, `warnings` (of schedules whose
+    Report stays archived). Fails if an action could not be undone, with the reason.
 
     :param plan_id: the plan's id.
-    :param only: action ids or Report tokens to undo; `"all"`, the default, for everything. An empty value is an error.
+    :param only: what to undo: ids of actions; tokens, addresses or names of Reports, as a list or separated by commas;
+        `"all"`, the default, for everything. A name must be that of one Report of the plan. An empty value is an error.
     :param concurrency: how many Reports are worked on in parallel, within the token's budget.
     :param storage_path: a storage root other than `[studio] storage_path`.
     :param studio_conn_id: the Airflow connection.

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parameters that name Reports, schedules or actions. Only the word `all` means all: an empty value is an error."""
+"""Parameters that name Reports, schedules or actions. Only the word `all` means all: an empty value is an error.
+
+A Report's name may contain spaces, so a text is split at commas. Spaces separate only tokens, addresses and ids of
+actions, which contain none.
+"""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Sequence, Set
@@ -18,8 +23,9 @@ ALL = "all"
 def named(parameter: str, value: Any) -> list[str]:
     """Return the names in a parameter.
 
-    :param value: a list; one text with commas or spaces between the names; a list as JSON text, as a template renders
-        one; or one token that became a whole number.
+    :param value: a list; one text with commas or line breaks between the names (or spaces between tokens); a list as
+        JSON or Python text, as a template renders one; or one token that became a whole number. A name that contains a
+        comma needs a list.
     :raises StudioConfigurationError: it names nothing.
     """
     names = _split(value) if isinstance(value, str) else [value] if isinstance(value, int) else value
@@ -35,9 +41,19 @@ def named(parameter: str, value: Any) -> list[str]:
 
 def _split(text: str) -> Any:
     if text.lstrip().startswith("["):
-        with suppress(ValueError):
-            return json.loads(text.replace("'", '"'))
-    return [name for name in re.split(r"[,\s]+", text) if name]
+        for parse in (json.loads, ast.literal_eval):
+            with suppress(ValueError, SyntaxError):  # a name may begin with a bracket
+                return parse(text)
+    parts = [part.strip() for part in re.split(r"[,\n]", text)]
+    return [name for part in parts if part for name in _words(part)]
+
+
+def _words(part: str) -> list[str]:
+    """Return the tokens, addresses and ids in a text, or the text itself: the name of a Report."""
+    from airflow_provider_studio.governance.plans.report_names import is_reference
+
+    words = part.split()
+    return words if all(map(is_reference, words)) else [part]
 
 
 def named_or_all(parameter: str, value: Any) -> list[str] | None:

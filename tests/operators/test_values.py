@@ -56,10 +56,27 @@ def test_what_names_no_run_is_refused(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [["a1", "b2"], ("a1", "b2"), {"b2", "a1"}, "a1,b2", "a1 b2", '["a1", "b2"]', "['a1', 'b2']"],
+    [["a1", "b2"], ("a1", "b2"), {"b2", "a1"}, "a1,b2", " a1 ,\nb2,", '["a1", "b2"]', "['a1', 'b2']"],
 )
 def test_names_are_accepted_in_every_form_that_a_template_gives(value: Any) -> None:
     assert named("reports", value) == ["a1", "b2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("0a1b2c3d4e5f 1b2c3d4e5f60", ["0a1b2c3d4e5f", "1b2c3d4e5f60"]),
+        ("archive_report-0a1b2c3d4e5f acme/reports/1b2c3d4e5f60", None),
+        ("Old sales, 0a1b2c3d4e5f 1b2c3d4e5f60", ["Old sales", "0a1b2c3d4e5f", "1b2c3d4e5f60"]),
+        ("Old sales\nChurn / EMEA", ["Old sales", "Churn / EMEA"]),
+        ("0a1b2c3d4e5f copy", ["0a1b2c3d4e5f copy"]),
+        ("[KEEP] Board pack", ["[KEEP] Board pack"]),
+        ('["Sales, EMEA", "Ann\'s Report"]', ["Sales, EMEA", "Ann's Report"]),
+        (str(["Sales, EMEA", "Ann's Report"]), ["Sales, EMEA", "Ann's Report"]),
+    ],
+)
+def test_spaces_separate_tokens_and_belong_to_names(text: str, names: list[str] | None) -> None:
+    assert named("only", text) == (text.split() if names is None else names)
 
 
 def test_one_token_is_not_split_into_letters() -> None:

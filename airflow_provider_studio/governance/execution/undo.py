@@ -26,6 +26,7 @@ from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.client.visibility import read_until
 from airflow_provider_studio.governance.errors import JournalError, StorageError
 from airflow_provider_studio.governance.execution.actions import set_archived
+from airflow_provider_studio.governance.execution.archived_reports import warning_after
 from airflow_provider_studio.governance.execution.concurrency import run_concurrently
 from airflow_provider_studio.governance.execution.failures import Failures
 from airflow_provider_studio.governance.execution.guard_rails import GuardRails
@@ -41,6 +42,7 @@ from airflow_provider_studio.governance.execution.undo_rails import (
     plan_of_journal,
     planned_actions,
 )
+from airflow_provider_studio.governance.execution.undo_selection import selected_actions
 from airflow_provider_studio.governance.file_names import parsed_action_id, report_of
 from airflow_provider_studio.governance.plans.collection_names import CollectionNames
 from airflow_provider_studio.governance.plans.deployment_limits import DeploymentLimits
@@ -63,6 +65,7 @@ class UndoSummary:
     :param already: the number of actions that are undone already, or never had an effect.
     :param subscribers_to_add: the number of e-mail subscribers that a person must add again, by new schedule token: the
         API cannot add them.
+    :param warnings: what does not help as it is: a recreated schedule whose Report is still archived.
     :param failures: what could not be restored, or differs from the backup, with the reason.
     :param not_tried: actions on schedules that wait for another schedule of their Report.
     :param stopped: why the undo was stopped, if it was.
@@ -74,6 +77,7 @@ class UndoSummary:
     schedules_recreated: dict[str, str] = field(default_factory=dict)
     already: int = 0
     subscribers_to_add: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     not_tried: list[str] = field(default_factory=list)
     stopped: str | None = None
@@ -90,6 +94,7 @@ def undo_plan(
     plan_id: str,
     *,
     only: Collection[str] | None = None,
+    reports: Collection[str] | None = None,
     limits: DeploymentLimits | None = None,
     signer: Signer = UNSIGNED,
     actor: Mapping[str, str],
@@ -100,7 +105,8 @@ def undo_plan(
 
     Only actions of the plan are undone: the plan in storage must have each of them.
 
-    :param only: action ids, or Report tokens, to undo; everything by default.
+    :param only: what to undo: ids of actions; tokens, addresses or names of Reports; everything by default.
+    :param reports: undo only actions on these Reports, by token, of which the plan need not have all.
     :param limits: the deployment's limits, which apply to an undo as well; no protected Report is archived again.
     :param signer: verifies the signatures of the plan and its journal, and signs new events.
     :param actor: who acts, for the journal.
@@ -108,6 +114,7 @@ def undo_plan(
     :raises PlanError: the id is not a plan's id, or the plan was changed.
     :raises JournalError: the workspace has no such journal, `only` names an unknown action or Report, or the journal
         has an action that the plan does not have.
+    :raises StudioConfigurationError: `only` has a name that no Report of the plan has, or several have.
     :raises GuardRailError: the undo exceeds a limit of the deployment.
     :raises WrongWorkspaceError: the files in storage are of another host.
     :raises StorageError: the journal cannot be written, or the plan cannot be read.
@@ -123,7 +130,12 @@ def undo_plan(
     journal = Journal(storage, client.workspace, plan_id, actor=actor, sha256=plan.sha256, signer=signer, now=now)
     journal.check_writable()
     before = client.spending.requests
-    selected = _selected(journal, only)
+    done = [action_id for action_id in journal.action_ids(Event.INTENT) if action_id != PLAN]
+    selected = [
+        action_id
+        for action_id in selected_actions(plan, done, only)
+        if reports is None or report_of(action_id) in reports
+    ]
     actions = planned_actions(journal, plan, selected)
     check_undo(plan, actions, limits)
     undo = _Undo(client.with_priority(Priority.ACT), journal, actions, limits, UndoSummary(plan_id))
@@ -152,19 +164,6 @@ def _deletes_schedule(action_id: str) -> bool:
     return key is not None and key.kind == ActionKind.DELETE_SCHEDULE
 
 
-def _selected(journal: Journal, only: Collection[str] | None) -> list[str]:
-    known = [action_id for action_id in journal.action_ids(Event.INTENT) if action_id != PLAN]
-    if only is None:
-        return known
-    only = [only] if isinstance(only, str) else only
-    selected = [action_id for action_id in known if action_id in only or report_of(action_id) in only]
-    found = set(selected) | set(map(report_of, selected))
-    missing = sorted(set(only) - found)
-    if missing:
-        raise JournalError(f"The journal has no action or Report {', '.join(missing)}; nothing was undone.")
-    return selected
-
-
 class _Undo:
     """The state of a running undo."""
 
@@ -186,6 +185,8 @@ class _Undo:
             max_in_a_row=GuardRails.max_failures_in_a_row, max_refused_at_first=GuardRails.max_refused_at_first
         )
         self._lock = threading.Lock()
+        self._unarchived: set[str] = set()
+        """The Reports that this undo unarchived, or found unarchived."""
         self.summary = summary
 
     def undo_actions(self, action_ids: Sequence[str]) -> None:
@@ -204,7 +205,19 @@ class _Undo:
             if not self._try(action_id, self._intent(action_id), waiting):
                 with self._lock:
                     self.summary.not_tried += waiting
-                return
+                break
+        self._warn_of_archived(action_ids)
+
+    def _warn_of_archived(self, action_ids: Sequence[str]) -> None:
+        """Warn if this undo recreated schedules of a Report that is archived."""
+        about = [self._actions[action_id] for action_id in action_ids]
+        recreated = {action.report for action in about if action.schedule in self.summary.schedules_recreated}
+        for report in recreated - self._unarchived:
+            warning = warning_after(self._client, report)
+            if warning is not None:
+                log.warning("%s", warning)
+                with self._lock:
+                    self.summary.warnings.append(warning)
 
     def _intent(self, action_id: str) -> dict[str, Any]:
         """Return the intent of an action, with the plan's record of what the action is."""
@@ -286,6 +299,8 @@ class _Undo:
             with self._lock:
                 self.summary.archived_again += was_archived
                 self.summary.unarchived += not was_archived
+        if not was_archived:
+            self._unarchived.add(report)
         self._journal.write(action_id, Event.UNDONE, about=about, before=before, after=after, http_status=status)
 
     def _recreate_schedule(self, action_id: str, intent: Mapping[str, Any], waiting: Sequence[str]) -> bool:

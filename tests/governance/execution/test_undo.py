@@ -84,8 +84,8 @@ def test_only_what_is_named_comes_back(governed: Governed, plan: Plan) -> None:
 
 
 def test_what_the_journal_does_not_know_is_refused_whole(governed: Governed, plan: Plan) -> None:
-    with pytest.raises(JournalError, match="no action or Report nonsense; nothing was undone"):
-        governed.undo(plan, only=[plan.reports[0], "nonsense"])
+    with pytest.raises(JournalError, match="no action or Report 0123456789ab; nothing was undone"):
+        governed.undo(plan, only=[plan.reports[0], "0123456789ab"])
     assert governed.changes() == []
 
 
@@ -230,6 +230,7 @@ def test_the_summary_counts_each_kind_and_nothing_twice(governed: Governed, plan
         "schedules_recreated": recreated,
         "already": 0,
         "subscribers_to_add": {},
+        "warnings": [],
         "failures": [],
         "failed": 0,
         "not_tried": [],

@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.response_limits import MAX_DOWNLOAD_MB, MAX_RESPONSE_MB
+from airflow_provider_studio.governance.storage import check_lengths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,12 +92,14 @@ def in_storage(path: str, storage_path: str | None = None) -> UPath:
 
     :param storage_path: the storage root of the task, if it is not that of the settings.
     :raises StudioConfigurationError: the path contains `..`: what a template renders must not leave the folder that the
-        DAG's author wrote.
+        DAG's author wrote. Or a file or folder on a disk would have a name that is too long.
     """
     if ".." in path.split("/"):
         raise StudioConfigurationError(f"The path is {path!r}; it must not contain '..'.")
     path = _expanded(path)
-    return storage(path) if path.startswith("/") or "://" in path else storage(storage_path) / path
+    found = storage(path) if path.startswith("/") or "://" in path else storage(storage_path) / path
+    check_lengths(found)
+    return found
 
 
 def rate_limit_file() -> Path:

@@ -6,6 +6,7 @@ This module uses no file system.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +14,33 @@ from typing import cast, get_args
 from urllib.parse import quote, unquote
 
 from airflow_provider_studio.client.completeness import End
-from airflow_provider_studio.governance.storage import file_stamp, from_file_stamp
+from airflow_provider_studio.governance.storage import LONGEST_NAME, file_stamp, from_file_stamp
+
+# Names that people choose, such as the ids of a DAG and a run, or the name of a query
+
+
+def quoted_name(name: str) -> str:
+    """Return a name that people choose as the name of a folder, which no other name has: `..` is one too."""
+    quoted = quote(name, safe="")
+    return bounded_name(quoted.replace(".", "%2E") if set(quoted) == {"."} else quoted)
+
+
+def bounded_name(name: str, ending: str = "") -> str:
+    """Return a name with an ending, in at most 255 bytes of UTF-8: of a longer one the beginning, `=` and a hash.
+
+    Quoted names contain no `=`, so the shortened form of one name is never the form of another.
+    """
+    whole = f"{name}{ending}"
+    if len(whole.encode()) <= LONGEST_NAME:
+        return whole
+    end = f"={digest(name)}{ending}"
+    return name.encode()[: LONGEST_NAME - len(end.encode())].decode(errors="ignore") + end
+
+
+def digest(text: str) -> str:
+    """Return 16 hexadecimal digits that identify a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
 
 # Snapshots
 

@@ -10,7 +10,6 @@ and logged once, and an id or a path that is not that of a plan of the workspace
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from collections.abc import Sequence
@@ -18,7 +17,6 @@ from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from upath import UPath
 
@@ -107,7 +105,7 @@ def checkpoint_folder(storage: UPath, workspace: str, inventory: str) -> UPath:
 
     :param inventory: its name.
     """
-    return workspace_folder(storage, Area.CHECKPOINTS, workspace) / _digest(inventory)
+    return workspace_folder(storage, Area.CHECKPOINTS, workspace) / file_names.digest(inventory)
 
 
 def cross_check_storage(storage: UPath) -> UPath:
@@ -183,7 +181,7 @@ def one_off_plans_folder(storage: UPath, workspace: str, request: str) -> UPath:
 
     :param request: the text of the task's request.
     """
-    return plans_folder(storage, workspace) / "one_off" / _digest(request)
+    return plans_folder(storage, workspace) / "one_off" / file_names.digest(request)
 
 
 def one_off_records(storage: UPath, workspace: str, plan_id: str) -> list[UPath]:
@@ -277,7 +275,7 @@ def run_record_folder(storage: UPath, names: Sequence[str]) -> UPath:
 
     :param names: the ids of the DAG, the run and the task, and the map index.
     """
-    return storage / "run_records" / "/".join(_quoted(name) for name in names)
+    return storage / "run_records" / "/".join(map(file_names.quoted_name, names))
 
 
 def claim_file(day: UPath, run: str) -> UPath:
@@ -320,16 +318,6 @@ def ignored(path: UPath, reason: str) -> None:
     if text not in _logged and len(_logged) < _MOST_LOGGED:
         _logged.add(text)
         log.warning("Ignored in storage: %r: %s.", text, reason)
-
-
-def _quoted(name: str) -> str:
-    """Return a name that people choose, such as a run's id, as the name of a folder: `..` is one too."""
-    quoted = quote(name, safe="")
-    return quoted.replace(".", "%2E") if set(quoted) == {"."} else quoted
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _workspace(folder: UPath) -> str | None:

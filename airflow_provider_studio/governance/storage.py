@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from airflow_provider_studio.client.errors import StudioError
+from airflow_provider_studio.client.errors import StudioConfigurationError, StudioError
 from airflow_provider_studio.governance.errors import StorageError
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ CLOCKS_DIFFER_BY = timedelta(hours=1)
 """The largest accepted difference between the clocks of two hosts."""
 SAME_TIME = timedelta(seconds=1)
 """Times of Studio that differ by at most this are equal: some sources have milliseconds, others seconds."""
+LONGEST_NAME = 255
+"""The longest name of a file or folder in bytes, on the file systems of Linux and macOS."""
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
@@ -69,6 +71,21 @@ def explained(doing: str, path: UPath) -> Iterator[None]:
 def local_path(path: UPath) -> Path | None:
     """Return the path on this machine's disk, or None for an object store."""
     return Path(path.path) if path.protocol in {"", "file", "local"} else None
+
+
+def check_lengths(path: UPath) -> None:
+    """Refuse a path on this machine's disk with a name that is longer than names can be.
+
+    :raises StudioConfigurationError: names the file or folder.
+    """
+    local = local_path(path)
+    for name in () if local is None else local.parts:
+        length = len(name.encode(errors="replace"))
+        if length > LONGEST_NAME:
+            raise StudioConfigurationError(
+                f"The path has the name {name!r}, which is {length} bytes long; a file or folder may have "
+                f"{LONGEST_NAME}. Use a shorter name."
+            )
 
 
 def write_atomically(path: UPath, content: bytes) -> None:
@@ -121,9 +138,14 @@ def write_stream(path: UPath, chunks: Iterable[bytes]) -> None:
             _write_local(local, chunks)
 
 
+def _temporary_name() -> str:
+    """Return a name for an unfinished file. It is short, because the file's own name may be as long as names can be."""
+    return f".{uuid.uuid4().hex}"
+
+
 def _write_remote(path: UPath, chunks: Iterable[bytes]) -> None:
     """Write under a temporary name and rename: closing a half-written object would publish it."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary = path.with_name(_temporary_name())
     try:
         with temporary.open("wb") as file:
             file.writelines(chunks)
@@ -178,7 +200,7 @@ def _open_private(path: Path) -> IO[bytes]:
 
 def _write_local(path: Path, chunks: Iterable[bytes], *, replace: bool = True) -> bool:
     make_private_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary = path.with_name(_temporary_name())
     try:
         with _open_private(temporary) as file:
             file.writelines(chunks)

@@ -21,6 +21,7 @@ from airflow_provider_studio.client.errors import (
     StudioResponseError,
     StudioRunTimeoutError,
 )
+from airflow_provider_studio.governance.file_names import bounded_name
 from airflow_provider_studio.governance.storage import write_stream
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ Open = Callable[[], AbstractContextManager[tuple[str, Iterator[bytes]]]]
 def checked_exports(export: str | Mapping[str, str] | None) -> dict[str, str]:
     """Return `{format: path}` from a user's value: a path alone is that of the CSV.
 
-    :raises StudioConfigurationError: an unknown format, or an empty path.
+    :raises StudioConfigurationError: an unknown format, an empty path, or one that no file can have.
     """
     exports = {"csv": export} if isinstance(export, str) else dict(export or {})
     for name, path in exports.items():
@@ -55,6 +56,7 @@ def checked_exports(export: str | Mapping[str, str] | None) -> dict[str, str]:
             raise StudioConfigurationError(f"export has no format {name!r}; it has {', '.join(FORMATS)}.")
         if not isinstance(path, str) or not path.strip():
             raise StudioConfigurationError(f"export: the path for {name} is {path!r}; give one.")
+        settings.in_storage(path)  # before a run is started whose results could not be written
     return exports
 
 
@@ -99,7 +101,7 @@ def export_run(
     if "json" in exports:
         for query in client.list_query_runs(report, run):
             name = _NOT_IN_NAMES.sub("_", query.query_name or query.token).strip("._") or query.token
-            path = f"{exports['json'].rstrip('/')}/{name}-{query.token}.json"
+            path = f"{exports['json'].rstrip('/')}/{bounded_name(name, f'-{query.token}.json')}"
             download = partial(client.download_query_run_results, report, run, query.token, "json")
             files.append({**_write(path, download), "query": query.query_name})
     if "pdf" in exports:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from upath import UPath
@@ -71,6 +72,29 @@ def test_a_report_that_was_acted_on_is_known_by_its_whole_token(storage: UPath, 
     assert reports_acted_on(storage, "acme") == {report}
     assert [event.report for event in Audit(storage, "acme").events(report=report)] == [report]
     assert Audit(storage, "acme").events(report="delete_schedule") == []
+
+
+CJK = "\u5831" * 100
+
+
+@pytest.mark.parametrize("name", ["nightly", "manual__2026-01-01T00:00:00+00:00", "\u5831" * 28, "x" * 250], ids=len)
+def test_the_name_of_a_record_that_fits_stays_what_it_was(name: str) -> None:
+    assert file_names.quoted_name(name) == quote(name, safe="")
+
+
+@pytest.mark.parametrize("name", ["\u5831" * 29, CJK, "\U0001f4c8" * 250, "\u00fc" * 250], ids=len)
+def test_a_longer_name_is_shortened_to_what_no_other_name_becomes(name: str) -> None:
+    made = file_names.quoted_name(name)
+    assert len(made.encode()) <= 255
+    assert made.startswith(quote(name[:19], safe=""))
+    assert len({made, file_names.quoted_name(f"{name}x"), file_names.quoted_name(made)}) == 3
+
+
+def test_a_shortened_name_keeps_its_ending_and_no_half_of_a_character() -> None:
+    made = file_names.bounded_name(CJK, "-0a1b2c3d4e5f.json")
+    assert re.fullmatch("\u5831{70,}=[0-9a-f]{16}-0a1b2c3d4e5f[.]json", made)
+    assert 250 < len(made.encode()) <= 255
+    assert file_names.bounded_name("Totals", ".json") == "Totals.json"
 
 
 @pytest.mark.parametrize("collection", ["0a1b", "0a.1b", "0a-1b"])

@@ -46,6 +46,14 @@ def test_a_file_is_written_once(root: UPath) -> None:
     assert (root / "event.json").read_bytes() == b"first"
 
 
+def test_the_name_of_a_file_may_be_as_long_as_names_can_be(root: UPath) -> None:
+    longest = root / f"{'x' * 250}.json"
+    write_atomically(longest, b"1")
+    assert not write_once(longest, b"2")
+    write_stream(longest, [b"3"])
+    assert longest.read_bytes() == b"3"
+
+
 def test_of_many_writers_at_once_one_wins(tmp_path: Path) -> None:
     path, won = UPath(tmp_path / "event.json"), []
     threads = [

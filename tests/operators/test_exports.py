@@ -154,7 +154,12 @@ def test_memory_stays_constant(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"xls": "a"}, "export has no format 'xls'; it has csv, json, pdf"), ({"csv": " "}, "the path for csv is ' '")],
+    [
+        ({"xls": "a"}, "export has no format 'xls'; it has csv, json, pdf"),
+        ({"csv": " "}, "the path for csv is ' '"),
+        ({"csv": "exports/../a"}, r"must not contain '\.\.'"),
+        ({"csv": "\u5831" * 100}, "the name '\u5831+', which is 300 bytes long; a file or folder may have 255"),
+    ],
 )
 def test_what_cannot_be_exported_is_refused(given: dict[str, str], message: str) -> None:
     with pytest.raises(StudioConfigurationError, match=message):

@@ -23,11 +23,13 @@ from airflow_provider_studio.client.errors import (
     StudioRunFailedError,
     StudioRunTimeoutError,
 )
+from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.operators.asset_events import INVENTORY, REPORTS
 from airflow_provider_studio.operators.inventory import StudioInventoryOperator
 from airflow_provider_studio.operators.reports import StudioExportReportRunOperator, StudioRunReportOperator
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
+from tests.conftest import client_of
 from tests.hand_clock import HandClock
 from tests.task_instance import TaskInstance
 from tests.triggers_by_hand import fired
@@ -113,6 +115,24 @@ def test_durable_a_cleared_task_gets_a_new_run_and_not_the_old_result(task: Task
     first = task.run(report=report.token)
     task.max_tries = task.try_number + 2
     assert task.run(report=report.token)["run"] != first["run"]
+
+
+def test_durable_whatever_letters_the_ids_and_the_queries_are_of(
+    task: Task, report: StudioTestReport, studio_emulator: StudioEmulator
+) -> None:
+    """Quoted for a file's name, 100 letters of Chinese are 900 bytes, and 300 unquoted: a name may have 255."""
+    long = "\u5831" * 100
+    task.names |= {"dag_id": long, "run_id": long, "task_id": long}
+    with client_of(studio_emulator) as client:
+        query = {"query": {"raw_query": "SELECT 1", "name": long}}
+        client._send("POST", f"/api/{client.workspace}/reports/{report.token}/queries", query)
+    first = task.run(report=report.token, export={"json": "exports"})
+    task.next_try(report=report.token).on_kill()
+    again = task.run(report=report.token, export={"json": "exports"})
+    assert again == first
+    assert len(report.runs) == 1
+    assert long in {file["query"] for file in again["exports"]}
+    assert len({file["path"] for file in again["exports"]}) == 3
 
 
 def test_durable_switched_off_each_try_starts_a_run(task: Task, report: StudioTestReport) -> None:

@@ -59,6 +59,21 @@ class Ran:
         return self.xcoms.get((task, key))
 
 
+def store(*dags: Any) -> None:
+    """Write DAGs to Airflow's database, as its DAG processor does."""
+    migrate()
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        DagBundlesManager().sync_bundles_to_db(session=session)
+        session.commit()
+        stored = [LazyDeserializedDAG.from_dag(dag) for dag in dags]
+        update_dag_parsing_results_in_db("dags-folder", None, stored, {}, 0.0, set(), session=session)
+
+
 def run_dag(
     dag: Any, conf: dict[str, Any] | None = None, *, mark_success: str | None = None, dated: bool = True
 ) -> Ran:
@@ -67,19 +82,10 @@ def run_dag(
     :param mark_success: a pattern of task ids that are marked as success instead of run, as a user can do in the UI.
     :param dated: whether the run has a logical date; one that an asset or the API starts has none.
     """
-    migrate()
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    store(dag)
     from airflow.models.xcom import XComModel
-    from airflow.serialization.serialized_objects import LazyDeserializedDAG
     from airflow.utils.session import create_session
 
-    with create_session() as session:
-        DagBundlesManager().sync_bundles_to_db(session=session)
-        session.commit()
-        update_dag_parsing_results_in_db(
-            "dags-folder", None, [LazyDeserializedDAG.from_dag(dag)], {}, 0.0, set(), session=session
-        )
     date = {} if dated else {"logical_date": None}
     run = dag.test(run_conf=conf, mark_success_pattern=mark_success, **date)
     with create_session() as session:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the nightly DAGs run next, which plans a run made, which DAGs took an inventory, and who answered an approval.
+"""When DAGs that use this provider run next, which plans a run made, which DAGs took an inventory, who approved.
 
 All of it is from Airflow's own tables.
 """
@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow.models.asset import AssetEvent, AssetModel
-from airflow.models.dag import DagModel, DagTag
+from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
 from airflow.models.hitl_history import HITLDetailHistory
@@ -24,17 +24,15 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_studio.assets import create_asset
+from airflow_provider_studio.plugin.studio_dags import studio_dags
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-TAG = "studio"
-"""The overview lists the DAGs with this tag."""
-
 
 @dataclass(frozen=True)
 class ScheduledDag:
-    """A DAG with the tag.
+    """A DAG that uses this provider.
 
     :param next_at: when its next run starts, unless it is paused.
     :param last_run: the newest run's id; `last_state`, `last_started` and `last_seconds` describe it.
@@ -51,15 +49,12 @@ class ScheduledDag:
 
 
 def scheduled_dags(readable_dags: set[str]) -> list[ScheduledDag]:
-    """Return the DAGs with the tag and a schedule that the user may read, the next to run first."""
+    """Return the DAGs with a schedule that use this provider and that the user may read, the next to run first."""
     with create_session() as session:
-        tagged = select(DagTag.dag_id).where(DagTag.name == TAG)
-        query = select(DagModel).where(DagModel.dag_id.in_(tagged), DagModel.is_stale.is_(False))
-        dags = [
-            _with_last_run(dag, _newest_run(session, dag.dag_id))
-            for dag in session.scalars(query)
-            if dag.next_dagrun_create_after is not None and dag.dag_id in readable_dags
-        ]
+        query = select(DagModel).where(DagModel.next_dagrun_create_after.is_not(None), DagModel.is_stale.is_(False))
+        scheduled = [dag for dag in session.scalars(query) if dag.dag_id in readable_dags]
+        ours = studio_dags(session, {dag.dag_id for dag in scheduled})
+        dags = [_with_last_run(dag, _newest_run(session, dag.dag_id)) for dag in scheduled if dag.dag_id in ours]
     return sorted(dags, key=lambda dag: (dag.paused, str(dag.next_at)))
 
 

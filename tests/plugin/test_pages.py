@@ -358,7 +358,7 @@ def late_dag(users: None) -> Iterator[str]:
     from airflow.models.dagbundle import DagBundleModel
     from airflow.utils.session import create_session
 
-    from airflow_provider_studio.plugin.airflow_db import TAG
+    from airflow_provider_studio.plugin.studio_dags import TAG
 
     dag_id = "studio_nightly_governance"
     due_at = datetime.now(UTC) - timedelta(hours=2)

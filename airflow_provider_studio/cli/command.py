@@ -7,7 +7,8 @@ import argparse
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from airflow_provider_studio.cli.airflow_process import airflow_command
 from airflow_provider_studio.cli.output import Table
@@ -54,3 +55,22 @@ def say(sentence: str) -> None:
     It may contain names from storage and Studio, which cannot control the terminal. Its own lines stay lines.
     """
     print("\n".join(map(one_line, sentence.split("\n"))), file=sys.stderr)
+
+
+def confirm(actions: Sequence[Mapping[str, Any]], plan_id: str, verb: str) -> None:
+    """Print actions, and stop unless a person confirms them.
+
+    :param actions: one row for each action, at least one.
+    :param verb: what will be done.
+    :raises StudioConfigurationError: nobody can be asked, or the answer is not the plan's id.
+    """
+    from airflow_provider_studio.client.errors import StudioConfigurationError
+    from airflow_provider_studio.governance.text import counted, table_lines
+
+    say("\n".join(table_lines([list(actions[0]), *(list(row.values()) for row in actions)])))
+    if not sys.stdin.isatty():
+        raise StudioConfigurationError(f"Nobody can be asked here. Add --yes to {verb} these actions.")
+    say(f"{verb.capitalize()}: {counted(len(actions), 'action')} of plan {plan_id}.")
+    answer = input("Type the plan's id to confirm: ")
+    if answer.strip() != plan_id:
+        raise StudioConfigurationError("The answer is not the plan's id. Nothing was changed.")

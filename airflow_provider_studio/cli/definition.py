@@ -25,6 +25,7 @@ _OUTPUT = _arg(
 )
 _STORAGE = _arg("--storage", metavar="PATH", help="the storage root; [studio] storage_path by default")
 _WORKSPACE = _arg("--workspace", metavar="NAME", help="optional if the storage has only one")
+_YES = _arg("-y", "--yes", action="store_true", help="do not ask")
 _CONN = _arg("--conn", metavar="ID", help="the workspace's Airflow connection; studio_default where one is needed")
 
 _INVENTORY = ActionCommand(
@@ -104,11 +105,39 @@ _UNDO = ActionCommand(
             metavar="A,B,...",
             help="only these actions (ids) or Reports (tokens or names), as in the audit",
         ),
-        _arg("-y", "--yes", action="store_true", help="do not ask"),
+        _arg("--where", metavar="SQL", help="only Reports for which this is true in the newest snapshot"),
+        _YES,
         _CONN,
         _STORAGE,
         _OUTPUT,
     ),
+)
+_REPORTS = _arg("--reports", metavar="A,B,...", help="tokens, URLs or names of Reports")
+_WHERE = _arg("--where", metavar="SQL", help="a condition over the newest snapshot, such as: creator = 'ada'")
+_MAX_ACTIONS = _arg("--max-actions", type=int, default=100, metavar="N", help="the largest number of actions (100)")
+_MAX_SHARE = _arg(
+    "--max-share",
+    type=float,
+    default=0.05,
+    metavar="SHARE",
+    help="with --where, the largest share of the workspace's Reports (0.05, which is 5 %%)",
+)
+_ARCHIVE = ActionCommand(
+    name="archive",
+    help="Archive Reports that are named, or selected by a condition",
+    description="Prints what will be done and asks before it changes anything. Schedules are backed up and deleted "
+    "first. The limits and protections of the deployment apply.",
+    epilog="The columns of a condition are those of `inventory`. A Report that was used, edited or moved since the "
+    "snapshot is left alone.",
+    func=lazy_load_command(f"{_COMMANDS}.one_off.archive"),
+    args=(_REPORTS, _WHERE, _MAX_ACTIONS, _MAX_SHARE, _YES, _CONN, _STORAGE, _OUTPUT),
+)
+_UNARCHIVE = ActionCommand(
+    name="unarchive",
+    help="Unarchive Reports that are named, or selected by a condition",
+    description="Prints what will be done and asks before it changes anything. Schedules are not restored: see undo.",
+    func=lazy_load_command(f"{_COMMANDS}.one_off.unarchive"),
+    args=(_REPORTS, _WHERE, _MAX_ACTIONS, _MAX_SHARE, _YES, _CONN, _STORAGE, _OUTPUT),
 )
 _EXAMPLE_DAGS = ActionCommand(
     name="example-dags",
@@ -121,7 +150,7 @@ _EXAMPLE_DAGS = ActionCommand(
         _OUTPUT,
     ),
 )
-COMMANDS = (_INVENTORY, _PLAN, _AUDIT, _UNDO, _EXAMPLE_DAGS)
+COMMANDS = (_INVENTORY, _PLAN, _AUDIT, _UNDO, _ARCHIVE, _UNARCHIVE, _EXAMPLE_DAGS)
 
 
 def studio_commands() -> list[CLICommand]:

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> Table:
 def _newest_plan(storage: UPath, workspace: str) -> PlanHeader | None:
     from airflow_provider_studio.governance.plans.audit import Audit
 
-    return next((header for header in Audit(storage, workspace).headers() if header.snapshot is not None), None)
+    return next((header for header in Audit(storage, workspace).headers() if not header.is_one_off), None)
 
 
 def _policy(text: str | None, newest: PlanHeader | None) -> StalenessPolicy:

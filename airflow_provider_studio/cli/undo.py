@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import sys
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_studio.cli import airflow_process
 from airflow_provider_studio.cli.arguments import DEFAULT_CONN_ID, storage_root
-from airflow_provider_studio.cli.command import command, say
+from airflow_provider_studio.cli.command import command, confirm, say
 from airflow_provider_studio.cli.output import Table
-from airflow_provider_studio.client.errors import StudioConfigurationError
 
 if TYPE_CHECKING:
     from airflow_provider_studio.governance.plans.audit import ActionStatus
@@ -24,8 +22,9 @@ def run(options: argparse.Namespace) -> Table:
     from airflow_provider_studio import settings
     from airflow_provider_studio.governance.execution.archived_reports import warning_before
     from airflow_provider_studio.governance.execution.undo import undo_plan
-    from airflow_provider_studio.governance.execution.undo_selection import selected_actions
+    from airflow_provider_studio.governance.execution.undo_selection import actions_on, selected_actions
     from airflow_provider_studio.governance.plans.audit import ActionState, Audit
+    from airflow_provider_studio.governance.plans.snapshot_query import SnapshotQuery
     from airflow_provider_studio.operators.selection import named
 
     storage = settings.storage(storage_root(options.storage))
@@ -36,14 +35,26 @@ def run(options: argparse.Namespace) -> Table:
     only = None if options.only is None else named("--only", options.only)
     plan = audit.plan(options.plan)
     selected = selected_actions(plan, (action.action_id for action in plan.actions), only)
+    if options.where is not None:
+        selected = actions_on(SnapshotQuery(storage, client.workspace).matching(options.where).tokens, selected)
+    if not selected:
+        say(f"No action of plan {options.plan} is on a Report that matches {options.where}. Nothing to undo.")
+        return Table.of([])
     to_undo = [status for status in done if status.action.action_id in selected]
     if to_undo and not options.yes:
         for warning in warning_before((status.action for status in done), selected):
             say(warning)
-        _ask(options.plan, to_undo)
+        confirm([_row(status) for status in to_undo], options.plan, "undo")
     actor = {"user": getpass.getuser(), "command": "airflow studio undo"}
     summary = undo_plan(
-        client, storage, options.plan, only=only, limits=hook.limits, signer=settings.signer(), actor=actor
+        client,
+        storage,
+        options.plan,
+        only=only,
+        where=options.where,
+        limits=hook.limits,
+        signer=settings.signer(),
+        actor=actor,
     )
     for token, count in summary.subscribers_to_add.items():
         say(f"Add {count} e-mail subscribers again to the schedule {token}: the API cannot add them.")
@@ -54,22 +65,6 @@ def run(options: argparse.Namespace) -> Table:
     statuses = audit.action_statuses(options.plan)
     rows = [_row(status) for status in statuses if status.action.action_id in selected]
     return Table.of(rows, failed=bool(summary.failures))
-
-
-def _ask(plan: str, statuses: list[ActionStatus]) -> None:
-    """Print what will be undone, and stop unless a person confirms it.
-
-    :raises StudioConfigurationError: nobody can be asked, or the answer is not the plan's id.
-    """
-    from airflow_provider_studio.governance.text import counted, table_lines
-
-    rows = [_row(status) for status in statuses]
-    say("\n".join(table_lines([list(rows[0]), *(list(row.values()) for row in rows)])))
-    if not sys.stdin.isatty():
-        raise StudioConfigurationError("Nobody can be asked here. Add --yes to undo these actions.")
-    answer = input(f"Undo {counted(len(rows), 'action')}? Type the plan's id to confirm: ")
-    if answer.strip() != plan:
-        raise StudioConfigurationError("The answer is not the plan's id. Nothing was changed.")
 
 
 def _row(status: ActionStatus) -> dict[str, Any]:

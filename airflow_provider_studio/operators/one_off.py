@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Archive, unarchive or delete schedules of Reports that a DAG names, each under a one-off plan.
+"""Archive, unarchive or delete schedules of Reports that a DAG names or selects, each under a one-off plan.
 
 A one-off plan has the same backup, journal, guard rails, stop switch and undo as a nightly plan.
 """
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_studio import settings
+from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.governance.errors import RefusedError
 from airflow_provider_studio.governance.text import counted
 from airflow_provider_studio.hooks.studio import StudioHook
@@ -24,18 +25,31 @@ __all__ = ["StudioArchiveReportsOperator", "StudioDeleteSchedulesOperator", "Stu
 
 
 class _StudioOneOffOperator(StudioActingOperator):
-    """Does one kind of action to the Reports that are named. `StudioApplyPlanOperator` documents the other parameters.
+    """Does one kind of action to the Reports that are named or selected.
 
-    :param reports: tokens of Reports, or URLs of their pages.
+    `StudioApplyPlanOperator` documents the other parameters. Give exactly one of `reports` and `where`.
+
+    :param reports: tokens of Reports, URLs of their pages, or names in the newest snapshot; as a list, or separated by
+        commas.
+    :param where: a SQL condition over the columns of `airflow studio inventory`, evaluated over the newest snapshot.
+    :param max_snapshot_age_days: an older snapshot is refused.
+    :raises StudioConfigurationError: neither `reports` nor `where`, or both.
     """
 
-    template_fields: Sequence[str] = (*StudioActingOperator.template_fields, "reports")
+    template_fields: Sequence[str] = (
+        *StudioActingOperator.template_fields,
+        "reports",
+        "where",
+        "max_snapshot_age_days",
+    )
     kind: ClassVar[str]
 
     def __init__(
         self,
         *,
-        reports: Sequence[str] | str,
+        reports: Sequence[str] | str | None = None,
+        where: str | None = None,
+        max_snapshot_age_days: float | str = 2.0,
         max_actions: int | str = 100,
         max_share: float | str = 0.05,
         max_collection_share: float | str = 1.0,
@@ -61,7 +75,14 @@ class _StudioOneOffOperator(StudioActingOperator):
             studio_conn_id=studio_conn_id,
             **kwargs,
         )
+        if (reports is None) == (where is None):
+            raise StudioConfigurationError(
+                f"reports is {reports!r} and where is {where!r}; give the Reports, or a condition that selects them, "
+                "and not both."
+            )
         self.reports = reports
+        self.where = where
+        self.max_snapshot_age_days = max_snapshot_age_days
 
     def run_with_studio(self, context: Context) -> dict[str, Any]:
         """Make the plan, and carry it out."""
@@ -74,13 +95,17 @@ class _StudioOneOffOperator(StudioActingOperator):
         plan = plan_named(
             self.hook.client,
             settings.storage(self.storage_path),
-            named("reports", self.reports),
+            () if self.where is not None else named("reports", self.reports),
+            where=self.where,
+            max_snapshot_age_days=self.max_snapshot_age_days,
             kind=ActionKind(self.kind),
             schedules=self.selected_schedules(),
             actor=actor,
             limits=limits,
             signer=settings.signer(),
         )
+        if self.where is not None and not plan.actions and not plan.spared:
+            self.log.info("No Report of the newest snapshot matches %s: nothing to do", self.where)
         left_alone = {spared.report: spared.detail for spared in plan.spared}
         for report, detail in left_alone.items():
             self.log.info("Report %s is left alone: %s", report, detail)
@@ -109,9 +134,12 @@ class StudioArchiveReportsOperator(_StudioOneOffOperator):
     touched, such as that it is archived already. If Studio refuses a Report, the task fails after all other actions are
     done.
 
-    `StudioApplyPlanOperator` documents the other parameters.
+    `StudioApplyPlanOperator` documents the other parameters. Give exactly one of `reports` and `where`.
 
-    :param reports: tokens of Reports, or URLs of their pages.
+    :param reports: tokens of Reports, URLs of their pages, or names in the newest snapshot.
+    :param where: a SQL condition over the newest snapshot, such as `"creator = 'ada'"`. A Report that was used, edited
+        or moved since is left alone.
+    :param max_snapshot_age_days: an older snapshot is refused.
     """
 
     kind = "archive_report"
@@ -122,9 +150,12 @@ class StudioUnarchiveReportsOperator(_StudioOneOffOperator):
 
     Returns `plan_id`, `unarchived`, `left_alone`.
 
-    `StudioApplyPlanOperator` documents the other parameters.
+    `StudioApplyPlanOperator` documents the other parameters. Give exactly one of `reports` and `where`.
 
-    :param reports: tokens of Reports, or URLs of their pages.
+    :param reports: tokens of Reports, URLs of their pages, or names in the newest snapshot.
+    :param where: a SQL condition over the newest snapshot, such as `"creator = 'ada'"`. A Report that was used, edited
+        or moved since is left alone.
+    :param max_snapshot_age_days: an older snapshot is refused.
     """
 
     kind = "unarchive_report"
@@ -135,9 +166,12 @@ class StudioDeleteSchedulesOperator(_StudioOneOffOperator):
 
     Returns `plan_id`, `schedules_deleted`, `left_alone`.
 
-    `StudioApplyPlanOperator` documents the other parameters.
+    `StudioApplyPlanOperator` documents the other parameters. Give exactly one of `reports` and `where`.
 
-    :param reports: tokens of Reports, or URLs of their pages.
+    :param reports: tokens of Reports, URLs of their pages, or names in the newest snapshot.
+    :param where: a SQL condition over the newest snapshot, such as `"creator = 'ada'"`. A Report that was used, edited
+        or moved since is left alone.
+    :param max_snapshot_age_days: an older snapshot is refused.
     :param schedules: tokens of the schedules to delete; `"all"`, the default, for all schedules of these Reports. An
         empty value is an error.
     """
@@ -148,7 +182,9 @@ class StudioDeleteSchedulesOperator(_StudioOneOffOperator):
     def __init__(
         self,
         *,
-        reports: Sequence[str] | str,
+        reports: Sequence[str] | str | None = None,
+        where: str | None = None,
+        max_snapshot_age_days: float | str = 2.0,
         schedules: Sequence[str] | str = ALL,
         max_actions: int | str = 100,
         max_share: float | str = 0.05,
@@ -164,6 +200,8 @@ class StudioDeleteSchedulesOperator(_StudioOneOffOperator):
     ) -> None:
         super().__init__(
             reports=reports,
+            where=where,
+            max_snapshot_age_days=max_snapshot_age_days,
             max_actions=max_actions,
             max_share=max_share,
             max_collection_share=max_collection_share,

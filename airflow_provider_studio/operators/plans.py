@@ -224,6 +224,8 @@ class StudioUndoPlanOperator(StudioOperator):
     :param plan_id: the plan's id.
     :param only: what to undo: ids of actions; tokens, addresses or names of Reports, as a list or separated by commas;
         `"all"`, the default, for everything. A name must be that of one Report of the plan. An empty value is an error.
+    :param where: undo only the actions on Reports for which this SQL condition over the newest snapshot is true.
+    :param max_snapshot_age_days: with `where`, an older snapshot is refused.
     :param concurrency: how many Reports are worked on in parallel, within the token's budget.
     :param storage_path: a storage root other than `[studio] storage_path`.
     :param studio_conn_id: the Airflow connection.
@@ -233,6 +235,8 @@ class StudioUndoPlanOperator(StudioOperator):
         *StudioOperator.template_fields,
         "plan_id",
         "only",
+        "where",
+        "max_snapshot_age_days",
         "concurrency",
         "storage_path",
     )
@@ -242,6 +246,8 @@ class StudioUndoPlanOperator(StudioOperator):
         *,
         plan_id: str,
         only: Sequence[str] | str = ALL,
+        where: str | None = None,
+        max_snapshot_age_days: float | str = 2.0,
         concurrency: int | str = 4,
         storage_path: str | None = None,
         studio_conn_id: str = StudioHook.default_conn_name,
@@ -250,6 +256,8 @@ class StudioUndoPlanOperator(StudioOperator):
         super().__init__(studio_conn_id=studio_conn_id, **kwargs)
         self.plan_id = plan_id
         self.only = only
+        self.where = where
+        self.max_snapshot_age_days = max_snapshot_age_days
         self.concurrency = concurrency
         self.storage_path = storage_path
 
@@ -262,6 +270,8 @@ class StudioUndoPlanOperator(StudioOperator):
             settings.storage(self.storage_path),
             self.plan_id,
             only=named_or_all("only", self.only),
+            where=self.where,
+            max_snapshot_age_days=self.max_snapshot_age_days,
             limits=self.hook.limits,
             signer=settings.signer(),
             concurrency=int(self.concurrency),

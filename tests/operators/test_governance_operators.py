@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.plans.audit import ActionState, Audit
 from airflow_provider_studio.notifications import StudioPlanNotifier
@@ -222,3 +223,39 @@ def test_a_plan_is_named_after_its_task_unless_plan_name_says_otherwise(
     assert ran.xcom("other")["name"] == "kept.name"
     names = {header.name for header in audit(tmp_path).headers()}
     assert names == {f"{dag}.plan", "kept.name", f"{dag}.mapped[0]", f"{dag}.mapped[1]", f"{dag}.archive"}
+
+
+def test_the_reports_of_a_person_are_archived_and_undone_by_a_condition(
+    run: RunDag, emulator: StudioEmulator, dead: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emulator.control.change_report(dead, creator="member3")
+    others = emulator.control.state()["reports"].keys() - {dead}
+
+    def tasks() -> None:
+        of_person = "creator = '{{ params.person }}' AND name = 'Dead'"
+        archive = StudioArchiveReportsOperator(
+            task_id="archive", where=of_person, max_share=1, params={"person": "member3"}
+        )
+        nobody = StudioArchiveReportsOperator(task_id="nobody", where="creator = 'nobody'")
+        undo = StudioUndoPlanOperator(
+            task_id="undo", plan_id="{{ ti.xcom_pull(task_ids='archive')['plan_id'] }}", where="name = 'Dead'"
+        )
+        StudioInventoryOperator(task_id="inventory") >> archive >> undo >> nobody
+
+    before = emulator.control.state()["reports"]
+    ran = run(tasks)
+    assert ran.state == "success"
+    assert (ran.xcom("archive")["archived"], ran.xcom("undo")["unarchived"], ran.xcom("nobody")["archived"]) == (
+        1,
+        1,
+        0,
+    )
+    assert "matches creator = 'nobody': nothing to do" in capsys.readouterr().out
+    after = emulator.control.state()["reports"]
+    assert [after[token]["archived"] for token in others] == [before[token]["archived"] for token in others]
+
+
+@pytest.mark.parametrize("given", [{}, {"reports": ["0a1b2c3d4e5f"], "where": "true"}])
+def test_reports_and_a_condition_exclude_each_other(given: dict[str, Any]) -> None:
+    with pytest.raises(StudioConfigurationError, match="give the Reports, or a condition that selects them"):
+        StudioArchiveReportsOperator(task_id="archive", **given)

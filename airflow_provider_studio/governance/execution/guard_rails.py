@@ -88,7 +88,7 @@ class GuardRails:
                 f"{_HOW_TO_FIX}"
             )
         self._check_age(plan, now)
-        if plan.header.snapshot is not None:  # a one-off plan has no snapshot to take a share of
+        if plan.header.snapshot is not None:  # named Reports have no snapshot to take a share of
             self._check_shares(plan)
 
     def _check_age(self, plan: Plan, now: datetime) -> None:

@@ -42,12 +42,13 @@ from airflow_provider_studio.governance.execution.undo_rails import (
     plan_of_journal,
     planned_actions,
 )
-from airflow_provider_studio.governance.execution.undo_selection import selected_actions
+from airflow_provider_studio.governance.execution.undo_selection import actions_on, selected_actions
 from airflow_provider_studio.governance.file_names import parsed_action_id, report_of
 from airflow_provider_studio.governance.plans.collection_names import CollectionNames
 from airflow_provider_studio.governance.plans.deployment_limits import DeploymentLimits
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
 from airflow_provider_studio.governance.plans.models import Action, ActionKind
+from airflow_provider_studio.governance.plans.snapshot_query import MAX_SNAPSHOT_AGE_DAYS, SnapshotQuery
 from airflow_provider_studio.governance.signing import UNSIGNED, Signer
 from airflow_provider_studio.governance.storage import utcnow
 from airflow_provider_studio.governance.workspace_host import check_host
@@ -94,7 +95,8 @@ def undo_plan(
     plan_id: str,
     *,
     only: Collection[str] | None = None,
-    reports: Collection[str] | None = None,
+    where: str | None = None,
+    max_snapshot_age_days: float | str = MAX_SNAPSHOT_AGE_DAYS,
     limits: DeploymentLimits | None = None,
     signer: Signer = UNSIGNED,
     actor: Mapping[str, str],
@@ -106,7 +108,8 @@ def undo_plan(
     Only actions of the plan are undone: the plan in storage must have each of them.
 
     :param only: what to undo: ids of actions; tokens, addresses or names of Reports; everything by default.
-    :param reports: undo only actions on these Reports, by token, of which the plan need not have all.
+    :param where: undo only the actions on Reports for which this SQL condition over the newest snapshot is true.
+    :param max_snapshot_age_days: with `where`, an older snapshot is refused.
     :param limits: the deployment's limits, which apply to an undo as well; no protected Report is archived again.
     :param signer: verifies the signatures of the plan and its journal, and signs new events.
     :param actor: who acts, for the journal.
@@ -131,11 +134,12 @@ def undo_plan(
     journal.check_writable()
     before = client.spending.requests
     done = [action_id for action_id in journal.action_ids(Event.INTENT) if action_id != PLAN]
-    selected = [
-        action_id
-        for action_id in selected_actions(plan, done, only)
-        if reports is None or report_of(action_id) in reports
-    ]
+    selected = selected_actions(plan, done, only)
+    if where is not None:
+        query = SnapshotQuery(storage, client.workspace, max_age_days=max_snapshot_age_days, now=now)
+        selected = actions_on(query.matching(where).tokens, selected)
+        if not selected:
+            log.info("No action of plan %s is on a Report that matches %s: nothing to undo", plan_id, where)
     actions = planned_actions(journal, plan, selected)
     check_undo(plan, actions, limits)
     undo = _Undo(client.with_priority(Priority.ACT), journal, actions, limits, UndoSummary(plan_id))

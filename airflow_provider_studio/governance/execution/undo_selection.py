@@ -31,6 +31,12 @@ def selected_actions(plan: Plan, action_ids: Iterable[str], only: Collection[str
     return selected
 
 
+def actions_on(reports: Iterable[str], action_ids: Iterable[str]) -> list[str]:
+    """Return the actions on these Reports."""
+    tokens = set(reports)
+    return [action_id for action_id in action_ids if report_of(action_id) in tokens]
+
+
 def _references(plan: Plan, only: Collection[str]) -> set[str]:
     """Return ids of actions and tokens of Reports."""
     reports = {

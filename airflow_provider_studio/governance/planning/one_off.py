@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plans for Reports that a person names: the same file, journal, backup and undo as other plans, but no policy.
+"""Plans for Reports that a person names or selects: the same file, journal, backup and undo, but no policy.
 
 A retry of a task finds the plan of the earlier try and continues it; once all its actions are settled, a new plan is
 created.
@@ -16,7 +16,6 @@ from upath import UPath
 
 from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioAPIError, StudioNotFoundError
-from airflow_provider_studio.client.identifiers import report_token
 from airflow_provider_studio.client.models import Report, Schedule
 from airflow_provider_studio.governance.errors import PlanError, is_refusal
 from airflow_provider_studio.governance.file_names import id_of_one_off_plan_file, one_off_plan_file
@@ -36,6 +35,11 @@ from airflow_provider_studio.governance.plans.models import (
 )
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.protections import ReportTexts
+from airflow_provider_studio.governance.plans.snapshot_query import (
+    MAX_SNAPSHOT_AGE_DAYS,
+    SelectedReports,
+    select_reports,
+)
 from airflow_provider_studio.governance.signing import UNSIGNED, Signer
 from airflow_provider_studio.governance.storage import explained, utcnow, write_once
 from airflow_provider_studio.governance.workspace_host import check_host
@@ -47,44 +51,85 @@ _MOST_REFUSED_AT_FIRST = 20
 def plan_named(
     client: StudioClient,
     storage: UPath,
-    reports: Sequence[str],
+    reports: Sequence[str] = (),
     *,
     kind: ActionKind,
+    where: str | None = None,
+    max_snapshot_age_days: float | str = MAX_SNAPSHOT_AGE_DAYS,
     schedules: Sequence[str] | None = None,
     actor: Mapping[str, str],
     limits: DeploymentLimits | None = None,
     signer: Signer = UNSIGNED,
     now: Callable[[], datetime] = utcnow,
 ) -> Plan:
-    """Create and write a plan with one kind of action for Reports that a person names.
+    """Create and write a plan with one kind of action for Reports that a person names, or selects with a condition.
 
-    Archiving a Report deletes its schedules first: it is unknown whether archiving stops them.
+    Archiving a Report deletes its schedules first: it is unknown whether archiving stops them. A Report that is not as
+    in the snapshot in which it was found is spared. A condition that matches no Report gives a plan without actions.
 
-    :param reports: tokens of Reports, or URLs of their pages.
+    :param reports: tokens of Reports, URLs of their pages, or names in the newest snapshot.
+    :param where: instead of `reports`, a SQL condition over the newest snapshot.
+    :param max_snapshot_age_days: an older snapshot is refused.
     :param schedules: the tokens of the schedules to delete; all schedules of the Reports by default.
     :param actor: who acts; a retry of the same task in the same run continues its plan.
     :param signer: signs the plan.
     :param limits: the deployment's limits; a Report that they protect is spared.
-    :raises PlanError: no Report is named, or a named schedule belongs to none of the Reports.
+    :raises PlanError: no Report is named, a named schedule belongs to none of the Reports, or there is no snapshot.
+    :raises GuardRailError: the newest snapshot is too old.
+    :raises GovernanceError: the condition is not valid, fails, or exceeds a limit.
+    :raises StudioConfigurationError: a name is not that of one Report. Lists the candidates.
     :raises StudioError: the service failed, the token is not valid, or it can read none of the first Reports.
     """
-    tokens = [report_token(report, client.workspace) for report in reports]
-    if not tokens:
-        raise PlanError("reports is empty; name the Reports by their tokens or URLs.")
+
+    def selected_now() -> SelectedReports:
+        return select_reports(
+            storage, client.workspace, reports, where, max_snapshot_age_days=max_snapshot_age_days, now=now
+        )
+
+    selected = selected_now() if where is None else None
     check_host(client, storage)
     task = {name: actor.get(name) for name in ("dag", "run", "task", "map_index")}
-    request = json.dumps([task, kind.value, tokens, None if schedules is None else list(schedules)])
+    # A retry continues its plan, even if a newer snapshot would select other Reports.
+    wanted = {"where": where} if selected is None else list(selected.tokens)
+    request = json.dumps([task, kind.value, wanted, None if schedules is None else list(schedules)])
     folder = one_off_plans_folder(storage, client.workspace, request)
     unfinished = _unfinished(storage, client.workspace, folder)
     if unfinished is not None:
         return unfinished
-    builder = _OneOffPlanBuilder(client, kind, schedules, limits=limits or DeploymentLimits(), name=_name_of(actor))
-    plan = builder.plan(tokens, now())
+    plan = one_off_plan(
+        client,
+        selected or selected_now(),
+        kind=kind,
+        schedules=schedules,
+        limits=limits,
+        name=_name_of(actor),
+        at=now(),
+    )
     plan.write(storage, signer=signer)
     write_once(
         folder / one_off_plan_file(plan.plan_id), json.dumps({"plan_id": plan.plan_id, "actor": dict(actor)}).encode()
     )
     return plan
+
+
+def one_off_plan(
+    client: StudioClient,
+    selected: SelectedReports,
+    *,
+    kind: ActionKind,
+    schedules: Sequence[str] | None = None,
+    limits: DeploymentLimits | None = None,
+    name: str,
+    at: datetime,
+) -> Plan:
+    """Return a plan with one kind of action for these Reports. It is not written.
+
+    :param at: when it is created.
+    :raises PlanError: a schedule belongs to none of the Reports.
+    :raises StudioError: the service failed, the token is not valid, or it can read none of the first Reports.
+    """
+    builder = _OneOffPlanBuilder(client, kind, schedules, limits=limits or DeploymentLimits(), name=name)
+    return builder.plan(selected, at)
 
 
 def _unfinished(storage: UPath, workspace: str, folder: UPath) -> Plan | None:
@@ -128,9 +173,9 @@ class _OneOffPlanBuilder:
         self._actions: list[Action] = []
         self._spared: list[Spared] = []
 
-    def plan(self, tokens: Sequence[str], at: datetime) -> Plan:
-        for token in dict.fromkeys(tokens):
-            self._report(token, at)
+    def plan(self, selected: SelectedReports, at: datetime) -> Plan:
+        for token in dict.fromkeys(selected.tokens):
+            self._report(token, selected, at)
         found = {action.schedule for action in self._actions}
         unknown = sorted((self._only_schedules or set()) - found)
         if unknown:
@@ -139,19 +184,28 @@ class _OneOffPlanBuilder:
             raise PlanError(
                 f"None of the named Reports has the schedule {', '.join(unknown)}; nothing was touched.{unread}"
             )
-        header = PlanHeader(
+        return Plan(self._header(selected, at), self._actions, self._spared)
+
+    def _header(self, selected: SelectedReports, at: datetime) -> PlanHeader:
+        touched = {action.baseline.collection or "" for action in self._actions}
+        how = "named the Reports" if selected.where is None else f"selected the Reports for which: {selected.where}"
+        return PlanHeader(
             name=self._name,
             workspace=self._client.workspace,
-            snapshot=None,
-            taken_at=at,
+            snapshot=selected.snapshot,
+            taken_at=selected.taken_at or at,
             created_at=at,
             policy={},
-            policy_in_words="no policy: a person named the Reports",
-            reports_in_snapshot=len(tokens),
+            policy_in_words=f"no policy: a person {how}",
+            reports_in_snapshot=selected.reports_in_snapshot or len(selected.tokens),
+            reports_by_collection={
+                collection: count
+                for collection, count in sorted(selected.reports_by_collection.items())
+                if collection in touched
+            },
         )
-        return Plan(header, self._actions, self._spared)
 
-    def _report(self, token: str, at: datetime) -> None:
+    def _report(self, token: str, selected: SelectedReports, at: datetime) -> None:
         try:
             live = self._read(token)
             if live is None:
@@ -175,13 +229,17 @@ class _OneOffPlanBuilder:
         if self._kind is ActionKind.UNARCHIVE_REPORT and live.archived is False:
             self._spare(token, live.name, SpareReason.NOT_ARCHIVED, "it is not archived")
             return
-        about = _about(live, schedules, at)
+        change = selected.change(live, schedules, is_restored=self._kind is ActionKind.UNARCHIVE_REPORT)
+        if change is not None:
+            self._spare(token, live.name, SpareReason.CHANGED, f"{change}; take an inventory, and try again")
+            return
+        about = _about(live, schedules, _evidence(token, selected, at))
         if self._kind is not ActionKind.UNARCHIVE_REPORT:
             names = self._only_schedules
-            selected = [schedule for schedule in schedules if names is None or schedule.token in names]
             self._actions += [
                 Action(kind=ActionKind.DELETE_SCHEDULE, schedule=schedule.token, schedule_name=schedule.name, **about)
-                for schedule in selected
+                for schedule in schedules
+                if names is None or schedule.token in names
             ]
         if self._kind is not ActionKind.DELETE_SCHEDULE:
             self._actions.append(Action(kind=self._kind, **about))
@@ -197,15 +255,25 @@ class _OneOffPlanBuilder:
         self._spared.append(Spared(report=token, report_name=name, reason=reason, detail=detail))
 
 
-def _about(live: Report, schedules: Sequence[Schedule], at: datetime) -> dict[str, Any]:
+def _evidence(token: str, selected: SelectedReports, at: datetime) -> Evidence:
+    if selected.where is None or selected.taken_at is None:
+        return Evidence(field="token", value=token, observed_at=at, source="person", meaning="named by a person")
+    return Evidence(
+        field="where",
+        value=selected.where,
+        observed_at=selected.taken_at,
+        source="person",
+        meaning=f"selected by a person: {selected.where}",
+    )
+
+
+def _about(live: Report, schedules: Sequence[Schedule], evidence: Evidence) -> dict[str, Any]:
     return {
         "rule": Rule.NAMED,
         "report": live.token,
         "report_name": live.name,
         "owner": live.creator,
-        "evidence": (
-            Evidence(field="token", value=live.token, observed_at=at, source="person", meaning="named by a person"),
-        ),
+        "evidence": (evidence,),
         "baseline": Baseline(
             archived=bool(live.archived),
             view_count=live.view_count,

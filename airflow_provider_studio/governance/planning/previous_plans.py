@@ -52,7 +52,7 @@ class PreviousPlans:
         self._named = [
             header
             for header in self._all
-            if header.snapshot is not None and header.name == name and archives_by(header.policy) == archives
+            if not header.is_one_off and header.name == name and archives_by(header.policy) == archives
         ]
         self._check_clock()
         before = [header for header in self._named if header.taken_at < taken_at]

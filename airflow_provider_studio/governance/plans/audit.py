@@ -162,7 +162,7 @@ def newest_plan_path(storage: UPath, workspace: str | None = None, *, name: str 
     """
     found = workspace_of(storage, workspace)
     for header in Audit(storage, found).headers():
-        if header.snapshot is not None and archives_by(header.policy) and name in {None, header.name}:
+        if not header.is_one_off and archives_by(header.policy) and name in {None, header.name}:
             return plan_path(storage, found, header.plan_id)
     suffix = "" if name is None else f" with the name {name!r}"
     raise PlanError(

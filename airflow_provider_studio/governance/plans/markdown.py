@@ -58,8 +58,9 @@ class PlanText:
     def proposal(self) -> str:
         """Return what the plan would do, in one or two sentences."""
         numbers = self.numbers
-        if self.header.snapshot is None:
-            return f"Named by a person: {_actions_in_words(self.actions) or 'nothing to do'}."
+        if self.header.is_one_off:
+            how = "Named by a person" if self.header.snapshot is None else "Selected by a person's condition"
+            return f"{how}: {_actions_in_words(self.actions) or 'nothing to do'}."
         return (
             f"**{numbers['stale']:,} of {numbers['reports']:,} Reports are stale: archive "
             f"{numbers['reports_to_archive']:,}, delete {counted(numbers['schedules_to_delete'], 'schedule')}.** "
@@ -125,7 +126,7 @@ class PlanText:
             return []
         headline = f"**Refused by Studio** before, and not in this plan: {counted(len(refused), 'Report')}."
         advice = "Give the token the missing permissions, or protect them in the policy."
-        lines = [f"{headline} {advice}" if self.header.snapshot is not None else headline, ""]
+        lines = [f"{headline} {advice}" if not self.header.is_one_off else headline, ""]
         lines += [
             f"- {markdown(item.report_name or 'untitled')} ({item.report}): {markdown(item.detail, longest=400)}"
             for item in [*refused.values()][:_MOST_REFUSED]

@@ -79,6 +79,7 @@ class SpareReason(StrEnum):
     PROTECTED_NAME = "protected_name"
     ALREADY_ARCHIVED = "already_archived"
     NOT_ARCHIVED = "not_archived"
+    CHANGED = "changed"
     GONE = "gone"
 
 
@@ -200,7 +201,7 @@ class ProtectionCount(Record):
 class PlanHeader(Record):
     """The inputs and the identity of a plan.
 
-    :param snapshot: the snapshot's folder, relative to the storage root; None for a one-off plan.
+    :param snapshot: the snapshot's folder, relative to the storage root; None for a one-off plan of named Reports.
     :param policy: the policy's fields; empty for a one-off plan.
     :param name: distinguishes the plans of one task from those of others: a plan is compared with earlier plans of its
         name. None in a plan of an earlier version, which is compared with none.
@@ -229,6 +230,11 @@ class PlanHeader(Record):
     name: str | None = None
     signature: str | None = None
     _added_later: ClassVar[frozenset[str]] = frozenset({"protections", "name", "signature"})
+
+    @property
+    def is_one_off(self) -> bool:
+        """Whether a person named or selected the Reports; it has no policy."""
+        return not self.policy
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_studio.cli.airflow_process import airflow_command
-from airflow_provider_studio.cli.output import Table
+from airflow_provider_studio.cli.output import Message, Table
 from airflow_provider_studio.client.plain_text import one_line
 
 _READER_STOPPED = 141
 """The exit status if the reader of the output, such as `head`, stopped reading, as in a shell."""
 
 
-def command(table_of: Callable[[argparse.Namespace], Table]) -> Callable[[argparse.Namespace], None]:
+def command(table_of: Callable[[argparse.Namespace], Table | Message]) -> Callable[[argparse.Namespace], None]:
     """Make a command of a function that returns the table to print.
 
     The function runs as one of Airflow's processes. An error of the provider becomes one line on standard error and the

@@ -112,6 +112,21 @@ _UNDO = ActionCommand(
         _OUTPUT,
     ),
 )
+_OWNERS = ActionCommand(
+    name="owners",
+    help="Print what each person owns, runs and costs; or a text that asks others to take over",
+    description="Reads the newest snapshot. Studio's API cannot change the owner of a Report: --message prints a text "
+    "that names a person's Reports and says what a new owner has to do in Studio.",
+    func=lazy_load_command(f"{_COMMANDS}.owners.run"),
+    args=(
+        _arg("--person", metavar="NAME", help="print the Reports of this person, by user name or e-mail address"),
+        _arg("--message", action="store_true", help="print the text to send instead"),
+        _WORKSPACE,
+        _arg("--conn", metavar="ID", help="read who is a member with this Airflow connection, to mark owners who left"),
+        _STORAGE,
+        _OUTPUT,
+    ),
+)
 _REPORTS = _arg("--reports", metavar="A,B,...", help="tokens, URLs or names of Reports")
 _WHERE = _arg("--where", metavar="SQL", help="a condition over the newest snapshot, such as: creator = 'ada'")
 _MAX_ACTIONS = _arg("--max-actions", type=int, default=100, metavar="N", help="the largest number of actions (100)")
@@ -150,7 +165,7 @@ _EXAMPLE_DAGS = ActionCommand(
         _OUTPUT,
     ),
 )
-COMMANDS = (_INVENTORY, _PLAN, _AUDIT, _UNDO, _ARCHIVE, _UNARCHIVE, _EXAMPLE_DAGS)
+COMMANDS = (_INVENTORY, _OWNERS, _PLAN, _AUDIT, _UNDO, _ARCHIVE, _UNARCHIVE, _EXAMPLE_DAGS)
 
 
 def studio_commands() -> list[CLICommand]:

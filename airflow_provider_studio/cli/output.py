@@ -68,6 +68,22 @@ class Table:
         return (f"{line}\n" for line in table_lines([self.names, *self.rows], longest=longest))
 
 
+@dataclass(frozen=True)
+class Message:
+    """A text to send, which a command prints instead of a table."""
+
+    subject: str
+    text: str
+    failed: bool = False
+
+    def write(self, form: str) -> None:
+        """Write the message to standard output: as a text, or as a list of one object in `json` and `yaml`."""
+        if form in {"json", "yaml"}:
+            Table(["subject", "text"], [[self.subject, self.text]]).write(form)
+        else:
+            sys.stdout.write(f"Subject: {self.subject}\n\n{self.text}")
+
+
 def _plain(value: Any) -> Any:
     """Return a value as JSON has it."""
     if isinstance(value, Decimal):

@@ -79,7 +79,9 @@ def test_no_example_dag_needs_a_logical_date() -> None:
     assert [text for dag in dags.values() for text in undated(dag)] == []
 
 
-@pytest.mark.parametrize("name", ["events.md", "reports.md", "migrating.md", "archive-now.md", "schedules.md"])
+@pytest.mark.parametrize(
+    "name", ["events.md", "reports.md", "migrating.md", "archive-now.md", "offboarding.md", "schedules.md"]
+)
 def test_no_sample_needs_a_logical_date(
     name: str, emulator: StudioEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

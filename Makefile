@@ -11,7 +11,7 @@ ARGS ?=
 VERSION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all nightly lint types unit system screenshots docs serve-docs matrix fleet dist audit release benchmark mutants format lock clean
+.PHONY: help setup demo test test-all coverage nightly lint types unit system screenshots docs serve-docs matrix fleet dist audit release benchmark mutants format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -37,7 +37,10 @@ demo: setup ## Run a governed night: emulator, real Airflow, nightly DAG (ARGS=-
 test: lint types ## Lint, types, and all tests except the slowest, some in a real Airflow (about 7 minutes)
 	$(PYTEST) -m "not slow" $(SPREAD) $(ARGS)
 
-test-all: lint types ## Everything in `make test`, the slowest tests, every example of a property, coverage (12 minutes)
+test-all: lint types ## Everything in `make test`, the slowest tests, every example of a property (12 minutes)
+	$(PYTEST) -m "not nightly" $(SPREAD) --hypothesis-profile=full $(ARGS)
+
+coverage: setup ## Run all tests and list the lines that none of them runs (half an hour)
 	$(PYTEST) -m "not nightly" $(SPREAD) --hypothesis-profile=full --cov --cov-report=term $(ARGS)
 
 nightly: setup ## Try every setting of each quirk, and 2,000 random sequences under contrary services (an hour or more)

@@ -38,17 +38,28 @@ from airflow_provider_studio.hooks import usage  # noqa: E402
 from tests.hand_clock import HandClock  # noqa: E402
 
 TOGETHER = {
+    "tests/system/test_report_runs.py": "runs",
     "tests/system/test_nightly_governance.py": "nights",
     "tests/system/test_ui.py": "nights",
     "tests/system/test_secrets.py": "nights",
     "tests/system/test_roles.py": "nights",
-    "tests/system/test_report_runs.py": "runs",
-    "tests/system/test_demo.py": "runs",
+    "tests/system/test_demo.py": "demo",
     "tests/plugin/": "pages",
-    "tests/security/": "security",
     "tests/cli/test_in_an_airflow_home.py": "home",
+    "tests/operators/test_approval.py": "approval",
+    "tests/security/": "security",
+    "tests/contrary/test_nights.py": "contrary nights",
+    "tests/contrary/test_journeys.py": "journeys",
+    "tests/docs/test_site.py": "documents",
+    "tests/docs/test_tutorial.py": "documents",
+    "tests/third_party/": "clients",
 }
-"""Groups of tests that run sequentially in one process."""
+"""Tests that run sequentially in one process, in the order in which they begin; all others, file by file, come later.
+
+Those that wait for an Airflow and those that take longest come first.
+"""
+
+_LOW_PRIORITY = 5
 
 # A recorder that outlives its test would write into the storage of the test that runs a minute later.
 usage.INTERVAL_SECONDS = 24 * 3600.0
@@ -60,7 +71,7 @@ with contextlib.suppress(ImportError):  # not installed in `make matrix`
 
     _same = {"derandomize": True, "database": None, "deadline": None, "print_blob": True}
     settings.register_profile("quick", max_examples=10, suppress_health_check=[HealthCheck.too_slow], **_same)
-    settings.register_profile("full", settings.get_profile("quick"), max_examples=60)
+    settings.register_profile("full", settings.get_profile("quick"), max_examples=30)
     settings.register_profile("nightly", settings.get_profile("quick"), max_examples=1000, derandomize=False)
     settings.load_profile("quick")
 
@@ -131,13 +142,20 @@ def sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests that wait for an Airflow first, so that others run meanwhile."""
-    items.sort(key=lambda item: item.get_closest_marker("system") is None)
+    """Order tests by their group in `TOGETHER`, so that others run while these wait."""
+    groups = list(dict.fromkeys(TOGETHER.values()))
+    place = {group: number for number, group in enumerate(groups)}
+    items.sort(key=lambda item: place.get(_group(item.nodeid), len(place)))
+
+
+def _group(test: str) -> str:
+    """Return the group of a test: one of `TOGETHER`, or its file."""
+    return next((group for path, group in TOGETHER.items() if test.startswith(path)), test.partition("::")[0])
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `--dist loadgroup`, run each group of `TOGETHER` in one process; distribute all other tests.
+    """With `--dist loadgroup`, run the tests of each group in one process, which builds their fixtures once.
 
     xdist's own mark adds a suffix to test names, which breaks pytest 9.2.
     """
@@ -147,9 +165,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Groups(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return next((group for path, group in TOGETHER.items() if nodeid.startswith(path)), nodeid)
+            return _group(nodeid)
 
+    config.option.loadscopereorder = False  # `pytest_collection_modifyitems` has ordered the tests
     return Groups(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give way to the tests that wait for an Airflow, which fails if it gets too little of the processor.
+
+    A process cannot raise its priority again, but its tests of an Airflow came first.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ and item.get_closest_marker("system") is None:
+        os.nice(max(0, _LOW_PRIORITY - os.nice(0)))
 
 
 class Killed(BaseException):

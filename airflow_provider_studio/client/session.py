@@ -48,7 +48,7 @@ class StudioSession(requests.Session):
     def __init__(self, credentials: Credentials, bearer: str | None = None) -> None:
         super().__init__()
         self._is_loopback = is_loopback(urlsplit(credentials.host).hostname or "")
-        self._loaded_bundles: set[str] = set()
+        self._environments: dict[str, tuple[Mapping[str, Any], str | None]] = {}
         self.route = Route(credentials.host)
         self.auth = (
             HTTPBasicAuth(credentials.token.encode(), credentials.secret.encode())
@@ -67,35 +67,41 @@ class StudioSession(requests.Session):
         """Return None, for any response."""
 
     def environment_of(self, prepared: requests.PreparedRequest) -> Mapping[str, Any]:
-        """Return the proxies and the certificate authorities that the environment names.
+        """Return the proxies and the certificate authorities that the environment names, read once for each origin.
 
         The proxies are used for Studio, not for an emulator on this machine; the authorities for both.
 
         :raises StudioConfigurationError: the environment names unusable authorities or an unusable proxy.
         """
-        url = prepared.url or ""
+        scheme, _, rest = (prepared.url or "").partition("://")
+        origin = f"{scheme}://{rest.partition('/')[0]}"
+        if origin not in self._environments:
+            self._environments[origin] = self._read_environment(origin)
+        settings, proxy = self._environments[origin]
+        self.route = Route(self.route.host, proxy)
+        return settings
+
+    def _read_environment(self, url: str) -> tuple[Mapping[str, Any], str | None]:
+        """Return the settings for requests to a URL, and the proxy among them."""
         settings = self.merge_environment_settings(url, {}, True, None, None)
         if self._is_loopback:
             settings["proxies"] = {}
         if url.startswith("https:") and isinstance(settings["verify"], str):
-            self._check_authorities(settings["verify"])
-        self.route = Route(self.route.host, checked_proxy(requests.utils.select_proxy(url, settings["proxies"])))
-        return settings
+            _check_authorities(settings["verify"])
+        return settings, checked_proxy(requests.utils.select_proxy(url, settings["proxies"]))
 
-    def _check_authorities(self, bundle: str) -> None:
-        """Load a file or folder of authorities once; each connection that cannot would look like a broken one."""
-        if bundle in self._loaded_bundles:
-            return
-        path = Path(bundle)
-        try:
-            if path.is_dir():
-                next(path.iterdir(), None)
-            else:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(bundle)
-        except OSError as error:
-            problem = "does not exist on this host" if not path.exists() else f"cannot be loaded ({error.strerror})"
-            raise StudioConfigurationError(
-                f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE is {bundle!r}, which {problem}; "
-                "set it to a file or folder of certificate authorities, or unset it."
-            ) from None
-        self._loaded_bundles.add(bundle)
+
+def _check_authorities(bundle: str) -> None:
+    """Load a file or folder of authorities; each connection that cannot would look like a broken one."""
+    path = Path(bundle)
+    try:
+        if path.is_dir():
+            next(path.iterdir(), None)
+        else:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(bundle)
+    except OSError as error:
+        problem = "does not exist on this host" if not path.exists() else f"cannot be loaded ({error.strerror})"
+        raise StudioConfigurationError(
+            f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE is {bundle!r}, which {problem}; "
+            "set it to a file or folder of certificate authorities, or unset it."
+        ) from None

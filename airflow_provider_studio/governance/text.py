@@ -93,6 +93,8 @@ _ROWS_IN_A_PIECE = 2000
 _OPERATORS = frozenset("=+-@|%\u2212")
 _LINE_BREAKS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _SEPARATORS = re.compile(f"([,;\t{_LINE_BREAKS}]+)")
+_HARMLESS = re.compile(r"(?:[A-Za-z0-9][ !#-+\-./0-:<-~]*)?")
+"""What most texts are: printable ASCII without a quote or a separator, and no operator at the beginning."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
 """Invisible letters and marks outside Unicode's categories of white space and format characters."""
@@ -228,7 +230,10 @@ def csv_cell(value: Any) -> str:
         return (value.astimezone(UTC) if value.tzinfo else value).replace(tzinfo=None).isoformat(" ", "seconds")
     if isinstance(value, int | float | Decimal | date):
         return str(value)
-    return '"' + _CONTROLS.sub(" ", without_formulas(str(value))).replace('"', '""') + '"'
+    text = str(value)
+    if not _HARMLESS.fullmatch(text):
+        text = _CONTROLS.sub(" ", without_formulas(text)).replace('"', '""')
+    return f'"{text}"'
 
 
 def without_formulas(text: str) -> str:

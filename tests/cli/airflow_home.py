@@ -34,7 +34,7 @@ class AirflowHome:
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
+            timeout=600,
         )
 
 

@@ -77,52 +77,46 @@ def test_the_readme_s_command_runs_after_the_readme_s_setup(home: AirflowHome, s
 
 
 @pytest.mark.slow
-def test_csv_holds_the_table_and_nothing_of_airflow_s_log(home: AirflowHome) -> None:
-    ran = home.shell(f"{INVENTORY} --output csv --columns token,name --limit 2")
+def test_csv_holds_the_table_and_nothing_of_airflow_s_log(home: AirflowHome, emulator: StudioEmulator) -> None:
+    ran = home.shell(
+        f"{INVENTORY} --take --output csv --columns token,name --limit 2",
+        environment={"AIRFLOW_CONN_STUDIO_DEFAULT": connection_of(emulator)},
+    )
     assert ran.returncode == 0, ran.stderr
     rows = list(csv.reader(ran.stdout.removeprefix("\ufeff").splitlines()))
     assert rows[0] == ["token", "name"]
     assert len(rows) == 3
+    snapshots = SnapshotStore(_path(home.folder / "studio"), "acme").all()
+    assert snapshots, "the connection in the environment goes before that of the database"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["airflow.cfg", "environment"])
-def test_storage_is_found_wherever_it_is_set_and_from_any_folder(home: AirflowHome, tmp_path: Path, place: str) -> None:
+def test_storage_of_airflow_cfg_is_found_from_any_folder(home: AirflowHome, tmp_path: Path) -> None:
     write_night(_path(tmp_path / "shared"), 0, {"only": {"name": "Revenue"}}, workspace="other")
-    address, environment = f"file://{tmp_path}/shared", {}
-    if place == "environment":
-        environment = {"AIRFLOW__STUDIO__STORAGE_PATH": address}
-    else:
-        file = home.folder / "airflow.cfg"
-        written = file.read_text(encoding="utf-8")
-        assert written.count("\n[studio]\n") == 1, "Airflow writes the section with its options as comments"
-        file.write_text(written.replace("\n[studio]\n", f"\n[studio]\nstorage_path = {address}\n"), encoding="utf-8")
-    ran = home.shell(INVENTORY, cwd=Path("/"), environment=environment)
+    file = home.folder / "airflow.cfg"
+    written = file.read_text(encoding="utf-8")
+    assert written.count("\n[studio]\n") == 1, "Airflow writes the section with its options as comments"
+    address = f"file://{tmp_path}/shared"
+    file.write_text(written.replace("\n[studio]\n", f"\n[studio]\nstorage_path = {address}\n"), encoding="utf-8")
+    ran = home.shell(INVENTORY, cwd=Path("/"))
     assert ran.returncode == 0, ran.stderr
     assert "Revenue" in ran.stdout
 
 
 @pytest.mark.slow
-def test_a_secrets_backend_is_used(studio: StudioEmulator, tmp_path: Path) -> None:
+def test_a_secrets_backend_and_the_storage_of_the_environment_are_used(studio: StudioEmulator, tmp_path: Path) -> None:
     home = AirflowHome(tmp_path / "home")
     connection = json.loads(connection_of(studio))
     (tmp_path / "connections.json").write_text(json.dumps({"studio_default": connection}))
-    backend = {
+    settings = {
         "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
         "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": f"{tmp_path}/connections.json"}),
+        "AIRFLOW__STUDIO__STORAGE_PATH": f"file://{tmp_path}/shared",
     }
-    ran = home.shell(f"{INVENTORY} --take --limit 1", environment=backend)
+    ran = home.shell(f"{INVENTORY} --take --limit 1", environment=settings)
     assert ran.returncode == 0, ran.stderr
     assert len(ran.stdout.splitlines()) == 2
-
-
-@pytest.mark.slow
-def test_a_connection_in_the_environment_goes_before_that_of_the_database(
-    home: AirflowHome, emulator: StudioEmulator
-) -> None:
-    ran = home.shell(f"{INVENTORY} --take", environment={"AIRFLOW_CONN_STUDIO_DEFAULT": connection_of(emulator)})
-    assert ran.returncode == 0, ran.stderr
-    assert SnapshotStore(_path(home.folder / "studio"), "acme").all()
+    assert SnapshotStore(_path(tmp_path / "shared"), WORKSPACE).all()
 
 
 @pytest.mark.slow

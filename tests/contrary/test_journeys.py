@@ -15,7 +15,7 @@ from tests.contrary.page import by_setting, listed
 from tests.contrary.service import NOW, Service
 
 SETTINGS = by_setting()
-QUICK, FULL = SETTINGS[::20], SETTINGS[::4]
+QUICK, FULL = SETTINGS[::40], SETTINGS[::8]
 """Settings that `make test` and `make test-all` try; `make nightly` tries all, and so does the state machine."""
 
 

@@ -26,7 +26,7 @@ from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from tests.contrary.provider import Provider
 from tests.contrary.service import NOW, WORLDS, Service
 
-EXAMPLES = {"quick": 3, "full": 12, "nightly": 1000}
+EXAMPLES = {"quick": 2, "full": 6, "nightly": 1000}
 """How many examples each of the two servers (HTTP and HTTPS) gets, by Hypothesis profile."""
 STEPS = 10
 

@@ -31,9 +31,10 @@ from tests.benchmarks.large_workspace import WORKSPACE, write_workspace
 from tests.plugin.conftest import bearer
 from tests.plugin.serving import DEADLINE_SECONDS, served, wait_until
 
-REPORTS = 30_000
+REPORTS = 10_000
+"""An export of them is larger than what two sockets buffer."""
 EXPORT = f"/studio/reports.csv?workspace={WORKSPACE}"
-PAGE = f"/studio/reports?workspace={WORKSPACE}&sort=views&desc=1&page=500"
+PAGE = f"/studio/reports?workspace={WORKSPACE}&sort=views&desc=1&page=150"
 POLICY = "content-security-policy"
 
 
@@ -123,9 +124,9 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
 def test_exports_and_pages_at_the_same_time_are_all_whole(url: str, memory: Callable[[str], None]) -> None:
     memory("64MB")
     with ThreadPoolExecutor(14) as pool:
-        exports = [pool.submit(get, url, EXPORT) for _ in range(8)]
-        pages = [pool.submit(get, url, PAGE) for _ in range(24)]
-    assert [future.result().status_code for future in (*exports, *pages)] == [200] * 32
+        exports = [pool.submit(get, url, EXPORT) for _ in range(5)]
+        pages = [pool.submit(get, url, PAGE) for _ in range(15)]
+    assert [future.result().status_code for future in (*exports, *pages)] == [200] * 20
     for future in exports:
         names = [row["name"].lower() for row in rows_of(future.result())]
         assert len(names) == REPORTS

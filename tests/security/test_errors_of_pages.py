@@ -11,6 +11,7 @@ from upath import UPath
 
 from airflow_provider_studio.governance.plans.journal import Event, Journal
 from airflow_provider_studio.governance.snapshots.store import SnapshotStore
+from tests.conftest import slow
 from tests.governance.nights import NOW, write_night
 from tests.governance.small_plans import action, plan_of
 from tests.plugin.conftest import users
@@ -50,34 +51,27 @@ def answers(storage: UPath, *pages: str) -> dict[str, int]:
     return statuses
 
 
+def test_a_parameter_out_of_range_is_a_page_that_says_so(storage: UPath) -> None:
+    numbered = ("/reports", f"/plans/{NEWER.plan_id}")
+    pages = [f"{path}?page={number}" for path in numbered for number in ("9" * 20, "9" * 5000, "-1")]
+    pages += [f"/budget?hours={'9' * 20}", "/reports?q=" + "x" * 5000, "/reports?workspace=" + "x" * 5000]
+    assert answers(storage, *pages) == dict.fromkeys(pages, 422)
+
+
+def test_odd_bytes_in_a_url_are_answered(storage: UPath) -> None:
+    pages = ("/reports?q=%00", "/reports/%00", "/reports?owner=%ff%fe", "/plans/%2e%2e%2fx", "/static/%2e%2e/app.py")
+    assert {*answers(storage, *pages).values()} <= {200, 404}
+
+
 @pytest.mark.parametrize(
-    "page",
+    ("place", "damage"),
     [
-        *[
-            f"{path}?page={number}"
-            for path in ("/reports", f"/plans/{NEWER.plan_id}")
-            for number in ("9" * 20, "9" * 5000)
-        ],
-        *[f"{path}?page=-1" for path in ("/reports", f"/plans/{NEWER.plan_id}")],
-        f"/budget?hours={'9' * 20}",
-        "/reports?q=" + "x" * 5000,
-        "/reports?workspace=" + "x" * 5000,
+        (0, "truncated"),
+        (1, "truncated"),
+        (1, "missing"),
+        *slow((0, "empty"), (0, "folder"), (0, "missing"), (1, "empty"), (1, "folder")),
     ],
-    ids=lambda page: page[:40],
 )
-def test_a_parameter_out_of_range_is_a_page_that_says_so(storage: UPath, page: str) -> None:
-    assert answers(storage, page) == {page: 422}
-
-
-@pytest.mark.parametrize(
-    "page", ["/reports?q=%00", "/reports/%00", "/reports?owner=%ff%fe", "/plans/%2e%2e%2fx", "/static/%2e%2e/app.py"]
-)
-def test_odd_bytes_in_a_url_are_answered(storage: UPath, page: str) -> None:
-    assert answers(storage, page)[page] in {200, 404}
-
-
-@pytest.mark.parametrize("place", [0, 1], ids=["the earlier", "the newest"])
-@pytest.mark.parametrize("damage", ["truncated", "empty", "folder", "missing"])
 def test_a_damaged_snapshot_costs_itself(storage: UPath, place: int, damage: str) -> None:
     file = Path(SnapshotStore(storage, "acme").all()[place].folder / "reports.parquet")
     content = file.read_bytes()
@@ -108,33 +102,32 @@ def test_a_changed_plan_takes_no_other_page_down(storage: UPath) -> None:
         assert OLDER.plan_id in viewer.get("/reports/000000000001").text, "the newest whole plan judges"
 
 
-STRAY = [
-    ("plans/workspace=acme/ffffffffffff.jsonl/", None),
-    ("plans/workspace=acme/ffffffffffff.jsonl", "[" * 100_000),
-    ("plans/workspace=acme/ffffffffffff.jsonl", "7\n[]\n"),
-    ("plans/workspace=stray", "a file"),
-    ("snapshots/workspace=stray/", None),
-    ("snapshots/workspace=acme/taken_at=20260601T030000Z/summary.json/", None),
-    ("usage/workspace=stray", "a file"),
-    (f"journals/workspace=acme/plan={NEWER.plan_id}/plan.approved.json/", None),
-    (f"journals/workspace=acme/plan={OLDER.plan_id}x", "a file"),
-]
+STRAY = {
+    "plans/workspace=acme/fffffffffff1.jsonl/": None,
+    "plans/workspace=acme/fffffffffff2.jsonl": "[" * 100_000,
+    "plans/workspace=acme/fffffffffff3.jsonl": "7\n[]\n",
+    "plans/workspace=stray": "a file",
+    "snapshots/workspace=stray/": None,
+    "snapshots/workspace=acme/taken_at=20260601T030000Z/summary.json/": None,
+    "usage/workspace=stray": "a file",
+    f"journals/workspace=acme/plan={NEWER.plan_id}/plan.approved.json/": None,
+    f"journals/workspace=acme/plan={OLDER.plan_id}x": "a file",
+}
+"""Files, and folders without a content, by their place in storage."""
 
 
-@pytest.mark.parametrize(("path", "content"), STRAY, ids=[path for path, _ in STRAY])
-def test_a_stray_file_or_folder_costs_itself(storage: UPath, path: str, content: str | None) -> None:
-    stray = Path(storage) / path
-    if stray.is_file():
-        stray.unlink()
-    if content is None:
-        stray.mkdir(parents=True, exist_ok=True)
-    else:
-        stray.parent.mkdir(parents=True, exist_ok=True)
-        stray.write_text(content, encoding="utf-8")
-    pages = (*PAGES, f"/plans/{NEWER.plan_id}")
-    assert answers(storage, *(f"{page}?workspace=acme" for page in pages)) == dict.fromkeys(
-        (f"{page}?workspace=acme" for page in pages), 200
-    )
+def test_stray_files_and_folders_cost_themselves(storage: UPath) -> None:
+    for path, content in STRAY.items():
+        stray = Path(storage) / path
+        if stray.is_file():
+            stray.unlink()
+        if content is None:
+            stray.mkdir(parents=True, exist_ok=True)
+        else:
+            stray.parent.mkdir(parents=True, exist_ok=True)
+            stray.write_text(content, encoding="utf-8")
+    pages = [f"{page}?workspace=acme" for page in (*PAGES, f"/plans/{NEWER.plan_id}")]
+    assert answers(storage, *pages) == dict.fromkeys(pages, 200)
 
 
 def test_a_page_cache_that_cannot_be_written_is_named(storage: UPath) -> None:

@@ -71,12 +71,12 @@ class Live:
         return self.airflow.wait_for_run(dag, run_id, timeout_seconds=420)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """Airflow under a base path, with a workspace of 300 Reports and a limit of 40 requests in 2 s (Studio: 10 s).
 
     It logs at DEBUG, and its connection is in its database, as in production: its processes have no secret of Studio in
-    their environments. A test looks for them everywhere.
+    their environments. A test looks for them everywhere. It ends before the process runs tests of another package.
     """
     folder = tmp_path_factory.mktemp("live")
     storage = UPath(folder / "studio")

@@ -122,8 +122,11 @@ class StudioOwnersNotifier(_StudioNotifier):
         """Send."""
         from airflow_provider_studio.governance.plans.notification_text import owner_notices
 
+        sent = 0
         for notice in owner_notices(self._read(context)):
             if notice.email is None:
                 self.log.warning("No e-mail address of %s is known: %d Reports", notice.owner, len(notice.reports))
             else:
                 self._send(context, notice)
+                sent += 1
+        self.log.info("Owners who were notified: %d", sent)

@@ -26,6 +26,11 @@ __all__ = ["governed"]
 NASTY = "<script>alert(1)</script> & Co"
 
 
+@pytest.fixture(autouse=True)
+def _storage_of_the_plans(storage: UPath, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", f"file://{storage}")
+
+
 @pytest.fixture
 def mails(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EmailMessage]]:
     with smtp_server() as (port, messages):

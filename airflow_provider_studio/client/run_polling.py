@@ -27,6 +27,7 @@ from airflow_provider_studio.client.errors import (
 )
 from airflow_provider_studio.client.models import QueryRun, ReportRun, RunState
 from airflow_provider_studio.client.plain_text import shorten
+from airflow_provider_studio.client.run_messages import NamedRun
 
 if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
@@ -125,6 +126,7 @@ def wait_for_run(
     elapsed_seconds: float = 0.0,
     timeout_seconds: float,
     policy: PollPolicy | None = None,
+    name: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> ReportRun:
@@ -132,6 +134,7 @@ def wait_for_run(
 
     :param expected_seconds: the Report's `expected_runtime`.
     :param elapsed_seconds: how long the run has taken already, where an earlier try started it.
+    :param name: the Report's name, for messages.
     :raises StudioRunTimeoutError: it was not over in time; it continues in Studio, because the API cannot cancel it.
     """
     policy = policy or PollPolicy()
@@ -142,7 +145,7 @@ def wait_for_run(
             return run
         left = deadline - monotonic()
         if left <= 0:
-            raise StudioRunTimeoutError(timed_out(report, run.token, run.state, timeout_seconds))
+            raise StudioRunTimeoutError(NamedRun.of(report, run, name).timed_out(run.state, timeout_seconds))
         sleep(min(interval, left))
         try:
             run = client.get_report_run(report, run.token)
@@ -155,27 +158,22 @@ def wait_for_run(
     raise AssertionError("unreachable: the intervals do not end")
 
 
-def timed_out(report: str, run: str, state: str | None, seconds: float) -> str:
-    """Return the message of a run that was not over in time."""
-    return (
-        f"Report run {run} of Report {report} was still {state} after {seconds:.0f} s. "
-        "The run continues in Studio. Increase the timeout, or check the Report's queries."
-    )
-
-
-def raise_unless_good(client: StudioClient, report: str, run: ReportRun, *, detail: bool = True) -> None:
+def raise_unless_good(
+    client: StudioClient, report: str, run: ReportRun, *, detail: bool = True, name: str | None = None
+) -> None:
     """Return if a run that is over has results.
 
     :param detail: whether to read the reason from a failed run's queries; one request.
+    :param name: the Report's name, for messages.
     :raises StudioRunCancelledError: someone cancelled it.
     :raises StudioRunFailedError: it failed; names the query, the error code and the message.
     """
     state = run.run_state
     if state is RunState.CANCELLED:
-        raise StudioRunCancelledError(f"Report run {run.token} of Report {report} was cancelled in Studio.")
+        raise StudioRunCancelledError(NamedRun.of(report, run, name).cancelled())
     if not state.is_good:
         reason = reason_of(client, report, run) if detail else ""
-        raise StudioRunFailedError(f"Report run {run.token} of Report {report} ended as {state}. {reason}")
+        raise StudioRunFailedError(NamedRun.of(report, run, name).failed(state, reason))
 
 
 def reason_of(client: StudioClient, report: str, run: ReportRun) -> str:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -27,6 +27,7 @@ from airflow_provider_studio.client.errors import (
     StudioNotFoundError,
     StudioResponseTooLargeError,
 )
+from airflow_provider_studio.client.overlap import OverlapTimer
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter, RateLimitFeedback
 from airflow_provider_studio.client.response_limits import (
     MAX_DOWNLOAD_MB,
@@ -75,11 +76,19 @@ class Sent:
 
 @dataclass
 class Spending:
-    """The requests that a client has used: sends (including retries), seconds of waiting for permits, 429s."""
+    """The requests that a client has used.
+
+    :param requests: sends, including retries.
+    :param seconds_waited: the waits of all requests for their permits in sum; parallel requests wait at the same time.
+    :param rate_limited: 429s.
+    :param seconds_held_up: the time in which at least one request waited for its permit. It is measured, so that two
+        are never equal.
+    """
 
     requests: int = 0
     seconds_waited: float = 0.0
     rate_limited: int = 0
+    seconds_held_up: float = field(default=0.0, compare=False)
 
 
 class Transport:
@@ -128,7 +137,7 @@ class Transport:
         self._sleep = sleep
         self._on_sent = on_sent or (lambda _sent: None)
         self.spending = Spending()
-        self._counting = threading.Lock()
+        self._counting, self._held_up = threading.Lock(), OverlapTimer()
         self._last = threading.local()
         self._session = StudioSession(credentials, bearer)
 
@@ -246,8 +255,10 @@ class Transport:
         settings = self._session.environment_of(prepared)
         endpoint = endpoint_of(path)
         # The permit comes last: a delay between it and the send reduces the budget's margin.
-        waited = self._limiter.acquire(priority, endpoint).waited_seconds
+        with self._held_up.running():
+            waited = self._limiter.acquire(priority, endpoint).waited_seconds
         with self._counting:
+            self.spending.seconds_held_up = self._held_up.seconds
             self.spending.seconds_waited += waited
             self.spending.requests += 1
         status: int | None = None

@@ -175,9 +175,9 @@ class StudioHook(BaseHook):
         if client is not None:
             usage, log = client.spending, cast("Any", self.log)  # Airflow's loggers accept fields beside the text
             log.info(
-                "Used %d requests of the token's budget; waited %.1f s for permits; %d got a 429",
+                "Used %d requests of the token's budget, which made the task wait for %.1f s; %d got a 429",
                 usage.requests,
-                usage.seconds_waited,
+                usage.seconds_held_up,
                 usage.rate_limited,
                 **spending_fields(usage),
             )

@@ -159,7 +159,9 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
             self._check_person(user, options[0])
         approver = (user and (user.get("name") or user.get("id"))) or "nobody in time"
         self._journal(context, plan, decision, approver)
-        if decision == "reject":
+        if decision != "reject":
+            self.log.info("Plan %s is approved by %s: %s", plan.plan_id, approver, options[0])
+        else:
             self.log.info("Rejected by %s: the tasks directly downstream are skipped", approver)
             downstream = [task for task in context["task"].get_direct_relatives(upstream=False) if not task.is_teardown]
             if downstream:

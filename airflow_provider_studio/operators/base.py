@@ -54,6 +54,7 @@ class StudioOperator(BaseOperator):
             with span(f"studio.{type(self).__name__}"):
                 return self._run_and_log_usage(work)
         except StudioError as error:
+            self.log.error("%s", error)  # noqa: TRY400  the reason, before Airflow's traceback
             if error.retry_helps:
                 raise
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error

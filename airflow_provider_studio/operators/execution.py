@@ -130,7 +130,7 @@ class StudioActingOperator(StudioOperator):
             )
         path = plan_path(settings.storage(self.storage_path), plan.workspace, plan.plan_id)
         result = {**summary.to_dict(), "path": str(path)}
-        self.log.info("Plan %s: %s", plan.plan_id, result)
+        self.log.info("The plan is %s", path)
         for refusal in summary.refused_again:
             self.log.warning("Studio refused it again, as the plan expects: %s", refusal)
         if summary.failures or summary.stopped is not None:

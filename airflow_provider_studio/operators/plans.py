@@ -99,7 +99,15 @@ class StudioPlanOperator(StudioOperator):
         )
         summary = plan.summary()
         log_folded(self.log, f"Plan {plan.plan_id} as the approver reads it", markdown.splitlines())
-        self.log.info("Plan %s: %s", path, summary)
+        self.log.info(
+            "Plan %s would archive %d and delete %d schedules of %d Reports; %d more are due later; its file is %s",
+            plan.plan_id,
+            summary["reports_to_archive"],
+            summary["schedules_to_delete"],
+            summary["reports"],
+            summary["due_later"],
+            path,
+        )
         return {**summary, "path": str(path), "markdown": markdown}
 
 

@@ -23,7 +23,7 @@ from airflow_provider_studio.operators.asset_events import REPORTS, add_outlet, 
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.operators.exports import check_may_export, checked_exports, export_run
 from airflow_provider_studio.operators.run_record import TaskRecord, epoch_of
-from airflow_provider_studio.triggers.events import RunEvent, described, run_of
+from airflow_provider_studio.triggers.events import RunEvent, described, run_of, success_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -129,9 +129,10 @@ class StudioRunReportOperator(StudioOperator):
             elapsed_seconds=max(0.0, (datetime.now(UTC) - began).total_seconds()),
             timeout_seconds=(deadline - datetime.now(UTC)).total_seconds(),
             policy=policy,
+            name=_name_of(report),
         )
-        raise_unless_good(client, report.token, run, detail=self.failure_detail)
-        return self._finish(context, described(report.token, run))
+        raise_unless_good(client, report.token, run, detail=self.failure_detail, name=_name_of(report))
+        return self._finish(context, described(report.token, run), _name_of(report))
 
     def _start(self, context: Context) -> tuple[Report, StartedRun]:
         from airflow_provider_studio.client.run_start import NoRecord, check_parameters, launch
@@ -151,8 +152,8 @@ class StudioRunReportOperator(StudioOperator):
         self._run = run.token
         context["ti"].xcom_push(key="run", value=run.token)
         StudioReportRunLink.persist(context, run.link("web_external_url"))
-        name = plain(report.name or "untitled")
-        self.log.info("Report %s (%s): run %s is %s", report.token, name, run.token, run.state)
+        url = run.link("web_external_url") or report.web_url
+        self.log.info('Report "%s" (%s): run %s is %s: %s', _name_of(report), report.token, run.token, run.state, url)
         return report, started
 
     def _defer(self, report: Report, run: ReportRun, began: datetime, deadline: datetime, policy: PollPolicy) -> None:
@@ -167,6 +168,7 @@ class StudioRunReportOperator(StudioOperator):
             expected_seconds=report.expected_runtime,
             poll_policy=asdict(policy),
             failure_detail=self.failure_detail,
+            report_name=_name_of(report),
         )
         self.defer(trigger=trigger, method_name="execute_complete")
 
@@ -175,10 +177,11 @@ class StudioRunReportOperator(StudioOperator):
         return self.fail_fast(lambda: self._after(context, event))
 
     def _after(self, context: Context, event: dict[str, Any]) -> RunEvent:
-        return self._finish(context, run_of(event, seconds_of("timeout", self.timeout)))
+        return self._finish(context, run_of(event, seconds_of("timeout", self.timeout)), event.get("name"))
 
-    def _finish(self, context: Context, result: RunEvent) -> RunEvent:
+    def _finish(self, context: Context, result: RunEvent, name: str | None) -> RunEvent:
         """Export a successful run's results, and emit the asset's event."""
+        self.log.info("%s", success_of(result, name))
         exports = checked_exports(self.export)
         if exports:
             result["exports"] = export_run(self._poll_client, result["report"], result["run"], exports)
@@ -232,6 +235,10 @@ class StudioRunReportOperator(StudioOperator):
             self.log.warning("Report run %s continues in Studio: its API cannot cancel a run", self._run)
         if self._record is not None:
             self._record.note_kill()
+
+
+def _name_of(report: Report) -> str:
+    return plain(report.name or "untitled")
 
 
 def _refuse_constant(name: str) -> None:

@@ -160,6 +160,7 @@ class StudioSensor(BaseSensorOperator):
         except StudioError as error:
             if error.retry_helps and not isinstance(error, StudioRunError):
                 raise
+            self.log.error("%s", error)  # noqa: TRY400  the reason, before Airflow's traceback
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
     def show_link(self, link: type[StudioReportLink | StudioReportRunLink], context: Context, url: str | None) -> None:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_studio.client.errors import (
     StudioConfigurationError,
+    StudioError,
     StudioResponseError,
     StudioRunTimeoutError,
 )
 from airflow_provider_studio.client.identifiers import report_token, run_token
 from airflow_provider_studio.durations import seconds_of
+from airflow_provider_studio.governance.text import plain
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.sensors.base import StudioSensor
-from airflow_provider_studio.triggers.events import TriggerError, run_of
+from airflow_provider_studio.triggers.events import TriggerError, described, run_of, success_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -64,8 +66,17 @@ class StudioReportRunSensor(StudioSensor):
         if not run.run_state.is_over:
             self.log.info("Report run %s is %s", run.token, run.state)
             return False
-        raise_unless_good(self.client, report, run)
+        raise_unless_good(self.client, report, run, name=None if run.run_state.is_good else self._name())
+        self.log.info("%s", success_of(described(report, run)))
         return True
+
+    def _name(self) -> str | None:
+        """Return the Report's name for the message of a failure; None if it cannot be read."""
+        try:
+            report = self.client.get_report(report_token(self.report, self.client.workspace))
+        except StudioError:
+            return None
+        return plain(report.name or "untitled")
 
     def trigger(self, context: Context, deadline: str) -> BaseTrigger:  # noqa: ARG002
         """Return the trigger that waits for the run."""
@@ -88,7 +99,9 @@ class StudioReportRunSensor(StudioSensor):
 
     def check_event(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002
         """Return if the run is successful."""
-        run_of(event, self.timeout)
+        is_good = event.get("state") in {"succeeded", "completed"}
+        run = run_of(event if is_good or "run" not in event else {**event, "name": self._name()}, self.timeout)
+        self.log.info("%s", success_of(run))
 
 
 class StudioReportFreshnessSensor(StudioSensor):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from airflow_provider_studio.client import errors
+from airflow_provider_studio.client.run_messages import NamedRun, runtime
 
 if TYPE_CHECKING:
     from airflow_provider_studio.client.models import ReportRun
@@ -52,6 +53,23 @@ def failure(error: errors.StudioError) -> dict[str, Any]:
     }
 
 
+def _named(event: dict[str, Any]) -> NamedRun:
+    begun, ended = (_time(event.get(key)) for key in ("created_at", "completed_at"))
+    return NamedRun(event["report"], event["run"], event.get("name"), event.get("url"), runtime(begun, ended))
+
+
+def success_of(run: RunEvent, name: str | None = None) -> str:
+    """Return the message of a successful run: the Report, the runtime and the URL.
+
+    :param name: the Report's name.
+    """
+    return _named({**run, "name": name}).succeeded(run["state"])
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
 def run_of(event: dict[str, Any] | None, seconds: float) -> RunEvent:
     """Return the successful run that an event reports.
 
@@ -71,16 +89,13 @@ def run_of(event: dict[str, Any] | None, seconds: float) -> RunEvent:
     if missing:  # another version's triggerer fired it
         raise errors.StudioResponseError(f"The trigger fired an event without {', '.join(missing)}.")
     if kind == "timeout":
-        from airflow_provider_studio.client.run_polling import timed_out
-
-        raise errors.StudioRunTimeoutError(timed_out(event["report"], event["run"], event["state"], seconds))
-    name = f"Report run {event['run']} of Report {event['report']}"
+        raise errors.StudioRunTimeoutError(_named(event).timed_out(event["state"], seconds))
     if event["state"] in {"succeeded", "completed"}:
         run = {key: event.get(key) for key in RunEvent.__annotations__}
         return cast("RunEvent", {**run, "exports": event.get("exports") or []})
     if event["state"] == "cancelled":
-        raise errors.StudioRunCancelledError(f"{name} was cancelled in Studio.")
-    raise errors.StudioRunFailedError(f"{name} ended as {event['state']}. {event.get('reason') or ''}")
+        raise errors.StudioRunCancelledError(_named(event).cancelled())
+    raise errors.StudioRunFailedError(_named(event).failed(event["state"], event.get("reason") or ""))
 
 
 class TriggerError(errors.StudioError):

@@ -42,6 +42,7 @@ class StudioReportRunTrigger(BaseTrigger):
     :param expected_seconds: the Report's expected runtime, where it is known.
     :param poll_policy: when to poll; see `client.run_polling.PollPolicy`.
     :param failure_detail: whether to read the reason from a failed run's queries.
+    :param report_name: the Report's name, which the event repeats for messages.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class StudioReportRunTrigger(BaseTrigger):
         expected_seconds: float | None = None,
         poll_policy: dict[str, Any] | None = None,
         failure_detail: bool = True,
+        report_name: str | None = None,
         **_of_later_versions: Any,
     ) -> None:
         super().__init__()
@@ -66,6 +68,7 @@ class StudioReportRunTrigger(BaseTrigger):
         self.expected_seconds = expected_seconds
         self.poll_policy = poll_policy
         self.failure_detail = failure_detail
+        self.report_name = report_name
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the path and the arguments, all plain JSON."""
@@ -78,6 +81,7 @@ class StudioReportRunTrigger(BaseTrigger):
             "expected_seconds": self.expected_seconds,
             "poll_policy": self.poll_policy,
             "failure_detail": self.failure_detail,
+            "report_name": self.report_name,
         }
         return f"{_PATH}.{type(self).__name__}", arguments
 
@@ -95,12 +99,12 @@ class StudioReportRunTrigger(BaseTrigger):
 
         workspace = Workspace.of(self.studio_conn_id)
         policy = PollPolicy.restored(self.poll_policy or {})
-        poller, failed_polls, state = workspace.poller(self.report), 0, None
+        poller, failed_polls, state, url = workspace.poller(self.report), 0, None, None
         deadline = datetime.fromisoformat(self.deadline)
         for interval in policy.intervals(self.expected_seconds, self._elapsed_seconds()):
             left = (deadline - datetime.now(UTC)).total_seconds()
             if left <= 0:
-                return {"event": "timeout", "report": self.report, "run": self.run_token, "state": state}
+                return {**self._identity, "event": "timeout", "state": state, "url": url}
             try:
                 run = await poller.poll(self.run_token, min(interval, left))
             except TRANSIENT as error:
@@ -109,13 +113,17 @@ class StudioReportRunTrigger(BaseTrigger):
                 if failed_polls >= policy.failed_looks:
                     raise
                 continue
-            failed_polls, state = 0, run.state
+            failed_polls, state, url = 0, run.state, run.link("web_external_url")
             if run.run_state.is_over:
-                event: dict[str, Any] = {"event": "over", **described(self.report, run)}
+                event: dict[str, Any] = {**self._identity, "event": "over", **described(self.report, run)}
                 if run.run_state == "failed" and self.failure_detail:
                     event["reason"] = await workspace.request(partial(reason_of, report=self.report, run=run))
                 return event
         raise AssertionError("unreachable: the intervals do not end")
+
+    @property
+    def _identity(self) -> dict[str, Any]:
+        return {"report": self.report, "run": self.run_token, "name": self.report_name}
 
     def _elapsed_seconds(self) -> float:
         if self.began is None:

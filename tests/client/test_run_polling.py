@@ -130,8 +130,9 @@ def test_both_good_ends_are_good(client: StudioClient, run_and_wait: Wait, outco
 
 def test_a_failed_run_says_which_query_and_why(client: StudioClient, run_and_wait: Wait) -> None:
     report, run = run_and_wait(seconds=5.0, outcome="failed")
-    with pytest.raises(StudioRunFailedError, match=rf"Report run {run.token} .* ended as failed\. Query 1: \S+: \S+"):
-        raise_unless_good(client, report, run)
+    words = rf'Report "Revenue" failed after 5\.\d s: Query 1: \S+: .*{run.token} of'
+    with pytest.raises(StudioRunFailedError, match=words):
+        raise_unless_good(client, report, run, name="Revenue")
 
 
 def test_a_cancelled_run_has_an_error_of_its_own(client: StudioClient, run_and_wait: Wait) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import BaseHook, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook, TaskDeferred
 from airflow.sdk import DAG, Asset
 
 from airflow_provider_studio.client.errors import (
@@ -184,8 +185,12 @@ def test_timeout_in_the_trigger_differs_from_a_failure(task: Task, report: Studi
 @pytest.mark.parametrize(
     ("outcome", "error", "words"),
     [
-        ("failed", StudioRunFailedError, r"ended as failed. Query 1: \S+: \S+"),
-        ("cancelled", StudioRunCancelledError, "was cancelled"),
+        (
+            "failed",
+            StudioRunFailedError,
+            r'Report "Revenue" failed after \d\.\d s: Query 1: \S+: .* https://app\.mode\.com/',
+        ),
+        ("cancelled", StudioRunCancelledError, 'Report "Revenue" was cancelled'),
     ],
 )
 def test_a_failure_has_the_same_words_deferred_and_not(
@@ -203,10 +208,31 @@ def test_a_reason_that_nobody_wants_costs_no_request(
     task: Task, report: StudioTestReport, studio_workspace: StudioTestWorkspace, deferrable: bool
 ) -> None:
     report.next_run("failed", 0.3)
-    with pytest.raises(StudioRunFailedError, match="ended as failed"):
+    with pytest.raises(StudioRunFailedError, match=r'"Revenue" failed after \d\.\d s\. Run'):
         ended(task, task.next_try(report=report.token, deferrable=deferrable, failure_detail=False))
     sent = studio_workspace.control.requests_summary()["requests"]
     assert not [one for one in sent if "query_runs" in one["path"]]
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_the_log_of_a_success_says_state_runtime_and_address(
+    task: Task, report: StudioTestReport, capsys: pytest.CaptureFixture[str], deferrable: bool
+) -> None:
+    report.next_run("succeeded", 0.5)
+    result = ended(task, task.next_try(report=report.token, deferrable=deferrable))
+    where = f"Run {result['run']} of Report {report.token}: {result['url']}"
+    logged = capsys.readouterr().out
+    assert re.search(rf'Report "Revenue" succeeded after \d\.\d s\. {re.escape(where)}', logged)
+
+
+def test_the_log_of_a_failure_has_the_reason_in_a_line_before_the_traceback(
+    task: Task, report: StudioTestReport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report.next_run("cancelled", 0.0)
+    with pytest.raises(AirflowFailException, match='Report "Revenue" was cancelled'):
+        task.next_try(report=report.token).execute(task.context)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "[error" in line]
+    assert re.search(r'\] Report "Revenue" was cancelled in Studio.* https://app\.mode\.com/', line)
 
 
 def test_a_run_that_is_over_at_once_and_failed_is_no_success(task: Task, report: StudioTestReport) -> None:

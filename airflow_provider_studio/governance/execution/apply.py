@@ -33,6 +33,7 @@ from airflow_provider_studio.governance.execution.concurrency import run_concurr
 from airflow_provider_studio.governance.execution.failures import Failures
 from airflow_provider_studio.governance.execution.guard_rails import GuardRails
 from airflow_provider_studio.governance.execution.recheck import LiveReport, reason_to_skip
+from airflow_provider_studio.governance.execution.summary_text import apply_in_words
 from airflow_provider_studio.governance.layout import plan_path
 from airflow_provider_studio.governance.plans.collection_names import CollectionNames
 from airflow_provider_studio.governance.plans.deployment_limits import DeploymentLimits
@@ -42,6 +43,7 @@ from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.signing import UNSIGNED, Signer
 from airflow_provider_studio.governance.storage import explained, utcnow
+from airflow_provider_studio.governance.text import plain
 from airflow_provider_studio.governance.workspace_host import check_host
 
 log = logging.getLogger(__name__)
@@ -181,7 +183,7 @@ class _Apply:
             run_concurrently(self._report, reports, concurrency)
         finally:
             self._summary.requests_spent = self._client.spending.requests - before
-            log.info("Applied plan %s: %s", self._plan.plan_id, self._summary.to_dict())
+            log.info("Applied plan %s: %s", self._plan.plan_id, apply_in_words(self._summary))
         return self._summary
 
     def _report(self, actions: list[Action]) -> None:
@@ -293,7 +295,7 @@ class _Apply:
             http_status=outcome.http_status,
             resumed=resumed,
         )
-        log.info("%s is done", action.action_id)
+        log.info("%s is done: %s", action.action_id, plain(action.report_name or "untitled"))
         with self._lock:
             self._failures.success()
             self._summary.warnings += outcome.warnings
@@ -307,7 +309,7 @@ class _Apply:
                 self._summary.schedules_deleted += 1
 
     def _skip(self, action: Action, reason: str, **facts: Any) -> None:
-        log.info("%s is skipped: %s", action.action_id, reason)
+        log.info("%s is skipped: %s: %s", action.action_id, reason, plain(action.report_name or "untitled"))
         if reason not in {ANOTHER_APPLY, SCHEDULE_FAILED}:
             self._journal.write(action, Event.SKIPPED, reason=reason, **facts)
         with self._lock:

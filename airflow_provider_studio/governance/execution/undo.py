@@ -36,6 +36,7 @@ from airflow_provider_studio.governance.execution.schedule_restore import (
     is_refused_whole,
     reason_in_words,
 )
+from airflow_provider_studio.governance.execution.summary_text import undo_in_words
 from airflow_provider_studio.governance.execution.undo_rails import (
     check_not_protected,
     check_undo,
@@ -159,7 +160,7 @@ def undo_plan(
         run_concurrently(undo.undo_actions, sorted(by_report, key=failed_before), concurrency)
     finally:
         undo.summary.requests_spent = client.spending.requests - before
-        log.info("Undid plan %s: %s", plan_id, undo.summary.to_dict())
+        log.info("Undid plan %s: %s", plan_id, undo_in_words(undo.summary))
     return undo.summary
 
 

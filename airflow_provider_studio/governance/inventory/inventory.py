@@ -188,7 +188,7 @@ class Inventory:
         rolling_history.write_history(self._store, snapshot)
         self._checkpoint.discard()
         read, requests = counted(summary.reports, "Report"), counted(summary.requests_spent, "request")
-        self._report(f"Snapshot {summary.snapshot}: {read}, {requests}")
+        self._report(f"Snapshot {summary.snapshot}: {read}, {requests}, {summary.seconds:,.0f} s; {summary.path}")
         return summary
 
     # What each step needs

@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from tests.demo.night import Night, NightFailedError
+from tests.demo.progress import DemoOutput
 from tests.system.keeper import ProcessKeeper
 from tests.system.live_airflow import LiveAirflowError
 
@@ -74,20 +75,25 @@ def main() -> int:
     _end_with_make()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores SIGINT by default
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    output = DemoOutput()
     home = Path(tempfile.mkdtemp(prefix="studio-demo-"))
     with ProcessKeeper(remove=home) as keeper:
         try:
-            night = Night(keeper, home, arguments)
+            night = Night(keeper, home, arguments, output)
             night.run()
             if not arguments.once:
                 night.stay_up()
         except KeyboardInterrupt:
+            output.end()
             print("\nStopping all processes of the demo (a few seconds) …", flush=True)
             return 130
         except (LiveAirflowError, NightFailedError) as error:
+            output.end()
             keeper.remove_at_end(None)
             print(f"\nThe demo failed: {error}\nIts files are in {home}", file=sys.stderr)
             return 1
+        finally:
+            output.end()
     return 0
 
 

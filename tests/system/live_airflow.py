@@ -7,6 +7,7 @@ The system tests and the demo use the same class, so the tests cover what the de
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import re
@@ -31,8 +32,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 _PORTS = range(20_000, 32_000)
 """Below Linux' ephemeral ports, so no other process gets one of them by chance."""
 _FINAL_STATES = {"success", "failed"}
-_SECONDS = 120.0
-"""The longest wait for a response of the API server, which shares a busy machine with other tests."""
+_PROBE_SECONDS = 10.0
+_ANSWER_SECONDS = 120.0
+"""How long one response may take. On a busy machine Airflow's API server may stand still for a minute."""
+_TRIES = 3
 
 
 class LiveAirflowError(RuntimeError):
@@ -49,6 +52,11 @@ def free_ports(count: int) -> list[int]:
         if len(found) == count:
             return found
     raise LiveAirflowError(f"{count} ports of {_PORTS.start} to {_PORTS.stop - 1} are not free.")
+
+
+def _after(seconds: float | None) -> float:
+    """Return the time of the monotonic clock after a number of seconds; None is never."""
+    return math.inf if seconds is None else time.monotonic() + seconds
 
 
 class LiveAirflow:
@@ -138,18 +146,39 @@ class LiveAirflow:
         airflow = str(Path(sys.executable).with_name("airflow"))
         self._pid = self._keeper.start([airflow, "standalone"], env=self.environment, log=self.log)
 
-    def wait_until_ready(self, dag_id: str, *, timeout_seconds: float = 600.0) -> None:
-        """Wait until Airflow responds, every component is healthy and `dag_id` is parsed; then unpause it."""
-        deadline = time.monotonic() + timeout_seconds
+    def wait_until_ready(
+        self, dag_id: str, *, timeout_seconds: float | None = 600.0, watch: Callable[[str], None] | None = None
+    ) -> None:
+        """Wait until Airflow responds, every component is healthy and `dag_id` is parsed; then unpause it.
+
+        :param timeout_seconds: how long to wait at most; None waits as long as Airflow's process lives.
+        :param watch: is called meanwhile with what is missing.
+        """
+        deadline = _after(timeout_seconds)
         while time.monotonic() < deadline:
             self._check_alive()
-            if self._healthy() and self._known(dag_id):
+            missing = self._missing(dag_id)
+            if missing is None:
                 self.api("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
                 return
+            if watch is not None:
+                watch(f"Airflow starts: waiting for {missing}")
             time.sleep(0.5)
         raise LiveAirflowError(
             f"Airflow was not ready within {timeout_seconds:.0f} s{self._import_errors()}; see {self.log}"
         )
+
+    def _missing(self, dag_id: str) -> str | None:
+        """Return what Airflow is not ready with, or None."""
+        try:
+            health = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=_PROBE_SECONDS).json()
+            parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+            unhealthy = [part for part in parts if health.get(part, {}).get("status") != "healthy"]
+            if unhealthy:
+                return f"the {unhealthy[0]}"
+            return None if self._known(dag_id) else f"the DAG {dag_id}"
+        except (requests.RequestException, ValueError):
+            return "the API server"
 
     def _check_alive(self) -> None:
         if self._pid is None:
@@ -159,21 +188,10 @@ class LiveAirflow:
             tail = "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
             raise LiveAirflowError(f"`airflow standalone` ended with {status}. The end of its log:\n{tail}")
 
-    def _healthy(self) -> bool:
-        try:
-            health = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
-        except (requests.RequestException, ValueError):
-            return False
-        parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-        return all(health.get(part, {}).get("status") == "healthy" for part in parts)
-
     def _known(self, dag_id: str) -> bool:
-        try:
-            if "Authorization" not in self._session.headers:
-                self._log_in()
-            return self._session.get(f"{self.url}/api/v2/dags/{dag_id}", timeout=_SECONDS).status_code == 200
-        except requests.Timeout:
-            return False
+        if "Authorization" not in self._session.headers:
+            self._log_in()
+        return self._session.get(f"{self.url}/api/v2/dags/{dag_id}", timeout=_PROBE_SECONDS).status_code == 200
 
     def _log_in(self) -> None:
         self._session.headers["Authorization"] = self.bearer(self.user)
@@ -181,7 +199,7 @@ class LiveAirflow:
     def bearer(self, user: str) -> str:
         """Return the `Authorization` header of a user."""
         login = {"username": user, "password": self.password}
-        response = self._session.post(f"{self.url}/auth/token", json=login, timeout=_SECONDS)
+        response = self._session.post(f"{self.url}/auth/token", json=login, timeout=_ANSWER_SECONDS)
         response.raise_for_status()
         return f"Bearer {response.json()['access_token']}"
 
@@ -193,12 +211,27 @@ class LiveAirflow:
         return "".join(f"\n{error['filename']}: {error['stack_trace']}" for error in errors)
 
     def api(self, method: str, path: str, **kwargs: Any) -> Any:
-        """Call Airflow's REST API, or its UI's (`/ui/…`); an error status raises with the body."""
+        """Call Airflow's REST API, or its UI's (`/ui/…`); an error status raises with the body.
+
+        A GET that gets no response is repeated as long as Airflow's process lives, because the response of a busy
+        machine may take minutes.
+
+        :raises LiveAirflowError: the status is an error, or there was no response within some minutes.
+        """
         root = "" if path.startswith("/ui/") else "/api/v2"
-        response = self._session.request(method, f"{self.url}{root}{path}", timeout=_SECONDS, **kwargs)
+        response = self._response(method, f"{self.url}{root}{path}", **kwargs)
         if response.status_code >= 400:
             raise LiveAirflowError(f"{method} {path}: {response.status_code} {response.text[:600]}")
         return response.json() if response.content else None
+
+    def _response(self, method: str, url: str, **kwargs: Any) -> requests.Response:
+        for _ in range(_TRIES if method == "GET" else 1):
+            self._check_alive()
+            try:
+                return self._session.request(method, url, timeout=_ANSWER_SECONDS, **kwargs)
+            except requests.RequestException as error:
+                failed = error
+        raise LiveAirflowError(f"{method} {url}: {failed}; see {self.log}") from None
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run of a DAG and return its run id."""
@@ -248,11 +281,14 @@ class LiveAirflow:
         dag_id: str,
         run_id: str,
         *,
-        timeout_seconds: float = 420.0,
+        timeout_seconds: float | None = 420.0,
         watch: Callable[[dict[str, str | None]], None] | None = None,
     ) -> str:
-        """Wait for the end of a run and return its state; meanwhile call `watch` with the states of its tasks."""
-        deadline = time.monotonic() + timeout_seconds
+        """Wait for the end of a run and return its state; meanwhile call `watch` with the states of its tasks.
+
+        :param timeout_seconds: how long to wait at most; None waits as long as Airflow's process lives.
+        """
+        deadline = _after(timeout_seconds)
         while time.monotonic() < deadline:
             self._check_alive()
             state = str(self.api("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"])

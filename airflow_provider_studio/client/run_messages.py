@@ -43,7 +43,9 @@ class NamedRun:
 
     def failed(self, state: str | None, reason: str) -> str:
         """Return the message of a run without results."""
-        return f"{self._title} {state}{self._after}{f': {reason}' if reason else '.'} {self._page}"
+        why = f": {reason}" if reason else ""
+        end = "" if why.endswith((".", "!", "?")) else "."
+        return f"{self._title} {state}{self._after}{why}{end} {self._page}"
 
     def cancelled(self) -> str:
         """Return the message of a run that someone cancelled."""

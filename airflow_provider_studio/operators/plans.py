@@ -100,11 +100,11 @@ class StudioPlanOperator(StudioOperator):
         summary = plan.summary()
         log_folded(self.log, f"Plan {plan.plan_id} as the approver reads it", markdown.splitlines())
         self.log.info(
-            "Plan %s would archive %d and delete %d schedules of %d Reports; %d more are due later; its file is %s",
+            "Plan %s would archive %d of %s and delete %s; due later: %d; its file is %s",
             plan.plan_id,
             summary["reports_to_archive"],
-            summary["schedules_to_delete"],
-            summary["reports"],
+            counted(summary["reports"], "Report"),
+            counted(summary["schedules_to_delete"], "schedule"),
             summary["due_later"],
             path,
         )

@@ -18,7 +18,7 @@ def test_a_success_has_state_runtime_and_address() -> None:
 
 def test_a_failure_begins_with_the_report_and_the_reason() -> None:
     message = RUN.failed("failed", "Query 1: 42P01: no such table")
-    assert message.startswith('Report "Revenue" failed after 12.3 s: Query 1: 42P01: no such table Run ')
+    assert message.startswith('Report "Revenue" failed after 12.3 s: Query 1: 42P01: no such table. Run ')
     assert message.endswith(URL)
 
 

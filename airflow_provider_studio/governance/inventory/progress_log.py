@@ -11,6 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from airflow_provider_studio.governance.text import duration
+
 EVERY_SECONDS = 10.0
 
 
@@ -98,5 +100,5 @@ class ProgressLog:
             text += f"schedules of {self._schedules_done:,}/{self._schedules:,}, "
         text += f"{sent:,} requests; about {self.requests_left():,.0f} more"
         if seconds > EVERY_SECONDS and sent:
-            text += f", {self.requests_left() * seconds / sent / 60:,.0f} minutes at this pace"
+            text += f", {duration(self.requests_left() * seconds / sent)} at this pace"
         self._report(text)

@@ -167,6 +167,30 @@ def check_writable(folder: UPath) -> None:
         probe.unlink()
 
 
+def remove_files(paths: Iterable[UPath]) -> None:
+    """Remove files, in this order; those that are missing are as they should be.
+
+    :raises StorageError: a file cannot be removed.
+    """
+    for path in paths:
+        with explained("remove", path):
+            path.unlink(missing_ok=True)
+
+
+def remove_folder(folder: UPath, *, first: str = "") -> None:
+    """Remove a folder with its files; a missing one is as it should be.
+
+    :param first: the name of the file that is removed before the others, because without it the rest means nothing.
+    :raises StorageError: the folder cannot be listed, or a file or the folder cannot be removed.
+    """
+    with explained("list", folder):
+        files = sorted(folder.iterdir(), key=lambda path: path.name != first) if folder.exists() else []
+    remove_files(files)
+    with explained("remove", folder):
+        if folder.exists():  # object stores have no folders
+            folder.rmdir()
+
+
 def make_private_folder(path: Path) -> None:
     """Create a folder of this machine, with its parents, that only its user can open; an existing one stays as it is.
 

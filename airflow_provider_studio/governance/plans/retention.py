@@ -7,7 +7,7 @@ unless an admin sets a time after which nothing is undone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from airflow_provider_studio.governance.layout import (
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journal
 from airflow_provider_studio.governance.plans.models import PlanHeader
-from airflow_provider_studio.governance.storage import explained, utcnow
+from airflow_provider_studio.governance.storage import remove_files, remove_folder, utcnow
 
 
 @dataclass(frozen=True)
@@ -104,18 +104,6 @@ def _may_be_undone(storage: UPath, header: PlanHeader) -> bool:
 
 def _drop(storage: UPath, workspace: str, plan_id: str) -> None:
     """Remove a journal, then its plan: a journal without its plan would keep snapshots from being dropped."""
-    folder = journal_folder(storage, workspace, plan_id)
+    remove_folder(journal_folder(storage, workspace, plan_id))
     path = plan_path(storage, workspace, plan_id)
-    with explained("list", folder):
-        events = list(folder.iterdir()) if folder.exists() else []
-    _remove(events)
-    with explained("remove", folder):
-        if folder.exists():  # object stores have no folders
-            folder.rmdir()
-    _remove([*one_off_records(storage, workspace, plan_id), plan_text_path(path), path])
-
-
-def _remove(paths: Iterable[UPath]) -> None:
-    for path in paths:
-        with explained("remove", path):
-            path.unlink(missing_ok=True)
+    remove_files([*one_off_records(storage, workspace, plan_id), plan_text_path(path), path])

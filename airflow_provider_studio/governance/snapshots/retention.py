@@ -25,7 +25,7 @@ from airflow_provider_studio.governance.file_names import (
 from airflow_provider_studio.governance.layout import journals_in, moved_plan_paths, plans_folder
 from airflow_provider_studio.governance.snapshots.rolling_history import write_history
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore
-from airflow_provider_studio.governance.storage import explained
+from airflow_provider_studio.governance.storage import explained, remove_folder
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def retain(storage: UPath, workspace: str, retention: Retention, *, dry_run: boo
         write_history(store, snapshots[-1])  # while the rows that it is computed from exist
         for snapshot in snapshots:
             if snapshot.folder.name in summary.dropped:
-                _drop(snapshot)
+                remove_folder(snapshot.folder, first=SUMMARY)  # without its summary it is no snapshot
     return summary
 
 
@@ -150,13 +150,3 @@ def _period(at: datetime, age: timedelta, retention: Retention) -> tuple[Any, ..
     if age <= timedelta(days=retention.monthly_days):
         return ("month", at.year, at.month)
     return ()
-
-
-def _drop(snapshot: Snapshot) -> None:
-    """Remove a snapshot; its summary first, so that the rest of it is no snapshot."""
-    with explained("remove", snapshot.folder):
-        files = sorted(snapshot.folder.iterdir(), key=lambda path: path.name != SUMMARY)
-        for path in files:
-            path.unlink()
-        if snapshot.folder.exists():
-            snapshot.folder.rmdir()

@@ -50,6 +50,11 @@ POLICY = {
     "never_run_days": Param(
         None, type=["integer", "null"], minimum=1, description="Days without views if it never ran."
     ),
+    "actions": Param(
+        "all",
+        enum=["all", "schedules"],
+        description="schedules: delete the schedules of stale Reports, and archive nothing.",
+    ),
     "where": Param(None, type=["string", "null"], description="A further SQL condition, such as views_90d = 0."),
     "failing_schedule_runs": Param(
         None,
@@ -77,6 +82,15 @@ POLICY = {
     ),
     "keep_mark": Param(
         "#keep", type=["string", "null"], description="Protect Reports with this text in their description."
+    ),
+    "protected_subscribers": Param(
+        1,
+        type=["integer", "null"],
+        minimum=0,
+        description="Protect Reports that at least this many people get by e-mail. Empty protects none.",
+    ),
+    "protected_uses": Param(
+        ["embedded", "public"], type="array", description="Protect Reports that are embedded, public or shared."
     ),
 }
 

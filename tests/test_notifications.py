@@ -40,6 +40,12 @@ def mails(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EmailMessage]]:
         yield messages
 
 
+@pytest.fixture(autouse=True)
+def of_this_storage(governed: Governed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deployment's storage is the one that the plans of these tests are in."""
+    monkeypatch.setenv("AIRFLOW__STUDIO__STORAGE_PATH", str(governed.storage))
+
+
 @pytest.fixture
 def plan(governed: Governed) -> UPath:
     """A written plan for Reports of several owners."""
@@ -75,10 +81,12 @@ def test_the_team_gets_a_mail_with_the_plan(plan: UPath, mails: list[EmailMessag
     StudioPlanNotifier(SmtpNotifier(to="data@example.com"), plan=str(plan))({})
     (mail,) = mails
     assert mail["To"] == "data@example.com"
-    assert mail["Subject"] == "Studio workspace acme: archive 3 Reports, delete 1 schedule"
+    assert mail["Subject"] == "Studio workspace acme: archive 3 Reports and delete 1 schedule?"
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Co" in content(mail)
     assert "<script>" not in content(mail)
-    assert "1 schedule is deleted and it is archived" in content(mail)
+    assert "its schedule (Untitled schedule, daily at 06:00 (UTC)) will be deleted, and it will be archived" in content(
+        mail
+    )
 
 
 def test_each_owner_gets_their_own_reports_and_how_to_keep_them(
@@ -114,10 +122,12 @@ def test_what_is_in_its_grace_is_due_later(governed: Governed) -> None:
     governed.nights(100, 0)
     plan = governed.plan(grace_days=3)
     (due,) = due_reports(plan)
-    assert due.line().endswith(": it is archived, due on 2026-06-04; nobody seems to use it")
+    assert (
+        ": it will be archived, and its schedules deleted, due on 2026-06-04; not viewed since 2026-02-21" in due.line()
+    )
     (notice,) = owner_notices(plan)
     assert (notice.owner, notice.email) == ("ada", None)
-    assert plan_notice(plan).subject.endswith("archive 0 Reports, delete 0 schedules")
+    assert plan_notice(plan).subject.endswith("acme: change nothing?")
 
 
 def test_long_lists_are_cut(governed: Governed) -> None:

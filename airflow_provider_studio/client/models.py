@@ -160,6 +160,10 @@ class Report(Resource):
     query_count: Count | None = None
     chart_count: Count | None = None
     manual_run_disabled: bool | None = None
+    is_embedded: bool | None = None
+    is_signed: bool | None = None
+    public: bool | None = None
+    shared: bool | None = None
 
     @property
     def creator(self) -> str | None:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from airflow_provider_studio.emulator.clock import stamp
-from airflow_provider_studio.emulator.entities import Collection, Report, Schedule
+from airflow_provider_studio.emulator.entities import Collection, Report, Schedule, Subscription
 from airflow_provider_studio.emulator.faults import Fault
 from airflow_provider_studio.emulator.quirks import Quirks
 from airflow_provider_studio.emulator.state import EmulatorState
@@ -272,6 +272,12 @@ async def add_schedule(request: Request, token: str, values: Body) -> Body:
     schedule = Schedule(state.workspace.new_token("schedule"), token, cron, report.created_at, report.creator)
     schedule.params, schedule.name = values.get("params", {}), values.get("name", schedule.name)
     state.workspace.add_schedule(schedule)
+    emails, channels = (list(map(str, values.get(name, ()))) for name in ("emails", "slack"))
+    if emails or channels:
+        subscription = state.workspace.new_token("subscription")
+        state.workspace.add_subscription(
+            Subscription(subscription, schedule.token, {}, emails, report.created_at, channels)
+        )
     return {"token": schedule.token}
 
 

@@ -133,7 +133,10 @@ class EmulatorControl:
         return str(self._json("POST", "collections", {"name": name, **fields})["token"])
 
     def add_schedule(self, report: str, **values: Any) -> str:
-        """Add a schedule to a Report and return its token: `cron` (daily at 6:00 UTC), `params`, `name`."""
+        """Add a schedule to a Report and return its token.
+
+        :param values: `cron` (daily at 6:00 UTC), `params`, `name`, and who gets its results: `emails`, `slack`.
+        """
         return str(self._json("POST", f"reports/{report}/schedules", values)["token"])
 
     def remove_collection(self, token: str) -> None:

@@ -58,6 +58,8 @@ class Subscription:
     options: dict[str, bool]
     emails: list[str]
     created_at: datetime
+    channels: list[str] = field(default_factory=list)
+    """Slack channels."""
 
 
 @dataclass
@@ -198,6 +200,10 @@ class Report:
     """The parameters of its runs, each with its choices; a parameter without choices takes any text."""
     settings: dict[str, bool] = field(default_factory=dict)
     imported_datasets: list[str] = field(default_factory=list)
+    is_embedded: bool = False
+    is_signed: bool = False
+    public: bool = False
+    shared: bool = False
     next_outcome: str | None = None
     next_runtime_seconds: float | None = None
     archived_before: list[tuple[datetime, datetime]] = field(default_factory=list)

@@ -217,6 +217,12 @@ class ScheduleQuirks:
         Setting("as_sent", "as sent", "D"),
         Setting("without_pdf", "without PDFs, as in a workspace that does not allow them", "G"),
     )
+    subscriber_count: Literal["people", "zero", "absent"] = quirk(
+        "a schedule's `subscriber_count`",
+        Setting("people", "the people who get its results by e-mail", "D"),
+        Setting("zero", "0, such as where a count is stored and was not updated", "G"),
+        Setting("absent", "there is no such key", "G"),
+    )
     subscriber_lists: Literal["shown", "bad_request", "forbidden", "not_found"] = quirk(
         "the response to a subscription's links to its subscribers",
         Setting("shown", "the subscribers", "D"),

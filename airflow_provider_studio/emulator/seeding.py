@@ -165,7 +165,7 @@ def _add_schedule(workspace: Workspace, report: Report, rng: Random, now: dateti
     if params:
         report.form = {"region": _REGIONS}
     workspace.add_schedule(Schedule(token, report.token, cron, created, report.creator, params=params))
-    if rng.random() < 0.6:
+    if rng.random() < (0.1 if report.habit.until else 0.6):  # few people subscribe to what nobody opens
         options = {f"{option}_enabled": rng.random() < 0.5 for option in _SUBSCRIPTION_OPTIONS}
         emails = [workspace.people[_username(at)].email for at in rng.sample(range(len(workspace.people)), k=2)]
         subscription = token_for(workspace.seed, "subscription", token)

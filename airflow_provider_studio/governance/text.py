@@ -18,6 +18,9 @@ terminal. There a name is one line of text: no markup, link, mention, formula or
 invisible word joiner in these prevents that. A text with letters of a right-to-left script is isolated, so that it does
 not reorder its surroundings.
 
+The only links are those to pages of Reports: `page_address` accepts a URL without characters that any format reads as
+markup, and only with the token of the Report that the text names. `TextFormat` has text and links of each format.
+
 **CSV.** Names come from people, and a spreadsheet runs a cell as a formula by its first characters. The rules, for
 every CSV that the provider writes:
 
@@ -39,15 +42,21 @@ import html
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
-from airflow_provider_studio.client.plain_text import JOINERS, one_line, shorten
+from airflow_provider_studio.client.plain_text import JOINERS, one_line, shorten, web_address
 
 __all__ = [
     "BYTE_ORDER_MARK",
+    "HTML",
+    "MARKDOWN",
+    "PLAIN",
+    "SLACK",
+    "TextFormat",
     "controls_nothing",
     "counted",
     "csv_cell",
@@ -57,6 +66,7 @@ __all__ = [
     "json_text",
     "markdown",
     "one_line",
+    "page_address",
     "plain",
     "shorten",
     "slack",
@@ -77,6 +87,7 @@ _LINKABLE = re.compile(
 """The places where a word joiner breaks what programs make a link or a mention of."""
 _SLACK_LINK = re.compile(r"(?<=<)(?=[^\s\u2060])")
 """The beginning of Slack's <!channel>, <@U…> and <https://…|…>, for plain text that is sent to Slack."""
+_PAGE = re.compile(r"https?://[\w.:-]+(?:/[\w.%~-]+)*/(?P<report>[\w-]+)", re.ASCII)
 _KEPT = f"\n{JOINERS}"
 """Characters that are not printable, but part of a text of several lines."""
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
@@ -158,6 +169,57 @@ def slack(text: str, *, longest: int = 400) -> str:
     """Return a short text in one line, escaped for Slack's mrkdwn."""
     without_markup = _SLACK_EMPHASIS.sub("\N{FULLWIDTH LOW LINE}", shorten(text, longest).translate(_SLACK_MARKUP))
     return html.escape(_without_links(without_markup, longest), quote=False)
+
+
+# Links to Reports' pages
+
+
+def page_address(url: str | None, report: str) -> str | None:
+    """Return the URL of a Report's page if it may be linked, else None: it has the Report's token and no other text."""
+    found = _PAGE.fullmatch(url or "")
+    return web_address(url) if found and found["report"] == report else None
+
+
+def markdown_link(text: str, url: str | None) -> str:
+    """Return a text as a link in Markdown; without a URL, as text."""
+    return f"[{markdown(text)}]({url})" if url else markdown(text)
+
+
+def html_link(text: str, url: str | None) -> str:
+    """Return a text as a link in HTML; without a URL, as text."""
+    return f'<a href="{html.escape(url)}">{html_text(text)}</a>' if url else html_text(text)
+
+
+def slack_link(text: str, url: str | None) -> str:
+    """Return a text as a link in Slack's mrkdwn; without a URL, as text."""
+    return f"<{url}|{slack(text)}>" if url else slack(text)
+
+
+def plain_link(text: str, url: str | None) -> str:
+    """Return a text with the URL after it."""
+    return f"{plain(text)} {url}" if url else plain(text)
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """How a format writes a text from outside, and a link.
+
+    :param text: returns a text in which a reader finds only text.
+    :param link: returns a text as a link to a URL from `page_address`; without a URL, as text.
+    """
+
+    text: _Neutralize
+    link: Callable[[str, str | None], str]
+
+
+class _Neutralize(Protocol):
+    def __call__(self, text: str, *, longest: int = ...) -> str: ...
+
+
+PLAIN = TextFormat(plain, plain_link)
+SLACK = TextFormat(slack, slack_link)
+HTML = TextFormat(html_text, html_link)
+MARKDOWN = TextFormat(markdown, markdown_link)
 
 
 # Output on a terminal

@@ -13,7 +13,6 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.governance.plans.answers import ANSWERS, REJECT
-from airflow_provider_studio.governance.text import counted
 from airflow_provider_studio.operators.base import actor_of
 
 if TYPE_CHECKING:
@@ -81,13 +80,10 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
     def execute(self, context: Context) -> Any:
         """Show the plan, and wait for the decision."""
         from airflow_provider_studio.governance.planning.previous_plans import previous_plan
+        from airflow_provider_studio.governance.plans.changes import request_in_words
 
         plan = self._plan()
-        numbers = plan.summary()
-        self.subject = self.subject or (
-            f"Studio workspace {plan.workspace}: archive {counted(numbers['reports_to_archive'], 'Report')} and delete "
-            f"{counted(numbers['schedules_to_delete'], 'schedule')}?"
-        )
+        self.subject = self.subject or f"Studio workspace {plan.workspace}: {request_in_words(plan.actions)}?"
         self.body = plan.to_markdown(previous=previous_plan(settings.storage(self.storage_path), plan))
         self._check_shown(context, plan)
         context["ti"].xcom_push(key=_SHOWN, value=plan.sha256)

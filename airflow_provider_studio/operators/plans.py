@@ -37,10 +37,11 @@ class StudioPlanOperator(StudioOperator):
     Returns the plan in numbers (`plan_id`, `sha256`, `stale`, `reports_to_archive`, `schedules_to_delete`, `due_later`,
     `next_due_on`, `runs_saved_a_week`, `hours_saved_a_week`, `spared`), its `path`, and its `markdown` for an approval.
     The protections of the deployment are added to those of the policy.
-    Reads the workspace's members from Studio if the policy depends on owners, and the Reports that each stale dataset
-    feeds.
+    Reads the workspace's members from Studio if the policy depends on owners, the Reports that each stale dataset
+    feeds, and who gets otherwise stale Reports by e-mail.
 
     :param policy: a StalenessPolicy or a mapping of its fields; checked when the DAG is parsed, unless it is templated.
+    :param actions: replaces the policy's `actions`: `all`, or `schedules` to archive nothing; None keeps it.
     :param snapshot: the snapshot as the inventory's summary names it; the newest by default.
     :param plan_name: the name that the plans of this task share; `<dag_id>.<task_id>` by default, with the map index of
         a mapped task. A plan is compared with, and continues the grace of, the previous plans of the same name. Set it
@@ -52,6 +53,7 @@ class StudioPlanOperator(StudioOperator):
     template_fields: Sequence[str] = (
         *StudioOperator.template_fields,
         "policy",
+        "actions",
         "snapshot",
         "plan_name",
         "storage_path",
@@ -62,6 +64,7 @@ class StudioPlanOperator(StudioOperator):
         self,
         *,
         policy: StalenessPolicy | Mapping[str, Any],
+        actions: str | None = None,
         snapshot: str | None = None,
         plan_name: str | None = None,
         storage_path: str | None = None,
@@ -70,6 +73,7 @@ class StudioPlanOperator(StudioOperator):
     ) -> None:
         super().__init__(studio_conn_id=studio_conn_id, **kwargs)
         self.policy = policy
+        self.actions = actions
         self.snapshot = snapshot
         self.plan_name = plan_name
         self.storage_path = storage_path
@@ -86,6 +90,8 @@ class StudioPlanOperator(StudioOperator):
 
         storage, client = settings.storage(self.storage_path), self.hook.client
         policy = self.hook.limits.policy_of(StalenessPolicy.of(self.policy))
+        if self.actions is not None:
+            policy = StalenessPolicy.of({**policy.model_dump(), "actions": self.actions})
         self.log.info("%s", policy.describe())
         name = _default_name(context) if self.plan_name is None else self.plan_name
         signer = settings.signer()

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Query
 
 from airflow_provider_studio.governance.errors import PlanTamperedError
-from airflow_provider_studio.governance.plans.policy import archives_by
+from airflow_provider_studio.governance.plans.policy import judges_by
 from airflow_provider_studio.plugin.access import VisibilityDep
 from airflow_provider_studio.plugin.plan_index import PlanLine
 from airflow_provider_studio.plugin.queries import SnapshotTables
@@ -60,7 +60,7 @@ class WorkspaceContext:
 
         :raises StillPreparingError: its tables are being prepared.
         """
-        judging = (plan for plan in self.plans() if archives_by(plan.header.policy))
+        judging = (plan for plan in self.plans() if judges_by(plan.header.policy))
         return next((plan for plan in islice(judging, _MOST_CHANGED_PLANS) if self.is_whole(plan)), None)
 
     def is_whole(self, plan: PlanLine) -> bool:

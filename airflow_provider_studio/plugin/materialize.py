@@ -34,7 +34,7 @@ from airflow_provider_studio.governance.file_names import (
     table_file,
 )
 from airflow_provider_studio.governance.layout import plan_path, prepared_plan, prepared_reports, prepared_snapshot
-from airflow_provider_studio.governance.plans.models import ActionKind, SpareReason
+from airflow_provider_studio.governance.plans.models import ActionKind, Rule, SpareReason
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.snapshots.facts import facts
 from airflow_provider_studio.governance.snapshots.frequency import with_runs_a_week
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 UNVIEWED_DAYS = 90
 """After how many days without a view the pages call a Report unviewed: the default of a policy."""
 STALE = "stale"
-"""The verdict on a Report that a plan archives."""
+"""The verdict on a Report that a plan archives, or whose schedules it deletes for the same reason."""
 _LIVE = f"NOT coalesce(archived, false) AND {IS_REPORT}"
 _REPORTS = (
     f"SELECT *, {_LIVE} AND coalesce(schedules_count, 0) > 0 AS scheduled, "
@@ -242,7 +242,7 @@ def _verdicts(plan: Plan) -> Iterable[dict[str, Any]]:
     """Return one row per Report with a verdict. A verdict on a single schedule counts only while its grace lasts."""
     found: dict[str, dict[str, Any]] = {}
     for action in plan.actions:
-        if action.kind is ActionKind.ARCHIVE_REPORT:
+        if action.kind is ActionKind.ARCHIVE_REPORT or action.rule is Rule.STALE:
             why = "; ".join(fact.meaning for fact in action.evidence)
             found[action.report] = _verdict(action.report, STALE, why, action.due_on)
     for spared in sorted(plan.spared, key=lambda spared: spared.schedule is not None):

@@ -28,12 +28,16 @@ def write_night(
     workspace: str = "acme",
     remembered: bool = False,
 ) -> Snapshot:
-    """Write a finished night of these rows, by token, and its rolling history if requested."""
+    """Write a finished night of these rows, by token, and its rolling history if requested.
+
+    Studio says of each Report that no other page shows it, unless its row has another value.
+    """
     store, taken_at = SnapshotStore(storage, workspace), ago(days_ago)
     with store.writer(taken_at) as writer:
         for table, rows in (("reports", reports), ("schedules", schedules or {})):
+            unused = {"is_embedded": False, "public": False} if table == "reports" else {}
             for token, row in rows.items():
-                writer.add(table, {"token": token, **row})
+                writer.add(table, {"token": token, **unused, **row})
         writer.finish({"workspace": workspace, "reports": len(reports)})
     night = Snapshot(writer.folder, taken_at)
     if remembered:

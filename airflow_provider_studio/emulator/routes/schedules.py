@@ -195,8 +195,7 @@ def email_subscribers(request: ApiRequest) -> Result:
 
 @routes.on("GET", "/reports/{report}/subscriptions/{subscription}/slack_report_subscription_memberships")
 def slack_subscribers(request: ApiRequest) -> Result:
-    _subscribed(request)
-    return request.whole("memberships", [], dict)
+    return request.whole("memberships", _subscribed(request).channels, lambda channel: {"channel": channel})
 
 
 def _subscribed(request: ApiRequest) -> Subscription:

@@ -43,9 +43,7 @@ def serialize_schedule(view: View, schedule: Schedule) -> Body:
         "report_type": report.type,
         "delivery": None,
         "subscribed": False,
-        "subscriber_count": sum(
-            len(subscription.emails) for subscription in view.workspace.subscriptions_of(schedule.token)
-        ),
+        "subscriber_count": _subscriber_count(view, schedule),
         "frequency": cron["freq"],
         "time_zone": cron.get("time_zone"),
         "hour": None if hour is None else f"{(hour - 1) % 12 + 1}:00 {'am' if hour < 12 else 'pm'}",
@@ -63,12 +61,21 @@ def serialize_schedule(view: View, schedule: Schedule) -> Body:
             "report_subscriptions": link(f"{path}/subscriptions"),
         },
     }
+    if body["subscriber_count"] is None:
+        del body["subscriber_count"]
     if view.workspace.quirks.schedule_forms == "present":
         body["_forms"] = {"edit": _edit_form(view, schedule, path), "destroy": form("delete", path)}
     if cron["freq"] == "weekly" and cron.get("day_of_week") is not None:
         days = str(cron["day_of_week"]).strip("[]").split(",")
         body["day_of_week"] = ",".join(_WEEKDAYS[int(day) % 7] for day in days)
     return body
+
+
+def _subscriber_count(view: View, schedule: Schedule) -> int | None:
+    """Return how many people get a schedule's results; None if the response does not have the number."""
+    quirk, subscriptions = view.workspace.quirks.subscriber_count, view.workspace.subscriptions_of(schedule.token)
+    counted = {"people": sum(len(subscription.emails) for subscription in subscriptions), "zero": 0}
+    return counted.get(quirk)
 
 
 def _edit_form(view: View, schedule: Schedule, path: str) -> Body:

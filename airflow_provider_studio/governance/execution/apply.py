@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -41,6 +41,7 @@ from airflow_provider_studio.governance.plans.journal import PLAN, Event, Journa
 from airflow_provider_studio.governance.plans.models import REFUSED, Action, ActionKind, Rule
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.plans.subscriber_count import count_subscribers, total
 from airflow_provider_studio.governance.signing import UNSIGNED, Signer
 from airflow_provider_studio.governance.storage import explained, utcnow
 from airflow_provider_studio.governance.text import plain
@@ -229,7 +230,15 @@ class _Apply:
             {schedule.token: schedule for schedule in schedules},
             lambda schedule: self._backed_up_run(token, schedule),
             self._collections.of(report.space_token),
+            self._subscribers(token, schedules),
         )
+
+    def _subscribers(self, report: str, schedules: Sequence[Schedule]) -> int | None:
+        """Return how many people get a Report's results, with a request only if the plan's policy needs the number."""
+        if self._policy is None or not self._policy.protected_subscribers:
+            return None
+        listed = total(schedule.subscriber_count for schedule in schedules)
+        return count_subscribers(self._client, report, listed) if schedules and listed is None else listed
 
     def _backed_up_run(self, report: str, schedule: str) -> datetime | None:
         """Return the last run of a schedule that an earlier try deleted."""

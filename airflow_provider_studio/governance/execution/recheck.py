@@ -30,6 +30,7 @@ class LiveReport:
 
     :param schedules: by token.
     :param collection_name: the name of its Collection, if the deployment protects Collections.
+    :param subscribers: how many people and Slack channels get its results; None if that is unknown.
     :param last_run_in_backup: returns the last run of a schedule that the plan has deleted, from its backup.
     """
 
@@ -37,6 +38,7 @@ class LiveReport:
     schedules: Mapping[str, Schedule]
     last_run_in_backup: Callable[[str], datetime | None] = lambda _schedule: None
     collection_name: str | None = None
+    subscribers: int | None = None
 
 
 def reason_to_skip(
@@ -73,8 +75,11 @@ def _protected_by(limits: DeploymentLimits, action: Action, live: LiveReport) ->
 def _protected_in(policy: StalenessPolicy, action: Action, live: LiveReport) -> str | None:
     """Return why the plan's policy protects a Report as it is now, or None."""
     report = live.report
-    if policy.protection(**vars(ReportTexts.of(report, owner=action.owner))):
-        return "protected"
+    texts = ReportTexts.of(report, owner=action.owner, subscribers=live.subscribers)
+    if action.rule is Rule.FAILING_SCHEDULE:
+        texts = texts.without_uses()  # nobody gets the results of a schedule that only fails
+    if policy.protection(texts) is not None:
+        return "unknown" if policy.is_use_unknown(texts) else "protected"
     is_elsewhere = action.rule is not Rule.STALE and report.space_token != action.baseline.collection
     if policy.protected_collections and is_elsewhere:
         return "moved"  # the new Collection may be protected by its name, which the response does not have

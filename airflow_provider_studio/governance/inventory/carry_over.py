@@ -53,6 +53,8 @@ WHERE unknown IS NOT TRUE AND schedules_count > 0 AND verified_at IS NOT NULL
 """
 
 
+_ONLY_REST = ("archived", "creator", "collection", "is_embedded", "is_signed", "public", "shared")
+"""What the REST API reports, and Discovery does not, or not always."""
 _edit_state = itemgetter("edited_at", "archived", "schedules_count")
 
 
@@ -102,7 +104,8 @@ class PreviousSnapshot:
                 self._scheduled[row["token"]] = cast("ReportRow", row)
             for row in fetched(connection.execute("SELECT * EXCLUDE (taken_at) FROM schedules ORDER BY report, token")):
                 self._schedules.setdefault(row["report"], []).append(cast("ScheduleRow", row))
-            for row in fetched(connection.execute("SELECT token, archived, creator, collection FROM reports")):
+            sql = f"SELECT token, {', '.join(_ONLY_REST)} FROM reports"
+            for row in fetched(connection.execute(sql)):
                 self._rest_values[row.pop("token")] = row
             sql = "SELECT token, last_run_at, last_run_by_schedule FROM reports WHERE last_run_at IS NOT NULL"
             for row in fetched(connection.execute(sql)):

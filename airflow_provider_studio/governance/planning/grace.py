@@ -50,8 +50,8 @@ def waits_of(plan: Plan, states: Mapping[str, ActionState]) -> dict[Flag, Wait]:
     :param states: the states of the plan's actions in the journal.
     """
     pending = (action for action in plan.actions if states.get(action.action_id) not in SETTLED)
-    # A Report to archive is one item, which includes its schedules.
-    items = [action for action in pending if action.rule is not Rule.STALE or action.schedule is None]
+    archived = {action.report for action in plan.actions if action.schedule is None}
+    items = [action for action in pending if action.schedule is None or action.report not in archived]
     flagged: list[Action | Spared] = [*items, *(item for item in plan.spared if item.reason in _FLAGGED)]
     return {
         _flag(item): Wait(item.flagged_on, item.due_on)
@@ -61,4 +61,6 @@ def waits_of(plan: Plan, states: Mapping[str, ActionState]) -> dict[Flag, Wait]:
 
 
 def _flag(record: Action | Spared) -> Flag:
-    return record.report, record.schedule
+    """Return the flagged item. A stale Report is one item, which includes its schedules."""
+    is_stale = isinstance(record, Action) and record.rule is Rule.STALE
+    return record.report, None if is_stale else record.schedule

@@ -237,7 +237,13 @@ class _OneOffPlanBuilder:
         if self._kind is not ActionKind.UNARCHIVE_REPORT:
             names = self._only_schedules
             self._actions += [
-                Action(kind=ActionKind.DELETE_SCHEDULE, schedule=schedule.token, schedule_name=schedule.name, **about)
+                Action(
+                    kind=ActionKind.DELETE_SCHEDULE,
+                    schedule=schedule.token,
+                    schedule_name=schedule.name,
+                    subscribers=schedule.subscriber_count,
+                    **about,
+                )
                 for schedule in schedules
                 if names is None or schedule.token in names
             ]
@@ -273,6 +279,7 @@ def _about(live: Report, schedules: Sequence[Schedule], evidence: Evidence) -> d
         "report": live.token,
         "report_name": live.name,
         "owner": live.creator,
+        "report_url": live.web_url,
         "evidence": (evidence,),
         "baseline": Baseline(
             archived=bool(live.archived),

@@ -13,7 +13,7 @@ from airflow_provider_studio.governance.planning.earlier_failures import Earlier
 from airflow_provider_studio.governance.planning.grace import Flag, Wait, waits_of
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.policy import archives_by
+from airflow_provider_studio.governance.plans.policy import judges_by
 from airflow_provider_studio.governance.signing import UNSIGNED, Signer
 from airflow_provider_studio.governance.storage import CLOCKS_DIFFER_BY
 
@@ -23,13 +23,13 @@ log = logging.getLogger(__name__)
 class PreviousPlans:
     """The previous plans of a workspace, and those with one name among them.
 
-    A plan that archives Reports continues only plans that archive Reports, and a plan for schedules only plans for
-    schedules. A plan without a name is of an earlier version and is never continued.
+    A plan that judges Reports continues only plans that judge Reports, and one with rules for schedules only continues
+    only such plans. A plan without a name is of an earlier version and is never continued.
 
     :param name: the name of the new plan.
     :param taken_at: the time of its snapshot.
     :param created_at: the time of its creation.
-    :param archives: whether its policy can archive Reports.
+    :param judges: whether its policy judges which Reports are stale.
     :param signer: verifies the plan that is continued: a forged one could move the end of a grace period.
     :raises PlanError: the newest plan with this name was created in the future.
     """
@@ -42,7 +42,7 @@ class PreviousPlans:
         name: str,
         taken_at: datetime,
         created_at: datetime,
-        archives: bool,
+        judges: bool,
         signer: Signer = UNSIGNED,
     ) -> None:
         self._signer = signer
@@ -52,7 +52,7 @@ class PreviousPlans:
         self._named = [
             header
             for header in self._all
-            if not header.is_one_off and header.name == name and archives_by(header.policy) == archives
+            if not header.is_one_off and header.name == name and judges_by(header.policy) == judges
         ]
         self._check_clock()
         before = [header for header in self._named if header.taken_at < taken_at]

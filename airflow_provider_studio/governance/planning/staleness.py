@@ -15,6 +15,11 @@ from typing import Any
 from airflow_provider_studio.governance.plans.models import Evidence, SpareReason
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.plans.protections import ReportTexts
+from airflow_provider_studio.governance.plans.uses import (
+    ReportUses,
+    schedule_subscribers_in_words,
+    subscribers_in_words,
+)
 from airflow_provider_studio.governance.snapshots.schema import DATASET
 
 Facts = Mapping[str, Any]
@@ -38,16 +43,18 @@ class PolicyContext:
     :param matching: tokens that meet the policy's SQL condition; None if it has no condition.
     :param find_fed_report: returns a live Report that a dataset feeds, or None.
     :param find_owner: returns the user name of a Report's owner, or None if it is unknown.
+    :param count_subscribers: returns how many people and Slack channels get a Report's results, or None if unknown.
     """
 
     members: Collection[str] | None = None
     matching: Collection[str] | None = None
     find_fed_report: Callable[[str], str | None] = lambda _dataset: None
     find_owner: Callable[[Facts], str | None] = lambda report: report["creator"]
+    count_subscribers: Callable[[Facts], int | None] = lambda report: report["subscribers"]
 
 
 def texts_of(report: Facts) -> ReportTexts:
-    """Return the texts that the policy's protections are compared with."""
+    """Return what the policy's protections are compared with."""
     return ReportTexts(
         report=report["token"],
         collection=report["collection"],
@@ -55,6 +62,7 @@ def texts_of(report: Facts) -> ReportTexts:
         owner=report["creator"],
         name=report["name"],
         description=report["description"],
+        uses=ReportUses.of_facts(report),
     )
 
 
@@ -85,27 +93,47 @@ class StalenessEvaluator:
         succeeded = schedule["last_succeeded_at"]
         since = "and never succeeded" if succeeded is None else f"since {_day(succeeded)}"
         meaning = f"failed {failures} times in a row {since}"
-        return (self._fact(report, "failures_in_a_row", failures, meaning, schedule=schedule),)
+        fact = self._fact(report, "failures_in_a_row", failures, meaning, schedule=schedule)
+        return (fact, *self._subscribed(report, schedule))
 
     def of_archived(self, report: Facts, schedule: Facts) -> tuple[Evidence, ...]:
         """Return the evidence that a schedule belongs to an archived Report."""
         next_run = schedule["next_scheduled_run"]
         when = f"; it would run next {_day(next_run)}" if next_run is not None else ""
-        return (self._fact(report, "archived", True, f"its Report is archived{when}", schedule=schedule),)
+        fact = self._fact(report, "archived", True, f"its Report is archived{when}", schedule=schedule)
+        return (fact, *self._subscribed(report, schedule))
+
+    def _subscribed(self, report: Facts, schedule: Facts) -> list[Evidence]:
+        """Return the evidence that somebody subscribes to a schedule, or that this is unknown."""
+        count = schedule["subscriber_count"]
+        meaning = schedule_subscribers_in_words(count)
+        return [] if count == 0 else [self._fact(report, "subscriber_count", count, meaning, schedule=schedule)]
 
     def owner(self, report: Facts) -> str | None:
         """Return the user name of a Report's owner, or None if it is unknown."""
         return self._context.find_owner(report)
 
-    def protection(self, report: Facts) -> Verdict | None:
-        """Return why a Report is protected regardless of its use, or None."""
+    def subscribers(self, report: Facts) -> int | None:
+        """Return how many people and Slack channels get a Report's results, or None if that is unknown."""
+        return self._context.count_subscribers(report)
+
+    def protection(self, report: Facts, *, by_uses: bool = True) -> Verdict | None:
+        """Return why a Report is protected regardless of its views, or None.
+
+        :param by_uses: whether a use protects it. Nobody gets the results of a schedule that only fails.
+        """
         if report["type"] == DATASET:
             fed = self._context.find_fed_report(report["token"])
             if fed is not None:
                 return Verdict(reason=SpareReason.FEEDS, detail=f"feeds the live Report {fed}")
             return Verdict(reason=SpareReason.DATASET, detail="Studio has no archive for datasets")
         owner = self.owner(report)
-        protection = self._policy.protection(**vars(replace(texts_of(report), owner=owner)))
+        texts = replace(texts_of(report), owner=owner)
+        if by_uses:
+            uses = replace(texts.uses, subscribers=self.subscribers(report))
+            protection = self._policy.protection(replace(texts, uses=uses))
+        else:
+            protection = self._policy.protection(texts.without_uses())
         if protection is None and owner is None and self._policy.protected_owners:
             return Verdict(
                 reason=SpareReason.PROTECTED_OWNER, detail="its owner is unknown, and may be a protected one"
@@ -207,7 +235,14 @@ class StalenessEvaluator:
             when = "never" if by_person is None else f"last {_day(by_person)}"
             value = by_person and by_person.isoformat()
             facts.append(self._fact(report, "last_run_by_person_at", value, f"run by a person: {when}"))
-        return (*facts, *self._why_shorter(report), *self._why_matching(report))
+        return (*facts, *self._why_shorter(report), *self._why_matching(report), *self._subscribers(report))
+
+    def _subscribers(self, report: Facts) -> list[Evidence]:
+        """Return how many people get the Report by e-mail, unless it has no schedule that could send it."""
+        if report["schedules_count"] == 0:
+            return []
+        count = self.subscribers(report)
+        return [self._fact(report, "subscribers", count, subscribers_in_words(count), source="subscriptions")]
 
     def _why_shorter(self, report: Facts) -> list[Evidence]:
         """Return the evidence for a shorter window."""

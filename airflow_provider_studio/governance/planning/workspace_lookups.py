@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests for data that is not in the snapshot: members, owners, Reports that use a dataset, schedules.
+"""Requests for data that is not in the snapshot: members, owners, Reports that use a dataset, schedules, subscribers.
 
 Data that cannot be read is unknown and proves nothing.
 """
@@ -15,6 +15,7 @@ from typing import Any
 from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioForbiddenError, StudioNotFoundError, StudioResponseError
 from airflow_provider_studio.client.models import Report
+from airflow_provider_studio.governance.plans.subscriber_count import count_subscribers
 from airflow_provider_studio.governance.snapshots.schema import DATASET, SCHEDULE_COLUMNS, schedule_row
 
 Facts = dict[str, Any]
@@ -89,6 +90,28 @@ class OwnerLookup:
             log.warning("The owner of Report %s is unknown, and its queries cannot be read: %s", report["token"], error)
             return None
         return creators.pop() if len(creators) == 1 else None
+
+
+class SubscriberLookup:
+    """Counts the subscribers of Reports, whose number in the snapshot may be missing or weeks old."""
+
+    def __init__(self, client: StudioClient | None) -> None:
+        self._client = client
+        self._left = _MOST_LISTS
+        self._found: dict[str, int | None] = {}
+
+    def __call__(self, report: Mapping[str, Any]) -> int | None:
+        """Return the number of subscribers; that of the snapshot where it cannot be read, or was for too many Reports.
+
+        A Report without schedules has none.
+        """
+        token, listed = report["token"], report["subscribers"]
+        if listed or self._client is None or report["schedules_count"] == 0:
+            return None if listed is None else int(listed)
+        if token not in self._found and self._left > 0:
+            self._left -= 1
+            self._found[token] = count_subscribers(self._client, token, listed)
+        return self._found.get(token, listed)
 
 
 class FedReportLookup:

@@ -35,7 +35,7 @@ from airflow_provider_studio.governance.layout import (
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, parsed_name, read_event
 from airflow_provider_studio.governance.plans.models import Action, PlanHeader
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.plans.policy import archives_by
+from airflow_provider_studio.governance.plans.policy import judges_by
 from airflow_provider_studio.governance.signing import UNSIGNED, SignatureStatus, Signer
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.governance.text import counted
@@ -162,7 +162,7 @@ def newest_plan_path(storage: UPath, workspace: str | None = None, *, name: str 
     """
     found = workspace_of(storage, workspace)
     for header in Audit(storage, found).headers():
-        if not header.is_one_off and archives_by(header.policy) and name in {None, header.name}:
+        if not header.is_one_off and judges_by(header.policy) and name in {None, header.name}:
             return plan_path(storage, found, header.plan_id)
     suffix = "" if name is None else f" with the name {name!r}"
     raise PlanError(

@@ -7,23 +7,27 @@ Names come from users: they are escaped and shortened.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
+from airflow_provider_studio.governance.plans.changes import (
+    ReportChange,
+    changes,
+    losses_in_words,
+    totals_in_words,
+)
 from airflow_provider_studio.governance.plans.models import (
     Action,
-    ActionKind,
     PlanDiff,
     PlanHeader,
     ProtectionCount,
     Spared,
     SpareReason,
 )
-from airflow_provider_studio.governance.plans.policy import SPARED
-from airflow_provider_studio.governance.text import counted, duration, markdown
+from airflow_provider_studio.governance.plans.policy_text import SPARED
+from airflow_provider_studio.governance.text import MARKDOWN, counted, duration, markdown
 
 _MOST_PROTECTIONS = 20
 _MOST_REFUSED = 10
@@ -48,7 +52,7 @@ class PlanText:
         :param rows: the largest number of Reports in the table.
         """
         lines = [f"## Plan {self.header.plan_id} for workspace {markdown(self.header.workspace)}", ""]
-        lines += [self.proposal(), "", *self._saving(), *self._since(diff)]
+        lines += [self.proposal(), "", *self._losses(), *self._saving(), *self._since(diff)]
         name = "" if self.header.name is None else f" of {markdown(self.header.name)}"
         lines += [f"Policy{name}: {markdown(self.header.policy_in_words, longest=2000)}", ""]
         lines += self._protections()
@@ -57,15 +61,16 @@ class PlanText:
 
     def proposal(self) -> str:
         """Return what the plan would do, in one or two sentences."""
-        numbers = self.numbers
+        numbers, what = self.numbers, totals_in_words(self.actions)
         if self.header.is_one_off:
             how = "Named by a person" if self.header.snapshot is None else "Selected by a person's condition"
-            return f"{how}: {_actions_in_words(self.actions) or 'nothing to do'}."
-        return (
-            f"**{numbers['stale']:,} of {numbers['reports']:,} Reports are stale: archive "
-            f"{numbers['reports_to_archive']:,}, delete {counted(numbers['schedules_to_delete'], 'schedule')}.** "
-            f"Snapshot of {_minute(self.header.taken_at)}."
-        )
+            return f"{how}: {what or 'nothing to do'}."
+        stale = f"{numbers['stale']:,} of {numbers['reports']:,} Reports are stale"
+        proposal = f"once the plan is approved, {what}" if what else "nothing to do"
+        return f"**{stale}: {proposal}.** Snapshot of {_minute(self.header.taken_at)}."
+
+    def _losses(self) -> list[str]:
+        return [f"**{' '.join(losses)}**", ""] if (losses := losses_in_words(self.actions)) else []
 
     def _saving(self) -> list[str]:
         return [saving, ""] if (saving := saving_in_words(self.actions)) else []
@@ -85,16 +90,19 @@ class PlanText:
         return [f"Since the previous plan {diff.previous}: {added}, {gone}, {diff.unchanged} unchanged.", ""]
 
     def _table(self, rows: int) -> list[str]:
-        by_report = [list(group) for _, group in groupby(self.actions, key=lambda action: action.report)]
+        # The largest savings come first and are not cut off.
+        by_report = sorted(changes(self.actions), key=lambda change: runs_saved(change.actions), reverse=True)
         if not by_report:
             return []
-        by_report.sort(key=_runs, reverse=True)  # the largest savings come first and are not cut off
-        lines = ["| Report | Owner | What | Why | Saves a week |", "|---|---|---|---|---|"]
-        lines += [_row(actions) for actions in by_report[:rows]]
+        lines = [
+            "| Report | Collection | Owner | What will happen | Why | By e-mail | Saves a week |",
+            "|---|---|---|---|---|---|---|",
+            *(_row(change) for change in by_report[:rows]),
+        ]
         if len(by_report) > rows:
-            left = sum(map(len, by_report[rows:]))
+            left = sum(len(change.actions) for change in by_report[rows:])
             more = f"and {left:,} more actions on {counted(len(by_report) - rows, 'Report')}"
-            lines.append(f"| … | | {more} | see the plan's file | |")
+            lines.append(f"| … | | | {more} | see the plan's file | | |")
         return [*lines, ""]
 
     def _protections(self) -> list[str]:
@@ -142,16 +150,6 @@ class PlanText:
         return [f"Spared: {counts}.", ""]
 
 
-def _actions_in_words(actions: Iterable[Action]) -> str:
-    kinds = Counter(action.kind for action in actions)
-    words = {
-        ActionKind.DELETE_SCHEDULE: ("delete", "schedule"),
-        ActionKind.ARCHIVE_REPORT: ("archive", "Report"),
-        ActionKind.UNARCHIVE_REPORT: ("unarchive", "Report"),
-    }
-    return ", ".join(f"{verb} {counted(kinds[kind], thing)}" for kind, (verb, thing) in words.items() if kinds[kind])
-
-
 def _protected(count: ProtectionCount) -> str:
     what = f"{SPARED[count.field]} {markdown(count.value)}"
     if count.may_be_a_typo:
@@ -160,33 +158,42 @@ def _protected(count: ProtectionCount) -> str:
     return f"{what}: {counted(count.matched, 'Report')}{spared}"
 
 
-def _row(actions: Sequence[Action]) -> str:
-    first = actions[0]
-    schedules = [
-        markdown(action.schedule_name or action.schedule or "", longest=40) for action in actions if action.schedule
-    ]
-    what = [f"delete schedule {name}" for name in schedules[:3]]
-    what += [f"and {len(schedules) - 3} more schedules"] if len(schedules) > 3 else []
-    what += [action.kind.value.removesuffix("_report") for action in actions if not action.schedule]
+def _row(change: ReportChange) -> str:
+    actions, first = change.actions, change.actions[0]
     facts = [fact for action in actions for fact in action.evidence]
     reasons = dict.fromkeys((markdown(fact.meaning, longest=200), _origin(fact)) for fact in facts)
     origins = {origin for _, origin in reasons}
     why = "; ".join(meaning if len(origins) == 1 else f"{meaning} ({origin})" for meaning, origin in reasons)
     why += f" ({origins.pop()})" if len(origins) == 1 else ""
     seconds = sum(action.saving.seconds_a_week or 0 for action in actions if action.saving)
-    runs = _runs(actions)
-    saves = f"{runs:,.3g} runs, {duration(seconds)}" if runs else ""
-    name = f"{markdown(first.report_name or 'untitled')} ({first.report})"
-    return f"| {name} | {markdown(first.owner or 'unknown')} | {', '.join(what)} | {why} | {saves} |"
+    runs = runs_saved(actions)
+    cells = (
+        f"{MARKDOWN.link(change.name, change.url)} ({change.report})",
+        markdown(change.collection or "none"),
+        markdown(first.owner or "unknown"),
+        markdown(change.in_words(), longest=400),
+        why,
+        _by_email(change),
+        f"{runs:,.3g} runs, {duration(seconds)}" if runs else "",
+    )
+    return f"| {' | '.join(cells)} |"
 
 
-def _runs(actions: Sequence[Action]) -> float:
+def _by_email(change: ReportChange) -> str:
+    """Return how many people get a Report's results by e-mail; empty if it has no schedule."""
+    if not change.deletions:
+        return ""
+    return "unknown" if change.subscribers is None else f"{change.subscribers:,}"
+
+
+def runs_saved(actions: Sequence[Action]) -> float:
+    """Return how many scheduled runs a week actions save."""
     return sum(action.saving.runs_a_week for action in actions if action.saving)
 
 
 def saving_in_words(actions: Sequence[Action]) -> str:
     """Return the weekly saving of actions as a sentence; empty if there is none."""
-    runs = _runs(actions)
+    runs = runs_saved(actions)
     seconds = sum(action.saving.seconds_a_week or 0 for action in actions if action.saving)
     return f"That saves {runs:,.0f} scheduled runs and {duration(seconds)} of query time a week." if runs else ""
 

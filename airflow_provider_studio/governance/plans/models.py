@@ -77,10 +77,16 @@ class SpareReason(StrEnum):
     PROTECTED_REPORT = "protected_report"
     PROTECTED_OWNER = "protected_owner"
     PROTECTED_NAME = "protected_name"
+    PROTECTED_SUBSCRIBERS = "protected_subscribers"
+    PROTECTED_USE = "protected_use"
+    NO_SCHEDULE = "no_schedule"
     ALREADY_ARCHIVED = "already_archived"
     NOT_ARCHIVED = "not_archived"
     CHANGED = "changed"
     GONE = "gone"
+
+
+_MAY_MATCH_NOTHING = frozenset({"keep_mark", "protected_subscribers", "protected_uses"})
 
 
 class Evidence(Record):
@@ -126,7 +132,12 @@ class Baseline(Record):
 class Action(Record):
     """One action of a plan.
 
+    :param collection_name: the name of the Report's Collection.
+    :param report_url: the Report's page.
+    :param subscribers: how many people and Slack channels get the results of the Report, or of the one schedule that is
+        deleted while the Report stays; None if that is unknown.
     :param schedule_cron: the times of the schedule in machine values, as far as the snapshot has them.
+    :param schedule_time_zone: the time zone of its hour, in Studio's words.
     :param schedule_last_succeeded_at: the last success of the schedule.
     :param flagged_on: the day (UTC) of the first plan that flagged the item, if every plan with this name since then
         flagged it too; None in a one-off plan.
@@ -148,7 +159,13 @@ class Action(Record):
     saving: Saving | None = None
     flagged_on: date | None = None
     due_on: date | None = None
-    _added_later: ClassVar[frozenset[str]] = frozenset({"flagged_on", "due_on"})
+    collection_name: str | None = None
+    report_url: str | None = None
+    subscribers: int | None = None
+    schedule_time_zone: str | None = None
+    _added_later: ClassVar[frozenset[str]] = frozenset(
+        {"flagged_on", "due_on", "collection_name", "report_url", "subscribers", "schedule_time_zone"}
+    )
 
     @property
     def action_id(self) -> str:
@@ -161,6 +178,9 @@ class Spared(Record):
 
     :param flagged_on: as in an action, for an item in its grace period or that Studio refused.
     :param due_on: as in an action.
+    :param collection_name: as in an action, for an item in its grace period.
+    :param report_url: as in an action, for an item in its grace period.
+    :param why: the evidence in words, for an item in its grace period.
     :param nights_left: written by earlier versions, which counted plans instead of days.
     """
 
@@ -174,7 +194,10 @@ class Spared(Record):
     nights_left: int | None = None
     flagged_on: date | None = None
     due_on: date | None = None
-    _added_later: ClassVar[frozenset[str]] = frozenset({"flagged_on", "due_on"})
+    collection_name: str | None = None
+    report_url: str | None = None
+    why: str | None = None
+    _added_later: ClassVar[frozenset[str]] = frozenset({"flagged_on", "due_on", "collection_name", "report_url", "why"})
     _retired: ClassVar[frozenset[str]] = frozenset({"nights_left"})
 
 
@@ -194,8 +217,8 @@ class ProtectionCount(Record):
 
     @property
     def may_be_a_typo(self) -> bool:
-        """Whether an entry that names something existing matches nothing. A mark may match nothing."""
-        return self.matched == 0 and self.field != "keep_mark"
+        """Whether an entry that names something existing matches nothing. A mark or a use may match nothing."""
+        return self.matched == 0 and self.field not in _MAY_MATCH_NOTHING
 
 
 class PlanHeader(Record):

@@ -8,16 +8,21 @@ each format (`governance.text`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
-from typing import Protocol
 
+from airflow_provider_studio.governance.plans.changes import (
+    ReportChange,
+    changes,
+    losses_in_words,
+    request_in_words,
+    totals_in_words,
+)
 from airflow_provider_studio.governance.plans.markdown import saving_in_words
-from airflow_provider_studio.governance.plans.models import ActionKind, Spared, SpareReason
+from airflow_provider_studio.governance.plans.models import Spared, SpareReason
 from airflow_provider_studio.governance.plans.plan import Plan
-from airflow_provider_studio.governance.text import counted, html_text, plain, slack
+from airflow_provider_studio.governance.text import HTML, PLAIN, SLACK, TextFormat, html_text, page_address, plain
 
 _LONGEST_LIST = 50
 _LONGEST_NAME = 80
@@ -30,7 +35,9 @@ _ADDRESS = re.compile(r"[^\s,;:<>()\[\]\"@]+@[^\s,;:<>()\[\]\"@]+")
 class DueReport:
     """A Report that a plan changes or will change.
 
-    :param what: what happens to it, in words.
+    :param collection: the name of its Collection, or its token.
+    :param url: its page.
+    :param what: what will happen to it, in words.
     :param why: the evidence in words.
     :param is_due: whether this plan changes it, once the plan is approved.
     :param due_on: the first day on which a plan may change it; None if a plan of an earlier version has no date.
@@ -38,6 +45,8 @@ class DueReport:
 
     token: str
     name: str
+    collection: str | None
+    url: str | None
     owner: str | None
     owner_email: str | None
     what: str
@@ -45,12 +54,15 @@ class DueReport:
     is_due: bool
     due_on: date | None
 
-    def line(self, neutralized: Callable[[str], str] = plain) -> str:
+    def line(self, written: TextFormat = PLAIN) -> str:
         """Return the Report in one line of text.
 
-        :param neutralized: makes a text from outside safe for a format.
+        :param written: how the format writes a text from outside, and a link.
         """
-        return f"{neutralized(self.name)} ({self.token}): {self.what}, {self.when}; {neutralized(self.why)}"
+        name = written.link(self.name, self.url)
+        place = f", Collection {written.text(self.collection, longest=_LONGEST_NAME)}" if self.collection else ""
+        what, why = written.text(self.what), written.text(self.why)
+        return f"{name} ({self.token}){place}: {what}, {self.when}; {why}"
 
     @property
     def when(self) -> str:
@@ -88,38 +100,39 @@ class OwnerNotice(Notice):
 
 def due_reports(plan: Plan) -> list[DueReport]:
     """Return the Reports that a plan acts on, and the items in their grace period; each schedule has its own day."""
-    due: list[DueReport] = []
-    for report, group in groupby(plan.actions, key=lambda action: action.report):
-        actions = list(group)
-        deleted = sum(action.kind is ActionKind.DELETE_SCHEDULE for action in actions)
-        what = [f"{counted(deleted, 'schedule')} {'is' if deleted == 1 else 'are'} deleted"] if deleted else []
-        what += ["it is archived"] if len(actions) > deleted else []
-        first, why = actions[0], dict.fromkeys(fact.meaning for action in actions for fact in action.evidence)
-        name = plain(first.report_name or "untitled", longest=_LONGEST_NAME)
-        due.append(
-            DueReport(
-                report,
-                name,
-                first.owner,
-                first.owner_email,
-                " and ".join(what),
-                "; ".join(why),
-                is_due=True,
-                due_on=first.due_on,
-            )
-        )
-    due += [_waiting(item) for item in plan.spared if item.reason is SpareReason.GRACE]
-    return due
+    due = [_due(change) for change in changes(plan.actions)]
+    only_schedules = plan.header.policy.get("actions") == "schedules"
+    waiting = (item for item in plan.spared if item.reason is SpareReason.GRACE)
+    return [*due, *(_waiting(item, only_schedules=only_schedules) for item in waiting)]
 
 
-def _waiting(item: Spared) -> DueReport:
+def _due(change: ReportChange) -> DueReport:
+    first, why = change.actions[0], dict.fromkeys(fact.meaning for action in change.actions for fact in action.evidence)
+    return DueReport(
+        change.report,
+        plain(change.name, longest=_LONGEST_NAME),
+        change.collection,
+        change.url,
+        first.owner,
+        _one_address(first.owner_email),
+        change.in_words(),
+        "; ".join(why),
+        is_due=True,
+        due_on=first.due_on,
+    )
+
+
+def _waiting(item: Spared, *, only_schedules: bool) -> DueReport:
+    whole = "its schedules will be deleted" if only_schedules else "it will be archived, and its schedules deleted"
     return DueReport(
         item.report,
         plain(item.report_name or "untitled", longest=_LONGEST_NAME),
+        item.collection_name,
+        page_address(item.report_url, item.report),
         item.owner,
         _one_address(item.owner_email),
-        "it is archived" if item.schedule is None else f"schedule {item.schedule} is deleted",
-        "nobody seems to use it",
+        whole if item.schedule is None else f"its schedule {item.schedule} will be deleted",
+        item.why or "nobody seems to use it",
         is_due=False,
         due_on=item.due_on,
     )
@@ -132,17 +145,17 @@ def _one_address(email: str | None) -> str | None:
 
 def plan_notice(plan: Plan) -> Notice:
     """Return the message for the team."""
-    numbers, due = plan.summary(), due_reports(plan)
-    subject = (
-        f"Studio workspace {plan.workspace}: archive {counted(numbers['reports_to_archive'], 'Report')}, "
-        f"delete {counted(numbers['schedules_to_delete'], 'schedule')}"
-    )
+    due = due_reports(plan)
+    subject = f"Studio workspace {plan.workspace}: {request_in_words(plan.actions)}?"
+    what = totals_in_words(plan.actions)
     head = [
         f"Plan {plan.plan_id}, from the snapshot of {plan.header.taken_at:%Y-%m-%d %H:%M UTC}.",
+        *([f"Once the plan is approved, {what}."] if what else []),
+        *losses_in_words(plan.actions),
         *filter(None, [saving_in_words(plan.actions)]),
         plan.header.policy_in_words,
     ]
-    return Notice(subject, _text(head, due, [], plain), _text(head, due, [], slack), _html(subject, head, due, []))
+    return Notice(subject, _text(head, due, [], PLAIN), _text(head, due, [], SLACK), _html(subject, head, due, []))
 
 
 def owner_notices(plan: Plan) -> list[OwnerNotice]:
@@ -159,13 +172,13 @@ def owner_notices(plan: Plan) -> list[OwnerNotice]:
         head = [f"Nobody seems to use these Reports in {plan.workspace} any more. {plan.header.policy_in_words}"]
         mark = plan.header.policy.get("keep_mark")
         how = f" or write {mark} into its description" if mark else ""
-        foot = [f"To keep a Report, open it{how}. Archived Reports can be restored."]
+        foot = [f"To keep a Report, open it{how}. Archived Reports can be restored, with their schedules."]
         email = next((report.owner_email for report in due if report.owner_email), None)
         notices.append(
             OwnerNotice(
                 subject,
-                _text(head, due, foot, plain),
-                _text(head, due, foot, slack),
+                _text(head, due, foot, PLAIN),
+                _text(head, due, foot, SLACK),
                 _html(subject, head, due, foot),
                 owner=owner,
                 email=email,
@@ -175,15 +188,11 @@ def owner_notices(plan: Plan) -> list[OwnerNotice]:
     return notices
 
 
-class _Neutralize(Protocol):
-    def __call__(self, text: str, *, longest: int = ...) -> str: ...
-
-
-def _text(head: Sequence[str], due: Sequence[DueReport], foot: Sequence[str], neutralized: _Neutralize) -> str:
+def _text(head: Sequence[str], due: Sequence[DueReport], foot: Sequence[str], written: TextFormat) -> str:
     def paragraphs(texts: Iterable[str]) -> list[str]:
-        return [neutralized(text, longest=_LONGEST_POLICY) for text in texts]
+        return [written.text(text, longest=_LONGEST_POLICY) for text in texts]
 
-    lines = [f"- {report.line(neutralized)}" for report in due[:_LONGEST_LIST]]
+    lines = [f"- {report.line(written)}" for report in due[:_LONGEST_LIST]]
     if len(due) > _LONGEST_LIST:
         lines.append(f"- and {len(due) - _LONGEST_LIST} more")
     return "\n".join([*paragraphs(head), "", *lines, *(["", *paragraphs(foot)] if foot else [])])
@@ -193,9 +202,16 @@ def _html(subject: str, head: Iterable[str], due: Sequence[DueReport], foot: Ite
     def paragraphs(texts: Iterable[str]) -> str:
         return "".join(f"<p>{html_text(text, longest=_LONGEST_POLICY)}</p>" for text in texts)
 
-    columns = [(report.name, report.what, report.when, report.why) for report in due[:_LONGEST_LIST]]
-    cells = ("".join(f"<td>{html_text(value)}</td>" for value in row) for row in columns)
+    columns = [
+        (
+            HTML.link(report.name, report.url),
+            *map(html_text, (report.collection or "", report.what, report.when, report.why)),
+        )
+        for report in due[:_LONGEST_LIST]
+    ]
+    cells = ("".join(f"<td>{value}</td>" for value in row) for row in columns)
     rows = "".join(f"<tr>{row}</tr>" for row in cells)
     more = f"<p>and {len(due) - _LONGEST_LIST} more</p>" if len(due) > _LONGEST_LIST else ""
-    table = f"<table><tr><th>Report</th><th>What</th><th>When</th><th>Why</th></tr>{rows}</table>{more}" if due else ""
+    names = "".join(f"<th>{name}</th>" for name in ("Report", "Collection", "What will happen", "When", "Why"))
+    table = f"<table><tr>{names}</tr>{rows}</table>{more}" if due else ""
     return f"<h3>{html_text(subject)}</h3>{paragraphs(head)}{table}{paragraphs(foot)}"

@@ -25,6 +25,7 @@ from airflow_provider_studio.governance.plans.models import (
     ActionKind,
     PlanDiff,
     PlanHeader,
+    Rule,
     Spared,
     SpareReason,
 )
@@ -199,7 +200,7 @@ class Plan:
             "workspace": self.workspace,
             "snapshot": self.header.snapshot,
             "reports": self.header.reports_in_snapshot,
-            "stale": len({action.report for action in self.actions if action.kind is ActionKind.ARCHIVE_REPORT}),
+            "stale": len({action.report for action in self.actions if _is_stale(action)}),
             "reports_to_archive": kinds[ActionKind.ARCHIVE_REPORT],
             "reports_to_unarchive": kinds[ActionKind.UNARCHIVE_REPORT],
             "schedules_to_delete": kinds[ActionKind.DELETE_SCHEDULE],
@@ -222,3 +223,8 @@ class Plan:
         diff = self.diff(previous) if previous is not None else None
         text = PlanText(self.header, self.summary(), self.actions, self.spared).render(rows=rows, diff=diff)
         return f"{text.rstrip()}\n\nSHA-256 of this plan: `{self.sha256}`\n"
+
+
+def _is_stale(action: Action) -> bool:
+    is_deletion = action.kind is ActionKind.DELETE_SCHEDULE and action.rule is Rule.STALE
+    return action.kind is ActionKind.ARCHIVE_REPORT or is_deletion

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The staleness policy: windows, rules for schedules, protections, the grace period, and the policy in words."""
+"""The staleness policy: windows, rules for schedules, protections and the grace period."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from airflow_provider_studio.governance.errors import PolicyError
 from airflow_provider_studio.governance.plans.models import SpareReason
 from airflow_provider_studio.governance.plans.patterns import matches
-from airflow_provider_studio.governance.plans.protections import Protections, ReportTexts
-from airflow_provider_studio.governance.text import counted
+from airflow_provider_studio.governance.plans.policy_text import PolicyText
+from airflow_provider_studio.governance.plans.protections import Protection, Protections, ReportTexts
+from airflow_provider_studio.governance.plans.uses import USES, Use, subscribers_in_words, use_in_words
 
 __all__ = ["StalenessPolicy"]
 
@@ -46,31 +46,12 @@ Names = Annotated[
 ]
 SHORTER = ("owner_left_days", "empty_days", "never_run_days")
 """Windows that replace `unviewed_days` for some Reports."""
-_ARCHIVING = ("unviewed_days", "unrun_days", "where", *SHORTER)
+_JUDGING = ("unviewed_days", "unrun_days", "where", *SHORTER)
 _REPLACED = {
     "grace_nights": "this field no longer exists. Use grace_days, which counts calendar days instead of plans."
 }
 """Fields of earlier versions, each with its replacement."""
 PROTECTED = ("protected_reports", "protected_collections", "protected_owners", "protected_names")
-_SHORTER_IN_WORDS = {
-    "owner_left_days": "where the owner left the workspace",
-    "empty_days": "where there is no query",
-    "never_run_days": "where it never ran",
-}
-_NAMED = {
-    "protected_collections": "Collections",
-    "protected_reports": "Reports",
-    "protected_owners": "owners",
-    "protected_names": "names like",
-}
-SPARED = {
-    "protected_collections": "Collection",
-    "protected_reports": "Report",
-    "protected_owners": "owner",
-    "protected_names": "names like",
-    "keep_mark": "descriptions with",
-}
-"""The text before an entry of a policy's protections, by field."""
 
 
 class StalenessPolicy(BaseModel):
@@ -86,6 +67,8 @@ class StalenessPolicy(BaseModel):
     :param owner_left_days: the window of Reports whose owner is no longer a member of the workspace.
     :param empty_days: the window of Reports without a query.
     :param never_run_days: the window of Reports that never ran.
+    :param actions: `all`: delete the schedules of stale Reports and archive them; `schedules`: delete only their
+        schedules, and archive nothing.
     :param where: an SQL condition over the columns of `facts`, which must hold too.
     :param failing_schedule_runs: delete a schedule after this number of consecutive failed runs; its Report stays.
     :param schedules_of_archived: delete the schedules of archived Reports.
@@ -99,6 +82,11 @@ class StalenessPolicy(BaseModel):
     :param protected_names: patterns of names that are spared: `*` matches any text, `?` one character, and every other
         character itself. Case is ignored, as in the other protections.
     :param keep_mark: Reports with this text in their description are spared; None disables the mark.
+    :param protected_subscribers: a Report is spared if at least this many people or Slack channels get its results, or
+        if their number is unknown; None or 0 disables the protection. Schedules that only fail are deleted regardless:
+        nobody gets their results.
+    :param protected_uses: a Report is spared if it is `embedded`, `public` or `shared`, or if that is unknown: Studio
+        may not count views outside of its pages.
     :raises PolicyError: names the field, the value and the fix.
     """
 
@@ -110,6 +98,7 @@ class StalenessPolicy(BaseModel):
     owner_left_days: Days | None = None
     empty_days: Days | None = None
     never_run_days: Days | None = None
+    actions: Literal["all", "schedules"] = "all"
     where: Annotated[str, Field(strict=True)] | None = None
     failing_schedule_runs: Annotated[int, Field(strict=True, ge=1, le=1000), Template] | None = None
     schedules_of_archived: Annotated[bool, Field(strict=True), Template] = False
@@ -120,6 +109,8 @@ class StalenessPolicy(BaseModel):
     protected_owners: Names = ()
     protected_names: Names = ()
     keep_mark: Annotated[str, Field(strict=True)] | None = "#keep"
+    protected_subscribers: Annotated[int, Field(strict=True, ge=0), Template] | None = 1
+    protected_uses: Annotated[tuple[Use, ...], BeforeValidator(_in_order)] = ("embedded", "public")
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -150,9 +141,9 @@ class StalenessPolicy(BaseModel):
         return cls(**{name: value for name, value in fields.items() if name not in _REPLACED})
 
     @property
-    def archives(self) -> bool:
-        """Whether this policy can archive Reports."""
-        return archives_by({name: getattr(self, name) for name in _ARCHIVING})
+    def judges(self) -> bool:
+        """Whether this policy judges which Reports are stale; without that it has rules for schedules only."""
+        return judges_by({name: getattr(self, name) for name in _JUDGING})
 
     def window(self, *, owner_left: bool, empty: bool, never_run: bool) -> int | None:
         """Return the number of days without views and edits for such a Report; None if no window is set."""
@@ -160,29 +151,24 @@ class StalenessPolicy(BaseModel):
         days = [self.unviewed_days, *(getattr(self, name) for name, applies in shorter if applies)]
         return min((window for window in days if window is not None), default=None)
 
-    def protection(
-        self,
-        *,
-        report: str,
-        collection: str | None,
-        collection_name: str | None,
-        owner: str | None,
-        name: str | None,
-        description: str | None,
-    ) -> tuple[SpareReason, str] | None:
-        """Return why a Report is protected, with details; None if it is not."""
-        texts = ReportTexts(report, collection, collection_name, owner, name, description)
-        found = next(iter(self.protections.of(texts)), None)
-        if found is None:
+    def protection(self, report: ReportTexts) -> tuple[SpareReason, str] | None:
+        """Return why a Report is protected, with details; None if it is not.
+
+        A Report is protected too if it is unknown whether it has a protected use.
+        """
+        found = next(iter(self.protections.of(report)), None)
+        if found is not None:
+            return found.reason, _detail(found, report)
+        unknown = self.protections.unknown(report)
+        if unknown is None:
             return None
-        details = {
-            SpareReason.PROTECTED_REPORT: "named by the policy",
-            SpareReason.PROTECTED_COLLECTION: f"Collection {collection_name or collection}",
-            SpareReason.PROTECTED_OWNER: f"owner {owner}",
-            SpareReason.PROTECTED_NAME: f"matches {found.value}",
-            SpareReason.KEEP_MARK: f"{found.value} in its description",
-        }
-        return found.reason, details[found.reason]
+        if unknown.field == "protected_subscribers":
+            return unknown.reason, subscribers_in_words(None)
+        return unknown.reason, f"it is unknown whether it is {unknown.value}"
+
+    def is_use_unknown(self, report: ReportTexts) -> bool:
+        """Whether only a use that is unknown protects a Report."""
+        return not self.protections.of(report) and self.protections.unknown(report) is not None
 
     def protecting_pattern(self, name: str | None) -> str | None:
         """Return the pattern that protects a Report of this name."""
@@ -191,15 +177,19 @@ class StalenessPolicy(BaseModel):
     @cached_property
     def protections(self) -> Protections:
         """Every entry that protects Reports."""
-        marks = () if self.keep_mark is None else (self.keep_mark,)
-        return Protections({name: getattr(self, name) for name in PROTECTED} | {"keep_mark": marks})
+        more = {
+            "keep_mark": () if self.keep_mark is None else (self.keep_mark,),
+            "protected_subscribers": (str(self.protected_subscribers),) if self.protected_subscribers else (),
+            "protected_uses": self.protected_uses,
+        }
+        return Protections({name: getattr(self, name) for name in PROTECTED} | more)
 
     def describe(self) -> str:
         """Return the policy as one sentence."""
         return PolicyText(self.model_dump()).sentence()
 
     def _check_combination(self) -> None:
-        if not self.archives and self.failing_schedule_runs is None and not self.schedules_of_archived:
+        if not self.judges and self.failing_schedule_runs is None and not self.schedules_of_archived:
             raise PolicyError(
                 "policy: unviewed_days is None and no other rule is set, so nothing is ever stale. Set unviewed_days, "
                 f"unrun_days, {', '.join(SHORTER)}, where, failing_schedule_runs or schedules_of_archived."
@@ -224,9 +214,22 @@ def _decoded(text: str) -> Any:
         return text
 
 
-def archives_by(fields: Mapping[str, Any]) -> bool:
-    """Whether a policy can archive Reports, by its fields in a plan, which may be invalid in this version."""
-    return any(fields.get(name) is not None for name in _ARCHIVING)
+def judges_by(fields: Mapping[str, Any]) -> bool:
+    """Whether a policy judges Reports, by its fields in a plan, which may be invalid in this version."""
+    return any(fields.get(name) is not None for name in _JUDGING)
+
+
+def _detail(protection: Protection, report: ReportTexts) -> str:
+    """Return in words why a protection covers a Report."""
+    details = {
+        SpareReason.PROTECTED_REPORT: "named by the policy",
+        SpareReason.PROTECTED_COLLECTION: f"Collection {report.collection_name or report.collection}",
+        SpareReason.PROTECTED_OWNER: f"owner {report.owner}",
+        SpareReason.PROTECTED_NAME: f"matches {protection.value}",
+        SpareReason.KEEP_MARK: f"{protection.value} in its description",
+        SpareReason.PROTECTED_SUBSCRIBERS: subscribers_in_words(report.uses.subscribers),
+    }
+    return details.get(protection.reason) or use_in_words(protection.value)
 
 
 def _message(error: ValidationError) -> str:
@@ -249,71 +252,9 @@ def _how_to_fix(name: str) -> str:
         "schedules_of_archived": "Use True or False",
         "where": "Use a condition in SQL as text",
         "keep_mark": "Use a text such as #keep",
+        "actions": "Use all, or schedules to archive nothing",
+        "protected_subscribers": "Use a number of subscribers such as 1, or None to disable the protection",
+        "protected_uses": f"Use a list of {', '.join(USES)}",
     }
     default = "Use whole days from 1 to 3650" if name.endswith("_days") else "Use a list of non-empty texts"
     return hints.get(name, default)
-
-
-@dataclass(frozen=True)
-class PolicyText:
-    """Renders a policy as one sentence, for the approval screen, the plan and the log.
-
-    :param values: the policy's fields.
-    """
-
-    values: Mapping[str, Any]
-
-    def sentence(self) -> str:
-        """Return the policy as one sentence."""
-        clauses = [self._stale(), *self._schedules()]
-        text = "; ".join(clause for clause in clauses if clause)
-        return f"{text[:1].upper()}{text[1:]}{self._grace()}{self._never()}."
-
-    def _stale(self) -> str:
-        conditions = [*self._windows(), *self._age()]
-        if self.values["where"] is not None:
-            conditions.append(f"matches the condition {' '.join(self.values['where'].split())}")
-        if not self._archives():
-            return ""
-        last = conditions.pop()
-        return f"a Report is stale when it {', '.join(conditions)}{', and ' if conditions else ''}{last}"
-
-    def _archives(self) -> bool:
-        names = ("unviewed_days", "unrun_days", "where", *_SHORTER_IN_WORDS)
-        return any(self.values[name] is not None for name in names)
-
-    def _windows(self) -> list[str]:
-        shorter = {where: days for name, where in _SHORTER_IN_WORDS.items() if (days := self.values[name]) is not None}
-        unviewed, unrun = self.values["unviewed_days"], self.values["unrun_days"]
-        conditions = []
-        if unviewed is not None:
-            fewer = f" ({', '.join(f'{days} {where}' for where, days in shorter.items())})" if shorter else ""
-            conditions.append(f"was not viewed or edited for {unviewed} days{fewer}")
-        elif shorter:
-            days_by_case = (f"{days} days {where}" for where, days in shorter.items())
-            conditions.append(f"was not viewed or edited for {', '.join(days_by_case)}")
-        if unrun is not None:
-            conditions.append(f"was not run by a person for {unrun} days")
-        return conditions
-
-    def _age(self) -> list[str]:
-        days = self.values["minimum_age_days"]
-        return [f"is at least {days} days old"] if days else []
-
-    def _schedules(self) -> list[str]:
-        clauses = []
-        if self.values["failing_schedule_runs"] is not None:
-            clauses.append(f"a schedule is deleted after {self.values['failing_schedule_runs']} failed runs in a row")
-        if self.values["schedules_of_archived"]:
-            clauses.append("the schedules of archived Reports are deleted")
-        return clauses
-
-    def _grace(self) -> str:
-        days = self.values["grace_days"]
-        return f"; nothing is touched until {counted(days, 'day')} after it was first flagged" if days else ""
-
-    def _never(self) -> str:
-        spared = [f"{what} {', '.join(self.values[name])}" for name, what in _NAMED.items() if self.values[name]]
-        if self.values["keep_mark"] is not None:
-            spared.append(f"descriptions with {self.values['keep_mark']}")
-        return f"; never touched: {'; '.join(spared)}" if spared else ""

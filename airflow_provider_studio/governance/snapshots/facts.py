@@ -39,6 +39,8 @@ def facts(snapshots: Sequence[Snapshot]) -> AbstractContextManager[duckdb.DuckDB
     * `failures_30d`, …: different failed runs that snapshots saw as the last run, so at least that many failed. NULL
       where no snapshot that old reports it.
     * `last_run_by_person_at`: the newest run that the snapshots saw and that no schedule made.
+    * `subscribers`: how many people get its results by e-mail: the sum over its schedules, as old as those. NULL where
+      Studio did not return the number for each of them.
     * `counter_fell_at`: the newest snapshot whose view count was lower than the previous one: the Report was restored
       or reset.
 
@@ -149,11 +151,17 @@ def _runs(days: int, start: str) -> str:
 
 _FACTS = """
 CREATE TEMP TABLE facts AS
+WITH subscribed AS (
+    SELECT report AS token, CASE WHEN count(*) = count(subscriber_count) THEN sum(subscriber_count) END AS people
+    FROM every_schedule WHERE taken_at = $newest GROUP BY report
+)
 SELECT newest.*, first_seen_at,
        CASE WHEN view_count IS NOT NULL THEN unchanged_since END AS views_unchanged_since,
        {columns},
-       by_person AS last_run_by_person_at, counter_fell_at
-FROM reports AS newest LEFT JOIN state USING (token)
+       by_person AS last_run_by_person_at,
+       CASE WHEN subscribed.token IS NOT NULL THEN people WHEN schedules_count = 0 THEN 0 END::BIGINT AS subscribers,
+       counter_fell_at
+FROM reports AS newest LEFT JOIN state USING (token) LEFT JOIN subscribed USING (token)
 WHERE newest.taken_at = $newest
 """
 _SCHEDULES = """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many runs a week a schedule makes, from the values of its cron: the only definition of that number."""
+"""How many runs a week a schedule makes, and when, in words: the only reading of the values of its cron."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _A_WEEK = {
     Frequency.DAILY: 7.0,
     Frequency.MONTHLY: 12 * 7 / 365.25,
 }
+_DAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _DAY = r"\d+|[a-z]+"
 _RANGE = re.compile(rf"({_DAY})\s*-\s*({_DAY})")
@@ -37,6 +38,23 @@ def runs_a_week(schedule: Mapping[str, Any]) -> float | None:
         return float(max(1, len(_days(schedule.get("day_of_week")))))
     found = next((runs for name, runs in _A_WEEK.items() if name == frequency), None)
     return None if found is None else round(found, 3)
+
+
+def times_in_words(schedule: Mapping[str, Any], time_zone: str | None = None) -> str:
+    """Return when a schedule runs: `daily at 06:00`, `weekly on Monday at 08:30 (UTC)`; empty where that is unknown.
+
+    :param schedule: as in `runs_a_week`.
+    """
+    frequency = str(schedule.get("freq") or schedule.get("frequency") or "").strip().lower().replace("_", " ")
+    hour, minute, day_of_month = (schedule.get(name) for name in ("hour", "minute", "day_of_month"))
+    words = [frequency]
+    if frequency == Frequency.WEEKLY and (days := sorted(_days(schedule.get("day_of_week")))):
+        words.append(f"on {', '.join(_DAY_NAMES[day] for day in days)}")
+    if frequency == Frequency.MONTHLY and day_of_month is not None:
+        words.append(f"on day {day_of_month}")
+    if hour is not None and frequency in {Frequency.DAILY, Frequency.WEEKLY, Frequency.MONTHLY}:
+        words.append(f"at {hour:02}:{minute or 0:02}{f' ({time_zone})' if time_zone else ''}")
+    return " ".join(words)
 
 
 def with_runs_a_week(connection: duckdb.DuckDBPyConnection) -> str:

@@ -140,6 +140,10 @@ class ReportRow(TypedDict, total=False):
     manual_run_disabled: Annotated[
         bool | None, "whether only its schedules may run it", Source("`manual_run_disabled`")
     ]
+    is_embedded: Annotated[bool | None, "whether other pages may show it", Source("`is_embedded`")]
+    is_signed: Annotated[bool | None, "whether other pages show it with a signed URL", Source("`is_signed`")]
+    public: Annotated[bool | None, "whether people outside the workspace may open it", Source("`public`")]
+    shared: Annotated[bool | None, "what the API calls shared; undocumented", Source("`shared`")]
 
 
 class ScheduleRow(TypedDict, total=False):
@@ -218,6 +222,10 @@ def report_row(report: Report, seen_at: datetime) -> ReportRow:
         "expected_runtime_seconds": report.expected_runtime,
         "query_count": report.query_count,
         "manual_run_disabled": report.manual_run_disabled,
+        "is_embedded": report.is_embedded,
+        "is_signed": report.is_signed,
+        "public": report.public,
+        "shared": report.shared,
         "web_url": report.web_url,
         "description": report.description,
         "source": "rest",

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from airflow_provider_studio.governance.plans.audit import ActionState
-from airflow_provider_studio.governance.plans.policy import archives_by
+from airflow_provider_studio.governance.plans.policy import judges_by
 from airflow_provider_studio.plugin.access import ReadableDags
 from airflow_provider_studio.plugin.airflow_db import scheduled_dags
 from airflow_provider_studio.plugin.dependencies import WorkspaceContext, WorkspaceDep
@@ -67,6 +67,6 @@ def with_stale(snapshots: list[dict[str, Any]], plans: list[PlanLine], name: str
     """Add to each snapshot how many Reports its newest plan of a name calls stale; None where it has no such plan."""
     stale: dict[str, int] = {}
     for plan in plans:  # newest first
-        if plan.header.name == name and archives_by(plan.header.policy):
+        if plan.header.name == name and judges_by(plan.header.policy):
             stale.setdefault(plan.header.taken_at.isoformat(), plan.numbers.stale)
     return [{**snapshot, "stale": stale.get(snapshot["taken_at"])} for snapshot in snapshots]

@@ -32,7 +32,7 @@ def test_a_named_report_is_archived_after_its_schedules_whatever_its_use(governe
     assert (summary.archived, summary.schedules_deleted) == (1, 2)
     governed.undo(plan)
     assert governed.state() == before
-    assert "Named by a person: delete 2 schedules, archive 1 Report." in plan.to_markdown()
+    assert "Named by a person: 1 Report will be archived and 2 schedules will be deleted." in plan.to_markdown()
 
 
 def test_a_retry_goes_on_with_the_plan_of_the_try_before(governed: Governed) -> None:

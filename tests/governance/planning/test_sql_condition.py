@@ -114,7 +114,8 @@ def nights(tmp_path: Path, temporary: Path) -> list[Snapshot]:
         "collection": "c0",
     }
     rows = {token: {**dead, "name": name} for token, name in NAMES.items()}
-    schedules = {"cccccccccccc": {"report": "bbbbbbbbbbbb", "last_run_failed": True, "last_run_at": ago(1)}}
+    failing = {"report": "bbbbbbbbbbbb", "last_run_failed": True, "last_run_at": ago(1), "subscriber_count": 0}
+    schedules = {"cccccccccccc": failing}
     return [write_night(storage, days, rows, schedules, remembered=True) for days in (100, 0)]
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_studio.governance.plans.models import SpareReason
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
+from airflow_provider_studio.governance.plans.protections import ReportTexts
+from airflow_provider_studio.governance.plans.uses import NO_USES
 
 
 def protects(pattern: str, name: str | None) -> bool:
@@ -96,13 +99,12 @@ def test_without_a_star_or_a_question_mark_a_pattern_is_one_name(pattern: str, n
 def test_every_protection_reads_a_text_as_people_do(
     policy: dict[str, object], about: dict[str, str], reason: str
 ) -> None:
-    nothing = dict.fromkeys(("report", "collection", "collection_name", "owner", "name", "description"))
-    found = StalenessPolicy.of(policy).protection(**{**nothing, "report": "0", **about})  # type: ignore[arg-type]
+    nothing = ReportTexts("0", None, None, None, None, None, NO_USES)
+    found = StalenessPolicy.of(policy).protection(replace(nothing, **about))  # type: ignore[arg-type]
     assert found is not None
     assert found[0] is SpareReason(reason)
 
 
 def test_a_collection_a_report_and_an_owner_are_no_patterns() -> None:
     policy = StalenessPolicy(protected_collections=["Fin*"], protected_owners=["a?a"], protected_reports=["*"])
-    about = {"collection": "0", "collection_name": "Finance", "name": None, "description": None}
-    assert policy.protection(report="0", owner="ada", **about) is None  # type: ignore[arg-type]
+    assert policy.protection(ReportTexts("0", "0", "Finance", "ada", None, None, NO_USES)) is None

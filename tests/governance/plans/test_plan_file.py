@@ -149,12 +149,15 @@ def test_a_plan_says_of_each_protection_how_many_reports_it_matches_and_spares(
         ("protected_names", "[KEEP]*"): (2, 1),
         ("protected_names", "bord*"): (0, 0),
         ("keep_mark", "#keep"): (1, 0),
+        ("protected_subscribers", "1"): (0, 0),
+        ("protected_uses", "embedded"): (0, 0),
+        ("protected_uses", "public"): (0, 0),
     }
     assert Plan.read(plan.write(governed.storage), workspace="acme").header.protections == plan.header.protections
     assert plan.summary()["matching_nothing"] == ["protected_collections: Finanse", "protected_names: bord*"]
     assert "names like \\[KEEP\\]\\*: 2 Reports (1 would be in this plan)" in plan.to_markdown()
     assert "**names like bord\\*: matches no Report, is it misspelt?**" in plan.to_markdown()
-    assert "descriptions with \\#keep: 1 Report." in plan.to_markdown()
+    assert "descriptions with \\#keep: 1 Report;" in plan.to_markdown()
     assert "protected_names has 'bord*', which matches no Report of the snapshot" in caplog.text
 
 
@@ -162,7 +165,10 @@ def test_a_mark_that_nobody_used_yet_is_no_typo(governed: Governed) -> None:
     governed.report()
     governed.nights(100, 0)
     plan = governed.plan()
-    assert "Protections: descriptions with \\#keep: 0 Reports." in plan.to_markdown()
+    assert (
+        "Protections: descriptions with \\#keep: 0 Reports; e-mail subscribers, at least 1: 0 Reports; "
+        in plan.to_markdown()
+    )
     assert plan.summary()["matching_nothing"] == []
 
 
@@ -186,8 +192,8 @@ def test_many_protections_stay_short_for_people_and_whole_in_the_file(governed: 
     report = governed.report()
     governed.nights(100, 0)
     plan = governed.plan(protected_reports=[report, *(f"{number:012x}" for number in range(200))])
-    assert len(plan.header.protections or ()) == 202
-    assert "and 182 more in the plan's file" in plan.to_markdown()
+    assert len(plan.header.protections or ()) == 205
+    assert "and 185 more in the plan's file" in plan.to_markdown()
     assert len(plan.summary()["matching_nothing"]) == 20
 
 

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from airflow_provider_studio.governance.errors import PolicyError
 from airflow_provider_studio.governance.plans.models import SpareReason
-from airflow_provider_studio.governance.plans.policy import StalenessPolicy, archives_by
+from airflow_provider_studio.governance.plans.policy import StalenessPolicy, judges_by
+from airflow_provider_studio.governance.plans.protections import ReportTexts
+from airflow_provider_studio.governance.plans.uses import NO_USES
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,10 @@ from airflow_provider_studio.governance.plans.policy import StalenessPolicy, arc
         ({"protected_collections": [" "]}, "protected_collections is ' '"),
         ({"protected_reports": [""]}, "protected_reports is ''"),
         ({"keep_mark": 7}, "keep_mark is 7; .*Use a text such as #keep"),
+        ({"actions": "archive"}, "actions is 'archive'; .*Use all, or schedules to archive nothing"),
+        ({"protected_subscribers": -1}, "protected_subscribers is -1; .*or None to disable the protection"),
+        ({"protected_uses": ["mailed"]}, "protected_uses is 'mailed'; .*Use a list of embedded, public, shared"),
+        ({"protected_uses": "public"}, "protected_uses is 'public'; .*Use a list of"),
         ({"unviewed": 90}, "there is no field 'unviewed'; the fields are unviewed_days"),
     ],
 )
@@ -56,7 +63,8 @@ def test_a_policy_says_itself() -> None:
     policy = StalenessPolicy(unrun_days=60, protected_names=["*keep*"], protected_collections=["Board"])
     assert policy.describe() == (
         "A Report is stale when it was not viewed or edited for 90 days, was not run by a person for 60 days, and is "
-        "at least 30 days old; never touched: Collections Board; names like *keep*; descriptions with #keep."
+        "at least 30 days old; never touched: Collections Board; names like *keep*; descriptions with #keep; "
+        "Reports that anyone gets by e-mail; Reports that are embedded or public."
     )
 
 
@@ -71,17 +79,26 @@ def test_every_rule_is_in_the_sentence() -> None:
         grace_days=3,
         protected_owners=["ada"],
         keep_mark=None,
+        protected_subscribers=5,
+        protected_uses=["public"],
+        actions="schedules",
     )
     assert policy.describe() == (
         "A Report is stale when it was not viewed or edited for 90 days (60 where the owner left the workspace, 30 "
-        "where there is no query), and matches the condition views_90d = 0 AND runs_90d = 0; a schedule is deleted "
-        "after 5 failed runs in a row; the schedules of archived Reports are deleted; nothing is touched until 3 days "
-        "after it was first flagged; never touched: owners ada."
+        "where there is no query), and matches the condition views_90d = 0 AND runs_90d = 0; only the schedules of "
+        "stale Reports are deleted, and no Report is archived; a schedule is deleted after 5 failed runs in a row; the "
+        "schedules of archived Reports are deleted; nothing is touched until 3 days after it was first flagged; never "
+        "touched: owners ada; Reports that 5 or more people get by e-mail; Reports that are public (but schedules that "
+        "only fail are deleted)."
     )
-    assert StalenessPolicy(unviewed_days=None, schedules_of_archived=True, keep_mark=None).describe() == (
+    bare = {"keep_mark": None, "protected_subscribers": None, "protected_uses": []}
+    assert StalenessPolicy(unviewed_days=None, failing_schedule_runs=3, keep_mark=None).describe() == (
+        "A schedule is deleted after 3 failed runs in a row."
+    )
+    assert StalenessPolicy.of({"unviewed_days": None, "schedules_of_archived": True, **bare}).describe() == (
         "The schedules of archived Reports are deleted."
     )
-    assert StalenessPolicy(unviewed_days=None, empty_days=9, keep_mark=None).describe() == (
+    assert StalenessPolicy.of({"unviewed_days": None, "empty_days": 9, **bare}).describe() == (
         "A Report is stale when it was not viewed or edited for 9 days where there is no query, and is at least "
         "30 days old."
     )
@@ -170,15 +187,15 @@ def test_where_no_window_speaks_of_a_report_there_is_none() -> None:
     ],
 )
 def test_each_of_these_rules_alone_archives_reports(fields: dict[str, Any]) -> None:
-    assert archives_by(fields)
-    assert StalenessPolicy.of({"unviewed_days": None, **fields}).archives
+    assert judges_by(fields)
+    assert StalenessPolicy.of({"unviewed_days": None, **fields}).judges
 
 
 @pytest.mark.parametrize("fields", [{"failing_schedule_runs": 3}, {"schedules_of_archived": True}])
 def test_a_rule_for_schedules_alone_archives_nothing(fields: dict[str, Any]) -> None:
-    assert not StalenessPolicy.of({"unviewed_days": None, **fields}).archives
-    assert not archives_by({"unviewed_days": None, **fields, "protected_names": ["x"]})
-    assert not archives_by({})
+    assert not StalenessPolicy.of({"unviewed_days": None, **fields}).judges
+    assert not judges_by({"unviewed_days": None, **fields, "protected_names": ["x"]})
+    assert not judges_by({})
 
 
 def test_the_defaults_are_the_safe_ones() -> None:
@@ -188,14 +205,7 @@ def test_the_defaults_are_the_safe_ones() -> None:
     assert policy.keep_mark == "#keep"
 
 
-ABOUT: dict[str, Any] = {
-    "report": "0a",
-    "collection": "c0",
-    "collection_name": "Finance",
-    "owner": "ada",
-    "name": "Board pack",
-    "description": "numbers #keep",
-}
+ABOUT = ReportTexts("0a", "c0", "Finance", "ada", "Board pack", "The numbers #keep", NO_USES)
 
 
 @pytest.mark.parametrize(
@@ -212,13 +222,13 @@ ABOUT: dict[str, Any] = {
 def test_why_a_report_is_protected_is_told_with_the_entry(
     policy: dict[str, Any], reason: SpareReason, detail: str
 ) -> None:
-    assert StalenessPolicy(**{"keep_mark": None, **policy}).protection(**ABOUT) == (reason, detail)
+    assert StalenessPolicy(**{"keep_mark": None, **policy}).protection(ABOUT) == (reason, detail)
 
 
 def test_a_collection_without_a_name_is_told_by_its_token() -> None:
     policy = StalenessPolicy(protected_collections=["c0"])
-    about = {**ABOUT, "collection_name": None}
-    assert policy.protection(**about) == (SpareReason.PROTECTED_COLLECTION, "Collection c0")
+    about = replace(ABOUT, collection_name=None)
+    assert policy.protection(about) == (SpareReason.PROTECTED_COLLECTION, "Collection c0")
 
 
 def test_of_several_protections_the_field_in_front_gives_the_reason() -> None:
@@ -230,18 +240,18 @@ def test_of_several_protections_the_field_in_front_gives_the_reason() -> None:
     }
     reasons = list(entries)
     for number, field in enumerate(reasons):
-        found = StalenessPolicy(**dict(list(entries.items())[number:])).protection(**ABOUT)
+        found = StalenessPolicy(**dict(list(entries.items())[number:])).protection(ABOUT)
         assert found is not None
         assert found[0].value == field.removesuffix("s")
-    assert StalenessPolicy().protection(**ABOUT) == (SpareReason.KEEP_MARK, "#keep in its description")
+    assert StalenessPolicy().protection(ABOUT) == (SpareReason.KEEP_MARK, "#keep in its description")
 
 
 def test_a_report_that_nothing_names_is_not_protected() -> None:
     policy = StalenessPolicy(
         protected_reports=["0b"], protected_collections=["c1"], protected_owners=["bob"], protected_names=["bored*"]
     )
-    assert policy.protection(**{**ABOUT, "description": None}) is None
-    assert StalenessPolicy(keep_mark=None).protection(**ABOUT) is None
+    assert policy.protection(replace(ABOUT, description=None)) is None
+    assert StalenessPolicy(keep_mark=None).protection(ABOUT) is None
 
 
 def test_one_field_does_not_protect_what_stands_in_another() -> None:
@@ -255,10 +265,10 @@ def test_one_field_does_not_protect_what_stands_in_another() -> None:
     for field, matching in own.items():
         for text in texts:
             policy = StalenessPolicy(**{field: [text], "keep_mark": None})
-            assert (policy.protection(**ABOUT) is not None) is (text in matching), (field, text)
+            assert (policy.protection(ABOUT) is not None) is (text in matching), (field, text)
 
 
 def test_a_missing_text_is_matched_by_no_entry_that_names_one() -> None:
-    nothing = dict.fromkeys(ABOUT, None) | {"report": "0a"}
+    nothing = ReportTexts("0a", None, None, None, None, None, NO_USES)
     policy = StalenessPolicy(protected_collections=["None"], protected_owners=["none"], protected_names=["None"])
-    assert policy.protection(**nothing) is None  # type: ignore[arg-type]
+    assert policy.protection(nothing) is None

@@ -110,6 +110,7 @@ class StudioActingOperator(StudioOperator):
             failure.
         """
         from airflow_provider_studio.governance.execution.apply import apply_plan
+        from airflow_provider_studio.governance.plans.done_text import done_in_words
         from airflow_provider_studio.governance.signing import SignatureStatus
 
         signature = settings.signer().status(plan.header.identity)
@@ -129,7 +130,7 @@ class StudioActingOperator(StudioOperator):
                 concurrency=int(self.concurrency),
             )
         path = plan_path(settings.storage(self.storage_path), plan.workspace, plan.plan_id)
-        result = {**summary.to_dict(), "path": str(path)}
+        result = {**summary.to_dict(), **done_in_words(plan, summary.done), "path": str(path)}
         self.log.info("The plan is %s", path)
         for refusal in summary.refused_again:
             self.log.warning("Studio refused it again, as the plan expects: %s", refusal)

@@ -131,7 +131,9 @@ def _default_name(context: Context) -> str:
 class StudioApplyPlanOperator(StudioActingOperator):
     """Carry out a plan: delete stale Reports' schedules, archive the Reports. A retry resumes where the last try ended.
 
-    Returns `archived`, `schedules_deleted`, `skipped` by reason, `already_done`, `warnings`, `refused_again`.
+    Returns `archived`, `schedules_deleted`, `skipped` by reason, `already_done`, `warnings`, `refused_again`, and what
+    was done, also by earlier tries: `reports` (the first 20, each with `report`, `name`, `collection`, `url`, `what`),
+    `reports_not_listed`, and the same as a message in `text` and in Slack's markup in `slack`.
 
     Fails if an action fails, except for refusals that the plan expects. Fails without a retry, before the first change,
     if the plan is larger or older than the guard rails permit. Fails without a retry if the stop switch is set.

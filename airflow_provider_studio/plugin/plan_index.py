@@ -23,8 +23,9 @@ from airflow_provider_studio.governance.file_names import DUE_DATES, action_id, 
 from airflow_provider_studio.governance.layout import check_plan_id, ignored, is_plan_of, journal_folder, plan_paths
 from airflow_provider_studio.governance.plans.approval import NAMED_BY_DAG
 from airflow_provider_studio.governance.plans.audit import ActionState, Audit, JournalEvent
+from airflow_provider_studio.governance.plans.changes import ReportChange, Tense, changes
 from airflow_provider_studio.governance.plans.journal import PLAN, Event, read_event
-from airflow_provider_studio.governance.plans.models import ActionKind, PlanHeader
+from airflow_provider_studio.governance.plans.models import Action, ActionKind, PlanHeader
 from airflow_provider_studio.governance.snapshots.frequency import runs_a_week
 from airflow_provider_studio.governance.storage import explained
 from airflow_provider_studio.plugin.paging import PER_PAGE
@@ -236,17 +237,38 @@ def _runs_in_backup(storage: UPath, workspace: str, plan_id: str, action: str) -
         return 0.0
 
 
+_TENSES = {
+    **dict.fromkeys((ActionState.DONE, ActionState.UNDONE, ActionState.UNDO_FAILED), Tense.DONE),
+    **dict.fromkeys((ActionState.SKIPPED, ActionState.FAILED), Tense.NOT_DONE),
+}
+"""The tense of an action by its state; others are still open."""
+
+
 @dataclass(frozen=True)
 class ActionRow:
     """An action with its state.
 
     :param action: the action in the plan, with its evidence.
+    :param tense: whether it is planned, done, or left out.
     :param events: its events in the journal, oldest first.
     """
 
     action: dict[str, Any]
     state: ActionState
     events: tuple[JournalEvent, ...]
+    tense: Tense
+
+    @property
+    def change(self) -> ReportChange:
+        """The action in words, with the Report's Collection and page."""
+        fields = {name: value for name, value in self.action.items() if name != "action_id"}
+        (change,) = changes([Action.model_validate(fields)])
+        return change
+
+    @property
+    def what(self) -> str:
+        """What will happen, happened, or did not happen to the Report."""
+        return self.change.in_words(self.tense)
 
 
 class PlanView:
@@ -268,11 +290,14 @@ class PlanView:
         by_action: dict[str, list[JournalEvent]] = {}
         for event in self._events:
             by_action.setdefault(event.action_id, []).append(event)
-        rows = [
-            ActionRow(action, self._state(action["action_id"]), tuple(by_action.get(action["action_id"], ())))
-            for action in actions
-        ]
+        rows = [self._row(action, tuple(by_action.get(action["action_id"], ()))) for action in actions]
         return rows, len(matching)
+
+    def _row(self, action: dict[str, Any], events: tuple[JournalEvent, ...]) -> ActionRow:
+        state, approval = self._state(action["action_id"]), self._line.approval
+        is_rejected = approval is not None and approval.event is Event.REJECTED
+        open_tense = Tense.NOT_DONE if is_rejected else Tense.PLANNED
+        return ActionRow(action, state, events, _TENSES.get(state, open_tense))
 
     def status_counts(self) -> list[tuple[ActionState, int]]:
         """Return the number of actions by state, in the order of `ActionState`."""

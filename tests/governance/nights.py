@@ -30,14 +30,14 @@ def write_night(
 ) -> Snapshot:
     """Write a finished night of these rows, by token, and its rolling history if requested.
 
-    Studio says of each Report that no other page shows it, unless its row has another value.
+    Nobody subscribes to a schedule and no other page shows a Report, unless its row has another value.
     """
+    unused = {"reports": {"is_embedded": False, "public": False}, "schedules": {"subscriber_count": 0}}
     store, taken_at = SnapshotStore(storage, workspace), ago(days_ago)
     with store.writer(taken_at) as writer:
         for table, rows in (("reports", reports), ("schedules", schedules or {})):
-            unused = {"is_embedded": False, "public": False} if table == "reports" else {}
             for token, row in rows.items():
-                writer.add(table, {"token": token, **unused, **row})
+                writer.add(table, {"token": token, **unused[table], **row})
         writer.finish({"workspace": workspace, "reports": len(reports)})
     night = Snapshot(writer.folder, taken_at)
     if remembered:

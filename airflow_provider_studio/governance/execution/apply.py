@@ -59,6 +59,7 @@ class ApplySummary:
 
     :param skipped: the number of skipped actions by reason.
     :param already_done: the number of actions that an earlier try had settled.
+    :param done: the ids of the actions that were done, by this try or an earlier one.
     :param warnings: problems with actions that were done, in words.
     :param failures: the failures, in words.
     :param refused: the number of actions that Studio refused.
@@ -73,6 +74,7 @@ class ApplySummary:
     schedules_deleted: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     already_done: int = 0
+    done: set[str] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     refused: int = 0
@@ -82,8 +84,9 @@ class ApplySummary:
     requests_spent: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the summary as plain JSON."""
-        return {**vars(self), "skipped": dict(self.skipped), "failed": len(self.failures)}
+        """Return the summary in numbers, as plain JSON."""
+        numbers = {name: value for name, value in vars(self).items() if name != "done"}
+        return {**numbers, "skipped": dict(self.skipped), "failed": len(self.failures)}
 
 
 def apply_plan(
@@ -190,8 +193,10 @@ class _Apply:
     def _report(self, actions: list[Action]) -> None:
         """Execute the pending actions on one Report; its errors do not affect other Reports."""
         pending = [action for action in actions if not self._journal.has(action.action_id, Event.DONE, Event.SKIPPED)]
+        done = {action.action_id for action in actions if self._journal.has(action.action_id, Event.DONE)}
         with self._lock:
             self._summary.already_done += len(actions) - len(pending)
+            self._summary.done |= done
         for action in pending:
             if action.kind not in self._kinds:
                 self._skip(action, "not_approved")
@@ -307,6 +312,7 @@ class _Apply:
         log.info("%s is done: %s", action.action_id, plain(action.report_name or "untitled"))
         with self._lock:
             self._failures.success()
+            self._summary.done.add(action.action_id)
             self._summary.warnings += outcome.warnings
             if not first:  # another apply of this plan journaled it first
                 self._summary.already_done += 1

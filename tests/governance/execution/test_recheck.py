@@ -31,7 +31,7 @@ def schedule(token: str = FIRST, *, cron: dict[str, Any] | None = None, **fields
 
 def live(*schedules: Schedule, ran: dict[str, datetime] | None = None, **fields: Any) -> LiveReport:
     """Return the Report that the plan saw, except for these fields."""
-    owner = fields.pop("owner", "ada")
+    owner, subscribers = fields.pop("owner", "ada"), fields.pop("subscribers", 0)
     values = {
         "token": REPORT,
         "name": "Old",
@@ -41,11 +41,14 @@ def live(*schedules: Schedule, ran: dict[str, datetime] | None = None, **fields:
         "last_run_at": RAN,
         "space_token": COLLECTION,
         "description": None,
+        "is_embedded": False,
+        "public": False,
         "_links": {"creator": {"href": f"/api/{owner}"}},
         **fields,
     }
     report = Report.parse(_plain(values))
-    return LiveReport(report, {schedule.token: schedule for schedule in schedules}, (ran or {}).get)
+    by_token = {schedule.token: schedule for schedule in schedules}
+    return LiveReport(report, by_token, (ran or {}).get, subscribers=subscribers)
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
@@ -139,6 +142,26 @@ def test_the_use_of_a_report_does_not_keep_the_schedules_of_an_archived_one() ->
     one = seen(FIRST, known=(FIRST,), baseline={"archived": True}, rule=Rule.SCHEDULE_OF_ARCHIVED)
     assert reason_to_skip(one, live(schedule(), archived=True, view_count=99, edited_at=NOW), POLICY) is None
     assert reason_to_skip(one, live(schedule(), view_count=99), POLICY) == "unarchived"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"subscribers": 1}, "protected"),
+        ({"public": True}, "protected"),
+        ({"is_signed": True}, "protected"),
+        ({"subscribers": None}, "unknown"),
+        ({"is_embedded": None}, "unknown"),
+    ],
+)
+def test_a_use_keeps_a_report_and_the_schedules_that_serve_it(fields: dict[str, Any], reason: str) -> None:
+    archived, failing = (
+        seen(FIRST, known=(FIRST,), baseline={"archived": is_archived}, rule=rule)
+        for is_archived, rule in ((True, Rule.SCHEDULE_OF_ARCHIVED), (False, Rule.FAILING_SCHEDULE))
+    )
+    assert reason_to_skip(STALE, live(**fields), POLICY) == reason
+    assert reason_to_skip(archived, live(schedule(), archived=True, **fields), POLICY) == reason
+    assert reason_to_skip(failing, live(schedule(), **fields), POLICY) is None
 
 
 # Schedules

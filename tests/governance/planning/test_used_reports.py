@@ -129,5 +129,6 @@ def test_a_plan_for_schedules_archives_nothing(governed: Governed) -> None:
     assert [str(day) for day in waiting.values()] == ["2026-06-04"]
     summary = governed.apply(plan)
     assert (summary.archived, summary.schedules_deleted) == (0, 1)
+    assert summary.done == governed.apply(plan).done == {plan.actions[0].action_id}  # a retry did the same
     governed.undo(plan)
     assert tokens["unused"] in {schedule["report"] for schedule in governed.control.state()["schedules"].values()}

@@ -15,6 +15,7 @@ from airflow_provider_studio.governance.plans.changes import (
     request_in_words,
     totals_in_words,
 )
+from airflow_provider_studio.governance.plans.done_text import done_in_words
 from airflow_provider_studio.governance.plans.models import Action, ActionKind, Evidence, Rule
 from airflow_provider_studio.governance.plans.notification_text import owner_notices, plan_notice
 from airflow_provider_studio.governance.snapshots.frequency import times_in_words
@@ -150,3 +151,30 @@ def test_the_plan_and_each_message_link_the_report_and_say_where_it_is_and_what_
         assert f"Sales | *north* {PAGE} ({TOKEN}), Collection Finance: {what}, once the plan" in notice.text
         assert f'<a href="{PAGE}">Sales | *north*</a></td><td>Finance</td><td>{what}</td>' in notice.html
     assert loss in team.text
+
+
+def test_what_was_done_is_listed_in_the_past_tense_with_a_count_of_the_rest() -> None:
+    actions = [*on_sales(), *(action(f"{number:012x}", report_name="<!here>") for number in range(25))]
+    plan = plan_of(*actions)
+    done = {each.action_id for each in actions[:-1]}
+    found = done_in_words(plan, done)
+    assert (len(found["reports"]), found["reports_not_listed"]) == (20, 5)
+    assert found["reports"][0] == {
+        "report": TOKEN,
+        "name": SALES,
+        "collection": "Finance",
+        "url": PAGE,
+        "what": "its schedule (Board, daily at 06:05 (UTC)) was deleted, and it was archived",
+    }
+    lines = found["slack"].splitlines()
+    assert lines[0].endswith("25 Reports were archived and 1 schedule was deleted.")
+    assert lines[1].startswith(f"• <{PAGE}|Sales | ∗north∗> ({TOKEN}), Collection Finance: its schedule (Board,")
+    assert lines[2].startswith("• &lt;!here&gt; (")
+    assert lines[-1] == "and 5 more"
+    assert f"- Sales | *north* {PAGE} ({TOKEN}), Collection Finance: its schedule" in found["text"]
+
+
+def test_an_apply_that_did_nothing_says_so() -> None:
+    found = done_in_words(plan_of(*on_sales()), set())
+    assert (found["reports"], found["reports_not_listed"]) == ([], 0)
+    assert found["text"].endswith(": nothing was changed.")

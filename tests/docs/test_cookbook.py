@@ -62,7 +62,8 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> UPath:
     for days in NIGHTS:
         failed = {"report": "only_fails", "last_run_failed": True, "last_run_at": ago(days + 0.1)}
         well = {"report": "unread_and_scheduled", "last_run_failed": False, "last_succeeded_at": ago(days + 0.1)}
-        write_night(storage, days, on(days), {"failing": failed, "good": well})
+        idle = {"report": "idle_with_a_schedule"}
+        write_night(storage, days, on(days), {"failing": failed, "good": well, "idle": idle})
     return storage
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Uses of a Report that its views may not show: people get its results by e-mail, or open it outside Studio.
 
-What the API cannot tell is in docs/unverified.md: who reads the results over the API, and whether a view of an embedded
-or public Report is counted.
+What the API does not report is in docs/unverified.md: who reads the results over the API, and whether a view of an
+embedded or public Report is counted.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     )
     from airflow_provider_studio.operators.summary import StudioNightSummaryOperator
     from airflow_provider_studio.retries import StudioRetryPolicy
+    from airflow_provider_studio.sensors.on_time import StudioReportOnTimeSensor
     from airflow_provider_studio.sensors.reports import StudioReportFreshnessSensor, StudioReportRunSensor
     from airflow_provider_studio.triggers.reports import StudioReportRanTrigger
 
@@ -70,6 +71,7 @@ __all__ = [
     "StudioPlanRetentionOperator",
     "StudioReadInventoryPartOperator",
     "StudioReportFreshnessSensor",
+    "StudioReportOnTimeSensor",
     "StudioReportRanTrigger",
     "StudioReportRunSensor",
     "StudioRetryPolicy",
@@ -101,6 +103,7 @@ _MODULES = {
     "StudioPlanRetentionOperator": "operators.housekeeping",
     "StudioReadInventoryPartOperator": "operators.mapped_inventory",
     "StudioReportFreshnessSensor": "sensors.reports",
+    "StudioReportOnTimeSensor": "sensors.on_time",
     "StudioReportRanTrigger": "triggers.reports",
     "StudioReportRunSensor": "sensors.reports",
     "StudioRetryPolicy": "retries",

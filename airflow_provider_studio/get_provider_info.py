@@ -141,7 +141,12 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
-        "sensors": [{"integration-name": integration, "python-modules": [f"{package}.sensors.reports"]}],
+        "sensors": [
+            {
+                "integration-name": integration,
+                "python-modules": [f"{package}.sensors.on_time", f"{package}.sensors.reports"],
+            }
+        ],
         "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.reports"]}],
         "connection-types": [
             {

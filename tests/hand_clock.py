@@ -16,7 +16,13 @@ import pytest
 from airflow_provider_studio.emulator import StudioEmulator
 
 Result = TypeVar("Result")
-_MODULES_WITH_DATETIME = ("operators.reports", "sensors.base", "sensors.reports", "triggers.reports")
+_MODULES_WITH_DATETIME = (
+    "operators.reports",
+    "sensors.base",
+    "sensors.on_time",
+    "sensors.reports",
+    "triggers.reports",
+)
 
 
 class Seconds:

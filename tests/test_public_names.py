@@ -40,6 +40,7 @@ NAMES = {
     "StudioPlanRetentionOperator",
     "StudioReadInventoryPartOperator",
     "StudioReportFreshnessSensor",
+    "StudioReportOnTimeSensor",
     "StudioReportRanTrigger",
     "StudioReportRunSensor",
     "StudioRetryPolicy",

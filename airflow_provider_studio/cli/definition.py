@@ -34,7 +34,7 @@ _INVENTORY = ActionCommand(
     description="Reads the newest snapshot, which needs only the storage. With --take, or if there is no snapshot, "
     "takes one first, which needs a connection.",
     epilog="Columns: those of a snapshot's reports, the facts of its history (views_90d, ...), and scheduled, "
-    "viewed, schedule, scheduled_by, next_scheduled_run, failures_in_a_row.",
+    "viewed, schedule, scheduled_by, next_scheduled_run, failures_in_a_row, late_hours.",
     func=lazy_load_command(f"{_COMMANDS}.inventory.run"),
     args=(
         _WORKSPACE,

@@ -17,6 +17,7 @@ __all__ = [
     "StudioForbiddenError",
     "StudioNotFoundError",
     "StudioRateLimitedError",
+    "StudioReportLateError",
     "StudioResponseError",
     "StudioResponseTooLargeError",
     "StudioRunCancelledError",
@@ -153,6 +154,12 @@ class StudioRunFailedError(StudioRunError):
 
 class StudioRunCancelledError(StudioRunError):
     """Someone cancelled the run."""
+
+    retry_helps = False
+
+
+class StudioReportLateError(StudioError):
+    """A Report did not run when its schedule should have run it."""
 
     retry_helps = False
 

@@ -163,6 +163,12 @@ class StudioSensor(BaseSensorOperator):
             self.log.error("%s", error)  # noqa: TRY400  the reason, before Airflow's traceback
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
+    def first_start(self, context: Context) -> datetime:
+        """Return when the task first started to wait."""
+        ti = context["ti"]
+        first = ti.get_first_reschedule_date(context) if self.reschedule else None
+        return first or ti.start_date or datetime.now(UTC)
+
     def show_link(self, link: type[StudioReportLink | StudioReportRunLink], context: Context, url: str | None) -> None:
         """Push a URL for the UI at the first poke only, because each push is a request to Airflow."""
         if not self._linked:

@@ -156,11 +156,9 @@ class StudioReportFreshnessSensor(StudioSensor):
     def _threshold(self, context: Context) -> datetime:
         """Return the time after which a run counts as fresh."""
         if self.max_age is not None:
-            ti = context["ti"]
-            first = ti.get_first_reschedule_date(context) if self.reschedule else None
             age = timedelta(seconds=seconds_of("max_age", self.max_age, allow_zero=True))
             try:
-                return (first or ti.start_date or datetime.now(UTC)) - age
+                return self.first_start(context) - age
             except OverflowError:  # before year 1: any successful run is fresh
                 return datetime.min.replace(tzinfo=UTC)
         value = self.newer_than

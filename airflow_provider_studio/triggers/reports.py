@@ -138,7 +138,7 @@ class StudioReportRunTrigger(BaseTrigger):
 class StudioReportFreshnessTrigger(BaseTrigger):
     """Waits until a Report has a successful run that ended after `newer_than`.
 
-    Fires `{"event": "fresh", "last_successfully_run_at", "run"}`, `{"event": "timeout"}`, or an error as
+    Fires `{"event": "fresh", "last_successfully_run_at", "run"}`, `{"event": "timeout", "newer_than"}`, or an error as
     `StudioReportRunTrigger` does.
 
     :param newer_than: a time in ISO 8601 with a zone.
@@ -171,7 +171,7 @@ class StudioReportFreshnessTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until the Report is fresh."""
         newer_than, deadline = datetime.fromisoformat(self.newer_than), datetime.fromisoformat(self.deadline)
-        event: dict[str, Any] = {"event": "timeout"}
+        event: dict[str, Any] = {"event": "timeout", "newer_than": self.newer_than}
         try:
             async for report, clock_offset in _polls(self, until=deadline):
                 at = report.last_successfully_run_at

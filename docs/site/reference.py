@@ -46,7 +46,7 @@ GROUPS = {
         "operators.housekeeping",
         "operators.summary",
     ),
-    "Sensors": ("sensors.reports",),
+    "Sensors": ("sensors.reports", "sensors.on_time"),
     "Triggers": ("triggers.reports",),
     "Hook, assets, notifiers": ("hooks.studio", "assets", "notifications", "retries"),
     "Client": ("client.client", "client.models", "client.errors"),

@@ -199,7 +199,7 @@ def test_a_report_becomes_fresh(
     after = studio_workspace.ago(0)
     options = {"studio_conn_id": "studio_default", "report": report.token, "interval_seconds": 0.2}
     never = StudioReportFreshnessTrigger(**options, newer_than=after.isoformat(), deadline=in_seconds(clock, 0.5))
-    assert fired(clock, never)[0] == {"event": "timeout"}
+    assert fired(clock, never)[0] == {"event": "timeout", "newer_than": after.isoformat()}
     run = started(report, 0.3)
     fresh = StudioReportFreshnessTrigger(**options, newer_than=after.isoformat(), deadline=in_seconds(clock, 20))
     assert fired(clock, fresh)[0]["run"] == run

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from airflow_provider_studio.governance.snapshots.lateness import add_lateness
 from airflow_provider_studio.governance.snapshots.rolling_history import has_history, history_view
 from airflow_provider_studio.governance.snapshots.store import Snapshot, open_history, plain_time
 
@@ -43,9 +44,12 @@ def facts(snapshots: Sequence[Snapshot]) -> AbstractContextManager[duckdb.DuckDB
       Studio did not return the number for each of them.
     * `counter_fell_at`: the newest snapshot whose view count was lower than the previous one: the Report was restored
       or reset.
+    * `late_hours`: for how many hours the schedule that is the latest should have run and did not; 0 if none missed a
+      time. `late_since` is the time that it missed first.
 
     `schedules`: the newest snapshot's schedules, and `failures_in_a_row`: the failed last runs that snapshots saw since
-    they last saw a successful one; NULL where no snapshot reports how a run of it ended.
+    they last saw a successful one; NULL where no snapshot reports how a run of it ended. `late_hours` and `late_since`
+    as in `facts`.
 
     `disappeared`: `token`, `name`, `collection` and `last_seen_at` of the Reports that the newest snapshot lacks.
 
@@ -74,6 +78,7 @@ def _opened(snapshots: Sequence[Snapshot]) -> Iterator[duckdb.DuckDBPyConnection
         time = f"TIMESTAMP '{plain_time(newest.taken_at)}'"
         for statement in (_facts_sql(), _SCHEDULES, _DISAPPEARED):
             connection.execute(statement.replace("$newest", time))
+        add_lateness(connection, newest.taken_at)
         yield connection
 
 

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_studio.client.due_times import days_of_week
 from airflow_provider_studio.client.models import Frequency
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ _A_WEEK = {
     Frequency.MONTHLY: 12 * 7 / 365.25,
 }
 _DAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_DAY = r"\d+|[a-z]+"
-_RANGE = re.compile(rf"({_DAY})\s*-\s*({_DAY})")
 
 
 def runs_a_week(schedule: Mapping[str, Any]) -> float | None:
@@ -35,7 +32,7 @@ def runs_a_week(schedule: Mapping[str, Any]) -> float | None:
     """
     frequency = str(schedule.get("freq") or schedule.get("frequency") or "").strip().lower().replace(" ", "_")
     if frequency == Frequency.WEEKLY:
-        return float(max(1, len(_days(schedule.get("day_of_week")))))
+        return float(max(1, len(days_of_week(schedule.get("day_of_week")))))
     found = next((runs for name, runs in _A_WEEK.items() if name == frequency), None)
     return None if found is None else round(found, 3)
 
@@ -48,7 +45,7 @@ def times_in_words(schedule: Mapping[str, Any], time_zone: str | None = None) ->
     frequency = str(schedule.get("freq") or schedule.get("frequency") or "").strip().lower().replace("_", " ")
     hour, minute, day_of_month = (schedule.get(name) for name in ("hour", "minute", "day_of_month"))
     words = [frequency]
-    if frequency == Frequency.WEEKLY and (days := sorted(_days(schedule.get("day_of_week")))):
+    if frequency == Frequency.WEEKLY and (days := sorted(days_of_week(schedule.get("day_of_week")))):
         words.append(f"on {', '.join(_DAY_NAMES[day] for day in days)}")
     if frequency == Frequency.MONTHLY and day_of_month is not None:
         words.append(f"on day {day_of_month}")
@@ -70,22 +67,3 @@ def with_runs_a_week(connection: duckdb.DuckDBPyConnection) -> str:
         )
     same = " AND ".join(f"schedules.{name} IS NOT DISTINCT FROM frequencies.{name}" for name in names)
     return f"(SELECT schedules.*, runs_a_week FROM schedules LEFT JOIN frequencies ON {same})"
-
-
-def _days(written: Any) -> set[int]:
-    """Return the days of the week in a text or a list; 0 and 7 are both Sunday, since sources disagree."""
-    text = ("" if written is None else str(written)).lower()
-    days: set[int] = set()
-    for first, last in _RANGE.findall(text):
-        begin, end = _day(first), _day(last)
-        if begin is not None and end is not None:
-            days |= {(begin + number) % 7 for number in range((end - begin) % 7 + 1)}
-    days |= {day for name in re.findall(_DAY, text) if (day := _day(name)) is not None}
-    return set(range(7)) if "*" in text else days
-
-
-def _day(written: str) -> int | None:
-    """Return the number of a day, Sunday first; None if it is not a day."""
-    if written.isdecimal():
-        return int(written) % 7 if int(written) <= 7 else None
-    return _DAYS.index(written[:3]) if written[:3] in _DAYS else None

@@ -169,6 +169,7 @@ class ScheduleRow(TypedDict, total=False):
     day_of_month: Annotated[int | None, "its day of the month", Source("the form, else the row")]
     retry_state: Annotated[str | None, "the state of its retries, such as `ok`", Source("`retry_state`")]
     creator: Annotated[str | None, "the user name of the person who created it", Source("the link `creator`")]
+    created_at: Annotated[datetime | None, "when it was created", Source("`created_at`")]
     last_run_failed: Annotated[
         bool | None,
         "whether the last run that is over failed",
@@ -256,6 +257,7 @@ def schedule_row(schedule: Schedule, report: str, seen_at: datetime) -> Schedule
         **_cron_values(schedule),
         "retry_state": schedule.retry_state,
         "creator": schedule.creator,
+        "created_at": schedule.created_at,
         "last_run_failed": last_run_failed(
             schedule.last_run_at,
             schedule.last_succeeded_at,

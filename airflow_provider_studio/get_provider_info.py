@@ -59,7 +59,7 @@ _LIMITS: dict[str, tuple[str, str, str, str]] = {
 An extra of a connection can only make an option stricter."""
 
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
-    "token_kind": {
+    "credential_kind": {
         "label": "Token kind",
         "description": "The kind of the token; read with one request if it is omitted.",
         "schema": {"type": ["string", "null"], "enum": ["workspace", "member", "personal", None], "default": None},

@@ -323,7 +323,7 @@ def studio_connection(
     options = _options(request, _CONNECTION_OPTIONS)
     conn_id, kind = options.get("conn_id", "studio_default"), options.get("token", "workspace")
     token, secret = studio_emulator.credentials(kind)
-    extra: dict[str, Any] = {"token_kind": kind}
+    extra: dict[str, Any] = {"credential_kind": kind}
     if not _options(request, {"rate_limit"}).get("rate_limit"):
         extra |= {"rate_limit_requests": _UNLIMITED, "rate_limit_seconds": 1}
     connection = {

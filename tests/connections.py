@@ -18,4 +18,4 @@ def connection_fields(emulator: StudioEmulator) -> dict[str, Any]:
 
 def connection_of(emulator: StudioEmulator, **extra: Any) -> str:
     """Return an Airflow connection to an emulator, in the format of `AIRFLOW_CONN_…`."""
-    return json.dumps({**connection_fields(emulator), "extra": {"token_kind": "workspace", **extra}})
+    return json.dumps({**connection_fields(emulator), "extra": {"credential_kind": "workspace", **extra}})

@@ -20,8 +20,15 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 
+_FORMER_NAMES = {"token_kind": "credential_kind"}
+"""Airflow masks the value of an extra with `token` in its name wherever a log has it: of `token_kind`, the word
+`workspace` in the path of each file."""
+
+
 def extras_of(connection: Connection) -> dict[str, Any]:
     """Return the extras of a connection of our type. Their values are never shown: they may be secrets.
+
+    `token_kind` is read as `credential_kind`, its name now.
 
     :raises StudioConfigurationError: another type of connection, or extras that are no object of known names.
     """
@@ -31,12 +38,13 @@ def extras_of(connection: Connection) -> dict[str, Any]:
         extras = json.loads(connection.extra or "{}")
     except (ValueError, RecursionError):
         raise StudioConfigurationError(
-            'extra is no JSON; it must be an object such as {"token_kind": "workspace"}, with double quotes.'
+            'extra is no JSON; it must be an object such as {"credential_kind": "workspace"}, with double quotes.'
         ) from None
     if not isinstance(extras, dict):
         raise StudioConfigurationError(
-            f'extra is a JSON {type(extras).__name__}; it must be an object such as {{"token_kind": "workspace"}}.'
+            f'extra is a JSON {type(extras).__name__}; it must be an object such as {{"credential_kind": "workspace"}}.'
         )
+    extras = {_FORMER_NAMES.get(name, name): value for name, value in extras.items()}
     unknown = [name for name in extras if name not in CONNECTION_FIELDS]
     if unknown:
         raise StudioConfigurationError(
@@ -50,9 +58,9 @@ def credentials_of(connection: Connection, extras: dict[str, Any]) -> Credential
 
     :raises StudioConfigurationError: an empty or malformed field.
     """
-    kind = extras.get("token_kind") or None
+    kind = extras.get("credential_kind") or None
     if kind is not None and kind not in list(TokenKind):
-        raise StudioConfigurationError(f"token_kind is {kind!r}; it must be one of {', '.join(TokenKind)}.")
+        raise StudioConfigurationError(f"credential_kind is {kind!r}; it must be one of {', '.join(TokenKind)}.")
     return Credentials(
         workspace=connection.schema or "",
         token=connection.login or "",

@@ -40,7 +40,7 @@ class StudioHook(BaseHook):
     """Opens a Studio workspace.
 
     The connection: login is the token, password the secret, schema the workspace, host the URL of Studio (by default
-    `https://app.mode.com`); the extras are `token_kind` (workspace, member, personal), `timeout_seconds`,
+    `https://app.mode.com`); the extras are `credential_kind` (workspace, member, personal), `timeout_seconds`,
     `rate_limit_requests` and `rate_limit_seconds`, and `discovery_token`, `discovery_access_key` and
     `discovery_access_secret` of a signature token for the Discovery API, and the limits in `CONNECTION_LIMITS`.
 
@@ -104,7 +104,8 @@ class StudioHook(BaseHook):
 
         :raises StudioConfigurationError: an option of `[studio]` or an extra of the connection is invalid.
         """
-        return settings.limits(self._connection().extra_dejson)
+        with self._naming_the_connection():
+            return settings.limits(extras_of(self._connection()))
 
     @property
     def has_discovery(self) -> bool:
@@ -161,10 +162,11 @@ class StudioHook(BaseHook):
         if declared is None or (declared is reported and verification.api_key_scope):
             return True, f"{connected} with a {reported.value.capitalize()} token."
         if not verification.api_key_scope:
-            return True, f"{connected}. The response does not name the kind of the token; token_kind is {declared}."
+            unnamed = "The response does not name the kind of the token"
+            return True, f"{connected}. {unnamed}; credential_kind is {declared}."
         return False, (
-            f"{connected}, but token_kind is {declared} and the response names a {reported.value.capitalize()} token; "
-            "correct token_kind, or empty it."
+            f"{connected}, but credential_kind is {declared} and the response names a {reported.value.capitalize()} "
+            "token; correct credential_kind, or empty it."
         )
 
     def log_spending(self) -> None:

@@ -124,7 +124,7 @@ class Night:
             "schema": WORKSPACE,
             "login": TOKEN,
             "password": SECRET,
-            "extra": json.dumps({"token_kind": "workspace"}),
+            "extra": json.dumps({"credential_kind": "workspace"}),
         }
         self._airflow.api("POST", "/connections", json=connection)
         self._say(f"Connection {CONNECTION_ID!r} created")

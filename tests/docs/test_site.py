@@ -56,7 +56,7 @@ def test_nothing_is_loaded_from_other_hosts(site: Path) -> None:
     [
         ("operators", ["StudioRunReportOperator", "StudioInventoryOperator", "StudioApplyPlanOperator", "max_actions"]),
         ("client", ["StudioClient", "list_collections"]),
-        ("settings", ["storage_path", "AIRFLOW__STUDIO__RATE_LIMIT_URL", "token_kind", "studio.throttle_wait"]),
+        ("settings", ["storage_path", "AIRFLOW__STUDIO__RATE_LIMIT_URL", "credential_kind", "studio.throttle_wait"]),
         (
             "files",
             ["reports.parquet", "history.parquet", "view_count", "next_scheduled_run", "PlanHeader", "undo-intent"],

@@ -31,7 +31,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Any:
     ("fields", "message"),
     [
         ({"conn_type": "http"}, "conn_type is 'http'; it must be 'studio'"),
-        ({"extra": "{'token_kind': 'workspace'}"}, "extra is no JSON; it must be an object such as"),
+        ({"extra": "{'credential_kind': 'workspace'}"}, "extra is no JSON; it must be an object such as"),
         ({"extra": '{"discovery_access_secret": "hush-hush"'}, "extra is no JSON"),
         ({"extra": [1, 2]}, "extra is a JSON list; it must be an object"),
         ({"extra": '"hush-hush"'}, "extra is a JSON str"),
@@ -74,24 +74,22 @@ def of_emulator(emulator: StudioEmulator, kind: str) -> dict[str, Any]:
 def test_a_declared_kind_that_the_response_confirms_is_reported(
     connect: Any, emulator: StudioEmulator, kind: str
 ) -> None:
-    hook = connect(**of_emulator(emulator, kind), extra={"token_kind": kind})
+    hook = connect(**of_emulator(emulator, kind), extra={"credential_kind": kind})
     assert hook.test_connection() == (True, f"Connected to the workspace 'acme' with a {kind.capitalize()} token.")
 
 
 def test_a_declared_kind_that_the_response_contradicts_is_an_error(connect: Any, emulator: StudioEmulator) -> None:
-    hook = connect(**of_emulator(emulator, "member"), extra={"token_kind": "workspace"})
+    hook = connect(**of_emulator(emulator, "member"), extra={"credential_kind": "workspace"})
     ok, said = hook.test_connection()
     assert not ok
-    assert "but token_kind is workspace and the response names a Member token; correct token_kind, or empty it" in said
+    assert "but credential_kind is workspace and the response names a Member token; correct credential_kind, or" in said
 
 
 def test_a_declared_kind_that_the_response_does_not_name_is_not_claimed(connect: Any, emulator: StudioEmulator) -> None:
-    hook = connect(**of_emulator(emulator, "workspace"), extra={"token_kind": "workspace"})
+    hook = connect(**of_emulator(emulator, "workspace"), extra={"credential_kind": "workspace"})
     emulator.control.add_fault("status", status=200, body={"workspace": "acme", "_links": {}})
-    assert hook.test_connection() == (
-        True,
-        "Connected to the workspace 'acme'. The response does not name the kind of the token; token_kind is workspace.",
-    )
+    unnamed = "The response does not name the kind of the token; credential_kind is workspace."
+    assert hook.test_connection() == (True, f"Connected to the workspace 'acme'. {unnamed}")
 
 
 def test_a_dead_host_is_named(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_requests_waits_and_429s_are_counted_by_endpoint_and_status(
     emulator.control.add_fault("status", path="/verify", status=429, headers={"Retry-After": "0"}, times=1)
     environment = {
         **os.environ,
-        "AIRFLOW_CONN_STUDIO_DEFAULT": connection_of(emulator, rate_limit_requests=4, rate_limit_seconds=0.3),
+        "AIRFLOW_CONN_STUDIO_DEFAULT": connection_of(emulator, rate_limit_requests=4, rate_limit_seconds=3),
         "AIRFLOW__METRICS__STATSD_ON": "True",
         "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
         "AIRFLOW__METRICS__STATSD_PORT": str(statsd.getsockname()[1]),

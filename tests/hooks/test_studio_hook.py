@@ -52,7 +52,7 @@ def test_there_is_no_such_connection() -> None:
 def test_connections_by_json_and_uri_alike(connect: Any, emulator: StudioEmulator, form: str) -> None:
     fields = of_emulator(emulator)
     address = emulator.url.removeprefix("http://")
-    extra = {"token_kind": "workspace", "timeout_seconds": "12.5", "rate_limit_requests": "20"}
+    extra = {"credential_kind": "workspace", "timeout_seconds": "12.5", "rate_limit_requests": "20"}
     if form == "json":
         hook = connect(**fields, extra=extra)
     else:
@@ -94,7 +94,11 @@ def test_the_host_may_be_short(connect: Any, fields: dict[str, Any], host: str) 
         ({"schema": ""}, "workspace is empty"),
         ({"schema": "ac me"}, "workspace is 'ac me'"),
         ({"host": "http://eu.mode.com"}, "host is 'http://eu.mode.com'; plain http would send the secret in the clear"),
-        ({"extra": {"token_kind": "admin"}}, "token_kind is 'admin'; it must be one of workspace, member, personal"),
+        (
+            {"extra": {"credential_kind": "admin"}},
+            "credential_kind is 'admin'; it must be one of workspace, member, pers",
+        ),
+        ({"extra": {"token_kind": "x"}}, "credential_kind is 'x'; it must be one of workspace, member, personal"),
         ({"extra": {"timeout_seconds": 0}}, "timeout_seconds is 0; it must be a number above 0"),
         ({"extra": {"timeout_seconds": "soon"}}, "timeout_seconds is 'soon'"),
         ({"extra": {"timeout_seconds": [1]}}, r"timeout_seconds is \[1\]"),
@@ -156,6 +160,16 @@ def test_the_secret_is_masked_before_anything_can_be_logged(
     secret = emulator.credentials()[1]
     assert redact({"text": f"the secret is {secret}"}) == {"text": "the secret is ***"}
     assert secret not in caplog.text
+
+
+def test_the_kind_of_the_token_is_no_secret(connect: Any) -> None:
+    """The word `workspace` is in every path in storage, which a task's log names."""
+    from airflow.sdk.log import redact
+
+    hook = connect(host="https://app.mode.com", login="a", password=SECRET, extra={"credential_kind": "workspace"})
+    assert hook.limits is not None
+    assert hook.client.token_kind is TokenKind.WORKSPACE
+    assert redact({"text": "plans/workspace=acme/x"}) == {"text": "plans/workspace=acme/x"}
 
 
 def test_a_trigger_gets_its_client_without_blocking_the_loop(connect: Any, emulator: StudioEmulator) -> None:

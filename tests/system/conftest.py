@@ -28,7 +28,7 @@ BASE_PATH = "/team/airflow"
 A_FEW_NIGHTS_AGO = (132, 100, 60, 30, 7, 1)
 ROLES = ("admin", "op", "user", "viewer")
 EXTRAS = {
-    "token_kind": "workspace",
+    "credential_kind": "workspace",
     "rate_limit_requests": 40,
     "rate_limit_seconds": 2,
     "discovery_token": "d15c07e4",

@@ -99,8 +99,10 @@ class StudioReportRunSensor(StudioSensor):
 
     def check_event(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002
         """Return if the run is successful."""
-        is_good = event.get("state") in {"succeeded", "completed"}
-        run = run_of(event if is_good or "run" not in event else {**event, "name": self._name()}, self.timeout)
+        event = event or {}
+        if "run" in event and event.get("state") not in {"succeeded", "completed"}:
+            event = {**event, "name": self._name()}
+        run = run_of(event, self.timeout)
         self.log.info("%s", success_of(run))
 
 

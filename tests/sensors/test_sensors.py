@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_provider_studio.client.errors import StudioConfigurationError, StudioServerError
+from airflow_provider_studio.client.errors import StudioConfigurationError, StudioResponseError, StudioServerError
 from airflow_provider_studio.sensors.base import StudioSensor
 from airflow_provider_studio.sensors.reports import StudioReportFreshnessSensor, StudioReportRunSensor
 from airflow_provider_studio.testing import StudioTestReport, StudioTestWorkspace
@@ -86,7 +86,10 @@ def test_a_run_is_waited_for(task: Task, report: StudioTestReport, mode: str) ->
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("outcome", "words"), [("failed", "Query 1: "), ("cancelled", "was cancelled")])
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [("failed", r'"Revenue" failed after \d\.\d s: Query 1: .* https://'), ("cancelled", '"Revenue" was cancelled')],
+)
 def test_a_run_that_ends_badly_fails_the_task_at_once_with_its_reason(
     task: Task, report: StudioTestReport, mode: str, outcome: str, words: str
 ) -> None:
@@ -244,6 +247,13 @@ def test_a_refused_token_fails_the_task_at_once(task: Task, report: StudioTestRe
     studio_workspace.control.set_token("emulator-workspace", "revoked")
     with pytest.raises(AirflowFailException, match="StudioAuthenticationError"):
         task.end(StudioReportRunSensor(report=report.token, run="0a1b2c3d4e5f", **options("poke")))
+
+
+@pytest.mark.parametrize("event", [None, {}, {"event": "over", "run": "0a1b2c3d4e5f"}])
+def test_a_missing_or_unknown_event_is_no_success(studio_connection: str, event: Any) -> None:
+    sensor = StudioReportRunSensor(task_id="wait", report="0a1b2c3d4e5f", run="0a1b2c3d4e5f", deferrable=True)
+    with pytest.raises(StudioResponseError, match="The trigger fired an"):
+        sensor.execute_complete({}, event)
 
 
 def test_an_error_in_the_triggerer_skips_a_task_that_never_fails(studio_connection: str) -> None:

@@ -63,7 +63,7 @@ class SelectedReports:
     def change(self, live: Report, schedules: Sequence[Schedule], *, is_restored: bool) -> str | None:
         """Return what is not as in the snapshot any more, in words; None if nothing is.
 
-        Only what the snapshot has is compared. A schedule of the Report may have run it since.
+        Only what the snapshot has is compared, and the last run. A schedule of the Report may have run it since.
 
         :param is_restored: whether the action restores the Report, which does not depend on its use.
         """
@@ -74,8 +74,9 @@ class SelectedReports:
         for name in (*_IDENTITY, *(() if is_restored else _USE)):
             if name in row and not _is_same(row[name], now[name]):
                 return f"{name} was {_shown(row[name])} in the snapshot and is {_shown(now[name])}"
-        if not is_restored and "last_run_at" in row and _was_run(row["last_run_at"], live.last_run_at, schedules):
-            return f"it ran at {_shown(live.last_run_at)}, after the snapshot, and no schedule of it did that"
+        is_judged = self.where is not None and not is_restored
+        if is_judged and _was_run(row.get("last_run_at"), live.last_run_at, schedules):
+            return f"its last run was at {_shown(live.last_run_at)}: not that of the snapshot, and no schedule's"
         return None
 
 
@@ -92,6 +93,7 @@ def select_reports(
 
     :param reports: tokens of Reports, URLs of their pages, or names in the newest snapshot.
     :param where: instead of `reports`, a SQL condition over the newest snapshot.
+    :param max_snapshot_age_days: an older snapshot is refused.
     :raises PlanError: neither is given, or both; or there is no snapshot.
     :raises GuardRailError: the newest snapshot is too old.
     :raises GovernanceError: the condition is not valid, fails, or exceeds a limit.
@@ -103,7 +105,7 @@ def select_reports(
         return SnapshotQuery(storage, workspace, max_age_days=max_snapshot_age_days, now=now).matching(where)
     if not reports:
         raise PlanError("reports is empty; name the Reports by their tokens, URLs or names.")
-    names = [report for report in reports if not is_reference(token_text("reports", report))]
+    names = list(dict.fromkeys(report for report in reports if not is_reference(token_text("reports", report))))
     if not names:
         return SelectedReports([report_token(report, workspace) for report in reports])
     found = SnapshotQuery(storage, workspace, max_age_days=max_snapshot_age_days, now=now).named("reports", names)
@@ -214,12 +216,14 @@ def _is_same(before: Any, now: Any) -> bool:
     return bool(before == now)
 
 
-def _was_run(before: datetime, now: datetime | None, schedules: Sequence[Schedule]) -> bool:
-    """Whether a Report ran since, other than by one of its schedules; so does one whose last run is unknown now."""
-    if now is not None and _is_same(before, now):
+def _was_run(before: datetime | None, now: datetime | None, schedules: Sequence[Schedule]) -> bool:
+    """Whether a Report ran since, other than by one of its schedules, or its last run is unknown now."""
+    if now is None:
+        return before is not None
+    if before is not None and _is_same(before, now):
         return False
     runs = (schedule.last_run_at for schedule in schedules)
-    return now is None or not any(run is not None and abs(run - now) <= SAME_RUN for run in runs)
+    return not any(run is not None and abs(run - now) <= SAME_RUN for run in runs)
 
 
 def _shown(value: Any) -> str:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.models import Report, Schedule
 from airflow_provider_studio.governance.errors import GovernanceError, GuardRailError, PlanError
 from airflow_provider_studio.governance.execution.guard_rails import GuardRails
 from airflow_provider_studio.governance.planning.one_off import plan_named
@@ -45,7 +46,7 @@ def test_reports_are_named_and_an_ambiguous_or_unknown_name_sends_no_request(gov
         with pytest.raises(StudioConfigurationError, match=match):
             planned(governed, "Quiet", name)
     assert governed.control.requests_sent() == 0
-    plan = planned(governed, "quiet", reports["Twin 1"], "Renamed")
+    plan = planned(governed, "quiet", reports["Twin 1"], "Renamed", "quiet", "Quiet")
     assert plan.reports == (reports["Quiet"], reports["Twin 1"])
     (spared,) = plan.spared
     assert spared.reason is SpareReason.CHANGED
@@ -104,6 +105,16 @@ def test_an_empty_condition_is_refused(governed: Governed) -> None:
         planned(governed, where=" ")
 
 
-def test_a_report_that_was_not_found_in_a_snapshot_is_not_compared(governed: Governed) -> None:
-    report = governed.client.get_report(governed.report())
-    assert SelectedReports([report.token]).change(report, [], is_restored=False) is None
+@pytest.mark.parametrize(
+    ("before", "by_schedule", "is_changed"),
+    [(ago(1), False, False), (ago(2), False, True), (ago(2), True, False), (None, False, True), (None, True, False)],
+)
+def test_a_run_since_the_snapshot_is_a_change_unless_a_schedule_made_it(
+    before: datetime | None, by_schedule: bool, is_changed: bool
+) -> None:
+    live = Report(token="0a1b2c3d4e5f", last_run_at=ago(1))
+    row = {} if before is None else {"last_run_at": before}
+    schedules = [Schedule(token="1b2c3d4e5f60", last_run_at=ago(1))] if by_schedule else []
+    selected = SelectedReports([live.token], {live.token: row}, where="true")
+    assert (selected.change(live, schedules, is_restored=False) is not None) is is_changed
+    assert selected.change(live, schedules, is_restored=True) is None

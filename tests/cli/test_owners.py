@@ -57,7 +57,8 @@ def test_of_a_person_the_reports_are_listed_and_a_text_asks_for_new_owners(
     (message,) = printed(governed, capsys, "--person", "gone.person", "--message")
     assert message["subject"].startswith("2 Reports of gone")
     assert f"/acme/reports/{draft}\n" in message["text"]
-    assert "schedule: daily 06:00 UTC; daily 07:00 UTC; views in 90 days: 0; last run: " in message["text"]
+    assert "schedule: daily 06:00 UTC; daily 07:00 UTC; recipients by e-mail: " in message["text"]
+    assert "; views in 90 days: 0; last run: " in message["text"]
     assert "Archived" not in message["text"]
     assert "'gone.persn' owns nothing in the snapshot" in printed(governed, capsys, "--person", "gone.persn")
     assert "name the person with --person" in printed(governed, capsys, "--message")

@@ -39,8 +39,9 @@ FROM inventory LEFT JOIN costs USING (token)
 GROUP BY ALL ORDER BY query_hours_a_week DESC, reports DESC, owner
 """
 _REPORTS = f"""
-SELECT token, name, collection_name, type, archived, schedule, scheduled_by, coalesce(runs_a_week, 0) AS runs_a_week,
-       view_count, views_90d, coalesce(last_viewed_at, views_unchanged_since) AS not_viewed_since, last_run_at, web_url
+SELECT token, name, collection_name, type, archived, schedule, scheduled_by,
+       CASE WHEN costs.token IS NULL THEN 0 ELSE runs_a_week END AS runs_a_week, subscribers, view_count, views_90d,
+       coalesce(last_viewed_at, views_unchanged_since) AS not_viewed_since, last_run_at, web_url
 FROM inventory LEFT JOIN costs USING (token)
 WHERE lower({_OWNER}) = lower($1) ORDER BY archived, collection_name, name, token
 """
@@ -107,10 +108,10 @@ def handover(person: str, workspace: str, rows: Iterable[Row]) -> tuple[str, str
 def _lines(row: Row) -> list[str]:
     place = f"Collection {plain(row['collection_name'])}" if row["collection_name"] else "no Collection"
     kind = "dataset, " if row["type"] == DATASET else ""
-    views = "unknown" if row["views_90d"] is None else f"{row['views_90d']:,}"
     facts = [
         f"schedule: {plain(row['schedule'])}" if row["schedule"] else "no schedule",
-        f"views in 90 days: {views}",
+        f"recipients by e-mail: {_number(row['subscribers'])}",
+        f"views in 90 days: {_number(row['views_90d'])}",
         f"last run: {_day(row['last_run_at'])}",
     ]
     return [
@@ -119,6 +120,10 @@ def _lines(row: Row) -> list[str]:
         f"  {'; '.join(facts)}",
         "",
     ]
+
+
+def _number(number: int | None) -> str:
+    return "unknown" if number is None else f"{number:,}"
 
 
 def _day(time: datetime | None) -> str:

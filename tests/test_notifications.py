@@ -84,8 +84,9 @@ def test_the_team_gets_a_mail_with_the_plan(plan: UPath, mails: list[EmailMessag
     assert mail["Subject"] == "Studio workspace acme: archive 3 Reports and delete 1 schedule?"
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Co" in content(mail)
     assert "<script>" not in content(mail)
-    assert "its schedule (Untitled schedule, daily at 06:00 (UTC)) will be deleted, and it will be archived" in content(
-        mail
+    assert (
+        "its schedule (Untitled schedule, daily at 06:00 (UTC)) will be deleted, and the Report will be archived"
+        in content(mail)
     )
 
 

@@ -48,6 +48,8 @@ _REPORT = {
     "unknown": "false",
     "seen_at": "taken_at",
     "verified_at": "taken_at",
+    "is_embedded": "false",
+    "public": "false",
 }
 _SCHEDULE = {
     "report": "printf('%012x', n)",
@@ -57,6 +59,7 @@ _SCHEDULE = {
     "time_zone": "'UTC'",
     "last_run_at": "taken_at - INTERVAL 1 HOUR",
     "last_run_failed": "n % 97 = 0",
+    "subscriber_count": "0",
     "verified_at": "taken_at",
 }
 

@@ -46,6 +46,8 @@ _REPORT = {
     "web_url": "'https://app.mode.com/large/reports/' || substr(md5(i::VARCHAR), 1, 12)",
     "seen_at": "$taken_at",
     "verified_at": "$taken_at",
+    "is_embedded": "false",
+    "public": "false",
 }
 _SCHEDULE = {
     "token": "'5' || substr(md5(i::VARCHAR), 2, 11)",
@@ -55,6 +57,7 @@ _SCHEDULE = {
     "freq": "'daily'",
     "hour": "6",
     "last_run_at": "$taken_at - INTERVAL 1 HOUR",
+    "subscriber_count": "0",
 }
 
 

@@ -17,8 +17,8 @@ from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.plans.protections import ReportTexts
 from airflow_provider_studio.governance.plans.uses import (
     ReportUses,
+    lost_subscribers_in_words,
     schedule_subscribers_in_words,
-    subscribers_in_words,
 )
 from airflow_provider_studio.governance.snapshots.schema import DATASET
 
@@ -242,7 +242,7 @@ class StalenessEvaluator:
         if report["schedules_count"] == 0:
             return []
         count = self.subscribers(report)
-        return [self._fact(report, "subscribers", count, subscribers_in_words(count), source="subscriptions")]
+        return [self._fact(report, "subscribers", count, lost_subscribers_in_words(count), source="subscriptions")]
 
     def _why_shorter(self, report: Facts) -> list[Evidence]:
         """Return the evidence for a shorter window."""

@@ -64,12 +64,13 @@ class ReportChange:
         return total(action.subscribers for action in deletions)
 
     def in_words(self, tense: Tense = Tense.PLANNED) -> str:
-        """Return what happens to the Report: `its schedule (Daily, daily at 06:00) will be deleted, and it …`."""
+        """Return what happens to the Report: `its schedule (Daily, daily at 06:00) will be deleted, and the …`."""
         schedules, phrases = self.deletions, []
         if schedules:
             phrases.append(f"{_schedules(schedules)} {_verb(ActionKind.DELETE_SCHEDULE, len(schedules), tense)}")
+        subject = "the Report" if schedules else "it"
         others = [action.kind for action in self.actions if action.kind is not ActionKind.DELETE_SCHEDULE]
-        return ", and ".join(phrases + [f"it {_verb(kind, 1, tense)}" for kind in others])
+        return ", and ".join(phrases + [f"{subject} {_verb(kind, 1, tense)}" for kind in others])
 
 
 def changes(actions: Iterable[Action]) -> Iterator[ReportChange]:

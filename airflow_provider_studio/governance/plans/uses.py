@@ -64,13 +64,17 @@ def use_in_words(use: str) -> str:
 
 
 def subscribers_in_words(count: int | None) -> str:
-    """Return how many people get a Report's results, and what an undo cannot restore."""
+    """Return how many people get a Report's results."""
     if count is None:
         return "it is unknown how many people get it by e-mail"
     if count == 0:
         return "nobody gets it by e-mail"
-    people = "1 person gets" if count == 1 else f"{count:,} people get"
-    return f"{people} this by e-mail; {NO_UNDO}"
+    return f"{'1 person gets' if count == 1 else f'{count:,} people get'} this by e-mail"
+
+
+def lost_subscribers_in_words(count: int | None) -> str:
+    """Return how many people get a Report's results, and that an undo cannot restore it, if there are any."""
+    return f"{subscribers_in_words(count)}; {NO_UNDO}" if count else subscribers_in_words(count)
 
 
 def schedule_subscribers_in_words(count: int | None) -> str:

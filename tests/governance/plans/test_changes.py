@@ -50,9 +50,9 @@ def only(actions: list[Action]) -> ReportChange:
 @pytest.mark.parametrize(
     ("tense", "words"),
     [
-        (Tense.PLANNED, "its schedule (Board, daily at 06:05 (UTC)) will be deleted, and it will be archived"),
-        (Tense.DONE, "its schedule (Board, daily at 06:05 (UTC)) was deleted, and it was archived"),
-        (Tense.NOT_DONE, "its schedule (Board, daily at 06:05 (UTC)) was not deleted, and it was not archived"),
+        (Tense.PLANNED, "its schedule (Board, daily at 06:05 (UTC)) will be deleted, and the Report will be archived"),
+        (Tense.DONE, "its schedule (Board, daily at 06:05 (UTC)) was deleted, and the Report was archived"),
+        (Tense.NOT_DONE, "its schedule (Board, daily at 06:05 (UTC)) was not deleted, and the Report was not archived"),
     ],
 )
 def test_a_report_is_changed_with_its_schedules(tense: Tense, words: str) -> None:
@@ -137,7 +137,7 @@ def test_each_format_writes_a_link_and_neutralizes_its_text() -> None:
 
 def test_the_plan_and_each_message_link_the_report_and_say_where_it_is_and_what_will_happen() -> None:
     plan = plan_of(*on_sales(subscribers=12))
-    what = "its schedule (Board, daily at 06:05 (UTC)) will be deleted, and it will be archived"
+    what = "its schedule (Board, daily at 06:05 (UTC)) will be deleted, and the Report will be archived"
     loss = "12 people get results of these Reports by e-mail; an undo cannot add them again."
     assert (
         f"| [Sales \\| \\*north\\*]({PAGE}) ({TOKEN}) | Finance | ada | {what} | "
@@ -164,7 +164,7 @@ def test_what_was_done_is_listed_in_the_past_tense_with_a_count_of_the_rest() ->
         "name": SALES,
         "collection": "Finance",
         "url": PAGE,
-        "what": "its schedule (Board, daily at 06:05 (UTC)) was deleted, and it was archived",
+        "what": "its schedule (Board, daily at 06:05 (UTC)) was deleted, and the Report was archived",
     }
     lines = found["slack"].splitlines()
     assert lines[0].endswith("25 Reports were archived and 1 schedule was deleted.")

@@ -54,8 +54,8 @@ def test_a_use_protects_a_report_and_so_does_a_use_that_is_unknown(
 @pytest.mark.parametrize(
     ("uses", "detail"),
     [
-        ({"subscribers": 12}, "12 people get this by e-mail; an undo cannot add them again"),
-        ({"subscribers": 1}, "1 person gets this by e-mail; an undo cannot add them again"),
+        ({"subscribers": 12}, "12 people get this by e-mail"),
+        ({"subscribers": 1}, "1 person gets this by e-mail"),
         ({"subscribers": None}, "it is unknown how many people get it by e-mail"),
         ({"embedded": True}, "other pages may show it (embedded)"),
         ({"public": None}, "it is unknown whether it is public"),

@@ -54,7 +54,8 @@ def _run(options: argparse.Namespace, kind: ActionKind) -> Table:
     storage = settings.storage(storage_root(options.storage))
     hook = airflow_process.studio_hook(options.conn or DEFAULT_CONN_ID)
     client, limits = hook.client, hook.limits
-    own_name = f"airflow studio {'archive' if kind is ActionKind.ARCHIVE_REPORT else 'unarchive'}"
+    verb = "archive" if kind is ActionKind.ARCHIVE_REPORT else "unarchive"
+    own_name = f"airflow studio {verb}"
     if kind is ActionKind.ARCHIVE_REPORT:
         limits.check_waiver(f"`{own_name}` acts without an approval")
     reports = [] if options.reports is None else named("--reports", options.reports)
@@ -69,7 +70,7 @@ def _run(options: argparse.Namespace, kind: ActionKind) -> Table:
         return Table.of([])
     rails.within(limits).check(plan, utcnow())
     if not options.yes:
-        confirm(_rows(plan), plan.plan_id, own_name.rpartition(" ")[2])
+        confirm(_rows(plan), plan.plan_id, verb)
     summary = apply_plan(
         client,
         plan,

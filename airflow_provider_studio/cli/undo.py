@@ -37,9 +37,9 @@ def run(options: argparse.Namespace) -> Table:
     selected = selected_actions(plan, (action.action_id for action in plan.actions), only)
     if options.where is not None:
         selected = actions_on(SnapshotQuery(storage, client.workspace).matching(options.where).tokens, selected)
-    if not selected:
-        say(f"No action of plan {options.plan} is on a Report that matches {options.where}. Nothing to undo.")
-        return Table.of([])
+        if not selected:
+            say(f"No action of plan {options.plan} is on a Report that matches {options.where}. Nothing to undo.")
+            return Table.of([])
     to_undo = [status for status in done if status.action.action_id in selected]
     if to_undo and not options.yes:
         for warning in warning_before((status.action for status in done), selected):

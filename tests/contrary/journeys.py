@@ -14,7 +14,7 @@ from tests.contrary.provider import Provider
 from tests.contrary.service import Service
 
 WORLD = 3
-POLICY = StalenessPolicy(unviewed_days=2, minimum_age_days=0, schedules_of_archived=True)
+POLICY = StalenessPolicy(unviewed_days=2, minimum_age_days=0, schedules_of_archived=True, protected_subscribers=None)
 LOST = {"kind": "lose_response", "method": "POST"}
 
 

@@ -119,7 +119,7 @@ def together(reports: SmallWorkspace) -> Together:
 def test_schedules_are_cleaned_up_when_a_person_agrees(reports: SmallWorkspace, together: Together) -> None:
     run_id = together.run_ids[CLEANUP]
     details = reports.airflow.respond(CLEANUP, run_id, "approve", "Approve all")
-    assert "archive 0 Reports and delete" in details["subject"]
+    assert "acme: delete 1 schedule?" in details["subject"]
     assert reports.finish(CLEANUP, run_id) == "success"
     after = reports.control.state()
     assert together.archived_schedule not in after["schedules"]

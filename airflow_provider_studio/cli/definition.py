@@ -23,7 +23,9 @@ _OUTPUT = _arg(
     choices=_FORMATS,
     default=_FORMATS[0],
 )
-_STORAGE = _arg("--storage", metavar="PATH", help="the storage root; [studio] storage_path by default")
+_STORAGE = _arg(
+    "--storage", metavar="PATH", help="the storage root; the option storage_path of the section studio by default"
+)
 _WORKSPACE = _arg("--workspace", metavar="NAME", help="optional if the storage has only one")
 _YES = _arg("-y", "--yes", action="store_true", help="do not ask")
 _CONN = _arg("--conn", metavar="ID", help="the workspace's Airflow connection; studio_default where one is needed")

@@ -124,6 +124,7 @@ def _row(action: Action) -> dict[str, Any]:
         "name": action.report_name,
         "owner": action.owner,
         "schedule": action.schedule or "",
+        "by_email": action.subscribers if action.schedule else "",
         "runs_a_week": action.saving.runs_a_week if action.saving is not None else "",
         "due_on": action.due_on,
         "why": "; ".join(evidence.meaning for evidence in action.evidence),

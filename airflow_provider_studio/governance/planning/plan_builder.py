@@ -27,6 +27,7 @@ from airflow_provider_studio.governance.plans.subscriber_count import total
 from airflow_provider_studio.governance.snapshots.frequency import runs_a_week
 
 _CRON = ("freq", "hour", "minute", "day_of_week", "day_of_month")
+_NO_SCHEDULE = "it is stale, but only schedules are deleted, and none of it is known"
 
 
 class PlanBuilder:
@@ -75,8 +76,8 @@ class PlanBuilder:
     def _stale(self, report: Facts, schedules: list[dict[str, Any]], evidence: tuple[Evidence, ...]) -> None:
         """Add the actions on a stale Report, or spare it until it is due."""
         archives = self._policy.actions == "all"
-        if not archives and not schedules:
-            self._spare(report, SpareReason.NO_SCHEDULE, "it is stale, but only schedules are deleted, and it has none")
+        if not archives and not schedules and report["schedules_count"] == 0:
+            self._spare(report, SpareReason.NO_SCHEDULE, _NO_SCHEDULE)
             return
         wait = self._wait(report, None)
         if self._in_grace(report, None, wait, evidence) or self._was_refused(report, None, wait):
@@ -85,6 +86,9 @@ class PlanBuilder:
             # The snapshot's count missed them: what the policy says of the Report may depend on them.
             counts = [schedule["subscriber_count"] for schedule in found]
             self.add({**report, "schedules_count": len(found), "subscribers": total(counts)}, found)
+            return
+        if not archives and not schedules:
+            self._spare(report, SpareReason.NO_SCHEDULE, _NO_SCHEDULE)
             return
         # Schedules first: it is unknown whether archiving a Report stops them.
         subscribers = self._evaluator.subscribers(report) if schedules else None

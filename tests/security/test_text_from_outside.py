@@ -51,6 +51,7 @@ def plan_about(names: dict[str, str]) -> Plan:
     for token, name in names.items():
         evidence = Evidence(field="creator", value=name, observed_at=NOW, meaning=f"owner {name} left")
         fields = {"report_name": name, "owner": name, "owner_email": f"{token}@acme.example", "evidence": (evidence,)}
+        fields |= {"collection_name": name, "report_url": name}
         actions += [action(token, "5c4ed0000000", schedule_name=name, **fields), action(token, **fields)]
     spared = [
         Spared(

@@ -43,7 +43,7 @@ TOGETHER = {
     "tests/system/test_ui.py": "nights",
     "tests/system/test_secrets.py": "nights",
     "tests/system/test_roles.py": "nights",
-    "tests/system/test_demo.py": "demo",
+    "tests/system/test_demo.py": "nights",
     "tests/plugin/": "pages",
     "tests/cli/test_in_an_airflow_home.py": "home",
     "tests/operators/test_approval.py": "approval",

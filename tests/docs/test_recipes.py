@@ -76,7 +76,7 @@ def test_the_check_of_the_s3_recipe_writes_to_the_bucket_and_fails_where_there_i
 ) -> None:
     server.reset()
     commands = [block.text for block in blocks(ROOT / "docs" / "storage-s3.md", "shell")]
-    check = next(text.strip() for text in commands if "airflow_provider_studio" in text)
+    check = next(text.strip() for text in commands if "airflow studio " in text)
     home = AirflowHome(tmp_path / "home")
     found = {}
     for bucket in (BUCKET, "no-such-bucket"):

@@ -610,7 +610,7 @@ def test_an_id_that_is_none_reaches_no_storage(
     assert f"plan_id is {plan_id!r}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("value", [None, " , ", *slow("", [], [""], [None], 0)])
+@pytest.mark.parametrize("value", [None, " , ", *slow("", [], [""], [None])])
 def test_an_empty_choice_of_what_to_take_back_is_not_everything(
     run: RunDag, emulator: StudioEmulator, dead: str, capsys: pytest.CaptureFixture[str], value: Any
 ) -> None:

@@ -110,15 +110,15 @@ def taken_by(users: None) -> Iterator[None]:
         session.query(AssetEvent).delete()
 
 
-def test_a_plans_page_names_no_dag_run_or_task_that_the_user_may_not_read(reader: TestClient) -> None:
+def test_a_plans_page_names_no_dag_run_or_task_that_the_user_may_not_read(taken_by: None, reader: TestClient) -> None:
     for page in ("/", "/plans", f"/plans/{PLAN.plan_id}", "/reports/000000000001"):
         answer = reader.get(f"{page}?workspace=acme")
         assert answer.status_code == 200
         assert [name for name in (SECRET_DAG, SECRET_RUN, SECRET_TASK) if name in answer.text] == [], page
 
 
-def test_a_user_who_may_read_the_dag_sees_it_there(storage: UPath, tmp_path: Path) -> None:
-    with pages_of(storage, tmp_path / "cache", dags={SECRET_DAG}) as client:
+def test_a_user_who_may_read_the_dag_sees_it_there(taken_by: None, storage: UPath, tmp_path: Path) -> None:
+    with pages_of(storage, tmp_path / "cache", dags={PUBLIC_DAG, SECRET_DAG}) as client:
         text = client.get(f"/plans/{PLAN.plan_id}?workspace=acme").text
     assert SECRET_RUN in text
     assert SECRET_TASK in text

@@ -91,7 +91,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
                 ),
                 "TMPDIR": str(folder / "tmp"),
                 "AIRFLOW__STUDIO__STORAGE_PATH": f"file://{storage}",
-                "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
             },
             users=ROLES,
             base_path=BASE_PATH,

@@ -46,7 +46,7 @@ TOGETHER = {
     "tests/system/test_demo.py": "nights",
     "tests/plugin/": "pages",
     "tests/cli/test_in_an_airflow_home.py": "home",
-    "tests/operators/test_approval.py": "approval",
+    "tests/operators/test_approval": "approval",
     "tests/security/": "security",
     "tests/contrary/test_nights.py": "contrary nights",
     "tests/contrary/test_journeys.py": "journeys",

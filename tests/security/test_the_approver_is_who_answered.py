@@ -13,7 +13,7 @@ from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.plans.approval import approver_in_words
 from airflow_provider_studio.governance.plans.audit import Audit
 from tests.operators import test_governance_operators, test_operators
-from tests.operators.test_approval import ALL, REJECT, Answered, applied, asked, planned, storage
+from tests.operators.approvals import ALL, REJECT, Answered, applied, asked, planned, storage
 from tests.operators.test_governance_operators import changes
 from tests.operators.test_operators import RunDag
 

@@ -11,63 +11,17 @@ import pytest
 
 from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import (
-    StudioConfigurationError,
     StudioConnectionError,
-    StudioNotFoundError,
-    StudioResponseError,
     StudioServerError,
 )
-from airflow_provider_studio.client.run_start import NoRecord, check_parameters, launch
+from airflow_provider_studio.client.run_start import NoRecord, launch
 from airflow_provider_studio.emulator import StudioEmulator
+from tests.client.starts import Record, listed, report, runs, start
 from tests.conftest import Killed, over_http_and_https
 
+__all__ = ["report"]
+
 KILLS = ("before the intent", "after the intent", "before the token is written", "after the token is written")
-
-
-class Record:
-    """A durable record in memory; can die before or after a write."""
-
-    claims: dict[str, object]
-
-    def __init__(self, kill: str = "", claims: dict[str, object] | None = None) -> None:
-        self.written: str | None = None
-        self.kill = kill
-        self.claims = {} if claims is None else claims
-
-    def read(self) -> dict[str, Any] | None:
-        return None if self.written is None else dict(json.loads(self.written))
-
-    def write(self, values: dict[str, Any]) -> None:
-        what = "token" if values["run"] else "intent"
-        self._die(f"before the {what}" if what == "intent" else "before the token is written")
-        self.written = json.dumps(values)
-        self._die(f"after the {what}" if what == "intent" else "after the token is written")
-
-    def claim(self, run: str) -> bool:
-        return self.claims.setdefault(run, self) is self
-
-    def _die(self, instant: str) -> None:
-        if self.kill == instant:
-            self.kill = ""
-            raise Killed(instant)
-
-
-def start(client: StudioClient, report: str, record: Record, epoch: int = 0, **parameters: Any) -> str:
-    """Start a run as a task's try does."""
-    started = launch(client, client.get_report(report), parameters, record, epoch=epoch, sleep=lambda _seconds: None)
-    return started.run.token
-
-
-def runs(emulator: StudioEmulator, report: str) -> list[dict[str, Any]]:
-    return list(emulator.control.state()["reports"][report]["runs_started"])
-
-
-@pytest.fixture
-def report(emulator: StudioEmulator) -> str:
-    """A Report that ran before, whose next runs take long."""
-    return emulator.control.add_report(
-        created_at="2024-01-01T00:00:00+00:00", habit={"run_every_days": 30.0}, expected_runtime=600.0
-    )
 
 
 @pytest.mark.parametrize("emulator", ["https"], indirect=True)
@@ -318,127 +272,6 @@ def test_a_start_without_a_usable_link_costs_one_more(
     assert emulator.control.requests_sent() == 3
 
 
-LINKS = ["newest", "absent", "templated", "purged", "stale"]
-
-
-@pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize("without_times", [False, True])
-def test_no_old_run_is_adopted_whatever_the_report_links_as_its_last(
-    client: StudioClient, emulator: StudioEmulator, report: str, link: str, without_times: bool
-) -> None:
-    emulator.control.set_quirks(last_run_link=link, missing_keys=["last_run_at"] if without_times else [])
-    record = Record()
-    emulator.control.add_fault("reset", method="POST")
-    with pytest.raises(StudioConnectionError):
-        start(client, report, record)
-    mine = start(client, report, record)
-    assert [one["token"] for one in runs(emulator, report)] == [mine]
-
-
-@pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize("without_times", [False, True])
-def test_the_lost_run_is_adopted_whatever_the_report_links_as_its_last(
-    client: StudioClient, emulator: StudioEmulator, report: str, link: str, without_times: bool
-) -> None:
-    emulator.control.set_quirks(last_run_link=link, missing_keys=["last_run_at"] if without_times else [])
-    emulator.control.add_fault("lose_response", method="POST")
-    mine = start(client, report, Record())
-    assert [one["token"] for one in runs(emulator, report)] == [mine]
-
-
-@pytest.mark.parametrize("link", ["newest", "absent"])
-def test_no_old_run_is_adopted_when_the_newest_is_deleted_meanwhile(
-    client: StudioClient, emulator: StudioEmulator, report: str, link: str
-) -> None:
-    newest = client.create_report_run(report).token
-    emulator.control.set_quirks(last_run_link=link)
-    record = Record("after the intent")
-    with pytest.raises(Killed):
-        start(client, report, record)
-    emulator.control.remove_run(report, newest)
-    mine = start(client, report, record)
-    assert [one["token"] for one in runs(emulator, report)] == [mine]
-
-
-NO_RUNS = {"status": 200, "body": {"_links": {}, "_embedded": {"report_runs": []}}}
-
-
-@pytest.mark.parametrize("listing", [NO_RUNS, {"status": 404}], ids=["empty", "404"])
-def test_a_list_that_lags_behind_before_a_start_is_no_proof_that_the_report_never_ran(
-    client: StudioClient, emulator: StudioEmulator, report: str, listing: dict[str, Any]
-) -> None:
-    emulator.control.set_quirks(last_run_link="absent", missing_keys=["last_run_at", "runs_count"])
-    emulator.control.add_fault("status", path=f"{report}/runs$", method="GET", **listing)
-    emulator.control.add_fault("reset", method="POST")
-    record = Record()
-    with pytest.raises(StudioConnectionError):
-        start(client, report, record)
-    mine = start(client, report, record)
-    assert [one["token"] for one in runs(emulator, report)] == [mine]
-
-
-@pytest.mark.parametrize("listing", [NO_RUNS, {"status": 404}], ids=["empty", "404"])
-def test_while_the_runs_cannot_be_listed_nothing_is_started_again(
-    client: StudioClient, emulator: StudioEmulator, report: str, listing: dict[str, Any]
-) -> None:
-    record = Record("before the token is written")
-    with pytest.raises(Killed):
-        start(client, report, record)
-    emulator.control.add_fault("status", path=f"{report}/runs$", method="GET", times=None, **listing)
-    with pytest.raises((StudioNotFoundError, StudioResponseError), match=rf"{report}.* (none is listed now|404)"):
-        start(client, report, record)
-    emulator.control.clear_faults()
-    assert start(client, report, record) == runs(emulator, report)[0]["token"]
-    assert len(runs(emulator, report)) == 1
-
-
-def test_the_first_run_of_a_report_is_adopted(client: StudioClient, emulator: StudioEmulator) -> None:
-    report = emulator.control.add_report()
-    emulator.control.add_fault("lose_response", method="POST")
-    mine = start(client, report, Record())
-    assert [one["token"] for one in runs(emulator, report)] == [mine]
-
-
-def listed(client: StudioClient, report: str) -> list[dict[str, Any]]:
-    return [run.to_json() for run in client.list_report_runs(report)]
-
-
-def test_the_order_of_the_list_proves_nothing_where_runs_have_times(
-    client: StudioClient, emulator: StudioEmulator, report: str
-) -> None:
-    record = Record("after the intent")
-    with pytest.raises(Killed):
-        start(client, report, record)
-    upside_down = {"_links": {}, "_embedded": {"report_runs": listed(client, report)[::-1]}}
-    emulator.control.add_fault("status", status=200, body=upside_down, path=f"{report}/runs$", method="GET", times=3)
-    mine = start(client, report, record)
-    assert [one["token"] for one in runs(emulator, report)] == [mine]
-
-
-def test_a_lost_run_is_found_below_older_ones(client: StudioClient, emulator: StudioEmulator, report: str) -> None:
-    record = Record("before the token is written")
-    with pytest.raises(Killed):
-        start(client, report, record)
-    rows = listed(client, report)
-    moved = {"_links": {}, "_embedded": {"report_runs": [*rows[1:5], rows[0]]}}
-    emulator.control.add_fault("status", status=200, body=moved, path=f"{report}/runs$", method="GET", times=None)
-    assert start(client, report, record) == runs(emulator, report)[0]["token"]
-    assert len(runs(emulator, report)) == 1
-
-
-def test_without_times_the_order_of_the_list_has_to_do(
-    client: StudioClient, emulator: StudioEmulator, report: str
-) -> None:
-    record = Record("before the token is written")
-    with pytest.raises(Killed):
-        start(client, report, record)
-    rows = [{key: value for key, value in row.items() if key != "created_at"} for row in listed(client, report)]
-    timeless = {"_links": {}, "_embedded": {"report_runs": rows}}
-    emulator.control.add_fault("status", status=200, body=timeless, path=f"{report}/runs$", method="GET", times=None)
-    assert start(client, report, record) == runs(emulator, report)[0]["token"]
-    assert len(runs(emulator, report)) == 1
-
-
 def rewritten(record: Record, **changes: Any) -> None:
     """Let a record be as another version writes it; None removes a field."""
     values = {**json.loads(record.written or "{}"), **changes}
@@ -491,80 +324,3 @@ def test_a_record_of_another_version_is_read(
     assert start(client, report, record) == mine, "its run is known"
     rewritten(record, run=None)
     start(client, report, record)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"country": "DE"}, "takes no 'country'; it takes day, region"),
-        ({"region": "Mars"}, "region is 'Mars', which is no choice .* choose from EU, US"),
-        ({"region": ["EU", "Mars"]}, "no choice"),
-    ],
-)
-def test_parameters_are_held_against_the_form(
-    client: StudioClient, emulator: StudioEmulator, report: str, parameters: dict[str, Any], message: str
-) -> None:
-    emulator.control.change_report(report, form={"region": ["EU", "US"], "day": []})
-    with pytest.raises(StudioConfigurationError, match=message):
-        check_parameters(client, client.get_report(report), parameters)
-
-
-@pytest.mark.parametrize("parameters", [None, {}, {"region": "EU"}, {"region": ["EU", "US"], "day": "any text"}])
-def test_good_parameters_pass(
-    client: StudioClient, emulator: StudioEmulator, report: str, parameters: dict[str, Any] | None
-) -> None:
-    emulator.control.change_report(report, form={"region": ["EU", "US"], "day": []})
-    check_parameters(client, client.get_report(report), parameters)
-
-
-CHOICES = [["Europe", "EU"], ["America", "US"], ["LATAM"], "APAC", 7, []]
-
-
-@pytest.mark.parametrize("value", ["EU", "US", "LATAM", "APAC", 7, "7", ["EU", "US"]])
-def test_a_choice_is_the_value_of_its_pair_of_label_and_value(
-    client: StudioClient, emulator: StudioEmulator, report: str, value: Any
-) -> None:
-    show_form(client, emulator, report, [{"name": "region", "options": CHOICES}])
-    check_parameters(client, client.get_report(report), {"region": value})
-
-
-@pytest.mark.parametrize("value", ["Europe", "Mars", ["EU", "Europe"]])
-def test_a_label_is_no_choice(client: StudioClient, emulator: StudioEmulator, report: str, value: Any) -> None:
-    show_form(client, emulator, report, [{"name": "region", "options": CHOICES}])
-    with pytest.raises(StudioConfigurationError, match=r"region is .* choose from EU, US, LATAM, APAC, 7"):
-        check_parameters(client, client.get_report(report), {"region": value})
-
-
-@pytest.mark.parametrize("options", [None, "EU", {"EU": "Europe"}, []])
-def test_a_field_whose_choices_are_unknown_takes_any_value(
-    client: StudioClient, emulator: StudioEmulator, report: str, options: Any
-) -> None:
-    show_form(client, emulator, report, ["a name", {"label": "Region"}, {"name": "region", "options": options}])
-    check_parameters(client, client.get_report(report), {"region": "Mars"})
-
-
-def show_form(client: StudioClient, emulator: StudioEmulator, report: str, fields: list[Any]) -> None:
-    """Let the newest run of a Report show these fields of its form."""
-    newest = {**next(iter(client.list_report_runs(report))).to_json(), "form_fields": fields}
-    emulator.control.add_fault("status", status=200, body=newest, path=f"{report}/runs/{newest['token']}$")
-
-
-@pytest.mark.parametrize("link", LINKS)
-def test_the_form_is_found_whatever_the_report_links_as_its_last_run(
-    client: StudioClient, emulator: StudioEmulator, report: str, link: str
-) -> None:
-    emulator.control.change_report(report, form={"region": ["EU", "US"], "day": []})
-    emulator.control.set_quirks(last_run_link=link)
-    with pytest.raises(StudioConfigurationError, match="takes no 'country'"):
-        check_parameters(client, client.get_report(report), {"country": "DE"})
-
-
-def test_without_a_form_to_see_parameters_go_unchecked(
-    client: StudioClient, emulator: StudioEmulator, report: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    check_parameters(client, client.get_report(emulator.control.add_report()), {"a": 1})
-    check_parameters(client, client.get_report(report), {"a": 1})
-    emulator.control.add_fault("status", path="/runs/", status=403)
-    check_parameters(client, client.get_report(report), {"a": 1})
-    assert "shows no form" in caplog.text
-    assert "could not be read" in caplog.text

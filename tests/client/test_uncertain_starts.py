@@ -12,7 +12,7 @@ from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import StudioConnectionError, StudioNotFoundError
 from airflow_provider_studio.client.run_start import launch
 from airflow_provider_studio.emulator import StudioEmulator
-from tests.client.test_run_start import Record, runs, start
+from tests.client.starts import Record, runs, start
 from tests.conftest import Killed, client_of
 
 RUNS = "report_runs"

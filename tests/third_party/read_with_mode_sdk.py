@@ -30,6 +30,10 @@ REPORT_ATTRIBUTES = {
     "expected_runtime_seconds": "expected_runtime",
     "query_count": "query_count",
     "description": "description",
+    "is_embedded": "is_embedded",
+    "is_signed": "is_signed",
+    "public": "public",
+    "shared": "shared",
 }
 """Columns of a snapshot, and the attributes of mode-sdk's Reports with the same facts."""
 SCHEDULE_ATTRIBUTES = {
@@ -38,6 +42,7 @@ SCHEDULE_ATTRIBUTES = {
     "frequency": "frequency",
     "freq": "frequency",
     "time_zone": "time_zone",
+    "created_at": "created_at",
     "last_run_at": "last_run_at",
     "last_succeeded_at": "last_succeeded_at",
     "next_scheduled_run": "next_scheduled_run",

@@ -49,6 +49,10 @@ KEYS: dict[type[models.Resource], dict[str, Any]] = {
         "query_count": 2,
         "chart_count": 1,
         "manual_run_disabled": False,
+        "public": True,
+        "is_embedded": False,
+        "is_signed": False,
+        "shared": None,
     },
     models.ReportRun: {
         "token": "0a1b2c3d4e5f",

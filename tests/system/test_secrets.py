@@ -101,3 +101,4 @@ def test_a_night_at_debug_leaves_no_secret_anywhere(live: Live, tmp_path: Path) 
     assert b"debug" in b"".join(content for place, content in places if place.endswith(".log")).lower()
     (tmp_path / "planted").write_bytes(b"Authorization: Basic " + base64.b64encode(f"{token}:{secret}".encode()))
     assert [place for place, content in files(tmp_path) if found(forms, content)], "the search finds a planted secret"
+    assert live.run("studio_undo", {"plan_id": plan_id})[0] == "success", "later tests plan the same Reports"

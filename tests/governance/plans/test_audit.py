@@ -118,7 +118,7 @@ def test_the_newest_plan_is_one_for_stale_reports(storage: UPath) -> None:
         newest_plan_path(storage, "acme")
     later = [NOW + timedelta(hours=hours) for hours in range(4)]
     old, new = (plan_of(action(), created_at=at) for at in later[:2])
-    named = plan_of(action(), created_at=later[2], snapshot=None)
+    named = plan_of(action(), created_at=later[2], snapshot=None, policy={})
     schedules = plan_of(action(), created_at=later[3], policy={"schedules_of_archived": True})
     paths = {plan: plan.write(storage) for plan in (named, new, old, schedules)}
     assert newest_plan_path(storage) == newest_plan_path(storage, "acme") == paths[new]

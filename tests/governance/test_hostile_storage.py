@@ -32,6 +32,7 @@ ROW = {
     "edited_at": ago(400),
     "archived": False,
     "collection": "c0",
+    "schedules_count": 0,
 }
 WORKSPACES = (
     "!';COPY(SELECT 42)TO('written.csv');--",

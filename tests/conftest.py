@@ -47,11 +47,14 @@ TOGETHER = {
     "tests/plugin/": "pages",
     "tests/cli/test_in_an_airflow_home.py": "home",
     "tests/operators/test_approval": "approval",
+    "tests/governance/test_hostile_storage.py": "hostile storage",
+    "tests/governance/inventory/test_hostile.py": "hostile inventory",
+    "tests/governance/planning/": "planning",
     "tests/security/": "security",
     "tests/contrary/test_nights.py": "contrary nights",
     "tests/contrary/test_journeys.py": "journeys",
-    "tests/docs/test_site.py": "documents",
-    "tests/docs/test_tutorial.py": "documents",
+    "tests/docs/test_tutorial.py": "tutorial",
+    "tests/docs/test_site.py": "site",
     "tests/third_party/": "clients",
 }
 """Tests that run sequentially in one process, in the order in which they begin; all others, file by file, come later.

@@ -146,19 +146,20 @@ def test_storage_of_any_name_is_worked_with(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["reports", *slow("schedules", "history", "schedule_history")])
-@pytest.mark.parametrize("column", [COLUMNS[0], *slow(*COLUMNS[1:])])
-def test_a_column_that_we_did_not_write_is_not_read(tmp_path: Path, column: str, table: str) -> None:
+def test_columns_that_we_did_not_write_are_not_read(tmp_path: Path, table: str) -> None:
     storage = UPath(tmp_path / "storage")
     two_nights(storage)
     nights = SnapshotStore(storage, "acme").all()
     for night in nights:
         path = str(night.folder / f"{table}.parquet")
-        quoted = column.replace('"', '""')
         with duckdb.connect() as connection:
-            connection.execute(
-                f"CREATE TABLE t AS SELECT *, 'evil' AS \"{quoted}\" FROM read_parquet(?, hive_partitioning = false)",
-                [path],
-            )
+            rows_read = "read_parquet(?, hive_partitioning = false)"
+            present = {
+                name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {rows_read}", [path]).fetchall()
+            }
+            quoted = [name.replace('"', '""') for name in COLUMNS if name not in present]
+            columns = ", ".join(f"'evil' AS \"{name}\"" for name in quoted)
+            connection.execute(f"CREATE TABLE t AS SELECT *, {columns} FROM {rows_read}", [path])
             connection.table("t").write_parquet(path)
     found = rows(storage)["aaaaaaaaaaaa"]
     assert found["views_90d"] == 0

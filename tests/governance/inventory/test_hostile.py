@@ -12,7 +12,7 @@ from tests.governance.inventory.test_discovery_sources import discovery_client
 from tests.governance.inventory.test_inventory import table
 
 
-@pytest.mark.parametrize("many", [1_000, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("many", [1_000, pytest.param(8_000, marks=pytest.mark.slow)])
 def test_one_collection_of_very_many_reports(governed: Governed, many: int) -> None:
     world = governed.emulator._state.workspace
     for number in range(many):
@@ -24,7 +24,7 @@ def test_one_collection_of_very_many_reports(governed: Governed, many: int) -> N
     assert summary.requests_spent <= 1 + pages + end + 2 * summary.collections
 
 
-@pytest.mark.parametrize("many", [250, pytest.param(5_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("many", [250, pytest.param(2_000, marks=pytest.mark.slow)])
 def test_very_many_empty_collections(governed: Governed, many: int) -> None:
     world = governed.emulator._state.workspace
     for number in range(many):

@@ -168,6 +168,7 @@ async def state(request: Request) -> Body:
             "runs_started": [
                 {"token": run.token, "state": run.state(now), "parameters": run.parameters}
                 for run in workspace.runs.get(report.token, [])
+                if run.created_at <= now  # after the clock was set back, a later run has not begun
             ],
         }
     schedules = {

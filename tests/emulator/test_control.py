@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.emulator import StudioEmulator
 from tests.emulator.conftest import NOW, Caller
 from tests.hand_clock import Seconds, datetime_of
@@ -266,3 +267,15 @@ def test_a_saved_workspace_is_restored_on_the_command_line(emulator: StudioEmula
     broken = subprocess.run([*argv[:-1], str(tmp_path / "none")], capture_output=True, text=True, check=False)
     assert broken.returncode == 2
     assert "cannot be read" in broken.stderr
+
+
+def test_a_run_has_not_begun_once_the_clock_was_set_back_before_it(
+    client: StudioClient, emulator: StudioEmulator
+) -> None:
+    report = emulator.control.add_report(next_runtime_seconds=0.0)
+    emulator.control.advance(timedelta(minutes=10))
+    run = client.create_report_run(report)
+    emulator.control.advance(timedelta(minutes=-10))
+    assert emulator.control.state()["reports"][report]["runs_started"] == []
+    emulator.control.advance(timedelta(minutes=10))
+    assert [each["token"] for each in emulator.control.state()["reports"][report]["runs_started"]] == [run.token]

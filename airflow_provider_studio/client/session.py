@@ -48,7 +48,7 @@ class StudioSession(requests.Session):
     def __init__(self, credentials: Credentials, bearer: str | None = None) -> None:
         super().__init__()
         self._is_loopback = is_loopback(urlsplit(credentials.host).hostname or "")
-        self._environments: dict[str, tuple[Mapping[str, Any], str | None]] = {}
+        self._environments: dict[str, tuple[Mapping[str, Any], Route]] = {}
         self.route = Route(credentials.host)
         self.auth = (
             HTTPBasicAuth(credentials.token.encode(), credentials.secret.encode())
@@ -77,18 +77,18 @@ class StudioSession(requests.Session):
         origin = f"{scheme}://{rest.partition('/')[0]}"
         if origin not in self._environments:
             self._environments[origin] = self._read_environment(origin)
-        settings, proxy = self._environments[origin]
-        self.route = Route(self.route.host, proxy)
+        settings, self.route = self._environments[origin]
         return settings
 
-    def _read_environment(self, url: str) -> tuple[Mapping[str, Any], str | None]:
-        """Return the settings for requests to a URL, and the proxy among them."""
+    def _read_environment(self, url: str) -> tuple[Mapping[str, Any], Route]:
+        """Return the settings for requests to a URL, and the way that they take."""
         settings = self.merge_environment_settings(url, {}, True, None, None)
         if self._is_loopback:
             settings["proxies"] = {}
         if url.startswith("https:") and isinstance(settings["verify"], str):
             _check_authorities(settings["verify"])
-        return settings, checked_proxy(requests.utils.select_proxy(url, settings["proxies"]))
+        proxy = checked_proxy(requests.utils.select_proxy(url, settings["proxies"]))
+        return settings, Route(self.route.host, proxy)
 
 
 def _check_authorities(bundle: str) -> None:

@@ -91,17 +91,22 @@ def test_only_a_report_that_surely_has_no_schedules_is_spared_their_list(
     assert governed.apply(plan).skipped[reason] == (1 if reason else 0)
 
 
-@pytest.mark.parametrize("status", [503, 409])
-def test_an_archival_that_came_about_despite_an_error_is_done_with_that_status(
-    governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, status: int
-) -> None:
-    action = archival(plan)
+def archive_and_answer(governed: Governed, action: Action, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the Report be archived right after the intent, and every request to archive it get this status."""
 
     def go() -> None:
         governed.client.archive_report(action.report)
         governed.control.add_fault("status", path=f"{action.report}/archive", status=status, times=None)
 
     after_writing(monkeypatch, action, Event.INTENT, go)
+
+
+@pytest.mark.parametrize("status", [503, 409])
+def test_an_archival_that_came_about_despite_an_error_is_done_with_that_status(
+    governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    action = archival(plan)
+    archive_and_answer(governed, action, status, monkeypatch)
     summary = governed.apply(plan)
     assert (summary.archived, summary.failures) == (2, [])
     (done,) = events_of(governed, action, Event.DONE)
@@ -121,12 +126,7 @@ def test_an_archival_that_the_token_may_not_do_is_no_ones_effect(
     governed: Governed, plan: Plan, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     action = archival(plan)
-
-    def go() -> None:
-        governed.client.archive_report(action.report)
-        governed.control.add_fault("status", path=f"{action.report}/archive", status=status, times=None)
-
-    after_writing(monkeypatch, action, Event.INTENT, go)
+    archive_and_answer(governed, action, status, monkeypatch)
     assert len(governed.apply(plan).failures) == 1
     assert events_of(governed, action, Event.DONE) == []
 

@@ -15,17 +15,10 @@ from airflow_provider_studio.governance.plans.audit import ActionState, Audit
 from airflow_provider_studio.governance.plans.journal import Event, Journal
 from airflow_provider_studio.governance.plans.models import ActionKind
 from airflow_provider_studio.governance.plans.plan import Plan
-from tests.governance.conftest import Governed, ago, built_once
+from tests.governance.conftest import Governed, ago
+from tests.governance.execution.acting import plan
 
-
-@pytest.fixture
-@built_once
-def plan(governed: Governed) -> Plan:
-    """Two dead Reports, one of them with two schedules."""
-    governed.report("Dead 1", schedules=2)
-    governed.report("Dead 2")
-    governed.nights(100, 0)
-    return governed.plan()
+__all__ = ["plan"]
 
 
 def states(governed: Governed, plan: Plan) -> dict[str, ActionState]:

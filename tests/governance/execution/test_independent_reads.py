@@ -15,17 +15,10 @@ from airflow_provider_studio.governance.plans.models import Action, ActionKind
 from airflow_provider_studio.governance.plans.plan import Plan
 from airflow_provider_studio.governance.storage import utcnow
 from tests.conftest import client_of, slow
-from tests.governance.conftest import ACTOR, Governed, built_once
+from tests.governance.conftest import ACTOR, Governed
+from tests.governance.execution.acting import plan
 
-
-@pytest.fixture
-@built_once
-def plan(governed: Governed) -> Plan:
-    """Two dead Reports, one of them with two schedules."""
-    governed.report("Dead 1", schedules=2)
-    governed.report("Dead 2")
-    governed.nights(100, 0)
-    return governed.plan()
+__all__ = ["plan"]
 
 
 def deletions(plan: Plan) -> list[Action]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 USUAL_PAGE_SIZE = 30
@@ -17,7 +17,7 @@ USUAL_PAGE_SIZE = 30
 MAX_ROUNDS = 12
 """A listing in which rows come twice is read this often at most."""
 _MAX_FRUITLESS_ROUNDS = 2
-"""After this many rounds without a new row, more are of no use."""
+"""After this many rounds without a new row, more are of no use, unless rows come in another order each time."""
 _MAX_STALE_PAGES = 2
 """Pages without a new row that end a listing: one may come from a cache."""
 
@@ -88,6 +88,8 @@ class _Round:
     last_new_page: int = 0
     """The length of the last page with a new row."""
     previous: Sequence[str] = ()
+    order: list[str] = field(default_factory=list)
+    """All rows as they came."""
 
 
 class ListingProgress:
@@ -120,6 +122,7 @@ class ListingProgress:
         self._most_rows = 0
         self._total_count = 0
         self._fruitless_rounds = 0
+        self._order_before: list[str] = []
         self._known_before = 0
         self._is_repeated = False
         self._round = _Round(set())
@@ -170,6 +173,7 @@ class ListingProgress:
     def _observe(self, names: Sequence[str], total_count: int | None) -> bool:
         """Record a page; return whether it shows that the one before was the last."""
         this = self._round
+        this.order += names
         self.new_rows = len(set(names) - this.names)
         self._total_count = max(self._total_count, total_count or 0)
         if not names:
@@ -217,8 +221,9 @@ class ListingProgress:
         is_clean = rows == len(self._round.names) == len(self._names) and not self._round.stale_pages
         self._most_rows = rows if is_clean else max(self._most_rows, rows)
         has_new = len(self._names) > self._known_before
-        self._known_before = len(self._names)
-        self._fruitless_rounds = 0 if has_new else self._fruitless_rounds + 1
+        is_reordered = not is_clean and self._round.order != self._order_before
+        self._known_before, self._order_before = len(self._names), self._round.order
+        self._fruitless_rounds = 0 if has_new or is_reordered else self._fruitless_rounds + 1
         if self.doubt is None:
             return "last"
         if self._rounds_left <= 0 or self._fruitless_rounds >= _MAX_FRUITLESS_ROUNDS:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -57,6 +58,23 @@ def test_every_row_comes_once_however_the_server_pages(count: int, server: str) 
 def test_rows_that_shift_between_pages_come_once() -> None:
     pages = [page(["a", "b", "c"]), page(["c", "d", "e"]), page([])]
     assert iterated(lambda number: pages[number - 1])[0] == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_rows_in_another_order_at_each_request_all_come(seed: int) -> None:
+    tokens, random = [f"t{number}" for number in range(67)], Random(seed)
+
+    def fetch(number: int) -> dict[str, Any]:
+        return page(random.sample(tokens, len(tokens))[(number - 1) * 30 : number * 30])
+
+    assert sorted(iterated(fetch)[0]) == sorted(tokens)
+
+
+def test_pages_that_always_come_from_a_cache_are_read_three_times() -> None:
+    full = page([f"t{number}" for number in range(30)])
+    pages = [full, full, page(["last"]), page([])]
+    asked = iterated(lambda number: pages[number - 1])[1]
+    assert asked == [1, 2, 3, 4] * 3
 
 
 def test_counters_of_zero_pages_are_not_believed() -> None:

@@ -53,6 +53,12 @@ _LIMITS: dict[str, tuple[str, str, str, str]] = {
         "boolean",
         "True",
     ),
+    "read_only_requests": (
+        "Limits: read-only requests",
+        "Requests that a DAG writes itself (StudioClient.request) may only be GETs, as with approval required.",
+        "boolean",
+        "True",
+    ),
 }
 """The limits of a deployment, each an option of `[studio]` and an extra: label, description, type, example.
 

@@ -21,6 +21,7 @@ from airflow_provider_studio.client.errors import (
 )
 from airflow_provider_studio.client.identity import check_listing, check_resource
 from airflow_provider_studio.client.pagination import iterate_rows, name_of
+from airflow_provider_studio.client.permissions import Permissions
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
 from airflow_provider_studio.client.response_limits import MAX_DOWNLOAD_MB, MAX_RESPONSE_MB
 from airflow_provider_studio.client.retry_policy import RetryPolicy
@@ -49,11 +50,13 @@ class StudioClientBase:
         on_sent: Callable[[Sent], None] | None = None,
         max_response_mb: float = MAX_RESPONSE_MB,
         max_download_mb: float = MAX_DOWNLOAD_MB,
+        permissions: Callable[[], Permissions] = Permissions,
     ) -> None:
         self.workspace = credentials.workspace
         self.host = credentials.host
         self._kind = credentials.kind
         self._priority = priority
+        self._permissions = permissions
         self.sleep = sleep
         self._transport = Transport(
             credentials,

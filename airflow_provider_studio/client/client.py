@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from airflow_provider_studio.client import models
 from airflow_provider_studio.client.auth import Operation, check_identifier, require
-from airflow_provider_studio.client.base import StudioClientBase
 from airflow_provider_studio.client.completeness import ListingProgress, is_a_part
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioResponseError
 from airflow_provider_studio.client.identity import check_parent
 from airflow_provider_studio.client.pagination import Page, embedded, pages, rows_of
+from airflow_provider_studio.client.requests_by_path import RequestsByPath
 
 __all__ = ["StudioClient"]
 
@@ -32,7 +32,7 @@ SUBSCRIBER_LISTS = ("email_subscription_memberships", "slack_subscription_member
 """The links of a subscription that lead to its subscribers."""
 
 
-class StudioClient(StudioClientBase):
+class StudioClient(RequestsByPath):
     """The API of one workspace, with the rights of one token.
 
     :param credentials: workspace, token, secret and host.
@@ -42,6 +42,7 @@ class StudioClient(StudioClientBase):
     :param priority: the order in which waiting callers get permits.
     :param sleep: the function that waits between attempts, and for effects to become visible (`visibility`).
     :param on_sent: a function that is called after each send.
+    :param permissions: returns what is permitted beside the token's rights; called when it matters.
     """
 
     # People

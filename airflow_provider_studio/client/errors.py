@@ -51,7 +51,7 @@ class StudioConfigurationError(StudioError, ValueError):
 
 
 class StudioCapabilityError(StudioError):
-    """The token's kind may not do this; no request was sent. The message names the kind and the alternative."""
+    """The token's kind or the deployment does not permit this; no request was sent. The message names what helps."""
 
     retry_helps = False
 

@@ -7,12 +7,12 @@ Errors name the connection, the field and how to fix it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNotFoundException, BaseHook
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.client.auth import Credentials, kind_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_studio.client.client import StudioClient
     from airflow_provider_studio.client.discovery import DiscoveryClient
+    from airflow_provider_studio.client.requests_by_path import Method
     from airflow_provider_studio.client.transport import Sent
     from airflow_provider_studio.governance.plans.deployment_limits import DeploymentLimits
     from airflow_provider_studio.hooks.usage import SpendingRecorder
@@ -147,6 +148,33 @@ class StudioHook(BaseHook):
                 max_response_mb=settings.max_response_mb(),
             )
 
+    def run(
+        self,
+        method: Method,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Send one request in a `@task`, for an endpoint that has no operator; parameters as in `StudioClient.request`.
+
+        :return: the response without values that grant access by themselves, because a task returns it as its XCom.
+        :raises AirflowFailException: the request failed, and a retry of the task does not help.
+        :raises StudioError: the request failed.
+        """
+        from airflow_provider_studio.client.ratelimit import Priority
+        from airflow_provider_studio.governance.plans.scrubbing import scrubbed
+
+        try:
+            client = self.client.with_priority(Priority.ACT)
+            return cast("dict[str, Any]", scrubbed(client.request(method, path, params=params, json=json)))
+        except StudioError as error:
+            if error.retry_helps:
+                raise
+            raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+        finally:
+            self.log_spending()
+
     def test_connection(self) -> tuple[bool, str]:
         """Return the workspace and the token's kind, or the error and how to fix it.
 
@@ -218,6 +246,7 @@ class StudioHook(BaseHook):
                 on_sent=self._on_sent,
                 max_response_mb=settings.max_response_mb(),
                 max_download_mb=settings.max_download_mb(),
+                permissions=lambda: settings.limits(extra).permissions,
             )
 
     @contextmanager

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import fsspec
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk.io import attach
 
 from airflow_provider_studio import settings
@@ -241,3 +242,21 @@ def test_on_airflow_3_1_the_form_comes_from_the_same_constants() -> None:
     behaviour = StudioHook.get_ui_field_behaviour()
     assert behaviour["hidden_fields"] == ["port"]
     assert behaviour["relabeling"]["password"] == "Secret"
+
+
+def test_a_task_sends_one_request_whose_result_may_be_an_xcom(connect: Any, emulator: StudioEmulator) -> None:
+    hook, report = connect(**of_emulator(emulator)), emulator.control.add_report(name="Orders")
+    found = hook.run("GET", f"reports/{report}")
+    assert found["name"] == "Orders"
+    assert "web_preview_image" in hook.client.request("GET", f"reports/{report}")
+    assert "web_preview_image" not in found, "a presigned URL grants access by itself"
+    assert hook.run("PATCH", f"reports/{report}", json={"report": {"name": "Sales"}})["name"] == "Sales"
+
+
+def test_a_request_of_a_task_that_no_retry_helps_fails_it_at_once(connect: Any, emulator: StudioEmulator) -> None:
+    hook = connect(**of_emulator(emulator), extra={"read_only_requests": True})
+    with pytest.raises(AirflowFailException, match="read_only_requests or approval_required is set"):
+        hook.run("DELETE", "reports/0a1b2c3d4e5f")
+    with pytest.raises(AirflowFailException, match="must be below the workspace"):
+        hook.run("GET", "/api/other/reports")
+    assert emulator.control.requests_sent() == 0

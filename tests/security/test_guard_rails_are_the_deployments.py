@@ -154,6 +154,7 @@ def test_a_connection_cannot_loosen_an_option(monkeypatch: pytest.MonkeyPatch) -
         "MAX_SHARE": "0.1",
         "PROTECTED_REPORTS": '["0a1b2c3d4e5f"]',
         "EXPORT_PRIVATE_COLLECTIONS": "False",
+        "READ_ONLY_REQUESTS": "True",
     }.items():
         monkeypatch.setenv(f"AIRFLOW__STUDIO__{name}", value)
     loose = {
@@ -162,10 +163,21 @@ def test_a_connection_cannot_loosen_an_option(monkeypatch: pytest.MonkeyPatch) -
         "max_share": "1",
         "protected_reports": [],
         "export_private_collections": True,
+        "read_only_requests": False,
     }
     assert settings.limits({**loose, "protected_reports": "cafe00000000"}) == DeploymentLimits(
-        approval_required=True, max_actions=10, max_share=0.1, protected_reports=("0a1b2c3d4e5f", "cafe00000000")
+        approval_required=True,
+        max_actions=10,
+        max_share=0.1,
+        protected_reports=("0a1b2c3d4e5f", "cafe00000000"),
+        read_only_requests=True,
     )
+
+
+@pytest.mark.parametrize("name", ["read_only_requests", "approval_required"])
+def test_where_changes_need_an_approval_no_request_that_a_dag_writes_makes_one(name: str) -> None:
+    assert DeploymentLimits().permissions.changes_by_request
+    assert not DeploymentLimits(**{name: True}).permissions.changes_by_request
 
 
 @pytest.mark.parametrize(

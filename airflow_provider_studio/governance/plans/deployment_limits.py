@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from airflow_provider_studio.client.errors import StudioConfigurationError
+from airflow_provider_studio.client.permissions import Permissions
 from airflow_provider_studio.governance.errors import ApprovalError
 from airflow_provider_studio.governance.plans.policy import PROTECTED, StalenessPolicy
 from airflow_provider_studio.governance.plans.protections import Protection, Protections, ReportTexts
@@ -37,6 +38,7 @@ class DeploymentLimits:
     :param protected_owners: user names whose Reports are never touched.
     :param protected_names: patterns of names that are never touched.
     :param export_private_collections: whether a Workspace token may export results of Reports in private Collections.
+    :param read_only_requests: requests that a DAG writes itself (`StudioClient.request`) may only be GETs.
     """
 
     approval_required: bool = False
@@ -48,6 +50,7 @@ class DeploymentLimits:
     protected_owners: tuple[str, ...] = ()
     protected_names: tuple[str, ...] = ()
     export_private_collections: bool = False
+    read_only_requests: bool = False
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str) -> Self:
@@ -72,8 +75,14 @@ class DeploymentLimits:
             max_share=_smaller(self.max_share, more.max_share),
             max_collection_share=_smaller(self.max_collection_share, more.max_collection_share),
             export_private_collections=self.export_private_collections and may_export,
+            read_only_requests=self.read_only_requests or more.read_only_requests,
             **{name: tuple(dict.fromkeys((*getattr(self, name), *getattr(more, name)))) for name in PROTECTED},
         )
+
+    @property
+    def permissions(self) -> Permissions:
+        """What a client may do without a plan: no changes by request where a change needs an approval."""
+        return Permissions(changes_by_request=not (self.read_only_requests or self.approval_required))
 
     def check_waiver(self, what: str) -> None:
         """Refuse to act without an approval if the deployment requires one.
@@ -162,6 +171,7 @@ _PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "max_collection_share": _share,
     **dict.fromkeys(PROTECTED, _texts),
     "export_private_collections": _flag,
+    "read_only_requests": _flag,
 }
 LIMITS = tuple(field.name for field in fields(DeploymentLimits))
 """The names of the limits: options of `[studio]`, and extras of a connection."""

@@ -183,6 +183,11 @@ class StudioClientBase:
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return self._transport.request(method, path, body=body, priority=self._priority)
 
+    @contextmanager
+    def _download(self, path: str, chunk_bytes: int) -> Iterator[tuple[str, Iterator[bytes]]]:
+        with self._transport.stream(path, chunk_bytes, priority=self._priority) as response:
+            yield response
+
     def _read(self, model: type[ResourceT], path: str, *, what: str, token: str) -> ResourceT:
         """Read one resource.
 

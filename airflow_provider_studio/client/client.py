@@ -2,8 +2,8 @@
 """StudioClient: one method per endpoint of the Studio REST API, typed in and out.
 
 Each method raises the errors of `client.errors`; listings are lazy iterators that send one request per page. Paths and
-bodies follow the vendor's API description and what client authors report about live responses. This module is long
-because it has one short method per endpoint; what they share is in `base`.
+bodies follow the vendor's API description and what client authors report about live responses. Here are the methods for
+Collections, Reports and schedules; `resources` has the others, `base` what all share.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from typing import Any, Literal
 
 from airflow_provider_studio.client import models
 from airflow_provider_studio.client.auth import Operation, check_identifier, require
-from airflow_provider_studio.client.completeness import ListingProgress, is_a_part
-from airflow_provider_studio.client.errors import StudioConfigurationError, StudioResponseError
+from airflow_provider_studio.client.completeness import ListingProgress
+from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.identity import check_parent
-from airflow_provider_studio.client.pagination import Page, embedded, pages, rows_of
+from airflow_provider_studio.client.pagination import Page, pages, rows_of
 from airflow_provider_studio.client.requests_by_path import RequestsByPath
+from airflow_provider_studio.client.resources.data_sources import DataSources
+from airflow_provider_studio.client.resources.datasets import Datasets
+from airflow_provider_studio.client.resources.people import People
+from airflow_provider_studio.client.resources.queries import Queries
 
 __all__ = ["StudioClient"]
 
@@ -32,7 +36,7 @@ SUBSCRIBER_LISTS = ("email_subscription_memberships", "slack_subscription_member
 """The links of a subscription that lead to its subscribers."""
 
 
-class StudioClient(RequestsByPath):
+class StudioClient(Queries, DataSources, Datasets, People, RequestsByPath):
     """The API of one workspace, with the rights of one token.
 
     :param credentials: workspace, token, secret and host.
@@ -44,33 +48,6 @@ class StudioClient(RequestsByPath):
     :param on_sent: a function that is called after each send.
     :param permissions: returns what is permitted beside the token's rights; called when it matters.
     """
-
-    # People
-
-    def create_invite(self, email: str, message: str = "") -> dict[str, Any]:
-        """Invite a person into the workspace; personal tokens only.
-
-        :raises StudioCapabilityError: before any request, for a Workspace or Member token.
-        """
-        require(self.token_kind, Operation.CREATE_INVITE)
-        body = {"invite": {"invitee": {"email": email}, "message": message}}
-        return self._send("POST", f"/api/{self.workspace}/invites", body)
-
-    def list_members(self) -> list[models.Member]:
-        """List the workspace's members, with one request: `/memberships/lite`, which is not paged.
-
-        The documented `/memberships` was observed to respond 404 to tokens; live clients read this one.
-
-        :raises StudioResponseError: the response calls itself one page of several: the others are unknown.
-        """
-        path = f"/api/{self.workspace}/memberships/lite"
-        page = self._get(path)
-        rows = embedded(page, "memberships", what=f"GET {path}")
-        if is_a_part(page.get("pagination"), len(rows)):
-            raise StudioResponseError(
-                f"GET {path} returned {len(rows):,} members and calls that a part; who else is a member is unknown."
-            )
-        return [models.Member.parse(row, what=f"GET {path}") for row in rows]
 
     # Collections
 
@@ -103,15 +80,6 @@ class StudioClient(RequestsByPath):
     def list_collection_reports(self, collection: str) -> Iterator[models.Report]:
         """List a Collection's Reports, including archived ones (`archived`)."""
         return self._list(f"{self._collection(collection)}/reports", "reports", models.Report)
-
-    def list_dataset_reports(self, dataset: str) -> Iterator[models.Report]:
-        """List the Reports that a dataset feeds."""
-        path = f"/api/{self.workspace}/datasets/{check_identifier('dataset', dataset)}/reports"
-        return self._list(path, "reports", models.Report)
-
-    def list_collection_datasets(self, collection: str) -> Iterator[models.Report]:
-        """List a Collection's datasets, which are Reports of the type `DatasetReport` with a listing of their own."""
-        return self._list(f"{self._collection(collection)}/datasets", "reports", models.Report)
 
     def collection_pages(self, collection: str, kind: ListingKind, *, progress: ListingProgress) -> Iterator[Page]:
         """List a Collection's Reports or datasets by whole pages, for a crawl with checkpoints.
@@ -150,11 +118,6 @@ class StudioClient(RequestsByPath):
     def get_report(self, report: str) -> models.Report:
         """Read one Report."""
         return self._read(models.Report, self._report(report), what=f"Report {report}", token=report)
-
-    def get_dataset(self, dataset: str) -> models.Report:
-        """Read one dataset."""
-        path = f"/api/{self.workspace}/datasets/{check_identifier('dataset', dataset)}"
-        return self._read(models.Report, path, what=f"dataset {dataset}", token=dataset)
 
     def update_report(
         self,
@@ -223,10 +186,6 @@ class StudioClient(RequestsByPath):
         require(self.token_kind, Operation.CLONE_REPORT_RUN)
         return models.Report.parse(self._send("POST", path), what=f"the clone of Report run {run}")
 
-    def list_query_runs(self, report: str, run: str) -> Iterator[models.QueryRun]:
-        """List the queries of a run; they hold the reason of a failed run."""
-        return self._list(f"{self._run(report, run)}/query_runs", "query_runs", models.QueryRun)
-
     @contextmanager
     def download_run_results(
         self, report: str, run: str, *, chunk_bytes: int = 1 << 18
@@ -236,15 +195,6 @@ class StudioClient(RequestsByPath):
         The content type is `text/csv`, or `application/zip` with one file per query.
         """
         with self._download(f"{self._run(report, run)}/results/content.csv", chunk_bytes) as response:
-            yield response
-
-    @contextmanager
-    def download_query_run_results(
-        self, report: str, run: str, query_run: str, extension: Literal["csv", "json"], *, chunk_bytes: int = 1 << 18
-    ) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Open the results of one query of a run. The run's own JSON endpoint returns only its first query."""
-        path = f"{self._run(report, run)}/query_runs/{check_identifier('query run', query_run)}"
-        with self._download(f"{path}/results/content.{extension}", chunk_bytes) as response:
             yield response
 
     def request_pdf(self, report: str, run: str) -> models.PdfExport:
@@ -271,11 +221,6 @@ class StudioClient(RequestsByPath):
     def _pdf(self, report: str, run: str) -> str:
         return f"{self._report(report)}/exports/runs/{check_identifier('run', run)}/pdf"
 
-    @contextmanager
-    def _download(self, path: str, chunk_bytes: int) -> Iterator[tuple[str, Iterator[bytes]]]:
-        with self._transport.stream(path, chunk_bytes, priority=self._priority) as response:
-            yield response
-
     # Schedules
 
     def list_schedules(self, report: str, *, counted: int | None = None) -> Iterator[models.Schedule]:
@@ -284,11 +229,6 @@ class StudioClient(RequestsByPath):
         :param counted: how many it counts; if the list agrees, no request is sent to prove its end.
         """
         path = f"{self._report(report)}/schedules"
-        return self._list(path, "report_schedules", models.Schedule, counted=counted)
-
-    def list_dataset_schedules(self, dataset: str, *, counted: int | None = None) -> Iterator[models.Schedule]:
-        """List a dataset's schedules; parameters as in `list_schedules`."""
-        path = f"/api/{self.workspace}/datasets/{check_identifier('dataset', dataset)}/schedules"
         return self._list(path, "report_schedules", models.Schedule, counted=counted)
 
     def get_schedule(self, report: str, schedule: str) -> models.Schedule:
@@ -346,17 +286,6 @@ class StudioClient(RequestsByPath):
                 subscribers[relation] = list(self._rows(path, "memberships", tokens=False))
         return subscribers
 
-    def list_queries(self, report: str) -> Iterator[models.Query]:
-        """List a Report's queries."""
-        return self._list(f"{self._report(report)}/queries", "queries", models.Query)
-
     def list_report_filters(self, report: str) -> Iterator[models.ReportFilter]:
         """List a Report's filters."""
         return self._list(f"{self._report(report)}/filters", "report_filters", models.ReportFilter)
-
-    # Data sources
-
-    def get_data_source(self, data_source: str) -> models.DataSource:
-        """Read one database connection of the workspace."""
-        path = f"/api/{self.workspace}/data_sources/{check_identifier('data source', data_source)}"
-        return self._read(models.DataSource, path, what=f"data source {data_source}", token=data_source)

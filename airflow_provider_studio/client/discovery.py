@@ -23,11 +23,13 @@ from airflow_provider_studio.client.response_limits import MAX_RESPONSE_MB
 from airflow_provider_studio.client.retry_policy import RetryPolicy
 from airflow_provider_studio.client.transport import Sent, Spending, Transport
 
-Batch = Literal["reports", "report_stats", "spaces", "members"]
+Batch = Literal["reports", "report_stats", "queries", "charts", "spaces", "members"]
 MAX_PAGE_SIZE = 1000
 _NAMES: dict[Batch, str] = {
     "reports": "token",
     "report_stats": "report_token",
+    "queries": "token",
+    "charts": "token",
     "spaces": "token",
     "members": "token",
 }

@@ -54,6 +54,9 @@ GROUPS = {
     "Tests and emulator": ("testing", "emulator"),
 }
 
+_OPTIONS = {f"{PACKAGE}.client.client.StudioClient": "\n    options:\n      inherited_members: true"}
+"""Options of single objects: the client inherits most of its methods."""
+
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Fill the navigation with what is generated and with pages that it does not name."""
@@ -89,7 +92,7 @@ def _pages() -> dict[str, tuple[str, str]]:
         "reference/errors.md": ("Errors", _errors()),
     }
     for title, modules in GROUPS.items():
-        text = "\n\n".join(f"::: {path}" for module in modules for path in _public(module))
+        text = "\n\n".join(f"::: {path}{_OPTIONS.get(path, '')}" for module in modules for path in _public(module))
         pages[f"reference/{title.split(',')[0].split()[0].lower()}.md"] = (title, f"# {title}\n\n{text}\n")
     return pages
 

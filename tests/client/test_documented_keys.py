@@ -77,8 +77,17 @@ SINGLES = {
     "update_schedule": Single("ReportSchedule", lambda client: client.update_schedule(A, A, SCHEDULE)),
     "create_subscription": Single("ReportSubscription", lambda client: client.create_subscription(A, {})),
     "get_data_source": Single("DataSource", lambda client: client.get_data_source(A)),
+    "create_schema_update": Single("DataSourceSchemaUpdate", lambda client: client.create_schema_update(A)),
+    "get_query": Single("Query", lambda client: client.get_query(A, A)),
+    "create_query": Single("Query", lambda client: client.create_query(A, "SELECT 1", data_source_id=1)),
+    "update_query": Single("Query", lambda client: client.update_query(A, A, name="A name")),
+    "get_query_run": Single("QueryRun", lambda client: client.get_query_run(A, A, A)),
 }
-_SHAPES = {"list_collection_datasets": "Dataset", "list_dataset_reports": "ReportOfDataset"}
+_SHAPES = {
+    "list_collection_datasets": "Dataset",
+    "list_data_source_datasets": "Dataset",
+    "list_dataset_reports": "ReportOfDataset",
+}
 LISTS: dict[str, tuple[str, str, Callable[[StudioClient], Any]]] = {
     **{name: (_SHAPES.get(name, shape), key, read) for name, (shape, key, read) in LISTINGS.items()},
     "newest_report_runs": ("ReportRun", "report_runs", lambda client: client.newest_report_runs(A)),
@@ -97,6 +106,8 @@ LISTS: dict[str, tuple[str, str, Callable[[StudioClient], Any]]] = {
 BATCHES: dict[Batch, str] = {
     "reports": "DiscoveryReport",
     "report_stats": "DiscoveryReportStats",
+    "queries": "DiscoveryQuery",
+    "charts": "DiscoveryChart",
     "spaces": "DiscoverySpace",
     "members": "DiscoveryMember",
 }

@@ -27,6 +27,7 @@ SHAPES: dict[type[models.Resource], str] = {
     models.ReportFilter: "ReportFilter",
     models.Query: "Query",
     models.DataSource: "DataSource",
+    models.SchemaUpdate: "DataSourceSchemaUpdate",
 }
 VALUES = {"token": "0a1b2c3d4e5f", "workspace": "acme", "parameters": {}, "archived": False}
 A = "0a1b2c3d4e5f"
@@ -38,6 +39,13 @@ SUBSCRIPTION = models.Subscription.parse(
         }
     }
 )
+
+
+def _reports_of_data_source(client: StudioClient) -> Iterator[models.Report]:
+    """List them where every page is the same, which is a doubt."""
+    return client.list_data_source_reports(A, report_doubt=lambda _doubt: None)
+
+
 LISTINGS: dict[str, tuple[str, str, Callable[[StudioClient], Any]]] = {
     "list_collections": ("Space", "spaces", lambda client: client.list_collections()),
     "list_collection_reports": ("Report", "reports", lambda client: client.list_collection_reports(A)),
@@ -57,6 +65,9 @@ LISTINGS: dict[str, tuple[str, str, Callable[[StudioClient], Any]]] = {
     ),
     "list_report_filters": ("ReportFilter", "report_filters", lambda client: client.list_report_filters(A)),
     "list_queries": ("Query", "queries", lambda client: client.list_queries(A)),
+    "list_data_sources": ("DataSource", "data_sources", lambda client: client.list_data_sources()),
+    "list_data_source_reports": ("Report", "reports", _reports_of_data_source),
+    "list_data_source_datasets": ("Report", "reports", lambda client: client.list_data_source_datasets(A)),
     "list_members": ("MembershipLite", "memberships", lambda client: client.list_members()),
     "list_report_runs": ("ReportRun", "report_runs", lambda client: client.list_report_runs(A)),
     "list_query_runs": ("QueryRun", "query_runs", lambda client: client.list_query_runs(A, A)),

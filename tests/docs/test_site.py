@@ -55,7 +55,7 @@ def test_nothing_is_loaded_from_other_hosts(site: Path) -> None:
     ("page", "names"),
     [
         ("operators", ["StudioRunReportOperator", "StudioInventoryOperator", "StudioApplyPlanOperator", "max_actions"]),
-        ("client", ["StudioClient", "list_collections"]),
+        ("client", ["StudioClient", "list_collections", "StudioClient.iterate"]),
         ("settings", ["storage_path", "AIRFLOW__STUDIO__RATE_LIMIT_URL", "credential_kind", "studio.throttle_wait"]),
         (
             "files",

@@ -141,6 +141,7 @@ REQUIRED = {
     "DataSource": """id name description token adapter created_at updated_at has_expensive_schema_updates public asleep
         queryable soft_deleted display_name database host port ssl username provider vendor ldap warehouse bridged
         adapter_version custom_attributes""",
+    "DataSourceSchemaUpdate": "id token state content_length number_of_schemas number_of_tables",
 }
 """The keys that the API's description guarantees, of the shapes that the client reads: it must not need other keys.
 

@@ -22,7 +22,7 @@ def command(table_of: Callable[[argparse.Namespace], Table | Message]) -> Callab
     """Make a command of a function that returns the table to print.
 
     The function runs as one of Airflow's processes. An error of the provider becomes one line on standard error and the
-    exit status 1. The exit status is also 1 if the table says that the command failed in part.
+    exit status 1. If the table says that the command failed in part, the exit status is the table's.
     """
 
     @functools.wraps(table_of)
@@ -35,7 +35,7 @@ def command(table_of: Callable[[argparse.Namespace], Table | Message]) -> Callab
             table.write(options.output)
             sys.stdout.flush()
             if table.failed:
-                raise SystemExit(1)
+                raise SystemExit(table.failed_status)
         except StudioError as error:
             say(f"{type(error).__name__}: {error}")
             raise SystemExit(1) from None

@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
 _COMMANDS = "airflow_provider_studio.cli"
 _FORMATS = ("table", "json", "yaml", "plain", "csv")
+
+
+class _JsonOutput(argparse.Action):
+    """Selects JSON as the format of the output."""
+
+    def __call__(self, _parser: object, options: argparse.Namespace, *_values: object) -> None:
+        options.output = "json"
 
 
 def _arg(*flags: str, **settings: Any) -> Arg:
@@ -167,7 +175,20 @@ _EXAMPLE_DAGS = ActionCommand(
         _OUTPUT,
     ),
 )
-COMMANDS = (_INVENTORY, _OWNERS, _PLAN, _AUDIT, _UNDO, _ARCHIVE, _UNARCHIVE, _EXAMPLE_DAGS)
+_DOCTOR = ActionCommand(
+    name="doctor",
+    help="Check the connection, the deployment and how the service behaves; changes nothing",
+    description="Sends about 40 GET requests, within the budget of the token, and prints each fact as assumed and as "
+    "observed. The exit status is 0 if all is as assumed or respected, and 3 if something needs a person.",
+    func=lazy_load_command(f"{_COMMANDS}.doctor.run"),
+    args=(
+        _CONN,
+        _STORAGE,
+        _OUTPUT,
+        _arg("--json", action=_JsonOutput, nargs=0, help="the same as --output json"),
+    ),
+)
+COMMANDS = (_INVENTORY, _OWNERS, _PLAN, _AUDIT, _UNDO, _ARCHIVE, _UNARCHIVE, _EXAMPLE_DAGS, _DOCTOR)
 
 
 def studio_commands() -> list[CLICommand]:

@@ -24,19 +24,21 @@ class Table:
 
     :param names: the names of the columns.
     :param rows: one value for each column; None is unknown.
-    :param failed: whether a part of what the command was asked to do was not done; its exit status is then 1.
+    :param failed: whether a part of what the command was asked to do was not done.
+    :param failed_status: the exit status if it failed.
     """
 
     names: Sequence[str]
     rows: Sequence[Sequence[Any]]
     failed: bool = False
+    failed_status: int = 1
 
     @classmethod
-    def of(cls, objects: Iterable[Mapping[str, Any]], *, failed: bool = False) -> Self:
+    def of(cls, objects: Iterable[Mapping[str, Any]], *, failed: bool = False, failed_status: int = 1) -> Self:
         """Return a table of objects. The columns are those of all objects, in the order of their first use."""
         objects = list(objects)
         names = list(dict.fromkeys(name for row in objects for name in row))
-        return cls(names, [[row.get(name, "") for name in names] for row in objects], failed)
+        return cls(names, [[row.get(name, "") for name in names] for row in objects], failed, failed_status)
 
     def write(self, form: str) -> None:
         """Write the table to standard output.
@@ -75,6 +77,7 @@ class Message:
     subject: str
     text: str
     failed: bool = False
+    failed_status: int = 1
 
     def write(self, form: str) -> None:
         """Write the message to standard output: as a text, or as a list of one object in `json` and `yaml`."""

@@ -19,6 +19,7 @@ from airflow_provider_studio.client.errors import (
     StudioForbiddenError,
     StudioNotFoundError,
 )
+from airflow_provider_studio.client.exchange import Exchange
 from airflow_provider_studio.client.identity import check_listing, check_resource
 from airflow_provider_studio.client.pagination import iterate_rows, name_of
 from airflow_provider_studio.client.permissions import Permissions
@@ -109,6 +110,24 @@ class StudioClientBase:
         other.__dict__.update(self.__dict__)
         other._priority = priority
         return other
+
+    @property
+    def proxy(self) -> str | None:
+        """Scheme, host and port of the proxy that the last request went through; None without one."""
+        return self._transport.proxy
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Exchange:
+        """Send a request to an absolute path, and return the whole response whatever its status.
+
+        For code that examines the service itself; the caller has checked each name in the path.
+        """
+        return self._transport.exchange(method, path, query=query, body=body, priority=self._priority)
 
     def close(self) -> None:
         """Close the connections."""

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from airflow_provider_studio.client.auth import Credentials, check_identifier
 from airflow_provider_studio.client.errors import StudioConfigurationError, StudioResponseError
+from airflow_provider_studio.client.exchange import Exchange
 from airflow_provider_studio.client.host import DEFAULT_HOST
 from airflow_provider_studio.client.pagination import MAX_PAGES
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
@@ -110,6 +111,11 @@ class DiscoveryClient:
     def report_page(self, report: str) -> str:
         """Return the URL of a Report's page; `report_url` in a row is the path of the API."""
         return f"{self._host}/{self.workspace}/reports/{quote(report, safe='')}"
+
+    def exchange(self, name: Batch) -> Exchange:
+        """Read the first page of a listing, and return the whole response whatever its status."""
+        path = f"/batch/{self.workspace}/{name}"
+        return self._transport.exchange("GET", path, query={"per_page": MAX_PAGE_SIZE, "page": 1})
 
     def batches(self, name: Batch, *, include_personal: bool = False) -> Iterator[list[dict[str, Any]]]:
         """Yield a listing's rows, up to 1,000 at a time.

@@ -10,9 +10,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import requests
@@ -27,6 +27,8 @@ from airflow_provider_studio.client.errors import (
     StudioNotFoundError,
     StudioResponseTooLargeError,
 )
+from airflow_provider_studio.client.exchange import Exchange
+from airflow_provider_studio.client.json_body import UnreadableBodyError, parse_object
 from airflow_provider_studio.client.overlap import OverlapTimer
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter, RateLimitFeedback
 from airflow_provider_studio.client.response_limits import (
@@ -146,6 +148,11 @@ class Transport:
         self._session.close()
 
     @property
+    def proxy(self) -> str | None:
+        """Scheme, host and port of the proxy that the last request went through; None without one."""
+        return self._session.route.proxy
+
+    @property
     def last_date(self) -> datetime | None:
         """The `Date` of this thread's last response, by Studio's clock; None if it has none."""
         return getattr(self._last, "date", None)
@@ -186,6 +193,29 @@ class Transport:
                     was_lost = was_lost or may_have_acted(error)
                     raise
         raise AssertionError("unreachable: tenacity returns or raises")
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, Any] | None = None,
+        priority: Priority = Priority.CRAWL,
+    ) -> Exchange:
+        """Send a request and return the whole response whatever its status, after retries where they can help.
+
+        :raises StudioConnectionError: there was no response, or it was not complete in time.
+        :raises StudioResponseTooLargeError: the response is too large.
+        """
+        received: list[ReceivedResponse] = []
+        with suppress(StudioAPIError):  # after the last attempt, its response is the result
+            for attempt in self._retries.attempts_of(method, self._sleep):
+                with attempt:
+                    received.append(self._exchange(method, path, query=query, body=body, priority=priority))
+                    if received[-1].status >= 300:
+                        raise self._error_of(received[-1], path)
+        return _exchange_of(method, path, query, received[-1])
 
     @contextmanager
     def stream(
@@ -294,3 +324,12 @@ class Transport:
     def _shown(self, path: str) -> str:
         """Return a path for messages: some come from links in responses."""
         return self._scrubber.shown(path.partition("?")[0], _LONGEST_SHOWN)
+
+
+def _exchange_of(method: str, path: str, query: Mapping[str, str | int] | None, response: ReceivedResponse) -> Exchange:
+    try:
+        body = parse_object(response.body)
+    except UnreadableBodyError:
+        body = None
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Exchange(method, path, response.status, datetime.now(UTC), dict(query or {}), headers, body)

@@ -88,7 +88,7 @@ def snapshots_named_in(text: str) -> set[str]:
     return set(_SNAPSHOT_IN_TEXT.findall(text))
 
 
-HOST = "host.json"
+HOST, PROFILE = "host.json", "profile.json"
 """Names the host whose workspace the files are of."""
 
 # Plans and journals

@@ -44,6 +44,7 @@ class Area(StrEnum):
     USAGE = "usage"
     CLAIMS = "claims"
     HOSTS = "hosts"
+    PROFILES = "profiles"
 
 
 SHOWN = (Area.SNAPSHOTS, Area.PLANS, Area.JOURNALS, Area.USAGE)
@@ -85,6 +86,11 @@ def workspaces_in(storage: UPath, *areas: Area) -> list[str]:
 def host_file(storage: UPath, workspace: str) -> UPath:
     """Return the path of the file that names the host of a workspace."""
     return workspace_folder(storage, Area.HOSTS, workspace) / file_names.HOST
+
+
+def profile_file(storage: UPath, workspace: str) -> UPath:
+    """Return the path of a workspace's profile."""
+    return workspace_folder(storage, Area.PROFILES, workspace) / file_names.PROFILE
 
 
 # Snapshots

@@ -167,6 +167,33 @@ def check_writable(folder: UPath) -> None:
         probe.unlink()
 
 
+def has_conditional_writes(folder: UPath) -> bool:
+    """Whether a file can be written on the condition that it does not exist, which `write_once` needs to be exact.
+
+    :raises StorageError: the folder is not writable.
+    """
+    probe = folder / f".probe-{uuid.uuid4().hex}"
+    write_atomically(probe, b"first")
+    try:
+        if local_path(folder) is not None:
+            return not write_once(probe, b"second")
+        with explained("write", probe):
+            return _is_create_refused(probe)
+    finally:
+        remove_files([probe])
+
+
+def _is_create_refused(path: UPath) -> bool:
+    """Whether an object store refuses to create an object that exists."""
+    try:
+        path.fs.pipe_file(path.path, b"second", mode="create")
+    except (NotImplementedError, TypeError):  # a file system without conditional writes
+        return False
+    except OSError:
+        return True
+    return False
+
+
 def remove_files(paths: Iterable[UPath]) -> None:
     """Remove files, in this order; those that are missing are as they should be.
 

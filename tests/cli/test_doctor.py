@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `doctor`: what it prints, its exit status, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from upath import UPath
+
+from airflow_provider_studio.__main__ import main
+from airflow_provider_studio.cli.doctor import NEEDS_A_PERSON
+from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.emulator.state import SECRET
+from tests.connections import connection_fields, connection_of
+from tests.governance.doctor.surveys import emulated
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> StudioEmulator:
+    """The emulator of the surveys, with a connection."""
+    found = emulated()
+    monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", connection_of(found))
+    monkeypatch.setenv("AIRFLOW__STUDIO__RATE_LIMIT_URL", "memory://")
+    monkeypatch.setattr("airflow_provider_studio.client.ratelimit.limiter.RateLimiter.acquire", _permit)
+    return found
+
+
+def _permit(*_arguments: Any, **_settings: Any) -> Any:
+    from airflow_provider_studio.client.ratelimit import Permit
+
+    return Permit(0.0)
+
+
+def doctor(storage: UPath, *arguments: str) -> int:
+    return main(["doctor", "--storage", f"file://{storage}", *arguments])
+
+
+def test_it_prints_its_budget_and_the_findings(
+    emulator: StudioEmulator, storage: UPath, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert doctor(storage, "--json") == NEEDS_A_PERSON, "the clock of this emulator is not ours"
+    printed = capsys.readouterr()
+    rows = {row["fact"]: row for row in json.loads(printed.out)}
+    needed = {fact for fact, row in rows.items() if row["severity"] == "needs a person"}
+    assert needed == {"connection: clock"}
+    assert "Needs a person: connection: clock: " in printed.err
+    assert printed.err.index("Sends at most 40 requests to http://127.0.0.1") < printed.err.index("Sent ")
+    assert {"connection: fields", "deployment: pages", "storage: writable", "reports: order"} <= rows.keys()
+    assert rows["deployment: budget ledger"]["observed"] == "memory of one process"
+    assert SECRET not in printed.out + printed.err
+    assert [path for path in storage.rglob("*") if path.is_file()] == []
+
+
+def test_without_a_usable_connection_or_service_the_rest_is_checked(
+    emulator: StudioEmulator, storage: UPath, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_studio.client.retry_policy.RetryPolicy.is_enough", lambda _self, _state: True)
+    fields = connection_fields(emulator)
+    for broken, fact in (
+        ({"schema": ""}, "connection: fields"),
+        ({"host": "http://127.0.0.1:9"}, "connection: reachable"),
+        ({"password": "wrong"}, "connection: credentials"),
+    ):
+        monkeypatch.setenv("AIRFLOW_CONN_STUDIO_DEFAULT", json.dumps(fields | broken))
+        assert doctor(storage, "--json") == NEEDS_A_PERSON
+        rows = {row["fact"]: row["severity"] for row in json.loads(capsys.readouterr().out)}
+        assert (rows[fact], rows["deployment: Airflow"]) == ("needs a person", "as assumed")

@@ -120,7 +120,7 @@ SELECT DISTINCT user_id FROM web.events WHERE day > DATE_SUB(CURRENT_DATE(), INT
 SELECT u.country, COUNT(*) FROM active a JOIN crm.users u ON u.id = a.user_id GROUP BY 1;
 
 --@ Metadata of a dataset
---@ reads acme-warehouse.sales.INFORMATION_SCHEMA.TABLES
+--@ reads acme-warehouse.sales."INFORMATION_SCHEMA.TABLES"
 SELECT table_name, creation_time FROM sales.INFORMATION_SCHEMA.TABLES
 
 --@ Pivot in BigQuery

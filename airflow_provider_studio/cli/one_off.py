@@ -14,10 +14,13 @@ from airflow_provider_studio.cli.output import Table
 from airflow_provider_studio.client.errors import StudioConfigurationError
 
 if TYPE_CHECKING:
+    from upath import UPath
+
+    from airflow_provider_studio.client.client import StudioClient
+    from airflow_provider_studio.governance.execution.guard_rails import GuardRails
+    from airflow_provider_studio.governance.plans.deployment_limits import DeploymentLimits
     from airflow_provider_studio.governance.plans.models import ActionKind
     from airflow_provider_studio.governance.plans.plan import Plan
-
-_STOP_VARIABLE = "studio_stop"
 
 
 @command
@@ -38,16 +41,13 @@ def unarchive(options: argparse.Namespace) -> Table:
 
 def _run(options: argparse.Namespace, kind: ActionKind) -> Table:
     from airflow_provider_studio import settings
-    from airflow_provider_studio.governance.execution.apply import apply_plan
     from airflow_provider_studio.governance.execution.guard_rails import GuardRails
     from airflow_provider_studio.governance.planning.one_off import one_off_plan
-    from airflow_provider_studio.governance.plans.audit import Audit
     from airflow_provider_studio.governance.plans.models import ActionKind
     from airflow_provider_studio.governance.plans.snapshot_query import select_reports
     from airflow_provider_studio.governance.storage import utcnow
     from airflow_provider_studio.governance.workspace_host import check_host
     from airflow_provider_studio.operators.selection import named
-    from airflow_provider_studio.operators.stop_switch import stop_reason
 
     if (options.reports is None) == (options.where is None):
         raise StudioConfigurationError("Give the Reports with --reports, or a condition with --where, and not both.")
@@ -71,6 +71,18 @@ def _run(options: argparse.Namespace, kind: ActionKind) -> Table:
     rails.within(limits).check(plan, utcnow())
     if not options.yes:
         confirm(_rows(plan), plan.plan_id, verb)
+    return _carry_out(client, plan, storage, rails, limits, command_name=own_name)
+
+
+def _carry_out(
+    client: StudioClient, plan: Plan, storage: UPath, rails: GuardRails, limits: DeploymentLimits, *, command_name: str
+) -> Table:
+    """Carry out a plan and return each action with its state."""
+    from airflow_provider_studio import settings
+    from airflow_provider_studio.governance.execution.apply import apply_plan
+    from airflow_provider_studio.governance.plans.audit import Audit
+    from airflow_provider_studio.operators.stop_switch import STOP_VARIABLE, stop_reason
+
     summary = apply_plan(
         client,
         plan,
@@ -78,8 +90,8 @@ def _run(options: argparse.Namespace, kind: ActionKind) -> Table:
         guard_rails=rails,
         limits=limits,
         signer=settings.signer(),
-        actor={"user": getpass.getuser(), "command": own_name},
-        stop=lambda: stop_reason(_STOP_VARIABLE),
+        actor={"user": getpass.getuser(), "command": command_name},
+        stop=lambda: stop_reason(STOP_VARIABLE),
     )
     for problem in [*summary.failures, *([summary.stopped] if summary.stopped else [])]:
         say(f"Not done: {problem}")

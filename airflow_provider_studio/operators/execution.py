@@ -12,7 +12,7 @@ from airflow_provider_studio.governance.layout import plan_path
 from airflow_provider_studio.governance.text import counted
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.operators.base import StudioOperator
-from airflow_provider_studio.operators.stop_switch import stop_reason
+from airflow_provider_studio.operators.stop_switch import STOP_VARIABLE, stop_reason
 from airflow_provider_studio.telemetry import log_group
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class StudioActingOperator(StudioOperator):
         max_failures_in_a_row: int | str = 5,
         max_refused_at_first: int | str = 20,
         max_age_days: float | str = 7.0,
-        stop_variable: str = "studio_stop",
+        stop_variable: str = STOP_VARIABLE,
         concurrency: int | str = 4,
         storage_path: str | None = None,
         studio_conn_id: str = StudioHook.default_conn_name,

@@ -17,6 +17,7 @@ from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.operators.base import actor_of
 from airflow_provider_studio.operators.execution import StudioActingOperator
 from airflow_provider_studio.operators.selection import ALL, named, named_or_all
+from airflow_provider_studio.operators.stop_switch import STOP_VARIABLE
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -56,7 +57,7 @@ class _StudioOneOffOperator(StudioActingOperator):
         max_failures_in_a_row: int | str = 5,
         max_refused_at_first: int | str = 20,
         max_age_days: float | str = 7.0,
-        stop_variable: str = "studio_stop",
+        stop_variable: str = STOP_VARIABLE,
         concurrency: int | str = 4,
         storage_path: str | None = None,
         studio_conn_id: str = StudioHook.default_conn_name,
@@ -192,7 +193,7 @@ class StudioDeleteSchedulesOperator(_StudioOneOffOperator):
         max_failures_in_a_row: int | str = 5,
         max_refused_at_first: int | str = 20,
         max_age_days: float | str = 7.0,
-        stop_variable: str = "studio_stop",
+        stop_variable: str = STOP_VARIABLE,
         concurrency: int | str = 4,
         storage_path: str | None = None,
         studio_conn_id: str = StudioHook.default_conn_name,

@@ -11,6 +11,8 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Variable
 
+STOP_VARIABLE = "studio_stop"
+"""The Variable of operators that name no other."""
 _OFF = {"", "0", "false", "no", "off"}
 
 

@@ -13,7 +13,7 @@ from airflow_provider_studio.durations import seconds_of
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.links import StudioReportLink
 from airflow_provider_studio.sensors.base import StudioSensor
-from airflow_provider_studio.triggers.events import TriggerError
+from airflow_provider_studio.triggers.events import is_fresh
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -135,13 +135,6 @@ class StudioReportOnTimeSensor(StudioSensor):
 
     def check_event(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002
         """Return if the Report is on time."""
-        match (event or {}).get("event"):
-            case "fresh":
-                return
-            case "timeout":
-                self._check_not_late(datetime.fromisoformat(event["newer_than"]))
-                raise StudioRunTimeoutError(f"Report {self.report} did not run within {self.timeout:.0f} s.")
-            case "error":
-                raise TriggerError(event)
-            case other:
-                raise StudioResponseError(f"The trigger fired an unknown event: {other!r}.")
+        if not is_fresh(event):
+            self._check_not_late(datetime.fromisoformat(event["newer_than"]))
+            raise StudioRunTimeoutError(f"Report {self.report} did not run within {self.timeout:.0f} s.")

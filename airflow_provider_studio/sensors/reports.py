@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_studio.client.errors import (
     StudioConfigurationError,
     StudioError,
-    StudioResponseError,
     StudioRunTimeoutError,
 )
 from airflow_provider_studio.client.identifiers import report_token, run_token
@@ -19,7 +18,7 @@ from airflow_provider_studio.governance.text import plain
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.sensors.base import StudioSensor
-from airflow_provider_studio.triggers.events import TriggerError, described, run_of, success_of
+from airflow_provider_studio.triggers.events import described, is_fresh, run_of, success_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -188,12 +187,5 @@ class StudioReportFreshnessSensor(StudioSensor):
 
     def check_event(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002
         """Return if the Report is fresh."""
-        match (event or {}).get("event"):
-            case "fresh":
-                return
-            case "timeout":
-                raise StudioRunTimeoutError(f"Report {self.report} was not fresh within {self.timeout:.0f} s.")
-            case "error":
-                raise TriggerError(event)
-            case other:
-                raise StudioResponseError(f"The trigger fired an unknown event: {other!r}.")
+        if not is_fresh(event):
+            raise StudioRunTimeoutError(f"Report {self.report} was not fresh within {self.timeout:.0f} s.")

@@ -98,6 +98,22 @@ def run_of(event: dict[str, Any] | None, seconds: float) -> RunEvent:
     raise errors.StudioRunFailedError(_named(event).failed(event["state"], event.get("reason") or ""))
 
 
+def is_fresh(event: dict[str, Any] | None) -> bool:
+    """Return whether an event reports that a Report is fresh; False if time ran out.
+
+    :raises StudioError: the trigger could not poll, or the event is unknown.
+    """
+    match (event or {}).get("event"):
+        case "fresh":
+            return True
+        case "timeout":
+            return False
+        case "error":
+            raise TriggerError(event or {})
+        case other:
+            raise errors.StudioResponseError(f"The trigger fired an unknown event: {other!r}.")
+
+
 class TriggerError(errors.StudioError):
     """An error that was raised in a trigger, with its message and its class name there.
 

@@ -12,7 +12,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from airflow_provider_studio.governance.errors import PolicyError
 from airflow_provider_studio.governance.plans.models import SpareReason
-from airflow_provider_studio.governance.plans.patterns import matches
 from airflow_provider_studio.governance.plans.policy_text import PolicyText
 from airflow_provider_studio.governance.plans.protections import Protection, Protections, ReportTexts
 from airflow_provider_studio.governance.plans.uses import USES, Use, subscribers_in_words, use_in_words
@@ -169,10 +168,6 @@ class StalenessPolicy(BaseModel):
     def is_use_unknown(self, report: ReportTexts) -> bool:
         """Whether only a use that is unknown protects a Report."""
         return not self.protections.of(report) and self.protections.unknown(report) is not None
-
-    def protecting_pattern(self, name: str | None) -> str | None:
-        """Return the pattern that protects a Report of this name."""
-        return next((pattern for pattern in self.protected_names if matches(pattern, name)), None)
 
     @cached_property
     def protections(self) -> Protections:

@@ -15,9 +15,13 @@ from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from airflow_provider_studio.governance.plans.protections import ReportTexts
 from airflow_provider_studio.governance.plans.uses import NO_USES
 
+NOTHING = ReportTexts("0", None, None, None, None, None, NO_USES)
+"""A Report of whose texts none is known."""
+
 
 def protects(pattern: str, name: str | None) -> bool:
-    return StalenessPolicy(protected_names=[pattern]).protecting_pattern(name) == pattern
+    report = replace(NOTHING, name=name)
+    return [found.value for found in StalenessPolicy(protected_names=[pattern]).protections.of(report)] == [pattern]
 
 
 @pytest.mark.parametrize(
@@ -99,8 +103,7 @@ def test_without_a_star_or_a_question_mark_a_pattern_is_one_name(pattern: str, n
 def test_every_protection_reads_a_text_as_people_do(
     policy: dict[str, object], about: dict[str, str], reason: str
 ) -> None:
-    nothing = ReportTexts("0", None, None, None, None, None, NO_USES)
-    found = StalenessPolicy.of(policy).protection(replace(nothing, **about))  # type: ignore[arg-type]
+    found = StalenessPolicy.of(policy).protection(replace(NOTHING, **about))  # type: ignore[arg-type]
     assert found is not None
     assert found[0] is SpareReason(reason)
 

@@ -13,6 +13,7 @@ from airflow_provider_studio.governance.plans.models import SpareReason
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy, judges_by
 from airflow_provider_studio.governance.plans.protections import ReportTexts
 from airflow_provider_studio.governance.plans.uses import NO_USES
+from tests.governance.plans.test_patterns import protects
 
 
 @pytest.mark.parametrize(
@@ -112,12 +113,12 @@ def test_a_policy_survives_json() -> None:
 
 @pytest.mark.parametrize("name", ["Do Not Archive", "please DO NOT ARCHIVE this", "do not archive"])
 def test_patterns_of_names_do_not_look_at_case(name: str) -> None:
-    assert StalenessPolicy(protected_names=["*do not archive*"]).protecting_pattern(name) == "*do not archive*"
+    assert protects("*do not archive*", name)
 
 
 def test_a_report_without_a_name_is_protected_by_a_pattern_for_everything_alone() -> None:
-    assert StalenessPolicy(protected_names=["*"]).protecting_pattern(None) == "*"
-    assert StalenessPolicy(protected_names=["a*"]).protecting_pattern(None) is None
+    assert protects("*", None)
+    assert not protects("a*", None)
 
 
 @pytest.mark.parametrize(

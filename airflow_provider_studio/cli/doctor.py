@@ -24,13 +24,17 @@ NEEDS_A_PERSON = 3
 
 @command
 def run(options: argparse.Namespace) -> Table:
-    """Return the findings."""
+    """Return the findings, or with `--show` the workspace profile."""
+    if options.show:
+        return _profile_table(options)
     hook, findings = _connection(options.conn or DEFAULT_CONN_ID)
     findings += _deployment()
     if hook is not None:
         findings += _storage(hook, options)
         examination, unreachable = _examine(hook)
         findings += unreachable if examination is None else examination.findings
+        if examination is not None:
+            _save_profile(hook, options, examination)
     return _table(findings)
 
 
@@ -43,6 +47,50 @@ def _table(findings: list[Finding]) -> Table:
     return Table.of(
         (finding.to_row() for finding in findings), failed=need_a_person(findings), failed_status=NEEDS_A_PERSON
     )
+
+
+def _profile_table(options: argparse.Namespace) -> Table:
+    """Return the profile of the connection's workspace, or of the only workspace with a profile in storage."""
+    from airflow_provider_studio import settings
+    from airflow_provider_studio.governance.doctor.profile import read_profile
+    from airflow_provider_studio.governance.errors import GovernanceError
+    from airflow_provider_studio.governance.layout import Area, workspaces_in
+
+    storage = settings.storage(storage_root(options.storage))
+    known = workspaces_in(storage, Area.PROFILES)
+    workspace = known[0] if options.conn is None and len(known) == 1 else None
+    workspace = workspace or airflow_process.studio_client(options.conn or DEFAULT_CONN_ID).workspace
+    profile = read_profile(storage, workspace)
+    if profile is None:
+        raise GovernanceError(
+            f"{storage} has no profile of the workspace {workspace!r}. `airflow studio doctor` writes one."
+        )
+    return Table.of(profile.to_rows())
+
+
+def _save_profile(hook: StudioHook, options: argparse.Namespace, examination: Examination) -> None:
+    """Write the workspace profile, if the credentials open the workspace."""
+    from airflow_provider_studio import settings
+    from airflow_provider_studio.governance.doctor.profile import new_profile, read_profile
+    from airflow_provider_studio.governance.storage import utcnow
+    from airflow_provider_studio.governance.text import counted
+    from airflow_provider_studio.governance.workspace_host import check_host
+
+    client, survey = hook.client, examination.survey
+    if (survey.body("verify") or {}).get("workspace") != client.workspace:
+        return
+    try:
+        storage = settings.storage(storage_root(options.storage))
+        check_host(client, storage)
+        previous = read_profile(storage, client.workspace)
+        profile = new_profile(survey, examination.findings, previous, utcnow())
+        profile.write(storage, client.workspace)
+    except StudioError as error:
+        say(f"The workspace profile was not written: {error}")
+        return
+    say(f"Wrote the workspace profile: {counted(len(profile.facts), 'fact')} that differ. `--show` prints it.")
+    for caution in sorted(profile.cautions):
+        say(f"From the next inventory: {caution.value}.")
 
 
 def _connection(conn_id: str) -> tuple[StudioHook | None, list[Finding]]:

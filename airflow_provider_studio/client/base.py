@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from airflow_provider_studio.client import models
 from airflow_provider_studio.client.auth import Credentials, TokenKind, check_identifier, kind_of
+from airflow_provider_studio.client.completeness import ListingCaution
 from airflow_provider_studio.client.errors import (
     StudioCapabilityError,
     StudioConfigurationError,
@@ -57,6 +58,7 @@ class StudioClientBase:
         self.host = credentials.host
         self._kind = credentials.kind
         self._priority = priority
+        self._caution = ListingCaution()
         self._permissions = permissions
         self.sleep = sleep
         self._transport = Transport(
@@ -128,6 +130,12 @@ class StudioClientBase:
         For code that examines the service itself; the caller has checked each name in the path.
         """
         return self._transport.exchange(method, path, query=query, body=body, priority=self._priority)
+
+    def with_caution(self, caution: ListingCaution) -> Self:
+        """Return a client that reads listings with a caution, and shares connections and counters with this one."""
+        other = self.with_priority(self._priority)
+        other._caution = caution
+        return other
 
     def close(self) -> None:
         """Close the connections."""
@@ -265,6 +273,7 @@ class StudioClientBase:
             tokens=tokens,
             may_ignore_page=key not in _USE_PAGE,
             counted=counted,
+            caution=self._caution,
             report_doubt=report_doubt,
         )
 

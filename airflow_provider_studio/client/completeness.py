@@ -77,6 +77,20 @@ class PageSizes:
             return {kind: rows if followed.get(kind, rows) >= rows else None for kind, rows in self._longest.items()}
 
 
+@dataclass(frozen=True)
+class ListingCaution:
+    """What is not believed of a service's listings, in addition to what is never believed.
+
+    A caution only costs requests: with it, no listing ends with fewer rows or less doubt than without.
+
+    :param ignores_counters: whether no counter ends a listing.
+    :param full_pages: lengths of pages that may have rows after them, besides the usual ones.
+    """
+
+    ignores_counters: bool = False
+    full_pages: frozenset[int] = frozenset()
+
+
 @dataclass
 class _Round:
     """One reading of a listing from its first page."""
@@ -102,6 +116,7 @@ class ListingProgress:
     :param max_rounds: how often it may be read from its first page.
     :param may_ignore_page: whether the service may return the whole listing on each page; then a second page that
         equals the first ends it.
+    :param caution: what is not believed of this service's listings.
     """
 
     def __init__(
@@ -113,7 +128,9 @@ class ListingProgress:
         counted: int | None = None,
         max_rounds: int = MAX_ROUNDS,
         may_ignore_page: bool = False,
+        caution: ListingCaution | None = None,
     ) -> None:
+        self._caution = caution or ListingCaution()
         self._sizes, self._kind, self._expected = sizes or PageSizes(), kind, expected
         self._counted = counted
         self._may_ignore_page = may_ignore_page
@@ -180,7 +197,7 @@ class ListingProgress:
             this.rows += this.stale_rows  # the server knows its end, so the pages before were no repetitions of it
             return True
         is_same = list(names) == list(this.previous)
-        if is_same and self._may_ignore_page and not self._sizes.is_full(self._kind, len(names)):
+        if is_same and self._may_ignore_page and not self._is_full(len(names)):
             return True
         if this.previous and self.new_rows:
             self._sizes.observe_page(self._kind, len(this.previous), is_followed=True)
@@ -191,7 +208,7 @@ class ListingProgress:
             this.stale_rows += len(names)
             if this.stale_pages < _MAX_STALE_PAGES:
                 return False
-            self._is_repeated = self._sizes.is_full(self._kind, this.last_new_page)
+            self._is_repeated = self._is_full(this.last_new_page)
             return True
         this.rows += len(names) + this.stale_rows
         this.stale_pages, this.stale_rows, this.last_new_page = 0, 0, len(names)
@@ -201,11 +218,16 @@ class ListingProgress:
 
     def _is_last_by_counters(self, total_pages: int | None) -> bool:
         """Whether all counters of a page agree that it is the last, with the rows that came too."""
+        if self._caution.ignores_counters:
+            return False
         if self._counted is not None and len(self._round.names) == self._round.rows == self._counted:
             return True
         if self.total_count is None or total_pages is None:
             return False
         return self.next_page >= total_pages and len(self._round.names) >= self.total_count
+
+    def _is_full(self, rows: int) -> bool:
+        return rows in self._caution.full_pages or self._sizes.is_full(self._kind, rows)
 
     def _is_last_by_length(self, rows: int) -> bool:
         return (

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_studio.client.auth import is_identifier
-from airflow_provider_studio.client.completeness import MAX_ROUNDS, End, ListingProgress
+from airflow_provider_studio.client.completeness import MAX_ROUNDS, End, ListingCaution, ListingProgress
 from airflow_provider_studio.client.errors import StudioResponseError
 
 log = logging.getLogger(__name__)
@@ -84,6 +84,7 @@ def iterate_rows(
     tokens: bool = True,
     may_ignore_page: bool = True,
     counted: int | None = None,
+    caution: ListingCaution | None = None,
     report_doubt: Callable[[str], None] = log.warning,
 ) -> Iterator[dict[str, Any]]:
     """Yield each row of a listing once, in the order of the pages; parameters and errors as in `pages`.
@@ -93,11 +94,12 @@ def iterate_rows(
 
     :param may_ignore_page: whether the service may return the whole listing on each page.
     :param counted: how many rows another resource counts.
+    :param caution: what is not believed of this service's listings.
     :param report_doubt: receives a sentence if rows may be missing.
     """
     seen: set[str] = set()
     rounds = MAX_ROUNDS if tokens else 1
-    progress = ListingProgress(may_ignore_page=may_ignore_page, max_rounds=rounds, counted=counted)
+    progress = ListingProgress(may_ignore_page=may_ignore_page, max_rounds=rounds, counted=counted, caution=caution)
     for page in pages(fetch, key, what=what, tokens=tokens, progress=progress):
         for row in page.rows:
             name = name_of(row)

@@ -50,7 +50,15 @@ def test_it_prints_its_budget_and_the_findings(
     assert {"connection: fields", "deployment: pages", "storage: writable", "reports: order"} <= rows.keys()
     assert rows["deployment: budget ledger"]["observed"] == "memory of one process"
     assert SECRET not in printed.out + printed.err
-    assert [path for path in storage.rglob("*") if path.is_file()] == []
+    assert {path.name for path in storage.rglob("*") if path.is_file()} == {"profile.json", "host.json"}
+    assert "Wrote the workspace profile: " in printed.err
+    sent = emulator.control.requests_sent()
+    assert doctor(storage, "--show", "--json") == 0
+    shown = {row["name"]: row["value"] for row in json.loads(capsys.readouterr().out)}
+    assert (shown["reports"], shown["connection: TLS"]) == (30, "http to this machine")
+    assert emulator.control.requests_sent() == sent
+    assert doctor(storage / "elsewhere", "--show") == 1
+    assert "has no profile of the workspace 'acme'" in capsys.readouterr().err
 
 
 def test_without_a_usable_connection_or_service_the_rest_is_checked(

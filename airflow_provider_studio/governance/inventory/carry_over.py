@@ -16,6 +16,7 @@ from typing import cast
 
 from upath import UPath
 
+from airflow_provider_studio.governance.doctor.profile import Caution
 from airflow_provider_studio.governance.file_names import parsed_event_file, report_of
 from airflow_provider_studio.governance.layout import journals_in
 from airflow_provider_studio.governance.snapshots.schema import (
@@ -89,6 +90,8 @@ class PreviousSnapshot:
         self.collection_filter: str | None = None
         """Which Collections it contains; None where it does not say."""
         self._sizes: dict[tuple[str | None, str], int] = {}
+        self.cautions: frozenset[str] = frozenset()
+        """The cautions that it was taken with."""
         self.page_sizes: dict[str, int] = {}
         """The longest page by kind of listing; without a kind for which a short page proves nothing."""
         if snapshot is not None:
@@ -97,6 +100,7 @@ class PreviousSnapshot:
     def _load(self, snapshot: Snapshot) -> None:
         summary = snapshot.summary()
         self.collection_filter = summary.get("collection_filter")
+        self.cautions = frozenset(map(str, summary.get("cautions") or ()))
         if not summary.get("incomplete_listings"):
             self.page_sizes = {kind: rows for kind, rows in (summary.get("page_sizes") or {}).items() if rows}
         with open_history([snapshot], ["reports", "schedules"], memory=SNAPSHOT_MEMORY) as connection:
@@ -140,6 +144,18 @@ class PreviousSnapshot:
     def has_schedules(self, report: str) -> bool:
         """Whether a Report had schedules, which governance has not acted on."""
         return report in self._schedules and report not in self._acted_on
+
+    def is_without_schedules(self, row: ReportRow) -> bool:
+        """Whether a Report that counts no schedules has none although its count is not believed.
+
+        Their list was read for the previous snapshot or an earlier one, it did not run since, and it is not its turn.
+        """
+        token = row["token"]
+        if self.snapshot is None or Caution.SCHEDULES_COUNT not in self.cautions or token not in self.reports:
+            return False
+        last_run = self._last_runs.get(token)
+        ran_since = row["last_run_at"] != (None if last_run is None else last_run[0])
+        return not (ran_since or self.has_schedules(token) or token in self._acted_on or self._has_turn(token))
 
     def completed(self, row: ReportRow) -> ReportRow:
         """Return a Discovery row, completed from the previous snapshot by what only the REST API reports."""

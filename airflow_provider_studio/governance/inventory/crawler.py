@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_studio.client.client import CollectionFilter, ListingKind, StudioClient
-from airflow_provider_studio.client.completeness import ListingProgress, PageSizes
+from airflow_provider_studio.client.completeness import ListingCaution, ListingProgress, PageSizes
 from airflow_provider_studio.client.errors import (
     StudioAPIError,
     StudioForbiddenError,
@@ -24,6 +24,7 @@ from airflow_provider_studio.client.errors import (
 )
 from airflow_provider_studio.client.models import Report
 from airflow_provider_studio.client.pagination import Page
+from airflow_provider_studio.governance.doctor.profile import Caution, WorkspaceProfile
 from airflow_provider_studio.governance.errors import InventoryError, is_refusal
 from airflow_provider_studio.governance.file_names import PageName
 from airflow_provider_studio.governance.inventory.carry_over import PreviousSnapshot
@@ -60,6 +61,7 @@ class RestCrawler:
     :param checkpoint: what the crawl has read so far.
     :param previous: the previous snapshot.
     :param begun_at: when the crawl began.
+    :param profile: what is not believed of this workspace's service.
     """
 
     def __init__(
@@ -71,8 +73,11 @@ class RestCrawler:
         *,
         progress_log: ProgressLog,
         threads: CrawlThreads,
+        profile: WorkspaceProfile | None = None,
     ) -> None:
-        self._client = client
+        self._caution = ListingCaution() if profile is None else profile.listing_caution
+        self._cautions = frozenset() if profile is None else profile.cautions
+        self._client = client.with_caution(self._caution)
         self._checkpoint = checkpoint
         self._previous = previous
         self._begun_at = begun_at
@@ -152,7 +157,9 @@ class RestCrawler:
             return
         if saved and saved[-1].is_last and not self._must_continue(saved):
             return
-        progress = ListingProgress(self._sizes, kind, expected=self._previous.proven_rows_in(token, kind))
+        is_proven = Caution.SHORT_PAGES not in self._cautions
+        expected = self._previous.proven_rows_in(token, kind) if is_proven else None
+        progress = ListingProgress(self._sizes, kind, expected=expected, caution=self._caution)
         self._checkpoint.replay(saved, progress)
         pages = self._client.collection_pages(token, kind, progress=progress)
         try:
@@ -232,7 +239,8 @@ class RestCrawler:
         list_schedules = (
             self._client.list_dataset_schedules if report["type"] == DATASET else self._client.list_schedules
         )
-        found = [schedule_row(item, token, self._begun_at) for item in list_schedules(token, counted=counted)]
+        believed = None if Caution.SCHEDULES_COUNT in self._cautions else counted
+        found = [schedule_row(item, token, self._begun_at) for item in list_schedules(token, counted=believed)]
         if counted is not None and counted != len(found):
             log.warning("Report %s counts %d schedules, and lists %d", token, counted, len(found))
         return found

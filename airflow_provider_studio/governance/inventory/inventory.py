@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from upath import UPath
 
 from airflow_provider_studio.client.client import CollectionFilter, StudioClient
+from airflow_provider_studio.governance.doctor.profile import Caution, checked_profile, read_profile
 from airflow_provider_studio.governance.errors import InventoryError
 from airflow_provider_studio.governance.inventory.acceptance import check
 from airflow_provider_studio.governance.inventory.carry_over import PreviousSnapshot, reports_acted_on
@@ -132,6 +133,7 @@ class Inventory:
         began_at = self._checkpoint.begin(
             {"collection_filter": self._filter, "source": source, "format": _FORMAT}, self._now()
         )
+        checked_profile(self._client, self._store.storage, self._now())
         self._set_up(began_at)
         if self._source is None:
             return len(self._crawler.list_collections(self._filter))
@@ -174,6 +176,10 @@ class Inventory:
             unreadable_datasets=list(self._checkpoint.unreadable("datasets")),
         )
         summary.incomplete_listings = self._incomplete_listings()
+        if self._profile is not None:
+            summary.cautions = sorted(self._profile.cautions)
+            is_checked = self._profile.checked_at >= self._began_at
+            summary.profile_changes = list(self._profile.changes) if is_checked else []
         summary.page_sizes = self._crawler.page_sizes() if self._source is None else {}
         summary.personal_collections_dropped = len(self._checkpoint.personal_collections())
         summary.collections = len(collections) - len(summary.unreadable_collections)
@@ -196,6 +202,7 @@ class Inventory:
     def _set_up(self, began_at: datetime) -> None:
         earlier = [snapshot for snapshot in self._store.all() if snapshot.taken_at < began_at]
         self._earlier = earlier
+        self._profile = read_profile(self._store.storage, self._client.workspace)
         self._began_at = began_at
         self._previous = PreviousSnapshot(
             earlier[-1] if earlier else None,
@@ -207,7 +214,13 @@ class Inventory:
         reread_share = _REREAD_SHARE if earlier else 1.0
         progress_log = ProgressLog(self._report, lambda: self._client.spending.requests, reread_share=reread_share)
         self._crawler = RestCrawler(
-            self._client, self._checkpoint, self._previous, began_at, progress_log=progress_log, threads=threads
+            self._client,
+            self._checkpoint,
+            self._previous,
+            began_at,
+            progress_log=progress_log,
+            threads=threads,
+            profile=self._profile,
         )
         self._missing_reports = MissingReports(self._client, self._checkpoint, self._previous, began_at, threads)
 
@@ -236,6 +249,8 @@ class Inventory:
         if not self._with_schedules or row["unknown"]:
             return False
         if row["schedules_count"] == 0:
+            if self._profile is not None and Caution.SCHEDULES_COUNT in self._profile.cautions:
+                return not self._previous.is_without_schedules(row)
             return self._previous.has_schedules(row["token"])  # a counter alone does not prove that they are gone
         return self._previous.schedules_of(row) is None
 

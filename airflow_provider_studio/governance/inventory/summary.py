@@ -35,6 +35,8 @@ class InventorySummary:
     :param unreadable_datasets: tokens of Collections whose datasets alone could not be read.
     :param incomplete_listings: listings whose pages left it open whether rows are missing, each with the reason.
     :param page_sizes: the longest page of each kind of listing; None where a short page does not end a listing.
+    :param cautions: the cautions of the workspace's profile, with which it was taken.
+    :param profile_changes: how the service differs from the profile, if this inventory checked it.
     :param requests_spent: requests of all tries and tasks of this inventory.
     :param seconds: from its start to its end.
     """
@@ -64,6 +66,8 @@ class InventorySummary:
     unreadable_datasets: list[str] = field(default_factory=list)
     incomplete_listings: list[str] = field(default_factory=list)
     page_sizes: dict[str, int | None] = field(default_factory=dict)
+    cautions: list[str] = field(default_factory=list)
+    profile_changes: list[str] = field(default_factory=list)
     requests_spent: int = 0
     seconds: float = 0.0
 

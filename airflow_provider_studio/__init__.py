@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         StudioPlanOperator,
         StudioUndoPlanOperator,
     )
+    from airflow_provider_studio.operators.report_tables import StudioReportTablesOperator
     from airflow_provider_studio.operators.reports import (
         StudioExportReportRunOperator,
         StudioRunReportOperator,
@@ -74,6 +75,7 @@ __all__ = [
     "StudioReportOnTimeSensor",
     "StudioReportRanTrigger",
     "StudioReportRunSensor",
+    "StudioReportTablesOperator",
     "StudioRetryPolicy",
     "StudioRunReportOperator",
     "StudioSnapshotRetentionOperator",
@@ -106,6 +108,7 @@ _MODULES = {
     "StudioReportOnTimeSensor": "sensors.on_time",
     "StudioReportRanTrigger": "triggers.reports",
     "StudioReportRunSensor": "sensors.reports",
+    "StudioReportTablesOperator": "operators.report_tables",
     "StudioRetryPolicy": "retries",
     "StudioRunReportOperator": "operators.reports",
     "StudioSnapshotRetentionOperator": "operators.housekeeping",

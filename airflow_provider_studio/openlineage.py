@@ -3,8 +3,9 @@
 
 A Report run reads the tables of its queries and writes the Report; an export reads the Report and writes files; an
 inventory reads the workspace and writes its snapshot. The datasets of Studio have the names of their Airflow assets
-(`studio://<workspace>` and `reports/<token>` or `inventory`). OpenLineage's parser finds the tables in the SQL that was
-run; a query that it cannot parse adds none.
+(`studio://<workspace>` and `reports/<token>` or `inventory`). The tables come from `tables.parquet` if it has all those
+of the Report; otherwise OpenLineage's parser finds them in the SQL that was run, and a query that it cannot parse adds
+none.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.client.identifiers import report_token
 from airflow_provider_studio.governance.file_names import table_file
+from airflow_provider_studio.governance.lineage.namespaces import namespace_of, vendor_of
 
 if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_WITH_PORT = {"mysql", "postgres", "redshift", "sqlserver", "trino", "presto", "oracle"}
 _DIALECTS = {"postgresql": "postgres", "sql_server": "mssql", "sqlserver": "mssql"}
 
 
@@ -51,38 +52,75 @@ def lineage_of(
     """
     if kind == "inventory":
         return _of_inventory(client, result, storage_path)
-    make = {"report_run": _of_report_run, "export": _of_export}[kind]
-    return make(client, result, report)
+    if kind == "report_run":
+        return _of_report_run(client, result, storage_path)
+    return _of_export(client, result, report)
 
 
-def _of_report_run(client: StudioClient, result: Mapping[str, Any], _report: str | None) -> Lineage:
-    """Return the lineage of a Report run; sends two requests and one for each data source."""
+def _of_report_run(client: StudioClient, result: Mapping[str, Any], storage_path: str | None) -> Lineage:
+    """Return the lineage of a Report run; sends two requests, and some if its tables are not stored."""
     from airflow.providers.common.compat.openlineage.facet import ExternalQueryRunFacet, SQLJobFacet
 
     queries = _queries(client, result["report"], result["run"])
-    sources: dict[str, DataSource | None] = {}
-    tables, texts = {}, []
-    for query in queries:
-        extra = query.model_extra or {}
-        text, token = extra.get("rendered_source") or extra.get("raw_source"), extra.get("data_source_token")
-        if not text:
-            continue
-        texts.append(str(text))
-        if token:
-            if token not in sources:
-                sources[token] = _data_source(client, token)
-            tables.update({(table.namespace, table.name): table for table in _tables(str(text), sources[token])})
-    url = result.get("url") or ""
-    run = ExternalQueryRunFacet(externalQueryId=result["run"], source=f"studio://{client.workspace}")
-    report = _dataset(client.workspace, f"reports/{result['report']}")
+    tables = _stored_tables(client.workspace, result["report"], storage_path)
+    if tables is None:
+        tables = _tables_of(client, queries)
+    texts = [text for query in queries if (text := _text_of(query))]
     files = [_file(file) for file in result.get("exports") or []]
-    log.debug("Lineage of Report run %s: %d tables, %d files", url, len(tables), len(files))
+    log.debug("Lineage of Report run %s: %d tables, %d files", result.get("url"), len(tables), len(files))
+    run = ExternalQueryRunFacet(externalQueryId=result["run"], source=f"studio://{client.workspace}")
     return Lineage(
-        inputs=list(tables.values()),
-        outputs=[report, *files],
+        inputs=_distinct(tables),
+        outputs=[_dataset(client.workspace, f"reports/{result['report']}"), *files],
         run_facets={"externalQuery": run},
         job_facets={"sql": SQLJobFacet(query=";\n\n".join(texts))} if texts else {},
     )
+
+
+def _distinct(tables: list[Any]) -> list[Any]:
+    return list({(table.namespace, table.name): table for table in tables}.values())
+
+
+def _stored_tables(workspace: str, report: str, storage_path: str | None) -> list[Any] | None:
+    """Return the tables of a Report from `tables.parquet`; None if it does not have all."""
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+    from airflow_provider_studio import settings
+    from airflow_provider_studio.governance.lineage.confidence import Confidence
+    from airflow_provider_studio.governance.lineage.readers import tables_of_report
+    from airflow_provider_studio.governance.snapshots.store import SnapshotStore
+
+    try:
+        storage = settings.storage() if storage_path is None else settings.storage(storage_path)
+        rows = tables_of_report(SnapshotStore(storage, workspace).all(), report)
+    except StudioError as error:
+        log.warning("The tables of Report %s cannot be read from storage: %s", report, error)
+        return None
+    if not rows or any(row["confidence"] == Confidence.UNRESOLVED for row in rows):
+        return None
+    parts = [
+        (row["namespace"], (row["database_name"], row["schema_name"], row["table_name"]))
+        for row in rows
+        if row["table_name"] is not None
+    ]
+    return [Dataset(namespace=space or "", name=".".join(part for part in names if part)) for space, names in parts]
+
+
+def _tables_of(client: StudioClient, queries: list[QueryRun]) -> list[Any]:
+    """Return the tables in the SQL of a run's queries."""
+    sources: dict[str, DataSource | None] = {}
+    tables: list[Any] = []
+    for query in queries:
+        text, token = _text_of(query), query.data_source_token
+        if text and token:
+            if token not in sources:
+                sources[token] = _data_source(client, token)
+            tables.extend(_tables(text, sources[token]))
+    return tables
+
+
+def _text_of(query: QueryRun) -> str | None:
+    return query.rendered_source or query.raw_source
 
 
 def _of_export(
@@ -140,22 +178,6 @@ def _tables(text: str, source: DataSource | None) -> Iterator[Any]:
     for table in found.in_tables if found is not None else []:
         parts = [table.database or source.database, table.schema, table.name]
         yield Dataset(namespace=namespace_of(source), name=".".join(part for part in parts if part))
-
-
-def vendor_of(source: DataSource) -> str:
-    """Return the kind of warehouse, such as `snowflake`, from the vendor or the JDBC adapter."""
-    return (source.vendor or (source.adapter or "").removeprefix("jdbc:") or "unknown").lower()
-
-
-def namespace_of(source: DataSource) -> str:
-    """Return the namespace of a data source's tables as OpenLineage names it."""
-    vendor, host = vendor_of(source).removesuffix("ql"), source.host or ""
-    if vendor == "bigquery":
-        return vendor
-    if vendor == "snowflake":
-        return f"snowflake://{host.removesuffix('.snowflakecomputing.com')}"
-    port = f":{source.port}" if source.port and vendor in _WITH_PORT else ""
-    return f"{vendor}://{host}{port}"
 
 
 def _dataset(workspace: str, name: str) -> Any:

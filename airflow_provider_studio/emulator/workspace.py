@@ -28,6 +28,7 @@ from airflow_provider_studio.emulator.entities import (
     token_for,
 )
 from airflow_provider_studio.emulator.firing import FREQUENCIES
+from airflow_provider_studio.emulator.query_texts import query_text
 from airflow_provider_studio.emulator.quirks import Quirks
 
 
@@ -323,7 +324,7 @@ class Workspace:
                 token_for(report.token, "query", number),
                 10_000_000 + report.id * 8 + number,
                 f"Query {number + 1}",
-                f"SELECT region, count(*) AS orders\nFROM orders_{number}\nGROUP BY region\n",
+                query_text(report.token, number),
                 source,
                 report.created_at,
                 report.edited_at,

@@ -16,7 +16,9 @@ from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.models import DataSource
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.inventory.inventory import take_inventory
-from airflow_provider_studio.openlineage import lineage_of, namespace_of
+from airflow_provider_studio.governance.lineage.namespaces import namespace_of
+from airflow_provider_studio.governance.lineage.report_tables import write_tables
+from airflow_provider_studio.openlineage import lineage_of
 from airflow_provider_studio.operators.inventory import StudioInventoryOperator
 from airflow_provider_studio.operators.plans import StudioPlanOperator
 from airflow_provider_studio.operators.reports import StudioExportReportRunOperator, StudioRunReportOperator
@@ -57,6 +59,23 @@ def test_a_run_reads_its_queries_tables_and_writes_the_report(client: StudioClie
     assert names(lineage.outputs) == {f"studio://acme/reports/{ran['report']}"}
     assert lineage.run_facets["externalQuery"].externalQueryId == ran["run"]
     assert SQL in lineage.job_facets["sql"].query
+
+
+def test_the_tables_of_a_report_come_from_storage_if_all_are_known(
+    client: StudioClient, ran: dict[str, object], tmp_path: Path
+) -> None:
+    storage = UPath(tmp_path)
+    take_inventory(client, storage)
+    for query in list(client.list_queries(str(ran["report"]))):
+        client.update_query(str(ran["report"]), query.token, raw_query="select 1 from Sales.Orders, crm.customers")
+    write_tables(client, storage)
+    before = client.spending.requests
+    lineage = lineage_of("report_run", client, ran, storage_path=str(tmp_path))
+    assert client.spending.requests - before <= 2, "no request for a data source"
+    assert {name.rpartition("/")[2].casefold() for name in names(lineage.inputs)} == {
+        "analytics.sales.orders",
+        "analytics.crm.customers",
+    }
 
 
 def test_lineage_that_cannot_be_had_fails_nothing(emulator: StudioEmulator, ran: dict[str, object]) -> None:

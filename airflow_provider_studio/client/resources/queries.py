@@ -17,9 +17,12 @@ from airflow_provider_studio.client.identity import check_parent
 class Queries(StudioClientBase):
     """The methods for queries and their runs."""
 
-    def list_queries(self, report: str) -> Iterator[models.Query]:
-        """List a Report's queries."""
-        return self._list(f"{self._report(report)}/queries", "queries", models.Query)
+    def list_queries(self, report: str, *, counted: int | None = None) -> Iterator[models.Query]:
+        """List a Report's queries.
+
+        :param counted: how many it counts; if the list agrees, no request is sent to prove its end.
+        """
+        return self._list(f"{self._report(report)}/queries", "queries", models.Query, counted=counted)
 
     def get_query(self, report: str, query: str) -> models.Query:
         """Read one query of a Report, with its SQL."""

@@ -43,3 +43,15 @@ class DataSourceNames:
 def dialect_of(adapter: str | None) -> str | None:
     """Return the dialect of a data source's adapter, such as `jdbc:snowflake`; None if it is unknown."""
     return _DIALECTS.get((adapter or "").lower().removeprefix("jdbc:"))
+
+
+def names_of(adapter: str | None, database: str | None, host: str | None) -> DataSourceNames | None:
+    """Return how a data source completes names; None if its dialect is unknown.
+
+    The schema is not known, because it depends on the user and the settings of the connection. Of BigQuery, Studio
+    returns the project as the host and `default` as the database, as client authors report.
+    """
+    dialect = dialect_of(adapter)
+    if dialect is None:
+        return None
+    return DataSourceNames(dialect, (host if dialect == "bigquery" else database) or None)

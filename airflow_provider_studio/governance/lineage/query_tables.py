@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from airflow_provider_studio.extras import needs_extra
 
@@ -18,23 +17,13 @@ with needs_extra("lineage", "Finding the tables of queries"):
     from airflow_provider_studio.governance.lineage.templates import Renderer
     from airflow_provider_studio.governance.lineage.unknown_values import Stand, TemplateError
 
+from airflow_provider_studio.governance.lineage.confidence import Confidence
 from airflow_provider_studio.governance.lineage.dialects import DataSourceNames
 from airflow_provider_studio.governance.lineage.table_names import TableName
 
 _MOST_TABLES = 1_000
 # Of all renderings of a query together.
 _MOST_CHARACTERS = 500_000
-
-
-class Confidence(StrEnum):
-    """How certain it is that a query reads a table."""
-
-    CERTAIN = "certain"
-    """Each run reads it."""
-    LIKELY = "likely"
-    """A run reads it for some values of the parameters, or if an assumption about a function holds."""
-    UNRESOLVED = "unresolved"
-    """Which tables the query reads is unknown."""
 
 
 @dataclass(frozen=True)

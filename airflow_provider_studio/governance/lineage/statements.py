@@ -232,7 +232,7 @@ class StatementReader:
 
     def _read_name(self, text: str) -> None:
         try:  # it is only parsed
-            (statement,) = parse(f"SELECT 1 FROM {text}", self.names.dialect)  # noqa: S608
+            (statement,) = parse(f"SELECT 1 FROM {text}", self.names.dialect)
         except (ParseError, ValueError):
             raise UnresolvedError("the name of a table is an expression") from None
         self._read_tree(statement)

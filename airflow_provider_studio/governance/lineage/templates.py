@@ -41,6 +41,11 @@ _KEEPING_FILTERS = frozenset(
 )
 
 
+def inserts_definition(sql: str) -> bool:
+    """Return whether a query inserts a definition."""
+    return _DEFINITION.search(sql) is not None
+
+
 class Renderer:
     """Renders one query in all its variants.
 

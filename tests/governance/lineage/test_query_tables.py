@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_studio.governance.lineage.confidence import Confidence
 from airflow_provider_studio.governance.lineage.dialects import DataSourceNames, dialect_of
-from airflow_provider_studio.governance.lineage.query_tables import Confidence, QueryTables, tables_of_query
+from airflow_provider_studio.governance.lineage.query_tables import QueryTables, tables_of_query
 
 POSTGRES = DataSourceNames("postgres")
 CERTAIN, LIKELY = Confidence.CERTAIN, Confidence.LIKELY

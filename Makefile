@@ -9,6 +9,8 @@ PYTEST := $(BIN)/python -m pytest
 SPREAD := -n 4 --dist loadgroup
 ARGS ?=
 VERSION ?=
+# Each process of the tests would compile their files again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all coverage nightly lint types unit system screenshots docs serve-docs matrix fleet dist audit release benchmark mutants format lock clean

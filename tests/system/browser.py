@@ -47,7 +47,7 @@ def chromium() -> Iterator[Browser]:
 @contextmanager
 def logged_in(browser: Browser, airflow: LiveAirflow, user: str = "admin") -> Iterator[Page]:
     """Log in with the form, and yield a page that fails on errors of scripts or the content security policy."""
-    context = browser.new_context(viewport=DESKTOP)
+    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(60_000)
     errors: list[str] = []

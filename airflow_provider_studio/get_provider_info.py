@@ -59,6 +59,12 @@ _LIMITS: dict[str, tuple[str, str, str, str]] = {
         "boolean",
         "True",
     ),
+    "allow_purges": (
+        "Limits: allow purges",
+        "Whether stored results of runs may be deleted (purge_results of the client); false by default.",
+        "boolean",
+        "True",
+    ),
 }
 """The limits of a deployment, each an option of `[studio]` and an extra: label, description, type, example.
 

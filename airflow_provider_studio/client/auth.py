@@ -36,23 +36,29 @@ class Operation(StrEnum):
 
     CLONE_REPORT_RUN = "clone a Report run"
     CREATE_INVITE = "create an invite"
+    READ_AUDIT_LOG = "read the audit log"
 
 
-_REFUSED = frozenset({TokenKind.WORKSPACE, TokenKind.MEMBER})
+_REFUSED = {
+    Operation.CLONE_REPORT_RUN: frozenset({TokenKind.WORKSPACE, TokenKind.MEMBER}),
+    Operation.CREATE_INVITE: frozenset({TokenKind.WORKSPACE, TokenKind.MEMBER}),
+    Operation.READ_AUDIT_LOG: frozenset({TokenKind.MEMBER, TokenKind.PERSONAL}),
+}
 _ALTERNATIVES = {
     Operation.CLONE_REPORT_RUN: "Duplicate the Report in Studio's own interface instead.",
     Operation.CREATE_INVITE: "Invite the person in Studio under Workspace Settings > People instead.",
+    Operation.READ_AUDIT_LOG: "Use a Workspace token, which an admin creates, instead.",
 }
 
 
 def require(kind: TokenKind, operation: Operation) -> None:
     """Raise if a token of this kind may not do an operation.
 
-    Source: Studio's API reference on token limitations.
+    Source: Studio's API reference on token limitations and on audit logs.
 
     :raises StudioCapabilityError: names the kind, the operation and the alternative.
     """
-    if kind in _REFUSED:
+    if kind in _REFUSED[operation]:
         raise StudioCapabilityError(
             f"A {kind.value.capitalize()} token may not {operation.value}. {_ALTERNATIVES[operation]}"
         )

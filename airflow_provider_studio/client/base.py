@@ -13,16 +13,17 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from airflow_provider_studio.client import models
 from airflow_provider_studio.client.auth import Credentials, TokenKind, check_identifier, kind_of
-from airflow_provider_studio.client.completeness import ListingCaution
+from airflow_provider_studio.client.completeness import ListingCaution, is_a_part
 from airflow_provider_studio.client.errors import (
     StudioCapabilityError,
     StudioConfigurationError,
     StudioForbiddenError,
     StudioNotFoundError,
+    StudioResponseError,
 )
 from airflow_provider_studio.client.exchange import Exchange
 from airflow_provider_studio.client.identity import check_listing, check_resource
-from airflow_provider_studio.client.pagination import iterate_rows, name_of
+from airflow_provider_studio.client.pagination import embedded, iterate_rows, name_of
 from airflow_provider_studio.client.permissions import Permissions
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
 from airflow_provider_studio.client.response_limits import MAX_DOWNLOAD_MB, MAX_RESPONSE_MB
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 
 _SAME_CLOCK = timedelta(minutes=1)
 ResourceT = TypeVar("ResourceT", bound=models.Resource)
-_USE_PAGE = {"spaces", "reports", "report_schedules", "report_runs"}
+_USE_PAGE = {"spaces", "reports", "report_schedules", "report_runs", "groups"}
 """The keys of listings that use `page`, as client authors saw; some others return all rows on each page."""
 
 
@@ -249,6 +250,19 @@ class StudioClientBase:
     def _list(self, path: str, key: str, model: type[ResourceT], *, counted: int | None = None) -> Iterator[ResourceT]:
         rows = self._rows(path, key, tokens="token" in model.model_fields, counted=counted)
         return (model.parse(row, what=f"GET {path}, {name_of(row) or 'a row'}") for row in rows)
+
+    def _whole_list(self, path: str, key: str, model: type[ResourceT]) -> list[ResourceT]:
+        """Read a listing that is not paged, and whose rows nothing may distinguish, with one request.
+
+        :raises StudioResponseError: the response calls itself one page of several: the others are unknown.
+        """
+        page = self._get_page(path)
+        rows = embedded(page, key, what=f"GET {path}")
+        if is_a_part(page.get("pagination"), len(rows)):
+            raise StudioResponseError(
+                f"GET {path} returned {len(rows):,} {key} and calls that a part; the others are unknown."
+            )
+        return [model.parse(row, what=f"GET {path}") for row in rows]
 
     def _rows(
         self,

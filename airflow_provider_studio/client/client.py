@@ -9,7 +9,7 @@ Collections, Reports and schedules; `resources` has the others, `base` what all 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -20,10 +20,14 @@ from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.identity import check_parent
 from airflow_provider_studio.client.pagination import Page, pages, rows_of
 from airflow_provider_studio.client.requests_by_path import RequestsByPath
+from airflow_provider_studio.client.resources.audit_log import AuditLog
 from airflow_provider_studio.client.resources.data_sources import DataSources
 from airflow_provider_studio.client.resources.datasets import Datasets
+from airflow_provider_studio.client.resources.definitions import Definitions
 from airflow_provider_studio.client.resources.people import People
+from airflow_provider_studio.client.resources.purges import Purges
 from airflow_provider_studio.client.resources.queries import Queries
+from airflow_provider_studio.client.resources.subscriptions import Subscriptions
 
 __all__ = ["StudioClient"]
 
@@ -32,11 +36,11 @@ log = logging.getLogger(__name__)
 CollectionFilter = Literal["custom", "all"]
 ListingKind = Literal["reports", "datasets"]
 _LONGEST_REPORT_NAME = 64
-SUBSCRIBER_LISTS = ("email_subscription_memberships", "slack_subscription_memberships")
-"""The links of a subscription that lead to its subscribers."""
 
 
-class StudioClient(Queries, DataSources, Datasets, People, RequestsByPath):
+class StudioClient(
+    Queries, DataSources, Datasets, Subscriptions, People, Definitions, AuditLog, Purges, RequestsByPath
+):
     """The API of one workspace, with the rights of one token.
 
     :param credentials: workspace, token, secret and host.
@@ -154,6 +158,16 @@ class StudioClient(Queries, DataSources, Datasets, People, RequestsByPath):
         path = f"{self._report(report)}/unarchive"
         return self._change(models.Report, path, what=f"Report {report}", token=report)
 
+    def sync_report_to_github(self, report: str, message: str) -> None:
+        """Commit a Report's queries to the repository that the workspace is connected to.
+
+        The API's description lacks this endpoint: another client sends it, and what it returns is unknown. It may be
+        repeated, which commits the same content. `last_successful_sync_at` of the Report shows its effect.
+        """
+        if not message:
+            raise StudioConfigurationError("message is empty; a commit needs one.")
+        self._send("PATCH", f"{self._report(report)}/sync_to_github", {"commit_message": message})
+
     # Report runs
 
     def list_report_runs(self, report: str) -> Iterator[models.ReportRun]:
@@ -170,12 +184,29 @@ class StudioClient(Queries, DataSources, Datasets, People, RequestsByPath):
         """Read one Report run."""
         return self._read(models.ReportRun, self._run(report, run), what=f"Report run {run}", token=run)
 
-    def create_report_run(self, report: str, parameters: Mapping[str, Any] | None = None) -> models.ReportRun:
-        """Start a run. The request is never repeated once it may have arrived, because each run bills the warehouse."""
-        response = self._send("POST", f"{self._report(report)}/runs", {"parameters": dict(parameters or {})})
+    def create_report_run(
+        self, report: str, parameters: Mapping[str, Any] | None = None, *, dataset_tokens: Sequence[str] = ()
+    ) -> models.ReportRun:
+        """Start a run. The request is never repeated once it may have arrived, because each run bills the warehouse.
+
+        :param dataset_tokens: imported datasets whose newest run the Report is to use. They are not run again, as the
+            API's description says: `create_dataset_run` does that. Whether parameters hold beside them is unknown.
+        """
+        body: dict[str, Any] = {} if dataset_tokens and not parameters else {"parameters": dict(parameters or {})}
+        if dataset_tokens:
+            tokens = [{"token": check_identifier("dataset", token)} for token in dataset_tokens]
+            body["report"] = {"dataset_tokens": tokens}
+        response = self._send("POST", f"{self._report(report)}/runs", body)
         run = models.ReportRun.parse(response, what=f"the new run of Report {report}")
         check_parent(run, "report", report, what=f"the new run of Report {report}")
         return run
+
+    def list_form_fields(self, report: str, run: str) -> list[models.FormField]:
+        """List the fields of the form that a run was started with: the parameters, and their choices.
+
+        It takes one request. Nothing but their names distinguishes the fields: all may link to the same form.
+        """
+        return self._whole_list(f"{self._run(report, run)}/options", "form_fields", models.FormField)
 
     def clone_report_run(self, report: str, run: str) -> models.Report:
         """Copy a Report run into a new Report; personal tokens only.
@@ -251,40 +282,6 @@ class StudioClient(Queries, DataSources, Datasets, People, RequestsByPath):
     def delete_schedule(self, report: str, schedule: str) -> None:
         """Delete a schedule; the API cannot restore it."""
         self._send("DELETE", self._schedule(report, schedule))
-
-    # Subscriptions
-
-    def list_report_subscriptions(self, report: str) -> Iterator[models.Subscription]:
-        """List the subscriptions to a Report's results."""
-        return self._list(f"{self._report(report)}/subscriptions", "report_subscriptions", models.Subscription)
-
-    def list_schedule_subscriptions(self, report: str, schedule: str) -> Iterator[models.Subscription]:
-        """List the subscriptions to the results of one schedule's runs."""
-        path = f"{self._schedule(report, schedule)}/subscriptions"
-        return self._list(path, "report_subscriptions", models.Subscription)
-
-    def create_subscription(self, report: str, values: Mapping[str, Any]) -> models.Subscription:
-        """Create a subscription; `values` have the API's names for writing, such as `csv_attachments_enabled`."""
-        response = self._send("POST", f"{self._report(report)}/subscriptions", {"report_subscription": dict(values)})
-        return models.Subscription.parse(response, what=f"the new subscription of Report {report}")
-
-    def delete_subscription(self, report: str, subscription: str) -> None:
-        """Delete a subscription."""
-        path = f"{self._report(report)}/subscriptions/{check_identifier('subscription', subscription)}"
-        self._send("DELETE", path)
-
-    def list_subscribers(self, subscription: models.Subscription) -> dict[str, list[dict[str, Any]]]:
-        """Read the subscribers of a subscription, by the link relations of `SUBSCRIBER_LISTS`.
-
-        The paths come from the subscription's own links, because the API description has none. A link that is missing
-        or leaves this workspace is not followed: its relation is not in the result, and its subscribers are unknown.
-        """
-        subscribers: dict[str, list[dict[str, Any]]] = {}
-        for relation in SUBSCRIBER_LISTS:
-            path = self._own_path(subscription.link(relation))
-            if path is not None:
-                subscribers[relation] = list(self._rows(path, "memberships", tokens=False))
-        return subscribers
 
     def list_report_filters(self, report: str) -> Iterator[models.ReportFilter]:
         """List a Report's filters."""

@@ -19,12 +19,12 @@ _WORKSPACE_PARTS = 2
 
 
 def check_resource(resource: Resource, token: str, *, what: str) -> None:
-    """Check the identity of one resource.
+    """Check the identity of one resource; one whose token is a link, which the response lacks, is not checked.
 
     :raises StudioWrongResourceError: it has another token.
     """
     returned = getattr(resource, "token", None)
-    if returned != token:
+    if returned is not None and returned != token:
         raise _wrong(what, str(returned))
 
 

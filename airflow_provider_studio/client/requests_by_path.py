@@ -129,4 +129,6 @@ def limited_operation(method: str, path: str) -> Operation | None:
             return Operation.CREATE_INVITE
         case ("POST", ["reports", _, "runs", _, "clone"]):
             return Operation.CLONE_REPORT_RUN
+        case ("GET", ["audit_logs"]):
+            return Operation.READ_AUDIT_LOG
     return None

@@ -55,6 +55,8 @@ _CONNECT_TIMEOUT_SECONDS = 10.0
 _CHUNK_BYTES = 16_384
 """How much is read at a time: a thousandfold compression makes 16 MB of it, in versions of urllib3 without a limit."""
 _DECODED_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+_PLAIN_JSON = frozenset({"audit_logs"})
+"""Endpoints that do not take the media type of all others, as one client reports (406)."""
 _LONGEST_SHOWN = 200
 _RATE_LIMITED = 429
 _FAILURES = (requests.RequestException, HTTPError, OSError)
@@ -279,11 +281,12 @@ class Transport:
         body: Mapping[str, Any] | None = None,
         priority: Priority,
     ) -> requests.Response:
+        endpoint = endpoint_of(path)
+        headers = {"Accept": "application/json"} if endpoint in _PLAIN_JSON else None
         prepared = self._session.prepare_request(
-            requests.Request(method, f"{self._host}{path}", params=query, json=body)
+            requests.Request(method, f"{self._host}{path}", params=query, json=body, headers=headers)
         )
         settings = self._session.environment_of(prepared)
-        endpoint = endpoint_of(path)
         # The permit comes last: a delay between it and the send reduces the budget's margin.
         with self._held_up.running():
             waited = self._limiter.acquire(priority, endpoint).waited_seconds

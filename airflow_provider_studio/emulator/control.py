@@ -165,6 +165,8 @@ async def state(request: Request) -> Body:
             "runs_count": workspace.run_count(report, now),
             "last_run_at": stamp(last.created_at) if last else None,
             "schedules": [schedule.token for schedule in workspace.schedules_of(report)],
+            "dataset_runs": report.dataset_runs,
+            "commit_message": report.commit_message,
             "runs_started": [
                 {"token": run.token, "state": run.state(now), "parameters": run.parameters}
                 for run in workspace.runs.get(report.token, [])

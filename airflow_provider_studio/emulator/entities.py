@@ -200,6 +200,11 @@ class Report:
     """The parameters of its runs, each with its choices; a parameter without choices takes any text."""
     settings: dict[str, bool] = field(default_factory=dict)
     imported_datasets: list[str] = field(default_factory=list)
+    dataset_runs: dict[str, str | None] = field(default_factory=dict)
+    """The run of each imported dataset that it uses since it was refreshed."""
+    synced_at: datetime | None = None
+    commit_message: str | None = None
+    """When its queries were last committed to GitHub, and with which message."""
     is_embedded: bool = False
     is_signed: bool = False
     public: bool = False

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from msgspec import Raw
 
+from airflow_provider_studio.emulator.endpoint_quirks import EndpointQuirks
 from airflow_provider_studio.emulator.listing_quirks import EVERY, ListingQuirks, PagingQuirks
 from airflow_provider_studio.emulator.quirk_settings import Setting, quirk, quirks_of
 
@@ -274,7 +275,15 @@ class AccessQuirks:
 
 @dataclass
 class Quirks(
-    BodyQuirks, EncodingQuirks, ListingQuirks, PagingQuirks, ReportQuirks, ScheduleQuirks, EffectQuirks, AccessQuirks
+    BodyQuirks,
+    EncodingQuirks,
+    ListingQuirks,
+    PagingQuirks,
+    ReportQuirks,
+    ScheduleQuirks,
+    EndpointQuirks,
+    EffectQuirks,
+    AccessQuirks,
 ):
     """All behaviours of the service that are not certain."""
 

@@ -54,8 +54,9 @@ class Workspace:
     """Records without behaviour (definitions, groups, filters, memberships), by kind and token."""
     members_by_collection: dict[str | None, list[str]] = field(default_factory=dict)
     quirks: Quirks = field(default_factory=Quirks)
+    purged_from: datetime | None = None
     purged_until: datetime | None = None
-    """The results of runs up to this time are deleted."""
+    """The results of runs in this period are deleted; it has no beginning by default."""
     purged_sources: dict[str, datetime] = field(default_factory=dict)
     """The same for runs on one data source, by its token."""
     pdfs_requested_at: Annotated[dict[str, datetime], Field(alias="pdfs_asked_at")] = field(default_factory=dict)
@@ -307,7 +308,8 @@ class Workspace:
     def purged_until_for(self, run: Run) -> datetime | None:
         """Return the time of the last purge that covers a run's data source, or None."""
         source = self.purged_sources.get(self.data_source_of(self.reports[run.report]))
-        return max(filter(None, (self.purged_until, source)), default=None)
+        is_covered = self.purged_from is None or run.created_at >= self.purged_from
+        return max(filter(None, (self.purged_until if is_covered else None, source)), default=None)
 
     def data_source_of(self, report: Report) -> str:
         """Return the data source of a Report's queries."""

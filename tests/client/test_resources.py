@@ -117,3 +117,91 @@ def test_the_discovery_api_has_the_queries_and_charts_of_a_whole_workspace(
     expected = {(query.token, query.raw_query) for query in client.list_queries(report)}
     assert {(row["token"], row["raw_query"]) for row in rows if row["report_token"] == report} == expected
     assert [row["query_token"] for row in charts if row["report_token"] == report]
+
+
+def test_a_definition_is_created_changed_listed_and_deleted_under_its_name(
+    client: StudioClient, emulator: StudioEmulator
+) -> None:
+    made, other = (
+        client.create_definition("Active", "SELECT 1", description="users"),
+        client.create_definition("B", "2"),
+    )
+    assert client.update_definition(made.token, source="SELECT 2").source == "SELECT 2"
+    assert client.get_definition(made.token).description == "users"
+    assert {one.token for one in client.list_definitions()} > {made.token, other.token}
+    assert [one.token for one in client.list_definitions([other.token])] == [other.token]
+    emulator.control.clear_requests()
+    assert list(client.list_definitions([])) == []
+    assert emulator.control.requests_sent() == 0
+    with pytest.raises(StudioConfigurationError, match="nothing was deleted"):
+        client.delete_definition(made.token, name="B")
+    client.delete_definition(made.token, name="Active")
+    assert [one.token for one in client.list_definitions([made.token, other.token])] == [other.token]
+
+
+def test_a_filter_of_definitions_that_is_ignored_is_applied_here(
+    client: StudioClient, emulator: StudioEmulator
+) -> None:
+    rows = [{"token": "aaaaaaaaaaaa", "name": "A"}, {"token": "bbbbbbbbbbbb", "name": "B"}]
+    body = {"_embedded": {"definitions": rows}}
+    emulator.control.add_fault("status", path="/definitions", status=200, body=body, times=None)
+    assert [one.name for one in client.list_definitions(["bbbbbbbbbbbb"])] == ["B"]
+
+
+def test_the_form_of_a_run_is_listed(client: StudioClient, emulator: StudioEmulator) -> None:
+    report = emulator.control.add_report(form={"region": ["north", "south"], "day": []})
+    run = client.create_report_run(report, {"region": "south"}).token
+    fields = {field.name: field for field in client.list_form_fields(report, run)}
+    assert (fields["region"].options, fields["region"].value) == (["north", "south"], "south")
+    assert set(fields) == {"region", "day"}
+
+
+@pytest.mark.parametrize("body", ["report", "empty"])
+def test_a_report_is_committed_to_github(client: StudioClient, emulator: StudioEmulator, body: str) -> None:
+    emulator.control.set_quirks(github_sync_body=body)
+    report = emulator.control.add_report()
+    client.sync_report_to_github(report, "Nightly")
+    assert emulator.control.state()["reports"][report]["commit_message"] == "Nightly"
+    with pytest.raises(StudioConfigurationError, match="message is empty"):
+        client.sync_report_to_github(report, "")
+
+
+@pytest.mark.parametrize("refresh", ["newest", "rerun"])
+def test_a_dataset_is_run_and_a_report_uses_its_newest_run(
+    client: StudioClient, emulator: StudioEmulator, refresh: str
+) -> None:
+    emulator.control.set_quirks(dataset_refresh=refresh)
+    dataset = emulator.control.add_report(type="DatasetReport")
+    report = emulator.control.add_report(imported_datasets=[dataset])
+    schedule = emulator.control.add_schedule(dataset)
+    run = client.create_dataset_run(dataset).token
+    emulator.control.advance(timedelta(minutes=1))
+    assert client.get_dataset_run(dataset, run).state == "succeeded"
+    assert next(client.list_dataset_runs(dataset)).token == run
+    assert [field.name for field in client.list_dataset_fields(dataset)] == ["region", "orders"]
+    assert [one.token for one in client.list_dataset_schedules(dataset)] == [schedule]
+    client.create_report_run(report, dataset_tokens=[dataset])
+    state = emulator.control.state()["reports"]
+    assert (state[report]["dataset_runs"][dataset] == run) == (refresh == "newest")
+    assert len(state[dataset]["runs_started"]) == (1 if refresh == "newest" else 2)
+    with pytest.raises(StudioConfigurationError, match=r"dataset is '\.\./x'"):
+        client.create_report_run(report, dataset_tokens=["../x"])
+
+
+def test_a_dataset_run_that_may_have_started_is_not_started_again(
+    client: StudioClient, emulator: StudioEmulator
+) -> None:
+    dataset = emulator.control.add_report(type="DatasetReport")
+    emulator.control.add_fault("lose_response", method="POST")
+    with pytest.raises(StudioConnectionError):
+        client.create_dataset_run(dataset)
+    assert len(emulator.control.state()["reports"][dataset]["runs_started"]) == 1
+
+
+def test_a_subscription_is_read_and_changed(client: StudioClient, emulator: StudioEmulator) -> None:
+    report = emulator.control.add_report()
+    emulator.control.add_schedule(report)
+    made = str(client.create_subscription(report, {"csv_attachments_enabled": True}).token)
+    assert client.update_subscription(report, made, {"pdf_attachments_enabled": True}).pdf_attachments_enabled
+    read = client.get_subscription(report, made)
+    assert (read.csv_attachments_enabled, read.pdf_attachments_enabled) == (True, True)

@@ -41,6 +41,7 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "POST /{ws}/datasets/{dataset}/field_descriptions": {"name": "region", "desc": "<p>Where</p>"},
     "PATCH /{ws}/datasets/{dataset}/field_descriptions/{field_description}": {"desc": "<p>Which</p>"},
+    "PATCH /{ws}/reports/{report}/sync_to_github": {"commit_message": "Nightly"},
     "PATCH /{ws}/data_sources/{data_source}": {"data_source": {"name": "Warehouse"}},
     "POST /{ws}/definitions": {"definition": {"name": "active_users", "source": "SELECT 1"}},
     "PATCH /{ws}/definitions/{definition}": {"definition": {"name": "users"}},

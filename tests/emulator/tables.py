@@ -142,11 +142,18 @@ REQUIRED = {
         queryable soft_deleted display_name database host port ssl username provider vendor ldap warehouse bridged
         adapter_version custom_attributes""",
     "DataSourceSchemaUpdate": "id token state content_length number_of_schemas number_of_tables",
+    "UserGroup": "token group_type name description state member_count spaces_count data_sources_count managed",
+    "UserGroupMembership": "token member_token",
+    "Definition": """id token name description source data_source_id created_at updated_at last_successful_sync_at
+        last_saved_at""",
+    "FormField": "name options options_error source_size",
+    "DatasetField": "",
+    "AuditLog": "",
 }
 """The keys that the API's description guarantees, of the shapes that the client reads: it must not need other keys.
 
-`Verify`, `MembershipLite` and `PdfExport` are not described. `DatasetReport` is a Report in the list of a dataset, with
-few keys. `_links` is guaranteed everywhere.
+`Verify`, `MembershipLite`, `PdfExport` and `DatasetField` are not described; `AuditLog` guarantees no key.
+`DatasetReport` is a Report in the list of a dataset, with few keys. `_links` is guaranteed everywhere.
 """
 
 
@@ -209,6 +216,7 @@ DELETE /{ws}/reports/{report} 204
 PATCH /{ws}/reports/{report}/archive 200 Report
 PATCH /{ws}/reports/{report}/unarchive 200 Report
 PATCH /{ws}/reports/{report}/update_settings 202 Report
+PATCH /{ws}/reports/{report}/sync_to_github 202 Report
 GET /{ws}/reports/{report}/filters 200 ReportFilter[report_filters]
 POST /{ws}/reports/{report}/filters 201 ReportFilter
 PATCH /{ws}/reports/{report}/filters/update_batch 202 ReportFilter[report_filters]

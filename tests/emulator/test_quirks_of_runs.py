@@ -92,7 +92,10 @@ def test_a_run_may_refresh_the_datasets_of_its_report(emulator: StudioEmulator, 
     assert ask("POST", runs, json={"report": {"dataset_tokens": "x"}}).status_code == 400
     assert ask("POST", runs, json={"report": {"dataset_tokens": [{"token": dataset}]}}).status_code == 202
     reports = emulator.control.state()["reports"]
-    assert [len(reports[token]["runs_started"]) for token in (report, dataset, other)] == [1, 1, 0]
+    assert [len(reports[token]["runs_started"]) for token in (report, dataset, other)] == [1, 0, 0]
+    emulator.control.set_quirks(dataset_refresh="rerun")
+    ask("POST", runs, json={"report": {"dataset_tokens": [{"token": dataset}]}})
+    assert len(emulator.control.state()["reports"][dataset]["runs_started"]) == 1
 
 
 def test_a_notebook_runs_after_its_queries(emulator: StudioEmulator, ask: Caller, report: str) -> None:

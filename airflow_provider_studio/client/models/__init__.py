@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Studio's responses as typed models, by what they describe; `resource` has what they share."""
 
-from airflow_provider_studio.client.models.people import Member, Verification
-from airflow_provider_studio.client.models.queries import DataSource, Query, QueryRun, SchemaUpdate
+from airflow_provider_studio.client.models.people import (
+    AuditEntry,
+    Group,
+    GroupMembership,
+    Member,
+    Membership,
+    Verification,
+)
+from airflow_provider_studio.client.models.queries import DataSource, Definition, Query, QueryRun, SchemaUpdate
 from airflow_provider_studio.client.models.reports import (
     Collection,
+    DatasetField,
+    FormField,
     PdfExport,
     Report,
     ReportFilter,
@@ -16,11 +25,18 @@ from airflow_provider_studio.client.models.schedules import Schedule, Subscripti
 from airflow_provider_studio.client.schedule_values import Cron, Frequency, ScheduleInput
 
 __all__ = [
+    "AuditEntry",
     "Collection",
     "Cron",
     "DataSource",
+    "DatasetField",
+    "Definition",
+    "FormField",
     "Frequency",
+    "Group",
+    "GroupMembership",
     "Member",
+    "Membership",
     "PdfExport",
     "Query",
     "QueryRun",

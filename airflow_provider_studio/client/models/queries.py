@@ -66,3 +66,16 @@ class SchemaUpdate(Resource):
     state: str | None = None
     number_of_schemas: Count | None = None
     number_of_tables: Count | None = None
+
+
+class Definition(Resource):
+    """A piece of SQL that queries refer to; `source` is its SQL."""
+
+    token: str
+    id: Identifier | None = None
+    name: str | None = None
+    description: str | None = None
+    source: str | None = None
+    data_source_id: Identifier | None = None
+    created_at: Time | None = None
+    updated_at: Time | None = None

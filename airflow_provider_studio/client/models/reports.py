@@ -149,3 +149,19 @@ class ReportFilter(Resource):
 
     token: str
     name: str | None = None
+
+
+class FormField(Resource):
+    """A field of a Report's form. `options` are the choices of a parameter that has some."""
+
+    name: str | None = None
+    type: str | None = None
+    options: list[Any] | None = None
+    value: Any = None
+
+
+class DatasetField(Resource):
+    """A column of a dataset."""
+
+    name: str | None = None
+    type: str | None = None

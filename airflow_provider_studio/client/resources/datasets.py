@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from airflow_provider_studio.client import models
 from airflow_provider_studio.client.auth import check_identifier
 from airflow_provider_studio.client.base import StudioClientBase
+from airflow_provider_studio.client.identity import check_parent
 
 
 class Datasets(StudioClientBase):
@@ -26,6 +27,30 @@ class Datasets(StudioClientBase):
         """Read one dataset."""
         path = self._dataset(dataset)
         return self._read(models.Report, path, what=f"dataset {dataset}", token=dataset)
+
+    def list_dataset_fields(self, dataset: str) -> list[models.DatasetField]:
+        """List the columns of a dataset, with one request."""
+        return self._whole_list(f"{self._dataset(dataset)}/fields", "fields", models.DatasetField)
+
+    def list_dataset_runs(self, dataset: str) -> Iterator[models.ReportRun]:
+        """List a dataset's runs, newest first."""
+        return self._list(f"{self._dataset(dataset)}/runs", "report_runs", models.ReportRun)
+
+    def get_dataset_run(self, dataset: str, run: str) -> models.ReportRun:
+        """Read one run of a dataset."""
+        path = f"{self._dataset(dataset)}/runs/{check_identifier('run', run)}"
+        return self._read(models.ReportRun, path, what=f"dataset run {run}", token=run)
+
+    def create_dataset_run(self, dataset: str) -> models.ReportRun:
+        """Run a dataset. The request is never repeated once it may have arrived, because each run bills the warehouse.
+
+        Reports that import the dataset use its newest run once they are refreshed: `create_report_run` with
+        `dataset_tokens`.
+        """
+        what = f"the new run of dataset {dataset}"
+        run = models.ReportRun.parse(self._send("POST", f"{self._dataset(dataset)}/runs", {}), what=what)
+        check_parent(run, "dataset", dataset, what=what)
+        return run
 
     def list_dataset_schedules(self, dataset: str, *, counted: int | None = None) -> Iterator[models.Schedule]:
         """List a dataset's schedules; parameters as in `list_schedules`."""

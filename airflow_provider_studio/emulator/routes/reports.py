@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+
+from starlette.responses import Response
 
 from airflow_provider_studio.emulator.entities import Query
 from airflow_provider_studio.emulator.request import ApiRequest, bad_request, not_found, param_missing
@@ -33,15 +36,26 @@ def create_report(request: ApiRequest) -> Result:
 def purge_results(request: ApiRequest) -> Result:
     """Purge the results of the whole workspace, despite the endpoint's name."""
     request.need_admin()
-    text = request.query.get("time") or request.body().get("time")
-    if not text:
+    quirks = request.workspace.quirks
+    dates = dict(request.query) if quirks.purge_arguments == "query" else request.body()
+    since, until = _date(dates, "time"), _date(dates, "end_time")
+    if since is None:
         raise param_missing("time")
-    try:
-        until = date.fromisoformat(str(text))
-    except ValueError:
-        raise bad_request("time is not a date") from None
-    request.workspace.purged_until = datetime.combine(until, time.max, UTC)
+    if quirks.purge_time == "newer":
+        request.workspace.purged_from = datetime.combine(since, time.min, UTC)
+        request.workspace.purged_until = datetime.combine(until or date.max, time.max, UTC)
+    else:
+        request.workspace.purged_from = None
+        last = until or since - timedelta(days=1)
+        request.workspace.purged_until = datetime.combine(last, time.max, UTC)
     return json_response({}, 202)
+
+
+def _date(values: Mapping[str, Any], name: str) -> date | None:
+    try:
+        return date.fromisoformat(str(values[name])) if values.get(name) else None
+    except ValueError:
+        raise bad_request(f"{name} is not a date") from None
 
 
 @routes.on("GET", "/reports/{report}")
@@ -93,6 +107,17 @@ def update_settings(request: ApiRequest) -> Result:
     values = request.values("report", theme=(int, str), **dict.fromkeys(_SETTINGS, bool))
     report.settings |= {name: values[name] for name in _SETTINGS if values.get(name) is not None}
     return serialize_report_or_dataset(request.view, report)
+
+
+@routes.on("PATCH", "/reports/{report}/sync_to_github", 202)
+def sync_to_github(request: ApiRequest) -> Result:
+    """Commit a Report's queries to the workspace's repository."""
+    report, message = request.report(), request.body().get("commit_message")
+    if not isinstance(message, str) or not message:
+        raise param_missing("commit_message")
+    report.synced_at, report.commit_message = request.now, message
+    is_empty = request.workspace.quirks.github_sync_body == "empty"
+    return Response(status_code=202) if is_empty else serialize_report(request.view, report)
 
 
 @routes.on("GET", "/data_sources/{data_source}/reports")

@@ -35,7 +35,6 @@ NOT_EMULATED = {
     ("GET", "/reports/{report}/perspective_email_report_subscription_memberships"): "perspective subscriptions",
     ("GET", "/reports/{report}/queries/{query}/runs"): "the runs of one query over all Report runs",
     ("GET", "/reports/{report}/schedules/{schedule}/runs"): "the runs of one schedule",
-    ("PATCH", "/reports/{report}/sync_to_github"): "the synchronisation with GitHub",
     ("GET", "/spaces/{space}/detail"): "a Collection's details",
     ("GET", "/spaces/{space}/report_pins"): "pins",
     ("GET", "/spaces/{space}/viewed"): "who viewed a Collection",

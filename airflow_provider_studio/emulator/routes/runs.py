@@ -64,7 +64,7 @@ def start(request: ApiRequest) -> Run:
 
 
 def _refresh_datasets(request: ApiRequest, report: Report) -> None:
-    """Start a run of each imported dataset that the body names."""
+    """Let the Report use the newest run of each imported dataset that the body names."""
     wrapped = request.body().get("report") or {}
     items = wrapped.get("dataset_tokens") if isinstance(wrapped, dict) else None
     if items is None:
@@ -74,8 +74,11 @@ def _refresh_datasets(request: ApiRequest, report: Report) -> None:
     tokens = [item.get("token") for item in items]
     if any(token not in report.imported_datasets for token in tokens):
         raise not_found("dataset")
-    for token in tokens:
-        request.workspace.start_run(request.workspace.reports[str(token)], request.now, {}, request.executed_by)
+    for dataset in (request.workspace.reports[str(token)] for token in tokens):
+        if request.workspace.quirks.dataset_refresh == "rerun":
+            request.workspace.start_run(dataset, request.now, {}, request.executed_by)
+        newest = request.workspace.last_run(dataset, request.now)
+        report.dataset_runs[dataset.token] = newest.token if newest else None
 
 
 @routes.on("GET", "/reports/{report}/runs/{run}")

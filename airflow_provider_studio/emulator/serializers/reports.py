@@ -37,7 +37,7 @@ def serialize_report(view: View, report: Report, *, alone: bool = False) -> Body
         "theme_id": 3,
         "color_mappings": {},
         "type": report.type,
-        "last_successful_sync_at": None,
+        "last_successful_sync_at": stamp(report.synced_at),
         "last_saved_at": stamp(report.edited_at),
         "archived": report.archived_at is not None and report.archived_at <= now,
         "space_token": report.collection,

@@ -13,11 +13,12 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from airflow_provider_studio.client.auth import is_identifier
-from airflow_provider_studio.client.client import SUBSCRIBER_LISTS, StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.discovery import DiscoveryClient
 from airflow_provider_studio.client.errors import StudioConnectionError, StudioResponseError
 from airflow_provider_studio.client.exchange import Exchange
 from airflow_provider_studio.client.pagination import embedded
+from airflow_provider_studio.client.resources.subscriptions import SUBSCRIBER_LISTS
 
 MOST_REQUESTS = 40
 """The doctor sends no request after this number."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_studio.client.client import SUBSCRIBER_LISTS, StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import (
     StudioAPIError,
     StudioAuthenticationError,
@@ -24,6 +24,7 @@ from airflow_provider_studio.client.errors import (
     StudioResponseError,
 )
 from airflow_provider_studio.client.models import Report, Schedule, ScheduleInput, Subscription
+from airflow_provider_studio.client.resources.subscriptions import SUBSCRIBER_LISTS
 from airflow_provider_studio.client.schedule_values import is_same_json
 from airflow_provider_studio.client.visibility import read_until
 from airflow_provider_studio.governance.errors import NoEffectError

@@ -39,6 +39,7 @@ class DeploymentLimits:
     :param protected_names: patterns of names that are never touched.
     :param export_private_collections: whether a Workspace token may export results of Reports in private Collections.
     :param read_only_requests: requests that a DAG writes itself (`StudioClient.request`) may only be GETs.
+    :param allow_purges: whether stored results may be deleted.
     """
 
     approval_required: bool = False
@@ -51,6 +52,7 @@ class DeploymentLimits:
     protected_names: tuple[str, ...] = ()
     export_private_collections: bool = False
     read_only_requests: bool = False
+    allow_purges: bool = False
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str) -> Self:
@@ -69,6 +71,7 @@ class DeploymentLimits:
         """
         more = DeploymentLimits.of(other, where)
         may_export = more.export_private_collections or not _is_set(other, "export_private_collections")
+        may_purge = more.allow_purges or not _is_set(other, "allow_purges")
         return type(self)(
             approval_required=self.approval_required or more.approval_required,
             max_actions=_smaller(self.max_actions, more.max_actions),
@@ -76,13 +79,17 @@ class DeploymentLimits:
             max_collection_share=_smaller(self.max_collection_share, more.max_collection_share),
             export_private_collections=self.export_private_collections and may_export,
             read_only_requests=self.read_only_requests or more.read_only_requests,
+            allow_purges=self.allow_purges and may_purge,
             **{name: tuple(dict.fromkeys((*getattr(self, name), *getattr(more, name)))) for name in PROTECTED},
         )
 
     @property
     def permissions(self) -> Permissions:
-        """What a client may do without a plan: no changes by request where a change needs an approval."""
-        return Permissions(changes_by_request=not (self.read_only_requests or self.approval_required))
+        """What a client may do without a plan: where a change needs an approval, no purge and no change by request."""
+        return Permissions(
+            changes_by_request=not (self.read_only_requests or self.approval_required),
+            purges=self.allow_purges and not self.approval_required,
+        )
 
     def check_waiver(self, what: str) -> None:
         """Refuse to act without an approval if the deployment requires one.
@@ -172,6 +179,7 @@ _PARSERS: dict[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(PROTECTED, _texts),
     "export_private_collections": _flag,
     "read_only_requests": _flag,
+    "allow_purges": _flag,
 }
 LIMITS = tuple(field.name for field in fields(DeploymentLimits))
 """The names of the limits: options of `[studio]`, and extras of a connection."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from airflow_provider_studio.client.client import SUBSCRIBER_LISTS, StudioClient
+from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.errors import (
     StudioBadRequestError,
     StudioForbiddenError,
@@ -14,6 +14,7 @@ from airflow_provider_studio.client.errors import (
     StudioResponseError,
 )
 from airflow_provider_studio.client.models import Subscription
+from airflow_provider_studio.client.resources.subscriptions import SUBSCRIBER_LISTS
 
 log = logging.getLogger(__name__)
 

@@ -60,7 +60,7 @@ def test_a_query_run_has_the_sql_that_was_sent_to_the_database(client: StudioCli
     first, second = client.list_query_runs(report, run)
     read = client.get_query_run(report, run, second.token)
     assert read.query_token == second.query_token != first.query_token
-    assert (read.rendered_source or "").startswith("SELECT region")
+    assert read.rendered_source == client.get_query(report, str(read.query_token)).raw_query
     assert read.completed_at is not None
 
 

@@ -183,6 +183,7 @@ _DOCTOR = ActionCommand(
     func=lazy_load_command(f"{_COMMANDS}.doctor.run"),
     args=(
         _CONN,
+        _arg("--record", metavar="FILE", help="write the responses, redacted, to attach to an issue"),
         _arg("--show", action="store_true", help="print the workspace profile that was written last; sends nothing"),
         _STORAGE,
         _OUTPUT,

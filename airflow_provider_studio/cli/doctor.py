@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_studio.cli import airflow_process
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> Table:
         findings += unreachable if examination is None else examination.findings
         if examination is not None:
             _save_profile(hook, options, examination)
+            _record(hook, options.record, examination)
     return _table(findings)
 
 
@@ -91,6 +93,26 @@ def _save_profile(hook: StudioHook, options: argparse.Namespace, examination: Ex
     say(f"Wrote the workspace profile: {counted(len(profile.facts), 'fact')} that differ. `--show` prints it.")
     for caution in sorted(profile.cautions):
         say(f"From the next inventory: {caution.value}.")
+
+
+def _record(hook: StudioHook, file: str | None, examination: Examination) -> None:
+    """Write the redacted responses.
+
+    :raises StudioConfigurationError: the file cannot be written.
+    """
+    from airflow_provider_studio import __version__
+    from airflow_provider_studio.governance.doctor.cassette import cassette_lines, write_cassette
+    from airflow_provider_studio.governance.doctor.redaction import Redactor
+
+    if file is None:
+        return
+    client = hook.client
+    lines = cassette_lines(examination.survey, client.workspace, Redactor(client.host), __version__)
+    try:
+        write_cassette(Path(file).expanduser(), lines)
+    except OSError as error:
+        raise StudioConfigurationError(f"--record {file} cannot be written: {error.strerror}.") from None
+    say(f"Wrote the redacted responses to {file}. Read it before you share it.")
 
 
 def _connection(conn_id: str) -> tuple[StudioHook | None, list[Finding]]:

@@ -16,7 +16,7 @@ class Exchange:
     """A request and the response to it, whatever its status.
 
     :param path: the path of the request, without the query.
-    :param headers: those of the response; names in lower case.
+    :param headers: those of the response; their names are found in any case.
     :param body: the JSON object of the response; None if it has none.
     :param received_at: when the response was complete, by our clock.
     """

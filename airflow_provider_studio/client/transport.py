@@ -334,5 +334,4 @@ def _exchange_of(method: str, path: str, query: Mapping[str, str | int] | None, 
         body = parse_object(response.body)
     except UnreadableBodyError:
         body = None
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Exchange(method, path, response.status, datetime.now(UTC), dict(query or {}), headers, body)
+    return Exchange(method, path, response.status, datetime.now(UTC), dict(query or {}), response.headers, body)

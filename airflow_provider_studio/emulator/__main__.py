@@ -15,6 +15,7 @@ from typing import Any
 from airflow_provider_studio.client.host import is_loopback
 from airflow_provider_studio.emulator.contrary import ContraryService, contrary_service
 from airflow_provider_studio.emulator.limits import MODELS
+from airflow_provider_studio.emulator.replay import Replay
 from airflow_provider_studio.emulator.server import listen, make_server
 from airflow_provider_studio.emulator.state import ACCOUNTS, SECRET, EmulatorState
 from airflow_provider_studio.emulator.tls import ThrowAwayAuthority
@@ -49,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     workspace.add_argument("--reports", type=int, default=2000, help="how many Reports (default 2000)")
     workspace.add_argument("--seed", type=int, default=7, help="the same seed gives the same workspace (default 7)")
     workspace.add_argument("--restore", type=Path, metavar="FILE", help="a saved workspace to start with")
+    workspace.add_argument(
+        "--replay", type=Path, metavar="FILE", help="serve a cassette of `airflow studio doctor --record` instead"
+    )
     workspace.add_argument(
         "--contrary", type=int, metavar="SEED", help="choose at random what is not certain about the real service"
     )
@@ -115,6 +119,22 @@ def _state(
     return state
 
 
+def _replay(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Replay | None:
+    """Return the cassette to serve, whose workspace replaces the seeded one."""
+    if arguments.replay is None:
+        return None
+    if arguments.restore is not None or arguments.contrary is not None:
+        parser.error("--replay serves recorded responses only; leave out --restore and --contrary")
+    try:
+        replay = Replay(arguments.replay)
+    except OSError as error:
+        parser.error(f"--replay {arguments.replay} cannot be read: {error.strerror}")
+    except ValueError as error:
+        parser.error(str(error))
+    arguments.workspace, arguments.reports = replay.workspace, 0
+    return replay
+
+
 def _limit(arguments: argparse.Namespace, contrary: ContraryService | None) -> dict[str, Any]:
     """Return the settings of the limit that `--contrary` chooses, unless an option does."""
     settings = dict(contrary.limit) if contrary else {}
@@ -132,6 +152,7 @@ def main() -> int:
     gc.disable()
     contrary = None if arguments.contrary is None else contrary_service(arguments.contrary)
     tls = arguments.tls or (contrary is not None and contrary.tls)
+    replay = _replay(parser, arguments)
     state = _state(parser, arguments, contrary)
     gc.freeze()  # seeded objects live as long as the process; the collector does not have to scan them
     gc.enable()
@@ -143,20 +164,22 @@ def main() -> int:
     host, port = bound.getsockname()[:2]
     authority = ThrowAwayAuthority(arguments.ca_file) if tls else None
     url, name = f"{'https' if authority else 'http'}://{host}:{port}", state.workspace.name
-    connection = {
+    connection: dict[str, Any] = {
         "conn_type": "studio",
         "host": url,
         "schema": name,
         "login": "emulator-workspace",
         "password": SECRET,
     }
+    if replay is not None and replay.has_discovery:
+        connection["extra"] = replay.extra()
     print(f"Workspace {name!r}, {len(state.workspace.reports):,} Reports: {url}/api")
     print(f"export AIRFLOW_CONN_STUDIO_DEFAULT={shlex.quote(json.dumps(connection))}", flush=True)
     if authority is not None:
         print(f"export REQUESTS_CA_BUNDLE={shlex.quote(str(authority.ca_file))}", flush=True)
     if contrary is not None:
         print(contrary.describe(), flush=True)
-    make_server(state, authority, [*arguments.name, arguments.host]).run(sockets=[bound])
+    make_server(state, authority, [*arguments.name, arguments.host], replay).run(sockets=[bound])
     return 0
 
 

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Collection
 from datetime import datetime
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -19,17 +20,21 @@ from airflow_provider_studio.emulator.browser_guard import BrowserGuard
 from airflow_provider_studio.emulator.contrary import contrary_service
 from airflow_provider_studio.emulator.control_client import EmulatorControl
 from airflow_provider_studio.emulator.middleware import ApiMiddleware
+from airflow_provider_studio.emulator.replay import Replay
 from airflow_provider_studio.emulator.routes import Api
 from airflow_provider_studio.emulator.state import SECRET, EmulatorState
 from airflow_provider_studio.emulator.tls import ThrowAwayAuthority
 
 
-def make_app(state: EmulatorState, names: Collection[str] = ()) -> BrowserGuard:
+def make_app(state: EmulatorState, names: Collection[str] = (), replay: Replay | None = None) -> BrowserGuard:
     """Create the application for a state.
 
     :param names: names of this host by which clients request it, besides `localhost` and IP addresses.
+    :param replay: recorded responses to serve instead of the emulated API.
     """
-    return BrowserGuard(ApiMiddleware(Api(), _controls(), state), names)
+    if replay is not None:
+        replay.prepare(state)
+    return BrowserGuard(ApiMiddleware(replay or Api(), _controls(), state), names)
 
 
 @functools.cache
@@ -87,15 +92,19 @@ class Server(uvicorn.Server):
 
 
 def make_server(
-    state: EmulatorState, authority: ThrowAwayAuthority | None = None, names: Collection[str] = ()
+    state: EmulatorState,
+    authority: ThrowAwayAuthority | None = None,
+    names: Collection[str] = (),
+    replay: Replay | None = None,
 ) -> Server:
     """Create a server without logs for a state; the caller passes the sockets to it.
 
     :param authority: issues the certificate of a server that speaks TLS.
     :param names: as in `make_app`.
+    :param replay: as in `make_app`.
     """
     config = uvicorn.Config(
-        make_app(state, names),
+        make_app(state, names, replay),
         log_level="critical",
         access_log=False,
         lifespan="off",
@@ -139,6 +148,8 @@ class StudioEmulator:
     :param tls: whether it serves HTTPS, with a certificate of a new authority.
     :param contrary: a seed that chooses a setting of everything that is not certain about the service, TLS included;
         `contrary_service` is what it chose.
+    :param replay: a cassette of `airflow studio doctor --record` to serve instead; `workspace` is then that of the
+        cassette.
     """
 
     def __init__(
@@ -153,7 +164,11 @@ class StudioEmulator:
         speed: float = 1.0,
         tls: bool = False,
         contrary: int | None = None,
+        replay: Path | None = None,
     ) -> None:
+        recorded = None if replay is None else Replay(replay)
+        if recorded is not None:
+            workspace, reports = recorded.workspace, 0
         self.workspace = workspace
         self.contrary_service = chosen = None if contrary is None else contrary_service(contrary)
         tls = tls or (chosen is not None and chosen.tls)
@@ -164,7 +179,7 @@ class StudioEmulator:
         self.ca_file = self._authority.ca_file if self._authority else None
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}"
         self.control = EmulatorControl(self.url, self.ca_file)
-        self._server = make_server(self._state, self._authority)
+        self._server = make_server(self._state, self._authority, replay=recorded)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="studio-emulator", daemon=True
         )

@@ -40,7 +40,10 @@ def doctor(storage: UPath, *arguments: str) -> int:
 def test_it_prints_its_budget_and_the_findings(
     emulator: StudioEmulator, storage: UPath, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert doctor(storage, "--json") == NEEDS_A_PERSON, "the clock of this emulator is not ours"
+    record = storage.with_name("recorded.jsonl")
+    assert doctor(storage, "--json", "--record", str(record)) == NEEDS_A_PERSON, (
+        "the clock of this emulator is not ours"
+    )
     printed = capsys.readouterr()
     rows = {row["fact"]: row for row in json.loads(printed.out)}
     needed = {fact for fact, row in rows.items() if row["severity"] == "needs a person"}
@@ -52,6 +55,9 @@ def test_it_prints_its_budget_and_the_findings(
     assert SECRET not in printed.out + printed.err
     assert {path.name for path in storage.rglob("*") if path.is_file()} == {"profile.json", "host.json"}
     assert "Wrote the workspace profile: " in printed.err
+    assert f"Wrote the redacted responses to {record}. Read it before you share it." in printed.err
+    assert len(record.read_text().splitlines()) == emulator.control.requests_sent() + 1
+    assert "Crowd" not in record.read_text()
     sent = emulator.control.requests_sent()
     assert doctor(storage, "--show", "--json") == 0
     shown = {row["name"]: row["value"] for row in json.loads(capsys.readouterr().out)}

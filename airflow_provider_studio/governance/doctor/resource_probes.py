@@ -30,7 +30,9 @@ _KINDS: Mapping[str, tuple[type[models.Resource], Sequence[str], str]] = {
 }
 """Of each kind of resource: its model, the responses of the survey that list it, and the key of its rows."""
 _ABSENT = {
-    "dataset": frozenset({"archived", "chart_count", "expected_runtime", "space_token", "is_embedded", "is_signed"}),
+    "dataset": frozenset(
+        {"archived", "chart_count", "expected_runtime", "space_token", "is_embedded", "is_signed", "shared"}
+    ),
     "member": frozenset({"_links"}),
 }
 """Keys that real responses of a kind lack."""

@@ -99,8 +99,13 @@ def test_a_probe_sees_what_is_assumed_and_what_differs(quirks: dict[str, Any], d
 
 def test_the_examination_keeps_its_budget_and_only_reads() -> None:
     emulator = emulated()
-    with client_of(emulator) as client:
-        examination = examine(client)
+    emulator.control.set_rate_limit(enabled=True, headers=True)
+    try:
+        with client_of(emulator) as client:
+            examination = examine(client)
+    finally:
+        emulator.control.set_rate_limit(enabled=False)
+    assert next(found for found in examination.findings if found.fact == "limit: headers").severity == "as assumed"
     requests = emulator.control.requests_summary()["requests"]
     assert len(requests) == examination.requests <= MOST_REQUESTS
     assert {request["method"] for request in requests} == {"GET"}

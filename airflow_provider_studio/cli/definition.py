@@ -184,6 +184,13 @@ _DOCTOR = ActionCommand(
     args=(
         _CONN,
         _arg("--record", metavar="FILE", help="write the responses, redacted, to attach to an issue"),
+        _arg(
+            "--sandbox",
+            metavar="COLLECTION",
+            help="instead, find out what only a change can show, on a Report that this command creates in this "
+            "Collection (token or name) and deletes again; asks first",
+        ),
+        _arg("--yes-create-and-delete-a-report", action="store_true", help="with --sandbox: do not ask"),
         _arg("--show", action="store_true", help="print the workspace profile that was written last; sends nothing"),
         _STORAGE,
         _OUTPUT,

@@ -28,6 +28,10 @@ def run(options: argparse.Namespace) -> Table:
     """Return the findings, or with `--show` the workspace profile."""
     if options.show:
         return _profile_table(options)
+    if options.sandbox is not None:
+        from airflow_provider_studio.cli.doctor_sandbox import sandbox_table
+
+        return sandbox_table(options)
     hook, findings = _connection(options.conn or DEFAULT_CONN_ID)
     findings += _deployment()
     if hook is not None:

@@ -129,7 +129,10 @@ class StudioClientBase:
         """Send a request to an absolute path, and return the whole response whatever its status.
 
         For code that examines the service itself; the caller has checked each name in the path.
+
+        :raises StudioCapabilityError: it changes something, and the deployment permits only GET.
         """
+        self._permissions().check_request(method, path)
         return self._transport.exchange(method, path, query=query, body=body, priority=self._priority)
 
     def with_caution(self, caution: ListingCaution) -> Self:

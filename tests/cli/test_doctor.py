@@ -13,8 +13,9 @@ from airflow_provider_studio.__main__ import main
 from airflow_provider_studio.cli.doctor import NEEDS_A_PERSON
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.emulator.state import SECRET
+from airflow_provider_studio.governance.doctor.profile import WorkspaceProfile, read_profile
 from tests.connections import connection_fields, connection_of
-from tests.governance.doctor.surveys import emulated
+from tests.governance.doctor.surveys import AT, emulated
 
 
 @pytest.fixture
@@ -81,3 +82,37 @@ def test_without_a_usable_connection_or_service_the_rest_is_checked(
         assert doctor(storage, "--json") == NEEDS_A_PERSON
         rows = {row["fact"]: row["severity"] for row in json.loads(capsys.readouterr().out)}
         assert (rows[fact], rows["deployment: Airflow"]) == ("needs a person", "as assumed")
+
+
+def test_the_sandbox_asks_first_and_leaves_only_facts_of_the_profile(
+    emulator: StudioEmulator, storage: UPath, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator.control.set_quirks(second_archive=400)
+    before = emulator.control.state()
+    name = next(found["name"] for found in before["collections"].values() if found["personal_of"] is None)
+    sandbox = ("--sandbox", name, "--json")
+    assert doctor(storage, *sandbox) == 1
+    assert "Nobody can be asked here. Add --yes-create-and-delete-a-report." in capsys.readouterr().err
+    assert doctor(storage, "--sandbox", "Nowhere", "--yes-create-and-delete-a-report") == 1
+    assert "--sandbox is 'Nowhere': no shared Collection has it. Nothing was changed." in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _question: "yes")
+    assert doctor(storage, *sandbox) == 1
+    assert "The answer is not the Collection's name. Nothing was changed." in capsys.readouterr().err
+    assert {each["method"] for each in emulator.control.requests_summary()["requests"]} == {"GET"}
+    WorkspaceProfile(AT, AT).write(storage, "acme")
+    monkeypatch.setattr("builtins.input", lambda _question: f"{name} ")
+    assert doctor(storage, *sandbox) == 0
+    printed = capsys.readouterr()
+    rows = {row["fact"]: row["observed"] for row in json.loads(printed.out)}
+    assert (rows["archive: a second time"], rows["archive: schedules"]) == (
+        "400 ('bad_request')",
+        "listed with a next run",
+    )
+    assert emulator.control.state()["reports"] == before["reports"]
+    profile = read_profile(storage, "acme")
+    assert profile is not None
+    assert profile.facts == {"archive: a second time": "400 ('bad_request')"}
+    monkeypatch.setenv("AIRFLOW__STUDIO__APPROVAL_REQUIRED", "True")
+    assert doctor(storage, *sandbox) == 1
+    assert "`airflow studio doctor --sandbox` acts without an approval" in capsys.readouterr().err

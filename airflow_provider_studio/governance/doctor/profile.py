@@ -122,6 +122,10 @@ class WorkspaceProfile:
             changes=tuple(changes),
         )
 
+    def with_facts(self, findings: Iterable[Finding]) -> WorkspaceProfile:
+        """Return the profile with what further findings found to be different."""
+        return replace(self, facts={**self.facts, **_different(findings)})
+
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the profile as rows of a table."""
         times = {"observed": self.observed_at, "checked": self.checked_at}
@@ -155,9 +159,12 @@ def new_profile(
     observed = Observations.of(survey)
     kept = set() if previous is None else {each for each in previous.cautions if each not in observed.cautions}
     needed = {caution for caution, is_needed in observed.cautions.items() if is_needed}
-    different = {Severity.RESPECTED, Severity.NEEDS_A_PERSON}
-    facts = {found.fact: found.observed for found in findings if found.severity in different}
-    return WorkspaceProfile(now, now, frozenset(kept | needed), observed.page_sizes, facts)
+    return WorkspaceProfile(now, now, frozenset(kept | needed), observed.page_sizes, _different(findings))
+
+
+def _different(findings: Iterable[Finding]) -> dict[str, str]:
+    severities = {Severity.RESPECTED, Severity.NEEDS_A_PERSON}
+    return {found.fact: found.observed for found in findings if found.severity in severities}
 
 
 def read_profile(storage: UPath, workspace: str) -> WorkspaceProfile | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only module that archives, unarchives or deletes: write the intent with a backup, send the request, verify.
+"""The only module that archives, unarchives or deletes what exists: write the intent with a backup, send, verify.
 
 No request is sent before its backup is durable. The response to a change proves nothing: each result is read from the
 live workspace. A 404 does not prove that something is gone, because it may also mean "not permitted". A schedule is

@@ -67,7 +67,8 @@ def test_a_clean_up_is_taken_back_whole_or_in_part_and_never_by_an_empty_choice(
     assert run("studio_undo", plan_id=plan_id, only=[first.token]).state == "success"
     assert_schedule_kept(first)
     assert_schedule_deleted(second)
-    assert run("studio_undo", plan_id=plan_id).state == "success"
+    where = f"token = '{second.token}'"
+    assert run("studio_undo", plan_id=plan_id, where=where, connection=studio_connection).state == "success"
     assert_schedule_kept(first, second)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, SkipMixin
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, SkipMixin
 from airflow.providers.standard.operators.hitl import HITLOperator
 
 from airflow_provider_studio import settings
@@ -31,7 +31,8 @@ _SHOWN = "shown_plan"
 class StudioApprovePlanOperator(HITLOperator, SkipMixin):
     """Show a plan in Airflow's UI and wait for a decision: approve all, approve schedules only, or reject.
 
-    No decision within `response_timeout` is a rejection. A rejection skips the tasks directly downstream; a task with
+    A plan with nothing to do needs no decision: the task skips itself. No decision within `response_timeout` is a
+    rejection. A rejection skips the tasks directly downstream; a task with
     the trigger rule `none_failed` still runs. The plan's journal records the decision, the person, and the plan's hash.
 
     The page shows the plan's file after its hash is verified. If the plan changes before the decision, nothing is
@@ -83,6 +84,8 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
         from airflow_provider_studio.governance.plans.changes import request_in_words
 
         plan = self._plan()
+        if not plan.actions:
+            raise AirflowSkipException(f"Plan {plan.plan_id} has nothing to do, so nobody is asked")
         self.subject = self.subject or f"Studio workspace {plan.workspace}: {request_in_words(plan.actions)}?"
         self.body = plan.to_markdown(previous=previous_plan(settings.storage(self.storage_path), plan))
         self._check_shown(context, plan)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import XComArg
+from airflow.providers.common.compat.sdk import AirflowSkipException, XComArg
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.governance.errors import GovernanceError
@@ -136,8 +136,9 @@ class StudioApplyPlanOperator(StudioActingOperator):
     was done, also by earlier tries: `reports` (the first 20, each with `report`, `name`, `collection`, `url`, `what`),
     `reports_not_listed`, and the same as a message in `text` and in Slack's markup in `slack`.
 
-    Fails if an action fails, except for refusals that the plan expects. Fails without a retry, before the first change,
-    if the plan is larger or older than the guard rails permit. Fails without a retry if the stop switch is set.
+    Skips itself if the plan was rejected. Fails if an action fails, except for refusals that the plan expects. Fails
+    without a retry if the stop switch is set, and, before the first change, if the plan is larger or older than the
+    guard rails permit.
 
     :param plan: what `StudioPlanOperator` returned, or the path of a plan in `storage_path`. There is no default:
         only the actions in a plan are carried out.
@@ -212,13 +213,26 @@ class StudioApplyPlanOperator(StudioActingOperator):
         from airflow_provider_studio.governance.plans.approval import permission_for, referenced_plan
 
         rails, storage = self.guard_rails(), settings.storage(self.storage_path)
+        approval = _parsed(self.approval)
+        self._skip_if_rejected(approval)
         plan = referenced_plan(self.plan, storage, self.hook.client.workspace)
         required = not (self._may_waive_approval and self.approval == APPROVAL_NOT_REQUIRED)
         if not required:
             self.hook.limits.check_waiver(f"approval is {APPROVAL_NOT_REQUIRED!r}")
-        permission = permission_for(plan, _parsed(self.approval), storage, required=required, signer=settings.signer())
+        permission = permission_for(plan, approval, storage, required=required, signer=settings.signer())
         actor = actor_of(context) | permission.actor(named_by_dag=str(self.approver) if self.approver else None)
         return self.carry_out(context, plan, rails=rails, actor=actor, kinds=permission.kinds)
+
+    @staticmethod
+    def _skip_if_rejected(approval: Any) -> None:
+        """Skip the task after a rejection. The approval has skipped it already, except in a mapped task group.
+
+        There Airflow does not find what an earlier task of the same map index skipped.
+        """
+        if isinstance(approval, Mapping) and approval.get("decision") == "reject":
+            raise AirflowSkipException(
+                f"Plan {approval.get('plan_id')} was rejected by {approval.get('approver')}: nothing is carried out"
+            )
 
 
 def _parsed(approval: Any) -> Any:

@@ -66,7 +66,7 @@ def planned() -> StudioPlanOperator:
 
 def applied(by: Any, **options: Any) -> StudioApplyPlanOperator:
     return StudioApplyPlanOperator(
-        task_id="apply", **{"plan": by.output, "max_share": 1.0, "max_actions": 1000, **options}
+        task_id=options.pop("task_id", "apply"), **{"plan": by.output, "max_share": 1.0, "max_actions": 1000, **options}
     )
 
 

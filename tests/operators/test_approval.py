@@ -11,13 +11,12 @@ from airflow.sdk import task
 
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.plans.audit import Audit
-from airflow_provider_studio.operators.plans import (
-    StudioApplyPlanOperator,
-)
+from airflow_provider_studio.operators.inventory import StudioInventoryOperator
+from airflow_provider_studio.operators.plans import StudioApplyPlanOperator, StudioPlanOperator
 from tests.conftest import slow
 from tests.operators import test_governance_operators, test_operators
 from tests.operators.approvals import ALL, REJECT, SCHEDULES, Answered, applied, asked, planned, storage
-from tests.operators.test_governance_operators import changes
+from tests.operators.test_governance_operators import POLICY, changes
 from tests.operators.test_operators import RunDag
 
 run = test_operators.run
@@ -99,22 +98,34 @@ def test_an_approval_that_is_gone_from_xcom_approves_nothing(run: RunDag, emulat
     assert changes(emulator) == []
 
 
-@pytest.mark.parametrize(
-    "value", [None, "approved", {}, *slow("", "None", "null", "false", "no", [], False, 0, ["all"])]
-)
-def test_a_value_that_is_no_approval_approves_nothing(
-    run: RunDag, emulator: StudioEmulator, dead: str, value: Any
-) -> None:
+NO_APPROVALS: tuple[Any, ...] = (None, "approved", {}, "", "None", "null", "false", "no", [], False, 0, ["all"])
+
+
+def test_a_value_that_is_no_approval_approves_nothing(run: RunDag, emulator: StudioEmulator, dead: str) -> None:
     def tasks() -> None:
         plan = planned()
+        for number, value in enumerate(NO_APPROVALS):
 
-        @task(multiple_outputs=False)
-        def answer() -> Any:
-            return value
+            @task(task_id=f"answer_{number}", multiple_outputs=False)
+            def answer(value: Any = value) -> Any:
+                return value
 
-        applied(plan, approval=answer()).set_upstream(plan)
+            applied(plan, task_id=f"apply_{number}", approval=answer()).set_upstream(plan)
 
-    assert run(tasks).tasks["apply"] == "failed"
+    ran = run(tasks)
+    assert [ran.tasks[f"apply_{number}"] for number in range(len(NO_APPROVALS))] == ["failed"] * len(NO_APPROVALS)
+    assert changes(emulator) == []
+
+
+def test_of_a_plan_with_nothing_to_do_nobody_is_asked(run: RunDag, emulator: StudioEmulator, dead: str) -> None:
+    def tasks() -> None:
+        plan = StudioPlanOperator(task_id="plan", policy={**POLICY, "protected_reports": [dead]})
+        StudioInventoryOperator(task_id="inventory") >> plan
+        approve = asked(plan, ALL)
+        approve >> applied(plan, approval=approve.output)
+
+    ran = run(tasks)
+    assert (ran.state, ran.tasks["approve"], ran.tasks["apply"]) == ("success", "skipped", "skipped")
     assert changes(emulator) == []
 
 

@@ -89,6 +89,6 @@ def test_each_workspace_has_its_own_night(ran: Ran, workspaces: dict[str, Studio
         states = [one.state for plan in audit.headers() for one in audit.action_statuses(plan.plan_id)]
         done = {"success": [ActionState.DONE]}.get(applied[name], [])
         assert states == ([ActionState.PROPOSED] if name == REJECTED else done)
-        spent = emulator.control.requests_summary()["requests"]
-        assert {one["path"].split("/")[2] for one in spent} <= {name, "verify"}
+        requests = emulator.control.requests_summary()["requests"]
+        assert {one["path"].split("/")[2] for one in requests} <= {name, "verify"}
     assert workspaces_in(storage) == sorted(set(WORKSPACES) - {LOCKED_OUT})

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_studio.hooks.studio import StudioHook
     from airflow_provider_studio.notifications import StudioOwnersNotifier, StudioPlanNotifier
     from airflow_provider_studio.operators.approval import StudioApprovePlanOperator
+    from airflow_provider_studio.operators.datasets import StudioRunDatasetOperator
     from airflow_provider_studio.operators.housekeeping import (
         StudioPlanRetentionOperator,
         StudioSnapshotRetentionOperator,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     )
     from airflow_provider_studio.operators.summary import StudioNightSummaryOperator
     from airflow_provider_studio.retries import StudioRetryPolicy
+    from airflow_provider_studio.sensors.datasets import StudioDatasetRunSensor
     from airflow_provider_studio.sensors.on_time import StudioReportOnTimeSensor
     from airflow_provider_studio.sensors.reports import StudioReportFreshnessSensor, StudioReportRunSensor
     from airflow_provider_studio.triggers.reports import StudioReportRanTrigger
@@ -60,6 +62,7 @@ __all__ = [
     "StudioArchiveReportsOperator",
     "StudioBeginInventoryOperator",
     "StudioClient",
+    "StudioDatasetRunSensor",
     "StudioDeleteSchedulesOperator",
     "StudioExportReportRunOperator",
     "StudioFinishInventoryOperator",
@@ -77,6 +80,7 @@ __all__ = [
     "StudioReportRunSensor",
     "StudioReportTablesOperator",
     "StudioRetryPolicy",
+    "StudioRunDatasetOperator",
     "StudioRunReportOperator",
     "StudioSnapshotRetentionOperator",
     "StudioUnarchiveReportsOperator",
@@ -93,6 +97,7 @@ _MODULES = {
     "StudioArchiveReportsOperator": "operators.one_off",
     "StudioBeginInventoryOperator": "operators.mapped_inventory",
     "StudioClient": "client.client",
+    "StudioDatasetRunSensor": "sensors.datasets",
     "StudioDeleteSchedulesOperator": "operators.one_off",
     "StudioExportReportRunOperator": "operators.reports",
     "StudioFinishInventoryOperator": "operators.mapped_inventory",
@@ -110,6 +115,7 @@ _MODULES = {
     "StudioReportRunSensor": "sensors.reports",
     "StudioReportTablesOperator": "operators.report_tables",
     "StudioRetryPolicy": "retries",
+    "StudioRunDatasetOperator": "operators.datasets",
     "StudioRunReportOperator": "operators.reports",
     "StudioSnapshotRetentionOperator": "operators.housekeeping",
     "StudioUnarchiveReportsOperator": "operators.one_off",

@@ -143,6 +143,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": integration,
                 "python-modules": [
                     f"{package}.operators.approval",
+                    f"{package}.operators.datasets",
                     f"{package}.operators.one_off",
                     f"{package}.operators.plans",
                     f"{package}.operators.inventory",
@@ -156,7 +157,11 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [
             {
                 "integration-name": integration,
-                "python-modules": [f"{package}.sensors.on_time", f"{package}.sensors.reports"],
+                "python-modules": [
+                    f"{package}.sensors.datasets",
+                    f"{package}.sensors.on_time",
+                    f"{package}.sensors.reports",
+                ],
             }
         ],
         "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.reports"]}],

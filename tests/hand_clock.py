@@ -17,7 +17,7 @@ from airflow_provider_studio.emulator import StudioEmulator
 
 Result = TypeVar("Result")
 _MODULES_WITH_DATETIME = (
-    "operators.reports",
+    "operators.run_operator",
     "sensors.base",
     "sensors.on_time",
     "sensors.reports",

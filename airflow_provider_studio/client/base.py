@@ -23,7 +23,7 @@ from airflow_provider_studio.client.errors import (
 )
 from airflow_provider_studio.client.exchange import Exchange
 from airflow_provider_studio.client.identity import check_listing, check_resource
-from airflow_provider_studio.client.pagination import embedded, iterate_rows, name_of
+from airflow_provider_studio.client.pagination import embedded, iterate_rows, name_of, rows_of
 from airflow_provider_studio.client.permissions import Permissions
 from airflow_provider_studio.client.ratelimit import Priority, RateLimiter
 from airflow_provider_studio.client.response_limits import MAX_DOWNLOAD_MB, MAX_RESPONSE_MB
@@ -253,6 +253,11 @@ class StudioClientBase:
     def _list(self, path: str, key: str, model: type[ResourceT], *, counted: int | None = None) -> Iterator[ResourceT]:
         rows = self._rows(path, key, tokens="token" in model.model_fields, counted=counted)
         return (model.parse(row, what=f"GET {path}, {name_of(row) or 'a row'}") for row in rows)
+
+    def _first_page(self, path: str, key: str, model: type[ResourceT]) -> list[ResourceT]:
+        """Read the first page of a listing, with one request."""
+        rows = rows_of(self._get_page(path), key, what=f"GET {path}")
+        return [model.parse(row, what=f"GET {path}, {row['token']}") for row in rows]
 
     def _whole_list(self, path: str, key: str, model: type[ResourceT]) -> list[ResourceT]:
         """Read a listing that is not paged, and whose rows nothing may distinguish, with one request.

@@ -18,7 +18,7 @@ from airflow_provider_studio.client.auth import Operation, check_identifier, req
 from airflow_provider_studio.client.completeness import ListingProgress
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.identity import check_parent
-from airflow_provider_studio.client.pagination import Page, pages, rows_of
+from airflow_provider_studio.client.pagination import Page, pages
 from airflow_provider_studio.client.requests_by_path import RequestsByPath
 from airflow_provider_studio.client.resources.audit_log import AuditLog
 from airflow_provider_studio.client.resources.data_sources import DataSources
@@ -176,9 +176,7 @@ class StudioClient(
 
     def newest_report_runs(self, report: str) -> list[models.ReportRun]:
         """Read the first page of a Report's runs: the newest 20, with one request."""
-        path = f"{self._report(report)}/runs"
-        rows = rows_of(self._get_page(path), "report_runs", what=f"GET {path}")
-        return [models.ReportRun.parse(row, what=f"Report run {row.get('token')}") for row in rows]
+        return self._first_page(f"{self._report(report)}/runs", "report_runs", models.ReportRun)
 
     def get_report_run(self, report: str, run: str) -> models.ReportRun:
         """Read one Report run."""

@@ -15,6 +15,7 @@ from airflow_provider_studio.client.errors import StudioConfigurationError
 
 _IN_URL = re.compile(r"(?:([^/?#]+)/)?reports/([A-Za-z0-9_-]+)")
 """The part of an address that names the workspace, if there is one, and the Report. In an asset it is the host."""
+_DATASET_IN_URL = re.compile(r"(?:([^/?#]+)/)?(?:datasets|reports)/([A-Za-z0-9_-]+)")
 
 _WEB_HOST = re.compile(r"^https?://[^/]*", re.IGNORECASE)
 _TOKEN = re.compile(r"[0-9a-f]{12}")
@@ -70,18 +71,29 @@ def report_token(name: Any, workspace: str | None = None) -> str:
     :param workspace: the workspace that a URL or an asset must name, if it names one.
     :raises StudioConfigurationError: the name refers to no Report, or to one of another workspace.
     """
-    name = token_text("report", name)
+    fix = (
+        "give a Report's token, the URL of its page (https://…/<workspace>/reports/<token>), or an asset "
+        "(studio://<workspace>/reports/<token>)"
+    )
+    return _token("report", name, workspace, _IN_URL, fix)
+
+
+def dataset_token(name: Any, workspace: str | None = None) -> str:
+    """Return the token of the dataset that a name refers to; parameters and errors as in `report_token`."""
+    fix = "give a dataset's token, or the URL of its page (https://…/<workspace>/datasets/<token>)"
+    return _token("dataset", name, workspace, _DATASET_IN_URL, fix)
+
+
+def _token(parameter: str, name: Any, workspace: str | None, in_url: re.Pattern[str], fix: str) -> str:
+    name = token_text(parameter, name)
     if "/" not in name:
-        return check_identifier("report", name)
-    found = _IN_URL.search(_WEB_HOST.sub("", name))
+        return check_identifier(parameter, name)
+    found = in_url.search(_WEB_HOST.sub("", name))
     if found is None:
-        raise StudioConfigurationError(
-            f"report is {name!r}; give a Report's token, the URL of its page (https://…/<workspace>/reports/<token>), "
-            "or an asset (studio://<workspace>/reports/<token>)."
-        )
+        raise StudioConfigurationError(f"{parameter} is {name!r}; {fix}.")
     named, token = found.groups()
     if named and workspace and named.casefold() != workspace.casefold():
         raise StudioConfigurationError(
-            f"report is {name!r}, of the workspace {named!r}, but the connection opens {workspace!r}."
+            f"{parameter} is {name!r}, of the workspace {named!r}, but the connection opens {workspace!r}."
         )
     return token

@@ -19,7 +19,7 @@ from airflow_provider_studio.client.errors import StudioNotFoundError
 from airflow_provider_studio.client.models import Report, ReportRun
 
 if TYPE_CHECKING:
-    from airflow_provider_studio.client.client import StudioClient
+    from airflow_provider_studio.client.run_endpoints import RunEndpoints
 
 _RUN_PATH = re.compile(r"/runs/([A-Za-z0-9][A-Za-z0-9_.-]*)/?")
 _SAME_RUN = timedelta(seconds=10)
@@ -47,7 +47,7 @@ class RunMarker:
         return bool(self.run or self.known_runs or self.newest_at)
 
 
-def read_marker(client: StudioClient, report: Report) -> RunMarker:
+def read_marker(client: RunEndpoints, report: Report) -> RunMarker:
     """Return the current marker. Sends one request unless the Report contains its newest run and the run's time."""
     linked = linked_run(report)
     if linked is not None and report.last_run_at is not None:

@@ -24,6 +24,7 @@ class NamedRun:
     :param name: the Report's name, where it is known.
     :param url: the URL of the run's page, or of the Report's.
     :param seconds: the runtime by Studio's clock, where the run is over.
+    :param noun: what has the run: a Report, or a dataset.
     """
 
     report: str
@@ -31,11 +32,13 @@ class NamedRun:
     name: str | None = None
     url: str | None = None
     seconds: float | None = None
+    noun: str = "Report"
 
     @classmethod
-    def of(cls, report: str, run: ReportRun, name: str | None = None) -> NamedRun:
+    def of(cls, report: str, run: ReportRun, name: str | None = None, noun: str = "Report") -> NamedRun:
         """Return the names of a run."""
-        return cls(report, run.token, name, run.link("web_external_url"), runtime(run.created_at, run.completed_at))
+        seconds = runtime(run.created_at, run.completed_at)
+        return cls(report, run.token, name, run.link("web_external_url"), seconds, noun)
 
     def succeeded(self, state: str | None) -> str:
         """Return the message of a run that has results."""
@@ -58,12 +61,13 @@ class NamedRun:
         """
         return (
             f"{self._title} was still {state} after {seconds:.0f} s. The run continues in Studio. Increase the "
-            f"timeout, or check the Report's queries. {self._page}"
+            f"timeout, or check its queries. {self._page}"
         )
 
     @property
     def _title(self) -> str:
-        return f"Report {self.report}" if self.name is None else f'Report "{shorten(self.name, _LONGEST_NAME)}"'
+        name = self.report if self.name is None else f'"{shorten(self.name, _LONGEST_NAME)}"'
+        return f"{self.noun} {name}"
 
     @property
     def _after(self) -> str:
@@ -72,7 +76,7 @@ class NamedRun:
     @property
     def _page(self) -> str:
         url = web_address(self.url)
-        return f"Run {self.run} of Report {self.report}{f': {url}' if url else '.'}"
+        return f"Run {self.run} of {self.noun} {self.report}{f': {url}' if url else '.'}"
 
 
 def runtime(begun: datetime | None, ended: datetime | None) -> float | None:

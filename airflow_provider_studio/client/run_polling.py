@@ -30,7 +30,7 @@ from airflow_provider_studio.client.plain_text import shorten
 from airflow_provider_studio.client.run_messages import NamedRun
 
 if TYPE_CHECKING:
-    from airflow_provider_studio.client.client import StudioClient
+    from airflow_provider_studio.client.run_endpoints import RunEndpoints
 
 TRANSIENT = (
     StudioConnectionError,
@@ -118,7 +118,7 @@ class PollPolicy:
 
 
 def wait_for_run(
-    client: StudioClient,
+    client: RunEndpoints,
     report: str,
     run: ReportRun,
     *,
@@ -127,6 +127,7 @@ def wait_for_run(
     timeout_seconds: float,
     policy: PollPolicy | None = None,
     name: str | None = None,
+    noun: str = "Report",
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> ReportRun:
@@ -135,6 +136,7 @@ def wait_for_run(
     :param expected_seconds: the Report's `expected_runtime`.
     :param elapsed_seconds: how long the run has taken already, where an earlier try started it.
     :param name: the Report's name, for messages.
+    :param noun: what has the run, for messages.
     :raises StudioRunTimeoutError: it was not over in time; it continues in Studio, because the API cannot cancel it.
     """
     policy = policy or PollPolicy()
@@ -145,7 +147,7 @@ def wait_for_run(
             return run
         left = deadline - monotonic()
         if left <= 0:
-            raise StudioRunTimeoutError(NamedRun.of(report, run, name).timed_out(run.state, timeout_seconds))
+            raise StudioRunTimeoutError(NamedRun.of(report, run, name, noun).timed_out(run.state, timeout_seconds))
         sleep(min(interval, left))
         try:
             run = client.get_report_run(report, run.token)
@@ -159,24 +161,31 @@ def wait_for_run(
 
 
 def raise_unless_good(
-    client: StudioClient, report: str, run: ReportRun, *, detail: bool = True, name: str | None = None
+    client: RunEndpoints,
+    report: str,
+    run: ReportRun,
+    *,
+    detail: bool = True,
+    name: str | None = None,
+    noun: str = "Report",
 ) -> None:
     """Return if a run that is over has results.
 
     :param detail: whether to read the reason from a failed run's queries; one request.
     :param name: the Report's name, for messages.
+    :param noun: what has the run, for messages.
     :raises StudioRunCancelledError: someone cancelled it.
     :raises StudioRunFailedError: it failed; names the query, the error code and the message.
     """
     state = run.run_state
     if state is RunState.CANCELLED:
-        raise StudioRunCancelledError(NamedRun.of(report, run, name).cancelled())
+        raise StudioRunCancelledError(NamedRun.of(report, run, name, noun).cancelled())
     if not state.is_good:
         reason = reason_of(client, report, run) if detail else ""
-        raise StudioRunFailedError(NamedRun.of(report, run, name).failed(state, reason))
+        raise StudioRunFailedError(NamedRun.of(report, run, name, noun).failed(state, reason))
 
 
-def reason_of(client: StudioClient, report: str, run: ReportRun) -> str:
+def reason_of(client: RunEndpoints, report: str, run: ReportRun) -> str:
     """Return why a run failed, from its query runs."""
     try:
         failed = [query for query in client.list_query_runs(report, run.token) if query.state == RunState.FAILED]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -33,7 +33,7 @@ from airflow_provider_studio.client.start_record import Launch, LaunchRecord
 from airflow_provider_studio.client.visibility import read_until
 
 if TYPE_CHECKING:
-    from airflow_provider_studio.client.client import StudioClient
+    from airflow_provider_studio.client.run_endpoints import RunEndpoints
 
 log = logging.getLogger(__name__)
 
@@ -71,17 +71,19 @@ class StartedRun:
 
 
 def launch(
-    client: StudioClient,
+    client: RunEndpoints,
     report: Report,
     parameters: Mapping[str, Any] | None,
     record: LaunchRecord,
     *,
+    dataset_tokens: Sequence[str] = (),
     epoch: int = 0,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> StartedRun:
     """Start a run, or return the run that an earlier try started, if it is active or successful.
 
+    :param dataset_tokens: imported datasets whose newest run the Report is to use.
     :raises StudioConnectionError: there was no response, and no run was found that this task may have started.
     :raises StudioError: the Report's runs could not be listed, so it is unknown whether this task started one of them.
     """
@@ -97,7 +99,7 @@ def launch(
             return StartedRun(run, earlier.began_at)
     intent = _intent(client, report, start)
     record.write(asdict(intent))
-    run = _start(client, intent, record, sleep)
+    run = _start(client, intent, dataset_tokens, record, sleep)
     intent.run = run.token
     record.write(asdict(intent))
     return StartedRun(run, intent.began_at)
@@ -110,7 +112,7 @@ def _earlier(record: LaunchRecord, start: Launch) -> Launch | None:
     return Launch.of(values, start)
 
 
-def _intent(client: StudioClient, report: Report, start: Launch) -> Launch:
+def _intent(client: RunEndpoints, report: Report, start: Launch) -> Launch:
     """Return a start with what Studio returns about the Report's runs before it."""
     marker = read_marker(client, report)
     return replace(
@@ -122,7 +124,7 @@ def _intent(client: StudioClient, report: Report, start: Launch) -> Launch:
     )
 
 
-def _still_good(client: StudioClient, report: str, recorded: str, sleep: Callable[[float], None]) -> ReportRun | None:
+def _still_good(client: RunEndpoints, report: str, recorded: str, sleep: Callable[[float], None]) -> ReportRun | None:
     """Return the recorded run, unless it failed, was cancelled or is gone.
 
     :raises StudioError: neither the run nor the Report's runs can be read, so it is unknown whether it is gone.
@@ -139,7 +141,7 @@ def _still_good(client: StudioClient, report: str, recorded: str, sleep: Callabl
     return run
 
 
-def _recorded(client: StudioClient, report: str, recorded: str) -> ReportRun | None:
+def _recorded(client: RunEndpoints, report: str, recorded: str) -> ReportRun | None:
     """Return a run by its token, or from the Report's list; None if neither has it."""
     try:
         return client.get_report_run(report, recorded)
@@ -149,7 +151,7 @@ def _recorded(client: StudioClient, report: str, recorded: str) -> ReportRun | N
 
 
 def _adopt_lost(
-    client: StudioClient, intent: Launch, record: LaunchRecord, sleep: Callable[[float], None]
+    client: RunEndpoints, intent: Launch, record: LaunchRecord, sleep: Callable[[float], None]
 ) -> ReportRun | None:
     """Return the run that an intent without a response started; None if there is none.
 
@@ -168,7 +170,7 @@ def _adopt_lost(
     return found
 
 
-def _listed(client: StudioClient, intent: Launch) -> list[tuple[ReportRun, bool | None]]:
+def _listed(client: RunEndpoints, intent: Launch) -> list[tuple[ReportRun, bool | None]]:
     """Return the Report's newest runs that this task may have started, and whether each is newer than the intent.
 
     :raises StudioResponseError: no run is listed for a Report that had some.
@@ -221,9 +223,15 @@ def _has_ended_badly(run: ReportRun) -> bool:
     return run.is_seen_over and not run.run_state.is_good
 
 
-def _start(client: StudioClient, intent: Launch, record: LaunchRecord, sleep: Callable[[float], None]) -> ReportRun:
+def _start(
+    client: RunEndpoints,
+    intent: Launch,
+    dataset_tokens: Sequence[str],
+    record: LaunchRecord,
+    sleep: Callable[[float], None],
+) -> ReportRun:
     try:
-        run = client.create_report_run(intent.report, intent.parameters)
+        run = client.create_report_run(intent.report, intent.parameters, dataset_tokens=dataset_tokens)
         if run.token in {intent.after_run, *intent.known_runs}:
             raise StudioWrongResourceError(
                 f"The response to the start of a run of Report {intent.report} is that of {run.token}, an earlier run."
@@ -241,7 +249,7 @@ def _start(client: StudioClient, intent: Launch, record: LaunchRecord, sleep: Ca
     return run
 
 
-def check_parameters(client: StudioClient, report: Report, parameters: Mapping[str, Any] | None) -> None:
+def check_parameters(client: RunEndpoints, report: Report, parameters: Mapping[str, Any] | None) -> None:
     """Check parameters against the Report's form in its newest run; a Report that never ran has none.
 
     :raises StudioConfigurationError: an unknown name, or a value that is no option of the form. Lists the valid ones.
@@ -274,7 +282,7 @@ def check_parameters(client: StudioClient, report: Report, parameters: Mapping[s
             )
 
 
-def _newest_run(client: StudioClient, report: Report) -> ReportRun | None:
+def _newest_run(client: RunEndpoints, report: Report) -> ReportRun | None:
     """Return the run that a Report links as its last, or the first in its listing; None if none is listed."""
     linked = linked_run(report)
     if linked is not None:

@@ -5,38 +5,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
-
-from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_studio.assets import create_asset
 from airflow_provider_studio.client.errors import StudioConfigurationError
-from airflow_provider_studio.client.identifiers import report_token, run_token
+from airflow_provider_studio.client.identifiers import dataset_token, report_token, run_token
 from airflow_provider_studio.client.ratelimit import Priority
-from airflow_provider_studio.durations import seconds_of
-from airflow_provider_studio.governance.text import plain
+from airflow_provider_studio.client.run_endpoints import Runnable
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
 from airflow_provider_studio.operators.asset_events import REPORTS, add_outlet, emit_event
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.operators.exports import check_may_export, checked_exports, export_run
-from airflow_provider_studio.operators.run_record import TaskRecord, epoch_of
-from airflow_provider_studio.triggers.events import RunEvent, described, run_of, success_of
+from airflow_provider_studio.operators.run_operator import StudioRunOperator
+from airflow_provider_studio.operators.run_record import epoch_of
+from airflow_provider_studio.triggers.events import RunEvent, success_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_studio.client.client import StudioClient
-    from airflow_provider_studio.client.models import Report, ReportRun
+    from airflow_provider_studio.client.models import Report
     from airflow_provider_studio.client.run_polling import PollPolicy
     from airflow_provider_studio.client.run_start import StartedRun
 
 __all__ = ["StudioExportReportRunOperator", "StudioRunReportOperator", "StudioUpdateReportOperator"]
 
 
-class StudioRunReportOperator(StudioOperator):
+class StudioRunReportOperator(StudioRunOperator):
     """Run a Report once, and wait until the run is over.
 
     A retry never starts a second run while the first is alive or successful: it waits for the first, also after a lost
@@ -50,6 +46,8 @@ class StudioRunReportOperator(StudioOperator):
     :param report: the Report's token, the URL of its page, or its `studio://` asset.
     :param parameters: values for the Report's form, which are checked against it before anything is started; a mapping,
         or a template that renders to a JSON object.
+    :param dataset_tokens: imported datasets whose newest run the Report is to use, as a list of tokens. They are not
+        run again, which `StudioRunDatasetOperator` does. Whether parameters hold beside them is unknown.
     :param wait_for_completion: whether to wait; if not, the task ends when the run has been started.
     :param poll_interval: the time between two polls, as seconds or a timedelta; by default it is adapted to the
         Report's usual runtime.
@@ -67,7 +65,14 @@ class StudioRunReportOperator(StudioOperator):
     """
 
     lineage = "report_run"
-    template_fields: Sequence[str] = (*StudioOperator.template_fields, "report", "parameters", "export")
+    kind = Runnable.REPORT
+    template_fields: Sequence[str] = (
+        *StudioOperator.template_fields,
+        "report",
+        "parameters",
+        "dataset_tokens",
+        "export",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"parameters": "json", "export": "json"}
     operator_extra_links = (StudioReportLink(), StudioReportRunLink())
 
@@ -76,6 +81,7 @@ class StudioRunReportOperator(StudioOperator):
         *,
         report: str,
         parameters: Mapping[str, Any] | str | None = None,
+        dataset_tokens: Sequence[str] = (),
         wait_for_completion: bool = True,
         poll_interval: float | timedelta | None = None,
         poll_policy: PollPolicy | Mapping[str, Any] | None = None,
@@ -88,56 +94,30 @@ class StudioRunReportOperator(StudioOperator):
         studio_conn_id: str = StudioHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(studio_conn_id=studio_conn_id, **kwargs)
+        super().__init__(
+            wait_for_completion=wait_for_completion,
+            poll_interval=poll_interval,
+            poll_policy=poll_policy,
+            timeout=timeout,
+            deferrable=deferrable,
+            durable=durable,
+            failure_detail=failure_detail,
+            studio_conn_id=studio_conn_id,
+            **kwargs,
+        )
         add_outlet(self, REPORTS)
         self.report = report
         self.parameters = parameters
-        self.wait_for_completion = wait_for_completion
-        self.poll_interval = None if poll_interval is None else seconds_of("poll_interval", poll_interval)
-        self.poll_policy = poll_policy
-        self.timeout = timeout
-        self.deferrable = conf.getboolean("operators", "default_deferrable") if deferrable is None else deferrable
-        self.durable = durable
+        self.dataset_tokens = dataset_tokens
         self.check_parameters = check_parameters
-        self.failure_detail = failure_detail
         self.export = export
-        self._record: TaskRecord | None = None
-        self._run: str | None = None
-        if poll_interval is not None and poll_policy is not None:
-            raise StudioConfigurationError(
-                f"poll_interval is {poll_interval!r} and poll_policy is {poll_policy!r}; give one of them."
-            )
 
-    def run_with_studio(self, context: Context) -> RunEvent:
-        """Start the run, or find that of an earlier try; then wait."""
-        from airflow_provider_studio.client.run_polling import raise_unless_good, wait_for_run
-
-        deadline, policy, _ = self._deadline(context), self._policy(), checked_exports(self.export)
-        report, started = self._start(context)
-        run = started.run
-        if not self.wait_for_completion:
-            return described(report.token, run)
-        began = started.began or datetime.now(UTC)
-        if self.deferrable and not run.run_state.is_over:
-            self._defer(report, run, began, deadline, policy)
-        client = self._poll_client
-        run = wait_for_run(
-            client,
-            report.token,
-            run,
-            expected_seconds=report.expected_runtime,
-            elapsed_seconds=max(0.0, (datetime.now(UTC) - began).total_seconds()),
-            timeout_seconds=(deadline - datetime.now(UTC)).total_seconds(),
-            policy=policy,
-            name=_name_of(report),
-        )
-        raise_unless_good(client, report.token, run, detail=self.failure_detail, name=_name_of(report))
-        return self._finish(context, described(report.token, run), _name_of(report))
-
-    def _start(self, context: Context) -> tuple[Report, StartedRun]:
+    def launch(self, context: Context) -> tuple[Report, StartedRun]:
+        """Check what can be checked before a start, then start the run or find that of an earlier try."""
         from airflow_provider_studio.client.run_start import NoRecord, check_parameters, launch
 
-        parameters = self._parameters()
+        checked_exports(self.export)
+        parameters, datasets = self._parameters(), self._dataset_tokens()
         client = self.hook.client.with_priority(Priority.ACT)
         report = client.get_report(report_token(self.report, client.workspace))
         StudioReportLink.persist(context, report.web_url)
@@ -145,63 +125,32 @@ class StudioRunReportOperator(StudioOperator):
             check_may_export(client, report, self.hook.limits)
         if self.check_parameters:
             check_parameters(client, report, parameters)
-        if self.durable:
-            self._record = TaskRecord(context, client.workspace)
-        started = launch(client, report, parameters, self._record or NoRecord(), epoch=epoch_of(context))
-        run = started.run
-        self._run = run.token
-        context["ti"].xcom_push(key="run", value=run.token)
-        StudioReportRunLink.persist(context, run.link("web_external_url"))
-        url = run.link("web_external_url") or report.web_url
-        self.log.info('Report "%s" (%s): run %s is %s: %s', _name_of(report), report.token, run.token, run.state, url)
-        return report, started
+        record, epoch = self.record(context) or NoRecord(), epoch_of(context)
+        return report, launch(client, report, parameters, record, dataset_tokens=datasets, epoch=epoch)
 
-    def _defer(self, report: Report, run: ReportRun, began: datetime, deadline: datetime, policy: PollPolicy) -> None:
-        from airflow_provider_studio.triggers.reports import StudioReportRunTrigger
-
-        trigger = StudioReportRunTrigger(
-            studio_conn_id=self.studio_conn_id,
-            report=report.token,
-            run=run.token,
-            deadline=deadline.isoformat(),
-            began=began.isoformat(),
-            expected_seconds=report.expected_runtime,
-            poll_policy=asdict(policy),
-            failure_detail=self.failure_detail,
-            report_name=_name_of(report),
-        )
-        self.defer(trigger=trigger, method_name="execute_complete")
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> RunEvent:
-        """Finish after the trigger's event."""
-        return self.fail_fast(lambda: self._after(context, event))
-
-    def _after(self, context: Context, event: dict[str, Any]) -> RunEvent:
-        return self._finish(context, run_of(event, seconds_of("timeout", self.timeout)), event.get("name"))
-
-    def _finish(self, context: Context, result: RunEvent, name: str | None) -> RunEvent:
+    def finish(self, context: Context, run: RunEvent, name: str | None) -> RunEvent:
         """Export a successful run's results, and emit the asset's event."""
-        self.log.info("%s", success_of(result, name))
+        self.log.info("%s", success_of(run, name))
         exports = checked_exports(self.export)
         if exports:
-            result["exports"] = export_run(self._poll_client, result["report"], result["run"], exports)
-            for file in result["exports"]:
+            client = self.hook.client.with_priority(Priority.POLL)
+            run["exports"] = export_run(client, run["report"], run["run"], exports)
+            for file in run["exports"]:
                 self.log.info("Wrote %d bytes to %s", file["bytes"], file["path"])
-        asset = create_asset(workspace=self.hook.client.workspace, report=result["report"])
-        extra: dict[str, Any] = {name: value for name, value in result.items() if name not in {"report", "exports"}}
+        asset = create_asset(workspace=self.hook.client.workspace, report=run["report"])
+        extra: dict[str, Any] = {name: value for name, value in run.items() if name not in {"report", "exports"}}
         emit_event(self, context, REPORTS, asset, extra)
-        return result
+        return run
 
-    @property
-    def _poll_client(self) -> StudioClient:
-        return self.hook.client.with_priority(Priority.POLL)
+    def _dataset_tokens(self) -> list[str]:
+        """Return the tokens of the datasets.
 
-    def _policy(self) -> PollPolicy:
-        from airflow_provider_studio.client.run_polling import PollPolicy
-
-        if self.poll_interval is not None:
-            return PollPolicy.fixed(self.poll_interval)
-        return PollPolicy.of(self.poll_policy)
+        :raises StudioConfigurationError: they are no list, or one of them is no token.
+        """
+        tokens = self.dataset_tokens or ()
+        if not isinstance(tokens, list | tuple):
+            raise StudioConfigurationError(f"dataset_tokens is {tokens!r}; give a list of datasets' tokens.")
+        return [dataset_token(token, self.hook.client.workspace) for token in tokens]
 
     def _parameters(self) -> dict[str, Any]:
         """Return the parameters as JSON values.
@@ -220,25 +169,6 @@ class StudioRunReportOperator(StudioOperator):
                 f"parameters is a {type(parameters).__name__}; give a mapping from the form's names to values."
             )
         return parameters
-
-    def _deadline(self, context: Context) -> datetime:
-        """Return the end of this try: `timeout` from now or `execution_timeout` from its start, whichever is first."""
-        now = datetime.now(UTC)
-        ends = [now + timedelta(seconds=seconds_of("timeout", self.timeout))]
-        if self.execution_timeout is not None:
-            ends.append((context["ti"].start_date or now) + self.execution_timeout)
-        return min(ends)
-
-    def on_kill(self) -> None:
-        """Log that the run continues, because the API cannot cancel it; note the kill for the next try."""
-        if self._run is not None:
-            self.log.warning("Report run %s continues in Studio: its API cannot cancel a run", self._run)
-        if self._record is not None:
-            self._record.note_kill()
-
-
-def _name_of(report: Report) -> str:
-    return plain(report.name or "untitled")
 
 
 def _refuse_constant(name: str) -> None:

@@ -5,31 +5,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_studio.client.errors import (
-    StudioConfigurationError,
-    StudioError,
-    StudioRunTimeoutError,
-)
-from airflow_provider_studio.client.identifiers import report_token, run_token
+from airflow_provider_studio.client.errors import StudioConfigurationError, StudioRunTimeoutError
+from airflow_provider_studio.client.identifiers import report_token
+from airflow_provider_studio.client.run_endpoints import Runnable
 from airflow_provider_studio.durations import seconds_of
-from airflow_provider_studio.governance.text import plain
 from airflow_provider_studio.hooks.studio import StudioHook
-from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
+from airflow_provider_studio.links import StudioReportLink
 from airflow_provider_studio.sensors.base import StudioSensor
-from airflow_provider_studio.triggers.events import described, is_fresh, run_of, success_of
+from airflow_provider_studio.sensors.run_sensor import StudioRunSensor
+from airflow_provider_studio.triggers.events import is_fresh
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
+
+    from airflow_provider_studio.client.models import Report
 
 __all__ = ["StudioReportFreshnessSensor", "StudioReportRunSensor"]
 
 _FRESHNESS = "give max_age (a timedelta, or seconds) or newer_than (a time), and not both"
 
 
-class StudioReportRunSensor(StudioSensor):
+class StudioReportRunSensor(StudioRunSensor):
     """Wait until a Report run has results; a run that ended otherwise fails the task at once, with the reason.
 
     :param report: the Report's token, the URL of its page, or its asset.
@@ -38,9 +37,8 @@ class StudioReportRunSensor(StudioSensor):
     :param studio_conn_id: the Airflow connection.
     """
 
-    template_fields: Sequence[str] = (*StudioSensor.template_fields, "report", "run")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"run": "json"}
-    operator_extra_links = (StudioReportRunLink(),)
+    kind = Runnable.REPORT
+    template_fields: Sequence[str] = (*StudioRunSensor.template_fields, "report")
 
     def __init__(
         self,
@@ -51,58 +49,16 @@ class StudioReportRunSensor(StudioSensor):
         studio_conn_id: str = StudioHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(deferrable=deferrable, studio_conn_id=studio_conn_id, **kwargs)
+        super().__init__(run=run, deferrable=deferrable, studio_conn_id=studio_conn_id, **kwargs)
         self.report = report
-        self.run = run
 
-    def check(self, context: Context) -> bool:
-        """Return whether the run has results."""
-        from airflow_provider_studio.client.run_polling import raise_unless_good
+    def token(self) -> str:
+        """Return the Report's token."""
+        return report_token(self.report, self.client.workspace)
 
-        report = report_token(self.report, self.client.workspace)
-        run = self.client.get_report_run(report, run_token(self.run))
-        self.show_link(StudioReportRunLink, context, run.link("web_external_url"))
-        if not run.run_state.is_over:
-            self.log.info("Report run %s is %s", run.token, run.state)
-            return False
-        raise_unless_good(self.client, report, run, name=None if run.run_state.is_good else self._name())
-        self.log.info("%s", success_of(described(report, run)))
-        return True
-
-    def _name(self) -> str | None:
-        """Return the Report's name for the message of a failure; None if it cannot be read."""
-        try:
-            report = self.client.get_report(report_token(self.report, self.client.workspace))
-        except StudioError:
-            return None
-        return plain(report.name or "untitled")
-
-    def trigger(self, context: Context, deadline: str) -> BaseTrigger:  # noqa: ARG002
-        """Return the trigger that waits for the run."""
-        from airflow_provider_studio.triggers.reports import StudioReportRunTrigger
-
-        return StudioReportRunTrigger(
-            studio_conn_id=self.studio_conn_id,
-            report=report_token(self.report, self.client.workspace),
-            run=run_token(self.run),
-            deadline=deadline,
-            poll_policy=self._poll_policy(),
-        )
-
-    def _poll_policy(self) -> dict[str, float]:
-        """Return a policy whose intervals never exceed `poke_interval`."""
-        from airflow_provider_studio.client.run_polling import PollPolicy
-
-        longest = max(self.poke_interval, 0.1)
-        return {"shortest_seconds": min(PollPolicy().shortest_seconds, longest), "longest_seconds": longest}
-
-    def check_event(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002
-        """Return if the run is successful."""
-        event = event or {}
-        if "run" in event and event.get("state") not in {"succeeded", "completed"}:
-            event = {**event, "name": self._name()}
-        run = run_of(event, self.timeout)
-        self.log.info("%s", success_of(run))
+    def read(self) -> Report:
+        """Read the Report."""
+        return self.client.get_report(self.token())
 
 
 class StudioReportFreshnessSensor(StudioSensor):

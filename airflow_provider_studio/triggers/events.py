@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from airflow_provider_studio.client import errors
+from airflow_provider_studio.client.run_endpoints import Runnable
 from airflow_provider_studio.client.run_messages import NamedRun, runtime
 
 if TYPE_CHECKING:
@@ -23,6 +24,29 @@ class RunEvent(TypedDict):
     completed_at: str | None
     url: str | None
     exports: list[dict[str, Any]]
+
+
+class DatasetRunEvent(TypedDict):
+    """The run of a dataset in XComs; times in ISO 8601."""
+
+    dataset: str
+    run: str
+    state: str | None
+    created_at: str | None
+    completed_at: str | None
+    url: str | None
+
+
+def dataset_run_of(run: RunEvent) -> DatasetRunEvent:
+    """Return the run of a dataset as it is in XComs."""
+    return DatasetRunEvent(
+        dataset=run["report"],
+        run=run["run"],
+        state=run["state"],
+        created_at=run["created_at"],
+        completed_at=run["completed_at"],
+        url=run["url"],
+    )
 
 
 def described(report: str, run: ReportRun) -> RunEvent:
@@ -55,15 +79,17 @@ def failure(error: errors.StudioError) -> dict[str, Any]:
 
 def _named(event: dict[str, Any]) -> NamedRun:
     begun, ended = (_time(event.get(key)) for key in ("created_at", "completed_at"))
-    return NamedRun(event["report"], event["run"], event.get("name"), event.get("url"), runtime(begun, ended))
+    noun = Runnable(event.get("kind") or Runnable.REPORT).noun
+    return NamedRun(event["report"], event["run"], event.get("name"), event.get("url"), runtime(begun, ended), noun)
 
 
-def success_of(run: RunEvent, name: str | None = None) -> str:
+def success_of(run: RunEvent, name: str | None = None, kind: Runnable = Runnable.REPORT) -> str:
     """Return the message of a successful run: the Report, the runtime and the URL.
 
     :param name: the Report's name.
+    :param kind: what has the run.
     """
-    return _named({**run, "name": name}).succeeded(run["state"])
+    return _named({**run, "name": name, "kind": kind}).succeeded(run["state"])
 
 
 def _time(text: str | None) -> datetime | None:

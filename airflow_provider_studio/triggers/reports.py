@@ -14,27 +14,28 @@ from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
 from airflow_provider_studio.client.errors import StudioError
 from airflow_provider_studio.client.identifiers import report_token
+from airflow_provider_studio.client.run_endpoints import Runnable
 from airflow_provider_studio.triggers.events import described, failure
 
 if TYPE_CHECKING:
     from airflow_provider_studio.client.client import StudioClient
-    from airflow_provider_studio.client.models import Report
+    from airflow_provider_studio.client.models import Report, ReportRun
 
 __all__ = ["StudioReportFreshnessTrigger", "StudioReportRanTrigger", "StudioReportRunTrigger"]
 
 _PATH = "airflow_provider_studio.triggers.reports"
-_CONTINUES = "Report run %s continues in Studio: its API cannot cancel a run"
+_CONTINUES = "%s run %s continues in Studio: its API cannot cancel a run"
 
 
 class StudioReportRunTrigger(BaseTrigger):
-    """Waits until a Report run is over.
+    """Waits until a run of a Report or a dataset is over.
 
     Fires one event: `{"event": "over", …}` with the fields of `RunEvent` and the `reason` of a failure,
     `{"event": "timeout", "report", "run", "state"}`, or
     `{"event": "error", "kind", "message", "retry_helps", "retry_after_seconds"}`.
 
     :param studio_conn_id: the Airflow connection.
-    :param report: the Report's token.
+    :param report: the token of the Report or dataset.
     :param run: the run's token.
     :param deadline: when to give up, ISO 8601 with a zone.
     :param began: when the run began by Airflow's clocks, not Studio's, so that another triggerer can resume the wait;
@@ -43,6 +44,7 @@ class StudioReportRunTrigger(BaseTrigger):
     :param poll_policy: when to poll; see `client.run_polling.PollPolicy`.
     :param failure_detail: whether to read the reason from a failed run's queries.
     :param report_name: the Report's name, which the event repeats for messages.
+    :param kind: what has the run, a value of `client.run_endpoints.Runnable`.
     """
 
     def __init__(
@@ -57,11 +59,13 @@ class StudioReportRunTrigger(BaseTrigger):
         poll_policy: dict[str, Any] | None = None,
         failure_detail: bool = True,
         report_name: str | None = None,
+        kind: str = Runnable.REPORT,
         **_of_later_versions: Any,
     ) -> None:
         super().__init__()
         self.studio_conn_id = studio_conn_id
         self.report = report
+        self.kind = Runnable(kind)
         self.run_token = run
         self.deadline = deadline
         self.began = began
@@ -82,6 +86,7 @@ class StudioReportRunTrigger(BaseTrigger):
             "poll_policy": self.poll_policy,
             "failure_detail": self.failure_detail,
             "report_name": self.report_name,
+            "kind": self.kind.value,
         }
         return f"{_PATH}.{type(self).__name__}", arguments
 
@@ -94,12 +99,12 @@ class StudioReportRunTrigger(BaseTrigger):
         yield TriggerEvent(event)
 
     async def _wait(self) -> dict[str, Any]:
-        from airflow_provider_studio.client.run_polling import TRANSIENT, PollPolicy, reason_of
+        from airflow_provider_studio.client.run_polling import TRANSIENT, PollPolicy
         from airflow_provider_studio.triggers.run_poller import Workspace
 
         workspace = Workspace.of(self.studio_conn_id)
         policy = PollPolicy.restored(self.poll_policy or {})
-        poller, failed_polls, state, url = workspace.poller(self.report), 0, None, None
+        poller, failed_polls, state, url = workspace.poller(self.report, self.kind), 0, None, None
         deadline = datetime.fromisoformat(self.deadline)
         for interval in policy.intervals(self.expected_seconds, self._elapsed_seconds()):
             left = (deadline - datetime.now(UTC)).total_seconds()
@@ -117,13 +122,18 @@ class StudioReportRunTrigger(BaseTrigger):
             if run.run_state.is_over:
                 event: dict[str, Any] = {**self._identity, "event": "over", **described(self.report, run)}
                 if run.run_state == "failed" and self.failure_detail:
-                    event["reason"] = await workspace.request(partial(reason_of, report=self.report, run=run))
+                    event["reason"] = await workspace.request(partial(self._reason, run=run))
                 return event
         raise AssertionError("unreachable: the intervals do not end")
 
+    def _reason(self, client: StudioClient, run: ReportRun) -> str:
+        from airflow_provider_studio.client.run_polling import reason_of
+
+        return reason_of(self.kind.endpoints(client), self.report, run)
+
     @property
     def _identity(self) -> dict[str, Any]:
-        return {"report": self.report, "run": self.run_token, "name": self.report_name}
+        return {"report": self.report, "run": self.run_token, "name": self.report_name, "kind": self.kind.value}
 
     def _elapsed_seconds(self) -> float:
         if self.began is None:
@@ -132,7 +142,7 @@ class StudioReportRunTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Log that the run continues, because the API cannot cancel it."""
-        self.log.warning(_CONTINUES, self.run_token)
+        self.log.warning(_CONTINUES, self.kind.noun, self.run_token)
 
 
 class StudioReportFreshnessTrigger(BaseTrigger):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from airflow_provider_studio.client.errors import StudioAuthenticationError
 from airflow_provider_studio.client.ratelimit import Priority
+from airflow_provider_studio.client.run_endpoints import Runnable
 from airflow_provider_studio.hooks.studio import StudioHook
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Workspace:
         self._opening = asyncio.Lock()
         self._client: StudioClient | None = None
         self._threads = ThreadPoolExecutor(_CONCURRENT_REQUESTS, thread_name_prefix=f"studio-poll-{conn_id}")
-        self._pollers: dict[str, RunPoller] = {}
+        self._pollers: dict[tuple[Runnable, str], RunPoller] = {}
 
     @classmethod
     def of(cls, conn_id: str) -> Workspace:
@@ -65,9 +66,9 @@ class Workspace:
                 self._client = client.with_priority(Priority.POLL)
             return self._client
 
-    def poller(self, report: str) -> RunPoller:
-        """Return the poller of one Report's runs."""
-        return self._pollers.setdefault(report, RunPoller(self, report))
+    def poller(self, report: str, kind: Runnable = Runnable.REPORT) -> RunPoller:
+        """Return the poller of the runs of one Report or dataset."""
+        return self._pollers.setdefault((kind, report), RunPoller(self, report, kind))
 
 
 @dataclass(eq=False)
@@ -80,15 +81,17 @@ class _Subscription:
 
 
 class RunPoller:
-    """Polls the runs of one Report.
+    """Polls the runs of one Report or dataset.
 
     :param workspace: the connection.
-    :param report: the Report's token.
+    :param report: its token.
+    :param kind: whether it is a Report or a dataset.
     """
 
-    def __init__(self, workspace: Workspace, report: str) -> None:
+    def __init__(self, workspace: Workspace, report: str, kind: Runnable = Runnable.REPORT) -> None:
         self._workspace = workspace
         self._report = report
+        self._kind = kind
         self._subscriptions: set[_Subscription] = set()
         self._changed = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
@@ -132,7 +135,9 @@ class RunPoller:
         listed: dict[str, ReportRun] = {}
         if len(self._subscriptions) > 1:
             try:
-                newest = await self._workspace.request(lambda client: client.newest_report_runs(self._report))
+                newest = await self._workspace.request(
+                    lambda client: self._kind.endpoints(client).newest_report_runs(self._report)
+                )
             except Exception as error:  # noqa: BLE001  the subscribers handle it
                 _fail(due, error)
                 return
@@ -149,7 +154,9 @@ class RunPoller:
 
     async def _poll_alone(self, subscription: _Subscription) -> None:
         try:
-            run = await self._workspace.request(lambda client: client.get_report_run(self._report, subscription.run))
+            run = await self._workspace.request(
+                lambda client: self._kind.endpoints(client).get_report_run(self._report, subscription.run)
+            )
         except Exception as error:  # noqa: BLE001  the subscriber handles it
             _fail([subscription], error)
         else:

@@ -38,6 +38,7 @@ DOCS = Path(__file__).parents[1]
 GROUPS = {
     "Operators": (
         "operators.reports",
+        "operators.datasets",
         "operators.inventory",
         "operators.mapped_inventory",
         "operators.plans",
@@ -46,7 +47,7 @@ GROUPS = {
         "operators.housekeeping",
         "operators.summary",
     ),
-    "Sensors": ("sensors.reports", "sensors.on_time"),
+    "Sensors": ("sensors.reports", "sensors.datasets", "sensors.on_time"),
     "Triggers": ("triggers.reports",),
     "Hook, assets, notifiers": ("hooks.studio", "assets", "notifications", "retries"),
     "Client": ("client.client", "client.models", "client.errors"),

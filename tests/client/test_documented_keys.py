@@ -40,6 +40,7 @@ NOTHING: dict[str, str] = {
     "iterate": "rows are returned as they are",
     "last_status": "no request",
     "list_audit_log": "tests/client/test_audit_log.py",
+    "list_dataset_query_runs": "two responses: tests/client/test_resources.py",
     "proxy": "no request",
     "purge_data_source_results": "no response",
     "purge_results": "no response",
@@ -114,6 +115,7 @@ _SHAPES = {
 }
 LISTS: dict[str, tuple[str, str, Callable[[StudioClient], Any]]] = {
     **{name: (_SHAPES.get(name, shape), key, read) for name, (shape, key, read) in LISTINGS.items()},
+    "newest_dataset_runs": ("ReportRun", "report_runs", lambda client: client.newest_dataset_runs(A)),
     "newest_report_runs": ("ReportRun", "report_runs", lambda client: client.newest_report_runs(A)),
     "collection_pages": (
         "Report",

@@ -53,8 +53,8 @@ def _reports_of_data_source(client: StudioClient) -> Iterator[models.Report]:
     return client.list_data_source_reports(A, report_doubt=lambda _doubt: None)
 
 
-NOT_EMBEDDED = {"list_audit_log"}
-"""Listings whose rows are not under `_embedded`."""
+NOT_EMBEDDED = {"list_audit_log", "list_dataset_query_runs"}
+"""Listings that are not one response with rows under `_embedded`."""
 LISTINGS: dict[str, tuple[str, str, Callable[[StudioClient], Any]]] = {
     "list_collections": ("Space", "spaces", lambda client: client.list_collections()),
     "list_collection_reports": ("Report", "reports", lambda client: client.list_collection_reports(A)),

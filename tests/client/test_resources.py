@@ -205,3 +205,17 @@ def test_a_subscription_is_read_and_changed(client: StudioClient, emulator: Stud
     assert client.update_subscription(report, made, {"pdf_attachments_enabled": True}).pdf_attachments_enabled
     read = client.get_subscription(report, made)
     assert (read.csv_attachments_enabled, read.pdf_attachments_enabled) == (True, True)
+
+
+def test_the_queries_of_a_datasets_run_are_read_over_its_own_link(
+    client: StudioClient, emulator: StudioEmulator
+) -> None:
+    dataset = emulator.control.add_report(type="DatasetReport", query_count=1)
+    run = client.create_dataset_run(dataset).token
+    assert next(iter(client.newest_dataset_runs(dataset))).token == run
+    assert [one.query_name for one in client.list_dataset_query_runs(dataset, run)] == ["Query 1"]
+    elsewhere = {"token": run, "_links": {"query_runs": {"href": "https://elsewhere.example.com/api/acme/x"}}}
+    emulator.control.add_fault("status", path=f"/runs/{run}", status=200, body=elsewhere)
+    emulator.control.clear_requests()
+    assert list(client.list_dataset_query_runs(dataset, run)) == []
+    assert emulator.control.requests_sent() == 1

@@ -40,7 +40,7 @@ GET /{ws}/datasets/{dataset} get_dataset
 DELETE /{ws}/datasets/{dataset} -irreversible
 GET /{ws}/datasets/{dataset}/reports list_dataset_reports
 POST /{ws}/datasets/{dataset}/runs create_dataset_run
-GET /{ws}/datasets/{dataset}/runs list_dataset_runs
+GET /{ws}/datasets/{dataset}/runs list_dataset_runs newest_dataset_runs
 POST /{ws}/data_sources/{data_source}/schema_updates create_schema_update
 GET /{ws}/data_sources list_data_sources
 GET /{ws}/data_sources/{data_source} get_data_source

@@ -43,6 +43,7 @@ CALLS: dict[str, Callable[[StudioClient], Any]] = {
 PERSONAL = {"clone_report_run", "create_invite"}
 """Methods for personal tokens."""
 OTHERS = {"clock_offset", "close", "declared_kind", "exchange", "iterate", "last_status", "list_subscribers", "proxy"}
+OTHERS |= {"list_dataset_query_runs"}  # it follows a link
 OTHERS |= {"request", "spending", "token_kind", "with_caution", "with_priority"}
 """Members of the client that belong to no single operation."""
 

@@ -36,6 +36,19 @@ class Datasets(StudioClientBase):
         """List a dataset's runs, newest first."""
         return self._list(f"{self._dataset(dataset)}/runs", "report_runs", models.ReportRun)
 
+    def newest_dataset_runs(self, dataset: str) -> list[models.ReportRun]:
+        """Read the first page of a dataset's runs, with one request."""
+        return self._first_page(f"{self._dataset(dataset)}/runs", "report_runs", models.ReportRun)
+
+    def list_dataset_query_runs(self, dataset: str, run: str) -> Iterator[models.QueryRun]:
+        """List the queries of a dataset's run; they hold the reason of a failed run.
+
+        The path comes from the run's own link, because the API's description has none. If it leads out of the
+        workspace's API or is missing, there are no rows.
+        """
+        path = self._own_path(self.get_dataset_run(dataset, run).link("query_runs"))
+        return iter(()) if path is None else self._list(path, "query_runs", models.QueryRun)
+
     def get_dataset_run(self, dataset: str, run: str) -> models.ReportRun:
         """Read one run of a dataset."""
         path = f"{self._dataset(dataset)}/runs/{check_identifier('run', run)}"

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         StudioPlanOperator,
         StudioUndoPlanOperator,
     )
+    from airflow_provider_studio.operators.refresh import StudioRefreshReportsOperator
     from airflow_provider_studio.operators.report_tables import StudioReportTablesOperator
     from airflow_provider_studio.operators.reports import (
         StudioExportReportRunOperator,
@@ -74,6 +75,7 @@ __all__ = [
     "StudioPlanOperator",
     "StudioPlanRetentionOperator",
     "StudioReadInventoryPartOperator",
+    "StudioRefreshReportsOperator",
     "StudioReportFreshnessSensor",
     "StudioReportOnTimeSensor",
     "StudioReportRanTrigger",
@@ -109,6 +111,7 @@ _MODULES = {
     "StudioPlanOperator": "operators.plans",
     "StudioPlanRetentionOperator": "operators.housekeeping",
     "StudioReadInventoryPartOperator": "operators.mapped_inventory",
+    "StudioRefreshReportsOperator": "operators.refresh",
     "StudioReportFreshnessSensor": "sensors.reports",
     "StudioReportOnTimeSensor": "sensors.on_time",
     "StudioReportRanTrigger": "triggers.reports",

@@ -137,6 +137,25 @@ _OWNERS = ActionCommand(
         _OUTPUT,
     ),
 )
+_READERS = ActionCommand(
+    name="reports",
+    help="Print which Reports read a table",
+    description="Reads tables.parquet, which StudioReportTablesOperator writes beside a snapshot.",
+    epilog="Case is ignored. A part that the table or a query does not state matches any: orders finds sales.orders, "
+    "and sales.orders finds queries that read just orders, as likely.",
+    func=lazy_load_command(f"{_COMMANDS}.reports.run"),
+    args=(
+        _arg(
+            "--reading",
+            metavar="TABLE",
+            help="table, schema.table or database.schema.table, or the URI of its asset",
+        ),
+        _arg("--unresolved", action="store_true", help="print the queries whose tables are unknown, and why"),
+        _WORKSPACE,
+        _STORAGE,
+        _OUTPUT,
+    ),
+)
 _REPORTS = _arg("--reports", metavar="A,B,...", help="tokens, URLs or names of Reports")
 _WHERE = _arg("--where", metavar="SQL", help="a condition over the newest snapshot, such as: creator = 'ada'")
 _MAX_ACTIONS = _arg("--max-actions", type=int, default=100, metavar="N", help="the largest number of actions (100)")
@@ -197,7 +216,7 @@ _DOCTOR = ActionCommand(
         _arg("--json", action=_JsonOutput, nargs=0, help="the same as --output json"),
     ),
 )
-COMMANDS = (_INVENTORY, _OWNERS, _PLAN, _AUDIT, _UNDO, _ARCHIVE, _UNARCHIVE, _EXAMPLE_DAGS, _DOCTOR)
+COMMANDS = (_INVENTORY, _READERS, _OWNERS, _PLAN, _AUDIT, _UNDO, _ARCHIVE, _UNARCHIVE, _EXAMPLE_DAGS, _DOCTOR)
 
 
 def studio_commands() -> list[CLICommand]:

@@ -36,12 +36,14 @@ class TaskRecord:
 
     :param context: the task's context.
     :param workspace: the workspace whose runs are claimed.
+    :param part: distinguishes the records of a task that starts several runs.
     """
 
-    def __init__(self, context: Context, workspace: str) -> None:
+    def __init__(self, context: Context, workspace: str, *, part: str | None = None) -> None:
         self._store: Any = context.get("task_state_store")
         ti = context["ti"]
-        names = (ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index))
+        names = (ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index), *([part] if part else []))
+        self._key = f"{_KEY}_{part}" if part else _KEY
         self._owner = "/".join(names)
         self._clears = int(getattr(context.get("dag_run"), "clear_number", 0) or 0)
         folder = run_record_folder(settings.storage(), names)
@@ -56,7 +58,10 @@ class TaskRecord:
         if self._was_cleared():
             return None
         if self._store is not None:
-            values, place = self._store.get(_KEY) or None, f"The value {_KEY!r} in Airflow's store of this task"
+            values, place = (
+                self._store.get(self._key) or None,
+                f"The value {self._key!r} in Airflow's store of this task",
+            )
         else:
             values, place = _json_in(self._file), f"The record {self._file}"
         if values is None:
@@ -71,7 +76,7 @@ class TaskRecord:
     def write(self, values: dict[str, Any]) -> None:
         """Write durably before returning."""
         if self._store is not None:
-            self._store.set(_KEY, values)
+            self._store.set(self._key, values)
         else:
             storage.write_atomically(self._file, json.dumps(values).encode())
         self._kill.unlink(missing_ok=True)

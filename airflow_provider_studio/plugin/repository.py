@@ -29,6 +29,8 @@ from airflow_provider_studio.governance.layout import (
     prepared_snapshot,
     workspaces_in,
 )
+from airflow_provider_studio.governance.lineage.readers import tables_of_report
+from airflow_provider_studio.governance.lineage.table_rows import TableRow
 from airflow_provider_studio.governance.plans.audit import Audit, JournalEvent
 from airflow_provider_studio.governance.snapshots.store import Snapshot, SnapshotStore
 from airflow_provider_studio.governance.storage import explained, make_private_folder
@@ -81,6 +83,7 @@ class Repository:
         self._snapshots: AsyncCache[list[Snapshot]] = listing(self._list_snapshots)
         self._plans: AsyncCache[list[PlanLine]] = listing(self._list_plans)
         self._events: AsyncCache[list[JournalEvent]] = listing(self._list_events)
+        self._report_tables: AsyncCache[list[TableRow]] = listing(self._list_report_tables)
         self._records: AsyncCache[list[UsageRecord]] = listing(self._list_records)
         preparing = functools.partial(
             AsyncCache,
@@ -113,6 +116,10 @@ class Repository:
     def events(self, workspace: str, plan_id: str) -> list[JournalEvent]:
         """Return the events of a plan's journal, oldest first, without damaged ones."""
         return self._events.get(workspace, plan_id)
+
+    def report_tables(self, workspace: str, report: str) -> list[TableRow]:
+        """Return which tables the queries of a Report read; none if that was not found out."""
+        return self._report_tables.get(workspace, report)
 
     def records(self, workspace: str, hours: int) -> list[UsageRecord]:
         """Return the usage records of the last hours, oldest first."""
@@ -158,6 +165,9 @@ class Repository:
 
     def _list_events(self, workspace: str, plan_id: str) -> list[JournalEvent]:
         return Audit(self.storage(), workspace).events(plan_id=plan_id, skip_damaged=True)
+
+    def _list_report_tables(self, workspace: str, report: str) -> list[TableRow]:
+        return tables_of_report(self.snapshots(workspace), report)
 
     def _list_records(self, workspace: str, hours: int) -> list[UsageRecord]:
         since = datetime.now(UTC) - timedelta(hours=hours)

@@ -14,7 +14,9 @@ from fastapi.testclient import TestClient
 from upath import UPath
 
 from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.governance.lineage.report_tables import write_tables
 from tests.airflow_in_process import migrate
+from tests.conftest import client_of
 from tests.plugin.workspace import live_through_a_season, write_odd_names
 
 NIGHTS_AGO = (120, 95, 20, 1)
@@ -26,6 +28,8 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> UPath:
     storage = UPath(tmp_path_factory.mktemp("season") / "studio")
     with StudioEmulator("acme", reports=120, seed=11) as emulator:
         live_through_a_season(emulator, storage, NIGHTS_AGO)
+        with client_of(emulator) as client:
+            write_tables(client, storage)
     write_odd_names(storage)
     return storage
 

@@ -21,6 +21,7 @@ from fastapi.testclient import TestClient
 from upath import UPath
 
 from airflow_provider_studio.governance.errors import StorageError
+from airflow_provider_studio.governance.lineage.table_rows import read_rows
 from airflow_provider_studio.governance.plans.audit import Audit
 from airflow_provider_studio.governance.snapshots.store import SnapshotStore
 from airflow_provider_studio.plugin.airflow_plugin import PREFIX, StudioPlugin
@@ -68,6 +69,18 @@ def test_every_route_refuses_the_anonymous_and_lets_a_viewer_read(app: FastAPI, 
             for role in ("viewer", "admin"):
                 response = client.get(url, headers=bearer(role))
                 assert response.status_code == 200, (path, role, response.text)
+
+
+def test_the_page_of_a_report_shows_its_tables(app: FastAPI, season: UPath) -> None:
+    snapshots = SnapshotStore(season, "acme").all()
+    rows = read_rows(snapshots[-1])
+    report = next(row["report"] for row in rows if row["table_name"] == "spend")
+    unknown = next(row["report"] for row in rows if row["confidence"] == "unresolved")
+    with TestClient(app, headers=bearer("viewer")) as client:
+        page = client.get(f"{PREFIX}/reports/{report}?workspace=acme").text
+        assert "marketing.spend</code>" in page
+        page = client.get(f"{PREFIX}/reports/{unknown}?workspace=acme").text
+        assert "unknown: the name of a table is a parameter" in page
 
 
 def test_a_user_without_a_role_is_refused_everywhere(app: FastAPI, season: UPath) -> None:

@@ -65,12 +65,12 @@ def readers_of(snapshots: Sequence[Snapshot], tables: Iterable[TableName]) -> li
     """
     wanted = list(tables)
     rows = [row for row in _rows(snapshots) if row["table_name"] is not None]
-    names = {_name(row): None for row in rows}
+    names = {name_of(row): None for row in rows}
     matching = {name for name in names if any(may_be_same(name, table) for table in wanted)}
     found: dict[tuple[str, TableName], list[TableRow]] = {}
     for row in rows:
-        if _name(row) in matching:
-            found.setdefault((row["report"], _name(row)), []).append(row)
+        if name_of(row) in matching:
+            found.setdefault((row["report"], name_of(row)), []).append(row)
     reports = _reports(snapshots[-1])
     readers = [
         _reader(reports[token], name, of_report, wanted)
@@ -103,7 +103,8 @@ def _rows(snapshots: Sequence[Snapshot]) -> list[TableRow]:
     return table_rows.read_rows(snapshot)
 
 
-def _name(row: TableRow) -> TableName:
+def name_of(row: TableRow) -> TableName:
+    """Return the table of a row that has one."""
     return TableName(row["database_name"], row["schema_name"], row["table_name"] or "")
 
 

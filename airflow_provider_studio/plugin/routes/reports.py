@@ -12,11 +12,13 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from airflow_provider_studio.governance.file_names import export_name
+from airflow_provider_studio.governance.lineage.confidence import Confidence
+from airflow_provider_studio.governance.lineage.readers import name_of
 from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.governance.plans.models import ActionKind
 from airflow_provider_studio.governance.text import csv_pieces
 from airflow_provider_studio.plugin.csv_export import Exports
-from airflow_provider_studio.plugin.dependencies import WorkspaceDep
+from airflow_provider_studio.plugin.dependencies import WorkspaceContext, WorkspaceDep
 from airflow_provider_studio.plugin.materialize import UNVIEWED_DAYS
 from airflow_provider_studio.plugin.paging import PER_PAGE, pages_of
 from airflow_provider_studio.plugin.plan_index import PlanLine, ProposedAction
@@ -154,12 +156,23 @@ def report(request: Request, workspace: WorkspaceDep, token: str) -> HTMLRespons
         "gone": gone,
         "history": snapshot.history(token),
         "schedules": snapshot.schedules(token) if found else [],
+        "tables": _tables(workspace, token),
         "plan": workspace.judging_plan(),
         "actions": actions,
         "archived_since": _archived_since(actions, snapshot.snapshots[-1]["taken_at"]),
         "unviewed_days": UNVIEWED_DAYS,
     }
     return page(request, "report.html", context, workspace=workspace.name)
+
+
+def _tables(workspace: WorkspaceContext, token: str) -> list[dict[str, Any]]:
+    """Return a row for each table of each query, and for each query whose tables are unknown."""
+    rows = workspace.repository.report_tables(workspace.required_name, token)
+    return [
+        {**row, "table": str(name_of(row)) if row["table_name"] is not None else None}
+        for row in rows
+        if row["table_name"] is not None or row["confidence"] == Confidence.UNRESOLVED
+    ]
 
 
 def _archived_since(actions: list[tuple[PlanLine, ProposedAction, ActionState]], taken_at: str) -> PlanLine | None:

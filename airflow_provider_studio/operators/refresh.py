@@ -24,6 +24,7 @@ from airflow_provider_studio.client.errors import (
 )
 from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.durations import seconds_of
+from airflow_provider_studio.governance.text import plain
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.operators.asset_events import REPORTS, add_outlet, emit_event
 from airflow_provider_studio.operators.base import StudioOperator
@@ -169,7 +170,7 @@ class StudioRefreshReportsOperator(StudioOperator):
             reader for reader in readers_of(snapshots, tables) if self.confidence in {"likely", reader.confidence}
         ]
         reports = list(dict.fromkeys(reader.report for reader in readers))
-        names = ", ".join(str(table) for table in tables)
+        names = ", ".join(plain(str(table)) for table in tables)
         log_folded(self.log, f"{len(reports)} Reports read {names}", [_reason_of(reader) for reader in readers])
         unknown = len({row["report"] for row in unresolved_queries(snapshots)} - set(reports))
         if unknown:
@@ -282,4 +283,4 @@ def _failures(progress: _Progress, report: str) -> Iterator[None]:
 
 
 def _reason_of(reader: Reader) -> str:
-    return f"{reader.report} ({reader.name or 'untitled'}) reads {reader.table}, {reader.confidence}"
+    return f"{reader.report} ({plain(reader.name or 'untitled')}) reads {plain(reader.table)}, {reader.confidence}"

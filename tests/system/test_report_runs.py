@@ -17,6 +17,7 @@ from upath import UPath
 
 from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.inventory.inventory import take_inventory
+from airflow_provider_studio.governance.lineage.report_tables import write_tables
 from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.policy import StalenessPolicy
 from tests.conftest import client_of
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.system
 
 INVENTORY, CLEANUP, DIGEST = "studio_nightly_inventory", "studio_schedule_cleanup", "studio_owner_digest"
 CROSS_CHECK, AFTER_LOAD = "studio_discovery_cross_check", "studio_refresh_after_load"
+BY_TABLE, TABLES = "studio_refresh_by_table", "studio_report_tables"
 REFRESH, RAN = "studio_refresh_reports", "studio_report_ran"
 MATRIX = {
     **{f"{mode}_{number}": instant for mode, of in INSTANTS.items() for number, instant in enumerate(of)},
@@ -36,6 +38,12 @@ MATRIX = {
 # Before Airflow 3.3 a trigger is not notified when its task is stopped, so only Airflow logs it.
 STOP_MESSAGE = "continues in Studio" if hasattr(BaseTrigger, "on_kill") else "trigger completed"
 UNREAD = "Nobody opens this"
+READERS = {
+    "Reads customers": "select count(*) from sales.crm.customers",
+    "Reads customers too": "with c as (select * from SALES.CRM.Customers) select count(*) from c",
+    "Reads orders": "select count(*) from sales.analytics.orders",
+}
+"""The queries of Reports that read tables of an example DAG, by the names of the Reports."""
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +53,19 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWorkspace
 
 
 def plan_the_unread(emulator: StudioEmulator, storage: UPath) -> None:
-    """Write an earlier plan that archives a Report without views."""
+    """Write an earlier plan that archives a Report without views, and which tables the Reports read."""
     now = emulator.control.clock()
     old = (now - timedelta(days=400)).isoformat()
     unread = emulator.control.add_report(name=UNREAD, created_at=old, edited_at=old)
     with client_of(emulator) as client:
+        source = next(iter(client.list_data_sources()))
+        for reader, text in READERS.items():
+            report = emulator.control.add_report(name=reader, query_count=0, next_runtime_seconds=0.5)
+            client.create_query(report, text, data_source_id=source.id or "")
         take_inventory(client, storage, now=lambda: now)
         policy, name = StalenessPolicy(unviewed_days=90), "studio_nightly_governance.plan"
         plan = make_plan(storage, "acme", policy, name=name, client=client, now=lambda: now)
+        write_tables(client, storage)
     assert unread in plan.reports
     plan.write(storage)
 
@@ -90,8 +103,9 @@ class Together:
         named = [tokens[0], f"https://app.mode.com/acme/reports/{tokens[1]}", f"studio://acme/reports/{tokens[2]}"]
         confs: dict[str, dict[str, Any]] = {CLEANUP: {}, "sensors": self.waited_for, REFRESH: {"reports": named}}
         confs |= {dag: {} for dag in (INVENTORY, DIGEST, CROSS_CHECK)}
-        (loaded,) = reports.airflow.api("GET", "/assets?uri_pattern=snowflake")["assets"]
-        reports.airflow.api("POST", "/assets/events", json={"asset_id": loaded["id"], "extra": {"rows": 7}})
+        for table in ("public/orders", "crm/customers"):
+            (loaded,) = reports.airflow.api("GET", f"/assets?uri_pattern={table}")["assets"]
+            reports.airflow.api("POST", "/assets/events", json={"asset_id": loaded["id"], "extra": {"rows": 7}})
         self.run_ids = {dag: reports.airflow.trigger(dag, conf) for dag, conf in confs.items()}
 
 
@@ -163,6 +177,27 @@ def test_a_loads_event_runs_the_reports_of_its_table_once_and_further_dags_follo
     started = {report: reports.runs(report) for report in reports.shown}
     assert [len(runs) for runs in started.values()] == [1, 1]
     assert (reports.storage / "exports" / f"{started[reports.watched][0]}.csv").exists()
+
+
+def test_a_loads_event_runs_exactly_the_reports_that_read_its_table(
+    reports: SmallWorkspace, together: Together
+) -> None:
+    reports.wait(lambda: reports.airflow.api("GET", f"/dags/{BY_TABLE}/dagRuns")["dag_runs"], f"{BY_TABLE} began")
+    (run,) = reports.airflow.api("GET", f"/dags/{BY_TABLE}/dagRuns")["dag_runs"]
+    assert reports.finish(BY_TABLE, run["dag_run_id"]) == "success"
+    assert run["run_type"] == "asset_triggered"
+    result = reports.airflow.xcom(BY_TABLE, run["dag_run_id"], "refresh")
+    assert result == {"tables": ["sales.crm.customers"], "reports": 2, "succeeded": 2}
+    by_name = {report["name"]: len(report["runs_started"]) for report in reports.control.state()["reports"].values()}
+    assert {name: by_name[name] for name in READERS} == dict(zip(READERS, (1, 1, 0), strict=True))
+
+
+def test_the_tables_are_found_after_each_snapshot(reports: SmallWorkspace, together: Together) -> None:
+    assert reports.finish(INVENTORY, together.run_ids[INVENTORY]) == "success"
+    reports.wait(lambda: reports.airflow.api("GET", f"/dags/{TABLES}/dagRuns")["dag_runs"], f"{TABLES} began")
+    run, *_ = reports.airflow.api("GET", f"/dags/{TABLES}/dagRuns")["dag_runs"]
+    assert reports.finish(TABLES, run["dag_run_id"]) == "success"
+    assert reports.airflow.xcom(TABLES, run["dag_run_id"], "tables")["tables"] >= len(READERS) - 1
 
 
 def causes(reports: SmallWorkspace, dag: str, run: dict[str, Any]) -> set[str | None]:

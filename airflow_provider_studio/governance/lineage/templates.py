@@ -28,6 +28,9 @@ from airflow_provider_studio.governance.lineage.unknown_values import (
 )
 
 _DEFINITION = re.compile(r"\{\{-?\s*@(\w+)(?:\s+as\s+(\w+))?\s*-?\}\}", re.IGNORECASE)
+# Studio accepts outputs within a tag: `{% assign a = {{ b | minus: 1 }} %}`.
+_TAG = re.compile(r"\{%(?:(?!\{%).)*?%\}", re.DOTALL)
+_OUTPUT_MARK = re.compile(r"\{\{|\}\}")
 _MOST_CHARACTERS = 100_000
 _MOST_TAGS = 1_000
 _MOST_ITEMS = 2_000
@@ -57,9 +60,11 @@ class Renderer:
     def __init__(self, sql: str, definitions: Mapping[str, str]) -> None:
         self.values = UnknownValues()
         self._branches = Branches()
-        text, parameters = without_forms(self._with_definitions(sql, definitions, 0))
+        by_name = {name.casefold(): text for name, text in definitions.items()}
+        text, parameters = without_forms(self._with_definitions(sql, by_name, 0))
         if len(text) > _MOST_CHARACTERS or text.count("{{") + text.count("{%") > _MOST_TAGS:
             raise TemplateError("it is too long")
+        text = _TAG.sub(lambda tag: _OUTPUT_MARK.sub(" ", tag.group()), text)
         self._globals = {name: self.values.add(name, parameter) for name, parameter in parameters.items()}
         with _explained():
             self._template = _Environment(self.values, self._branches).from_string(text)
@@ -99,8 +104,9 @@ class Renderer:
 
         def insert(match: re.Match[str]) -> str:
             name, alias = match.groups()
-            if name in definitions:
-                inner = self._with_definitions(definitions[name].strip().rstrip(";"), definitions, depth + 1)
+            if name.casefold() in definitions:
+                inner = definitions[name.casefold()].strip().rstrip(";")
+                inner = self._with_definitions(inner, definitions, depth + 1)
                 inserted = f"({inner}\n)"
             else:
                 inserted = self.values.add_definition(name)

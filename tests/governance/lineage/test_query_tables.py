@@ -79,6 +79,11 @@ def test_a_reason_is_given(sql: str, reason: str) -> None:
     assert unresolved(sql) == reason
 
 
+def test_outputs_within_tags_are_read_as_studio_does() -> None:
+    day = "{% assign day = {{ 'now' | date: '%s' | minus: {{ seconds }} | date: '%Y-%m-%d' }} %}"
+    assert tables(f"{day} select * from a.b where at > '{{{{ day }}}}'") == {"a.b": CERTAIN}
+
+
 def test_an_unknown_definition_in_a_comment_is_ignored() -> None:
     assert tables("-- {{ @gone as g }}\nselect 1 from a.b") == {"a.b": CERTAIN}
 

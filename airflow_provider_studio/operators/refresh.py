@@ -22,6 +22,7 @@ from airflow_provider_studio.client.errors import (
     StudioRunFailedError,
     StudioRunTimeoutError,
 )
+from airflow_provider_studio.client.plain_text import shorten
 from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.durations import seconds_of
 from airflow_provider_studio.governance.text import plain
@@ -42,6 +43,7 @@ __all__ = ["StudioRefreshReportsOperator"]
 
 CONFIDENCES = ("likely", "certain")
 _MOST_NAMED = 5
+_LONGEST_NAME = 200
 
 
 @dataclass
@@ -170,7 +172,7 @@ class StudioRefreshReportsOperator(StudioOperator):
             reader for reader in readers_of(snapshots, tables) if self.confidence in {"likely", reader.confidence}
         ]
         reports = list(dict.fromkeys(reader.report for reader in readers))
-        names = ", ".join(plain(str(table)) for table in tables)
+        names = ", ".join(shorten(str(table), _LONGEST_NAME) for table in tables)
         log_folded(self.log, f"{len(reports)} Reports read {names}", [_reason_of(reader) for reader in readers])
         unknown = len({row["report"] for row in unresolved_queries(snapshots)} - set(reports))
         if unknown:
@@ -283,4 +285,5 @@ def _failures(progress: _Progress, report: str) -> Iterator[None]:
 
 
 def _reason_of(reader: Reader) -> str:
-    return f"{reader.report} ({plain(reader.name or 'untitled')}) reads {plain(reader.table)}, {reader.confidence}"
+    name, table = plain(reader.name or "untitled"), shorten(reader.table, _LONGEST_NAME)
+    return f"{reader.report} ({name}) reads {table}, {reader.confidence}"

@@ -50,8 +50,7 @@ def data_sources(client: StudioClient) -> dict[str, DataSource]:
 
 def definitions(client: StudioClient) -> dict[str, str]:
     """Return the SQL of the workspace's definitions by their names; usually one request."""
-    rows = client.iterate("definitions", "definitions")
-    return {row["name"]: row["source"] for row in rows if _is_text(row.get("name")) and _is_text(row.get("source"))}
+    return {item.name: item.source for item in client.list_definitions() if item.name and item.source}
 
 
 def from_rest(client: StudioClient, reports: Mapping[str, int | None]) -> Iterator[list[ReportQueries]]:
@@ -101,7 +100,3 @@ def _of_row(row: Mapping[str, Any]) -> QueryText:
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)

@@ -96,7 +96,7 @@ def _save_profile(hook: StudioHook, options: argparse.Namespace, examination: Ex
         return
     say(f"Wrote the workspace profile: {counted(len(profile.facts), 'fact')} that differ. `--show` prints it.")
     for caution in sorted(profile.cautions):
-        say(f"From the next inventory: {caution.value}.")
+        say(f"From the next inventory on: {caution.text}.")
 
 
 def _record(hook: StudioHook, file: str | None, examination: Examination) -> None:

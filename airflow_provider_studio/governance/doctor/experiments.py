@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_studio.client.auth import is_identifier
 from airflow_provider_studio.client.client import StudioClient
 from airflow_provider_studio.client.exchange import Exchange
+from airflow_provider_studio.client.schedule_values import UnfaithfulError, values_of
 from airflow_provider_studio.client.visibility import read_until
 from airflow_provider_studio.governance.doctor.findings import Fact, Finding, shown
 from airflow_provider_studio.governance.doctor.trial_report import TrialReport, trial_report
@@ -17,6 +18,8 @@ from airflow_provider_studio.governance.doctor.trial_report import TrialReport, 
 _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _FAR = 14
 """Days until the schedules of an experiment would fire first: it is over long before."""
+_SENT = {"hour": 3, "minute": 10, "time_zone": "London"}
+"""Values that a service might store in another form: minutes rounded, a zone under another of its names."""
 _WRAPPER = "report_schedule"
 _SCHEDULES = "report_schedules"
 
@@ -36,6 +39,7 @@ def experiment(client: StudioClient, collection: str, today: date) -> list[Findi
 def _findings(trial: TrialReport, today: date) -> Iterator[Finding]:
     wrapper, schedules = _created_schedule(trial, today)
     yield wrapper
+    yield _stored(schedules, today)
     yield _day_numbers(trial, today, is_wrapped=wrapper.observed == _WRAPPER)
     yield from _archive(trial, is_scheduled=bool(schedules))
     yield _deletion(trial)
@@ -53,6 +57,20 @@ def _created_schedule(trial: TrialReport, today: date) -> tuple[Finding, list[di
     if not listed:
         return fact.not_observed(f"{_result(refused)} with it, {_result(response)} without"), []
     return fact.as_assumed() if refused is response else fact.respected("flat"), listed
+
+
+def _stored(schedules: list[dict[str, Any]], today: date) -> Finding:
+    """Compare a schedule with what was sent."""
+    fact = Fact("schedule: stored", "as it was sent", "reports each difference in every undo")
+    try:
+        stored = values_of(schedules[0]).cron
+    except (IndexError, UnfaithfulError):
+        return fact.not_observed("no schedule with its machine values")
+    sent = {**_SENT, "day_of_month": first_days(today)[0]}
+    different = [
+        f"{name} {value} became {shown(now)}" for name, value in sent.items() if (now := getattr(stored, name)) != value
+    ]
+    return fact.respected("; ".join(different)) if different else fact.as_assumed()
 
 
 def _day_numbers(trial: TrialReport, today: date, *, is_wrapped: bool) -> Finding:
@@ -79,7 +97,7 @@ def first_days(today: date) -> tuple[int, int]:
 
 
 def _schedule(cron: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": "Doctor", "cron": {"hour": 3, "minute": 0, "time_zone": "UTC", **cron}, "params": {}}
+    return {"name": "Doctor", "cron": {**_SENT, **cron}, "params": {}}
 
 
 def _archive(trial: TrialReport, *, is_scheduled: bool) -> Iterator[Finding]:

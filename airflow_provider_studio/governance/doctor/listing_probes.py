@@ -18,7 +18,7 @@ from airflow_provider_studio.governance.doctor.observations import (
     page_size,
     pages_of,
 )
-from airflow_provider_studio.governance.doctor.survey import Survey
+from airflow_provider_studio.governance.doctor.survey import Survey, link_of
 from airflow_provider_studio.governance.text import counted
 
 _USUAL_RUNS = 20
@@ -194,6 +194,16 @@ def probe_workspace_schedules(survey: Survey) -> Finding:
     return fact.respected("it responds")
 
 
+def probe_self_links(survey: Survey) -> Finding:
+    """Whether listings link to themselves, so that a confused response is noticed."""
+    fact = Fact("listings: link to themselves", "present", "a listing without one is not compared with the request")
+    bodies = [body for first, _, _ in LISTINGS.values() if (body := survey.body(first)) is not None]
+    without = sum(link_of(body, "self") is None for body in bodies)
+    if not bodies:
+        return fact.not_observed("no listing was read")
+    return fact.respected(f"{without} of {len(bodies)} have none") if without else fact.as_assumed()
+
+
 def probe_members(survey: Survey) -> Finding:
     """Whether `/memberships/lite` lists all members."""
     fact = Fact("members: lite", "the whole list", "counts no owner as having left")
@@ -236,6 +246,7 @@ _PROBES = (
     probe_unfiltered,
     probe_archived_listing,
     probe_workspace_schedules,
+    probe_self_links,
     probe_members,
     probe_memberships,
 )

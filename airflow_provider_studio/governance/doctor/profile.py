@@ -50,9 +50,21 @@ _LARGEST_PAGE = 10_000
 class Caution(StrEnum):
     """What is not believed of a workspace's service."""
 
-    SHORT_PAGES = "short pages and orders prove nothing: every listing is read to its end"
-    COUNTERS = "counters of listings are not believed"
-    SCHEDULES_COUNT = "Reports that count no schedules are read, too"
+    SHORT_PAGES = "short_pages"
+    COUNTERS = "counters"
+    SCHEDULES_COUNT = "schedules_count"
+
+    @property
+    def text(self) -> str:
+        """What an inventory does because of it."""
+        return _TEXTS[self]
+
+
+_TEXTS = {
+    Caution.SHORT_PAGES: "short pages and orders prove nothing, so every listing is read to its end",
+    Caution.COUNTERS: "counters of listings are not believed",
+    Caution.SCHEDULES_COUNT: "the schedules of Reports that count none are read, too",
+}
 
 
 @dataclass(frozen=True)
@@ -108,8 +120,8 @@ class WorkspaceProfile:
         """Return the profile after a check, which can add cautions; only the doctor removes one."""
         needed = {caution for caution, is_needed in observed.cautions.items() if is_needed}
         gone = {caution for caution in self.cautions if observed.cautions.get(caution) is False}
-        changes = [f"now it is true that {caution.value}" for caution in sorted(needed - self.cautions)]
-        changes += [f"it is no longer needed that {caution.value}" for caution in sorted(gone)]
+        changes = [f"new: {caution.text}" for caution in sorted(needed - self.cautions)]
+        changes += [f"no longer needed: {caution.text}" for caution in sorted(gone)]
         for kind, size in observed.page_sizes.items():
             before = self.page_sizes.get(kind, size)
             if before != size:
@@ -130,7 +142,7 @@ class WorkspaceProfile:
         """Return the profile as rows of a table."""
         times = {"observed": self.observed_at, "checked": self.checked_at}
         rows = [{"what": "date", "name": name, "value": time} for name, time in times.items()]
-        rows += [{"what": "caution", "name": caution.name.lower(), "value": caution.value} for caution in self.cautions]
+        rows += [{"what": "caution", "name": caution.value, "value": caution.text} for caution in sorted(self.cautions)]
         for what, values in (("page size", self.page_sizes), ("fact", self.facts)):
             rows += [{"what": what, "name": name, "value": value} for name, value in values.items()]
         return rows + [{"what": "no longer holds", "name": "", "value": change} for change in self.changes]
@@ -144,7 +156,7 @@ class WorkspaceProfile:
             "format": _FORMAT,
             "observed_at": self.observed_at.isoformat(),
             "checked_at": self.checked_at.isoformat(),
-            "cautions": sorted(caution.name.lower() for caution in self.cautions),
+            "cautions": [caution.value for caution in sorted(self.cautions)],
             "page_sizes": dict(self.page_sizes),
             "facts": dict(self.facts),
             "changes": list(self.changes),
@@ -194,11 +206,11 @@ def _parsed(content: bytes) -> WorkspaceProfile:
     found = json.loads(content)
     if found["format"] != _FORMAT:
         raise ValueError("another format")
-    names = {caution.name.lower(): caution for caution in Caution}
+    known = {caution.value: caution for caution in Caution}
     return WorkspaceProfile(
         _time(found["observed_at"]),
         _time(found["checked_at"]),
-        frozenset(names[name] for name in found["cautions"] if name in names),
+        frozenset(known[name] for name in found["cautions"] if name in known),
         {kind: size for kind, size in found["page_sizes"].items() if kind in LISTINGS and _is_page_size(size)},
         {_text(name): _text(value) for name, value in list(found["facts"].items())[:_MOST_FACTS]},
         tuple(map(_text, found["changes"][:_MOST_FACTS])),

@@ -17,6 +17,7 @@ from airflow_provider_studio.governance.doctor.observations import (
 )
 from airflow_provider_studio.governance.doctor.survey import Survey
 
+_WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _NONE = "no schedule was read"
 Row = Mapping[str, Any]
 
@@ -32,7 +33,7 @@ def probe_count(survey: Survey) -> Finding:
     """Whether `schedules_count` is the number of listed schedules."""
     fact = Fact("schedule: schedules_count", "as many as are listed", "profile: reads the lists of all Reports")
     pairs = counted_and_listed(survey)
-    shown = ", ".join(f"{counted} counted, {listed} listed" for counted, listed in pairs)
+    shown = "; ".join(f"{counted} counted, {listed} listed" for counted, listed in pairs)
     return fact.compared(
         is_schedules_count_right(survey), different=shown, unknown=shown or "no list of schedules was read"
     )
@@ -49,6 +50,16 @@ def probe_archived(survey: Survey) -> Finding:
     if not rows:
         return fact.not_observed("the archived Report lists none")
     return fact.as_assumed() if count not in (0, "0", None) else fact.respected(f"{len(rows)} listed, none counted")
+
+
+def probe_archived_runs(survey: Survey) -> Finding:
+    """Whether schedules of archived Reports have a next run."""
+    fact = Fact("schedule: next run of archived Reports", "they continue", "deletes them before it archives a Report")
+    rows = survey.rows("archived_schedules", "report_schedules")
+    if not rows:
+        return fact.not_observed("no schedule of an archived Report was listed")
+    stopped = sum(row.get("next_scheduled_run") is None for row in rows)
+    return fact.respected(f"{stopped} of {len(rows)} have none") if stopped else fact.as_assumed()
 
 
 def probe_form(survey: Survey) -> Finding:
@@ -86,6 +97,51 @@ def probe_days(survey: Survey) -> Finding:
     if not fields:
         return fact.not_observed("no schedule without a day was read")
     return fact.respected("null") if any("value" in field for field in fields) else fact.as_assumed()
+
+
+def probe_day_numbers(survey: Survey) -> Finding:
+    """Which day of the week a number is: forms have numbers, and rows have names."""
+    fact = Fact(
+        "schedule: numbers of days in forms", "0 is Sunday", "sends them back unchanged; such schedules are kept"
+    )
+    pairs = [
+        (str(number), str(row.get("day_of_week")))
+        for row in schedules_of(survey)
+        if (number := _cron_value(row, "day_of_week")) is not None and row.get("day_of_week") is not None
+    ]
+    if not pairs:
+        return fact.not_observed("no weekly schedule was read")
+    for first, observed in ((0, None), (1, "1 is Sunday")):
+        if all(_named_days(numbers, first) == names for numbers, names in pairs):
+            return fact.as_assumed() if observed is None else fact.respected(observed)
+    return fact.respected("neither 0 nor 1 is Sunday in each")
+
+
+def _named_days(numbers: str, first: int) -> str | None:
+    """Return the names of days for numbers, as rows write them.
+
+    :param first: the number of Sunday.
+    """
+    parts = [part.strip() for part in numbers.strip("[]").split(",")]
+    if not all(part.isascii() and part.isdecimal() and len(part) == 1 for part in parts):
+        return None
+    return ",".join(_WEEKDAYS[(int(part) - first) % 7] for part in parts)
+
+
+def probe_zone_names(survey: Survey) -> Finding:
+    """Whether a schedule's form and its row have the same name of a time zone."""
+    fact = Fact("schedule: names of time zones", "the same in row and form", "never compares the name of a zone")
+    pairs = [(row.get("time_zone"), zone) for row in schedules_of(survey) if (zone := _cron_value(row, "time_zone"))]
+    if not pairs:
+        return fact.not_observed("no schedule with a form and a time zone was read")
+    return fact.as_assumed() if all(row == form for row, form in pairs) else fact.respected("they differ")
+
+
+def _cron_value(row: Row, name: str) -> Any:
+    """Return a value of the cron in a schedule's form; None without it."""
+    cron = (_form_of(row) or {}).get("cron")
+    field = cron.get(name) if isinstance(cron, Mapping) else None
+    return field.get("value") if isinstance(field, Mapping) else None
 
 
 def probe_machine_values(survey: Survey) -> Finding:
@@ -149,9 +205,12 @@ def schedule_findings(survey: Survey) -> Iterator[Finding]:
     for probe in (
         probe_count,
         probe_archived,
+        probe_archived_runs,
         probe_form,
         probe_parameters,
         probe_days,
+        probe_day_numbers,
+        probe_zone_names,
         probe_machine_values,
         probe_frequencies,
         probe_subscriber_count,

@@ -121,6 +121,8 @@ def probe_rate_limit(survey: Survey, access: Access) -> Finding:
     if limits != {budget.limit}:
         lowest = min(limits)
         return fact.respected(f"a limit of {lowest}", "follows the limit that responses report")
+    if any(each.remaining == 0 and each.status < 300 for each in feedback):
+        return fact.respected("X-RateLimit-Remaining is 0 on good responses", "uses a quarter of the budget meanwhile")
     without = sum(each.limit is None for each in feedback)
     return fact.respected(f"{without} of {len(feedback)} responses lack them") if without else fact.as_assumed()
 
@@ -129,8 +131,11 @@ def probe_refusals(survey: Survey) -> Finding:
     """Whether requests were refused because of the limit."""
     fact = Fact("limit: 429", "none")
     refused = sum(each.status == 429 for each in survey.all)
+    if not refused:
+        return fact.as_assumed()
+    with_wait = sum("retry-after" in each.headers for each in survey.all if each.status == 429)
     fix = "find out who else uses this token, or lower rate_limit_requests of the connection"
-    return fact.needs_a_person(counted(refused, "response"), fix) if refused else fact.as_assumed()
+    return fact.needs_a_person(f"{counted(refused, 'response')}, {with_wait} with Retry-After", fix)
 
 
 def probe_content_type(survey: Survey) -> Finding:
@@ -187,6 +192,16 @@ def probe_discovery_archived(survey: Survey) -> Finding:
     return fact.as_assumed("it lists them" if listed else "it lists none of the archived Reports that were read")
 
 
+def probe_discovery_datasets(survey: Survey) -> Finding:
+    """Whether Discovery lists datasets."""
+    fact = Fact("Discovery: datasets", "unknown", "keeps datasets as unknown in an inventory over Discovery")
+    rows, datasets = _discovery_rows(survey, "reports"), survey.rows("datasets", "reports")
+    if rows is None or not datasets:
+        return fact.not_observed("no Discovery, or no dataset")
+    listed = {str(row.get("token")) for row in datasets} & {str(row.get("token")) for row in rows}
+    return fact.as_assumed("it lists them" if listed else "it lists none of the datasets that were read")
+
+
 def _discovery_rows(survey: Survey, name: str) -> list[dict[str, object]] | None:
     rows = (survey.body(f"discovery_{name}") or {}).get(name)
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else None
@@ -204,6 +219,7 @@ def service_findings(survey: Survey, access: Access) -> Iterator[Finding]:
         yield probe(survey)
     yield probe_discovery(survey, access)
     yield probe_discovery_archived(survey)
+    yield probe_discovery_datasets(survey)
 
 
 _SURVEY_PROBES: tuple[Callable[[Survey], Finding], ...] = (

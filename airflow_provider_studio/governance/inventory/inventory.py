@@ -177,7 +177,7 @@ class Inventory:
         )
         summary.incomplete_listings = self._incomplete_listings()
         if self._profile is not None:
-            summary.cautions = sorted(self._profile.cautions)
+            summary.cautions = [caution.value for caution in sorted(self._profile.cautions)]
             is_checked = self._profile.checked_at >= self._began_at
             summary.profile_changes = list(self._profile.changes) if is_checked else []
         summary.page_sizes = self._crawler.page_sizes() if self._source is None else {}

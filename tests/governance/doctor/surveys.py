@@ -31,7 +31,13 @@ def _emulator() -> StudioEmulator:
         created = f"2026-03-01T{number // 60:02}:{number % 60:02}:07.250Z"
         token = control.add_report(name=f"Crowd {number}", collection=crowded, created_at=created, edited_at=created)
         if number < SCHEDULED:
-            control.add_schedule(token, cron={"freq": "daily", "hour": 6, "minute": 10}, params={"region": "EMEA"})
+            cron = {
+                "freq": "weekly" if number else "daily",
+                "hour": 6,
+                "minute": 10,
+                "day_of_week": "2" if number else None,
+            }
+            control.add_schedule(token, cron=cron, params={"region": "EMEA"})
     dataset = control.add_report(name="Fed", collection=crowded, type="DatasetReport")
     control.change_report(token, imported_datasets=[dataset])
     return emulator

@@ -27,9 +27,12 @@ CONTRARY = {
     "archived_schedules_count": "zero",
     "second_archive": 400,
     "not_found_status": 400,
+    "schedule_minutes": "rounded",
+    "schedule_time_zones": "first",
 }
 USUAL = {
     "schedule: body that creates one": "report_schedule",
+    "schedule: stored": "as it was sent",
     "schedule: numbers of days": "0 is Sunday",
     "archive: the Report": "200, and it is",
     "archive: schedules": "listed with a next run",
@@ -76,6 +79,7 @@ def test_a_contrary_service_is_seen() -> None:
     different = {fact: each.observed for fact, each in found.items() if each.severity is Severity.RESPECTED}
     assert different == {
         "schedule: body that creates one": "flat",
+        "schedule: stored": "minute 10 became '0'; time_zone London became 'Edinburgh'",
         "archive: schedules": "listed without a next run",
         "archive: schedules_count": "'0'",
         "archive: a second time": "400 ('bad_request')",

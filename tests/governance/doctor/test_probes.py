@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_studio.client.exchange import Exchange
 from airflow_provider_studio.emulator.state import SECRET
+from airflow_provider_studio.governance.doctor import listing_probes, schedule_probes, service_probes
 from airflow_provider_studio.governance.doctor.examination import examine, findings_of
 from airflow_provider_studio.governance.doctor.findings import Severity
 from airflow_provider_studio.governance.doctor.survey import MOST_REQUESTS, Survey, Surveyor
@@ -190,3 +191,39 @@ def test_no_response_makes_a_probe_fail(rows: list[dict[str, Any]], odd: Any) ->
     keys = ("spaces", "reports", "report_runs", "report_schedules", "report_subscriptions", "queries", "memberships")
     body = {"_embedded": dict.fromkeys(keys, rows), "pagination": odd, "_links": odd, "reports": rows, "workspace": odd}
     assert findings_of(survey_of(**dict.fromkeys(_NAMES, body)), ACCESS)
+
+
+def weekly(number: str, names: str, zone: str = "UTC") -> dict[str, Any]:
+    """Return a weekly schedule as its Report lists it."""
+    cron = {"day_of_week": {"value": number}, "time_zone": {"value": zone}}
+    forms = {"edit": {"input": {"report_schedule": {"params": {}, "cron": cron}}}}
+    return {"token": "a1", "day_of_week": names, "time_zone": "UTC", "parameters": {}, "_forms": forms}
+
+
+@pytest.mark.parametrize(
+    ("number", "names", "observed"),
+    [
+        ("1", "Monday", "0 is Sunday"),
+        ("[1,7]", "Monday,Sunday", "0 is Sunday"),
+        ("1,2", "Sunday,Monday", "1 is Sunday"),
+        ("3", "Sunday", "neither 0 nor 1 is Sunday in each"),
+        ("Monday", "Monday", "neither 0 nor 1 is Sunday in each"),
+    ],
+)
+def test_names_of_days_show_what_their_numbers_are(number: str, names: str, observed: str) -> None:
+    survey = survey_of(schedules={"_embedded": {"report_schedules": [weekly(number, names)]}})
+    assert schedule_probes.probe_day_numbers(survey).observed == observed
+
+
+def test_rows_and_headers_that_differ_are_seen() -> None:
+    rows = [{**weekly("1", "Monday", "Etc/UTC"), "next_scheduled_run": None}]
+    listing = {"_embedded": {"report_schedules": rows}}
+    survey = survey_of(schedules=listing, archived_schedules=listing, collections={"_embedded": {"spaces": []}})
+    assert schedule_probes.probe_zone_names(survey).observed == "they differ"
+    assert schedule_probes.probe_archived_runs(survey).observed == "1 of 1 have none"
+    assert listing_probes.probe_self_links(survey).observed == "2 of 2 have none"
+    headers = {"X-RateLimit-Limit": "40", "X-RateLimit-Remaining": "0"}
+    exhausted = Survey({"verify": Exchange("GET", "/api/verify", 200, AT, headers=headers)})
+    assert "Remaining is 0" in service_probes.probe_rate_limit(exhausted, ACCESS).observed
+    refused = Survey({"verify": Exchange("GET", "/api/verify", 429, AT, headers={"retry-after": "10"})})
+    assert service_probes.probe_refusals(refused).observed == "1 response, 1 with Retry-After"

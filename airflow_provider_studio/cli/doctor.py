@@ -79,7 +79,6 @@ def _save_profile(hook: StudioHook, options: argparse.Namespace, examination: Ex
     from airflow_provider_studio import settings
     from airflow_provider_studio.governance.doctor.profile import new_profile, read_profile
     from airflow_provider_studio.governance.storage import utcnow
-    from airflow_provider_studio.governance.text import counted
     from airflow_provider_studio.governance.workspace_host import check_host
 
     client, survey = hook.client, examination.survey
@@ -94,7 +93,7 @@ def _save_profile(hook: StudioHook, options: argparse.Namespace, examination: Ex
     except StudioError as error:
         say(f"The workspace profile was not written: {error}")
         return
-    say(f"Wrote the workspace profile: {counted(len(profile.facts), 'fact')} that differ. `--show` prints it.")
+    say(f"Wrote the workspace profile, which `--show` prints. Facts that are not as assumed: {len(profile.facts)}.")
     for caution in sorted(profile.cautions):
         say(f"From the next inventory on: {caution.text}.")
 
@@ -170,8 +169,8 @@ def _examine(hook: StudioHook) -> tuple[Examination | None, list[Finding]]:
 
     client, discovery = hook.client, hook.discovery_client if hook.has_discovery else None
     say(
-        f"Sends at most {MOST_REQUESTS} requests to {client.host}, all of them GET, within the budget of the token. "
-        "Nothing in Studio is changed."
+        f"Sends at most {MOST_REQUESTS} requests to {client.host}, all of them GET, within the budget of the token; "
+        "one that fails is repeated. Nothing in Studio is changed."
     )
     try:
         examination = examine(client, discovery)

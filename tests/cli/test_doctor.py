@@ -55,7 +55,7 @@ def test_it_prints_its_budget_and_the_findings(
     assert rows["deployment: budget ledger"]["observed"] == "memory of one process"
     assert SECRET not in printed.out + printed.err
     assert {path.name for path in storage.rglob("*") if path.is_file()} == {"profile.json", "host.json"}
-    assert "Wrote the workspace profile: " in printed.err
+    assert "Wrote the workspace profile, which `--show` prints." in printed.err
     assert f"Wrote the redacted responses to {record}. Read it before you share it." in printed.err
     assert len(record.read_text().splitlines()) == emulator.control.requests_sent() + 1
     assert "Crowd" not in record.read_text()

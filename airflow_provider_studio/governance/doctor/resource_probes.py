@@ -126,7 +126,9 @@ def probe_times(reports: Rows) -> Finding:
     if not times:
         return fact.not_observed("no listed Report has a time")
     odd = next((time for time in times if not _SEEN_TIME.fullmatch(time)), None)
-    return fact.as_assumed() if odd is None else fact.respected(f"such as {shown(re.sub('[0-9]', '9', odd))}")
+    if odd is None:
+        return fact.as_assumed()
+    return fact.respected(f"such as {shown(re.sub('[0-9]', '9', odd))}" if _is_time(odd) else "no time with a zone")
 
 
 def probe_creators(reports: Rows) -> Finding:

@@ -246,7 +246,10 @@ class Surveyor:
 
     def _follow(self, name: str, row: Row, relation: str) -> None:
         """Follow a link of a row, if it stays in the workspace's API and is no template."""
-        path = urlsplit(link_of(row, relation) or "").path
+        try:
+            path = urlsplit(link_of(row, relation) or "").path
+        except ValueError:  # such as an unfinished IPv6 address
+            return
         parts = path.split("/")
         if path.startswith(f"{self._root}/") and all(map(is_identifier, parts[1:])):
             self._get(name, path)
@@ -263,7 +266,9 @@ def link_of(row: Row, relation: str) -> str | None:
 def client_reader(client: StudioClient, most: int = MOST_REQUESTS) -> Reader:
     """Return a reader that uses a client, and sends nothing more once the client has sent this many requests.
 
-    :param most: counted from now, with retries.
+    The last request may be repeated after that.
+
+    :param most: counted from now, with repeated ones.
     """
     began, is_reached = client.spending.requests, False
 

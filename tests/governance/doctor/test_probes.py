@@ -131,6 +131,21 @@ def test_a_member_token_gets_findings_too() -> None:
     assert observed["reports: page size"].is_observed
 
 
+@pytest.mark.parametrize("href", ["http://[", "https://elsewhere/api/acme/../x", "/api/acme/reports/{run}", "", 5])
+def test_a_link_that_leads_nowhere_is_not_followed(href: object) -> None:
+    rows = {
+        "spaces": [{"token": "a1"}],
+        "reports": [{"token": "b2", "last_run_at": "x", "_links": {"last_run": {"href": href}}}],
+    }
+
+    def read(path: str, query: Any = None) -> Exchange:
+        assert path.startswith("/api/")
+        assert "x" not in path
+        return Exchange("GET", path, 200, AT, query or {}, {}, {"_embedded": rows})
+
+    assert "last_run" not in Surveyor("acme", read).all().exchanges
+
+
 def test_an_empty_workspace_and_a_refusing_service_show_nothing() -> None:
     for status in (200, 403, 500):
         body: dict[str, Any] = {"_embedded": {"spaces": []}} if status == 200 else {"id": "forbidden"}

@@ -101,8 +101,7 @@ def iterate_rows(
     rounds = MAX_ROUNDS if tokens else 1
     progress = ListingProgress(may_ignore_page=may_ignore_page, max_rounds=rounds, counted=counted, caution=caution)
     for page in pages(fetch, key, what=what, tokens=tokens, progress=progress):
-        for row in page.rows:
-            name = name_of(row)
+        for row, name in zip(page.rows, _page_names(page.rows), strict=True):
             if name is None:
                 if page.new_rows:  # else the page is a repetition
                     yield row
@@ -121,17 +120,31 @@ def name_of(row: Mapping[str, Any]) -> str | None:
     return next((name for name in candidates if isinstance(name, str) and name), None)
 
 
+def _page_names(rows: Sequence[Mapping[str, Any]]) -> list[str | None]:
+    """Return the name of each row of a page; None if it has none, or if a row with other content has the same link.
+
+    The fields of a form, for example, may all link to the form.
+    """
+    linked: dict[str, Mapping[str, Any]] = {}
+    shared: set[str] = set()
+    names = [name_of(row) for row in rows]
+    for row, name in zip(rows, names, strict=True):
+        if name is not None and name != row.get("token") and linked.setdefault(name, row) != row:
+            shared.add(name)
+    return [None if name in shared else name for name in names]
+
+
 def names_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return what distinguishes the rows of a page: their names, or their contents, equal ones numbered."""
     equal: Counter[str] = Counter()
     names = []
-    for row in rows:
-        name = name_of(row)
-        if name is None:
-            content = json.dumps(row, sort_keys=True, default=str)
-            equal[content] += 1
-            name = f"{content}#{equal[content]}"
-        names.append(name)
+    for row, name in zip(rows, _page_names(rows), strict=True):
+        if name is not None:
+            names.append(name)
+            continue
+        content = json.dumps(row, sort_keys=True, default=str)
+        equal[content] += 1
+        names.append(f"{content}#{equal[content]}")
     return names
 
 

@@ -101,3 +101,18 @@ def test_a_server_that_never_ends_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(pagination, "MAX_PAGES", 50)
     with pytest.raises(StudioResponseError, match="did not end within 50 pages"):
         iterated(lambda number: page([f"t{number}"]))
+
+
+def test_rows_that_share_the_link_of_their_listing_are_all_listed() -> None:
+    links = {"self": {"href": "/api/acme/reports/x/runs/y/options"}}
+    rows = [{"name": name, "_links": links} for name in ("region", "day", "region")]
+    doubts: list[str] = []
+    listed = pagination.iterate_rows(
+        lambda page: {"_embedded": {"form_fields": rows if page == 1 else []}},
+        "form_fields",
+        what="GET /options",
+        tokens=False,
+        report_doubt=doubts.append,
+    )
+    assert [row["name"] for row in listed] == ["region", "day", "region"]
+    assert doubts == []

@@ -79,6 +79,8 @@ def test_a_purge_that_is_not_permitted_or_not_confirmed_sends_nothing(workspace:
     for path in ("reports/purge", "/api/acme/reports/purge", "data_sources/0a1b2c3d4e5f/purge"):
         with pytest.raises(StudioCapabilityError, match="allow_purges = True in"):
             client.request("POST", path, params={"time": "2026-01-01"})
+    with pytest.raises(StudioCapabilityError, match="allow_purges = True in"):
+        client.exchange("POST", "/api/acme/reports/purge", {"time": "2026-01-01"})
     with pytest.raises(
         StudioConfigurationError, match="workspace is 'acne'; this deletes the results of all Reports of"
     ):

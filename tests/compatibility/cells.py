@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
-EXTRAS = ("redis", "emulator")
+EXTRAS = ("redis", "emulator", "lineage")
 TEST_TOOLS = ("pytest", "jsonschema", "psutil", "statsd", "wtforms", "openlineage-integration-common")
 OPENLINEAGE = "apache-airflow-providers-openlineage"
 COPIED = ("tests", "dags", "docs", "pyproject.toml")
@@ -25,6 +25,7 @@ SUBSET = (
     "tests/governance/test_sql.py",
     "tests/hooks/test_studio_hook.py",
     "tests/plugin/test_hostile_folders.py",
+    "tests/governance/lineage/test_corpus.py",
     "tests/operators/test_lineage.py",
     "tests/operators/test_operators.py::test_a_night_from_inventory_to_undo",
     "tests/operators/test_operators.py::test_the_inventory_emits_an_asset_event",

@@ -13,9 +13,9 @@ from airflow_provider_studio.extras import needs_extra
 
 with needs_extra("lineage", "Finding the tables of queries"):
     from airflow_provider_studio.governance.lineage.sql_parser import ParseError, parse
-    from airflow_provider_studio.governance.lineage.statements import StatementReader, UnresolvedError
+    from airflow_provider_studio.governance.lineage.statements import StatementReader, UnresolvedError, aliases_in
     from airflow_provider_studio.governance.lineage.templates import Renderer
-    from airflow_provider_studio.governance.lineage.unknown_values import Stand, TemplateError
+    from airflow_provider_studio.governance.lineage.unknown_values import Stand, TemplateError, has_marker
 
 from airflow_provider_studio.governance.lineage.confidence import Confidence
 from airflow_provider_studio.governance.lineage.dialects import DataSourceNames
@@ -50,6 +50,9 @@ def tables_of_query(sql: str, names: DataSourceNames, definitions: Mapping[str, 
         return QueryTables(_Reader(Renderer(sql, definitions), names).tables())
     except (TemplateError, ParseError, UnresolvedError) as error:
         return QueryTables({}, str(error))
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # One query with a tree that nobody thought of must not end the work for a whole workspace.
+        return QueryTables({}, f"its statements cannot be read: {type(error).__name__}")
 
 
 class _Reader:
@@ -86,8 +89,12 @@ class _Reader:
         self._characters += len(text)
         if self._characters > _MOST_CHARACTERS:
             raise UnresolvedError("it is too long")
-        reader = StatementReader(self._names)
-        reader.read(parse(text, self._names.dialect))
+        statements, reader = parse(text, self._names.dialect), StatementReader(self._names)
+        if stand is Stand.WORD and any(has_marker(alias) for alias in aliases_in(statements)):
+            raise ParseError("a parameter may be a clause")
+        reader.read(statements)
+        if reader.has_unknown_function and not reader.tables:
+            raise UnresolvedError("its functions do not say which tables they read")
         # A value that stands for others may be a part of a name, where it cannot be recognized.
         is_certain = stand is Stand.WORD and not reader.has_unknown_function
         return {
@@ -98,10 +105,9 @@ class _Reader:
 
     def _with_values(self, table: TableName) -> Iterator[TableName]:
         """Yield the tables that a name with parameters may mean."""
-        parts = [part or "" for part in (table.database, table.schema, table.name)]
-        for name in self._renderer.values.names_with_values("\n".join(parts)):
-            database, schema, last = name.split("\n")
-            yield TableName(database or None, schema or None, last)
+        parts = tuple(part or "" for part in (table.database, table.schema, table.name))
+        for database, schema, name in self._renderer.values.with_values(parts):
+            yield TableName(database or None, schema or None, name)
 
 
 def _sorted_names(readings: list[dict[TableName, bool]]) -> list[TableName]:

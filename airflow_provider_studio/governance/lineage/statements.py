@@ -65,6 +65,7 @@ _SEARCH_PATH = re.compile(
     r"\s*(?:session\s+|local\s+)?search_path\s*(?:=|to)\s*(\"[^\"]+\"|'[^']+'|\w+)", re.IGNORECASE
 )
 _UNLOAD = re.compile(r"\s*\(\s*'(.*)'\s*\)\s*to\s", re.IGNORECASE | re.DOTALL)
+_DOES_NOT_SAY = "its {} does not say which tables it reads"
 _PREDICTIONS = ("Predict", "MLForecast", "MLTranslate", "GenerateEmbedding", "GenerateText")
 
 
@@ -104,8 +105,12 @@ class StatementReader:
         elif isinstance(statement, exp.Use):
             self._use(statement)
         elif isinstance(statement, exp.Set):
-            self._set(" ".join(item.sql(self.names.dialect) for item in statement.expressions))
+            self._set_path(statement)
             self._read_tree(statement)
+        elif isinstance(statement, exp.Execute):
+            raise UnresolvedError(_DOES_NOT_SAY.format("statement EXECUTE"))
+        elif _may_hide_a_query(statement):
+            raise UnresolvedError("the function that it creates may read tables")
         elif not isinstance(statement, exp.Drop | exp.Analyze | exp.TruncateTable | exp.Describe | exp.Alter):
             self._read_tree(statement)
 
@@ -119,7 +124,7 @@ class StatementReader:
         elif verb == "CREATE" and _ON_COMMIT.search(rest):
             self.read(parse(f"{verb} {_ON_COMMIT.sub('', rest)}", self.names.dialect))
         elif verb not in _HARMLESS_COMMANDS or _QUERY_WORD.search(rest):
-            raise UnresolvedError(f"its statement {verb[:20]} does not say which tables it reads")
+            raise UnresolvedError(_DOES_NOT_SAY.format(f"statement {verb[:20]}"))
 
     def _use(self, use: exp.Use) -> None:
         kind, table = use.args.get("kind"), use.this
@@ -134,6 +139,11 @@ class StatementReader:
             )
         else:
             self.names = replace(self.names, database=before or self.names.database, schema=last)
+
+    def _set_path(self, statement: exp.Set) -> None:
+        for assignment in statement.find_all(exp.EQ):
+            if assignment.this.name.lower() == "search_path":
+                self.names = replace(self.names, schema=assignment.expression.name)
 
     def _set(self, text: str) -> None:
         if path := _SEARCH_PATH.match(text):
@@ -194,6 +204,8 @@ class StatementReader:
             self._read_table_of(table.this)
             return
         parts = [part for part in table.parts if part.name]
+        if not table.name:
+            raise UnresolvedError("a table has no name")
         if len(parts) == 1 and self._cte_name(parts[0]) in scope.ctes:
             return
         if len(parts) > 1 and parts[0].name.casefold() in scope.aliases:
@@ -239,7 +251,8 @@ class StatementReader:
 
     def _created_by(self, statement: exp.Expr) -> Iterator[exp.Table]:
         into = statement.args.get("into")
-        if isinstance(statement, exp.Create) and statement.kind in {"TABLE", "VIEW"}:
+        is_relation = isinstance(statement, exp.Create) and statement.kind in {"TABLE", "VIEW"}
+        if is_relation or isinstance(statement, exp.Cache):
             created = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
         else:
             created = into.this if into else None
@@ -269,9 +282,24 @@ class StatementReader:
         return part.name.casefold() if self.names.dialect == "bigquery" else self._fold(part)
 
 
+def aliases_in(statements: Sequence[exp.Expr]) -> Iterator[str]:
+    """Yield the aliases of tables."""
+    for statement in statements:
+        yield from (alias.name for alias in statement.find_all(exp.TableAlias))
+
+
+def _may_hide_a_query(statement: exp.Expr) -> bool:
+    """Return whether a statement creates a function or procedure in SQL whose body is a text with a query."""
+    body = statement.args.get("expression")
+    if not isinstance(statement, exp.Create) or not isinstance(body, exp.Literal | exp.Heredoc | exp.RawString):
+        return False
+    languages = {language.name.lower() for language in statement.find_all(exp.LanguageProperty)}
+    return languages <= {"sql", "plpgsql"} and _QUERY_WORD.search(body.name) is not None
+
+
 def _written_by(node: exp.Expr) -> Iterator[exp.Expr]:
     """Yield what a node only writes, and the models that it uses."""
-    is_written = isinstance(node, exp.Insert | exp.Merge | exp.Create | exp.Into) or (
+    is_written = isinstance(node, exp.Cache | exp.Create | exp.Insert | exp.Into | exp.Merge) or (
         isinstance(node, exp.Update | exp.Delete) and not node.args.get("returning")
     )
     if is_written or type(node).__name__ in _PREDICTIONS:

@@ -99,21 +99,21 @@ class UnknownValues:
             return values[self.number % len(values)]
         return {Stand.NUMBER: _NUMBER, Stand.NOTHING: _GAP}.get(self.stand, value.marker)
 
-    def names_with_values(self, name: str) -> list[str]:
-        """Return the names that a name with markers may be.
+    def with_values(self, parts: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """Return what the parts of a name with markers may be.
 
         :raises TemplateError: a value is unknown.
         """
-        names = [name]
-        while marker := _MARKER.search(names[0]):
+        names = [parts]
+        while marker := next((found for part in names[0] if (found := _MARKER.search(part))), None):
             kind, number = marker.group(1).lower(), int(marker.group(2))
             if kind == "definition":
                 raise TemplateError(f"the definition {self._definitions[number]} is unknown")
             values = self._parameters[number].values
             if not values or len(names) * len(values) > MOST_VALUES:
                 raise TemplateError("the name of a table is a parameter without known values")
-            names = [one.replace(marker.group(), value) for one in names for value in values]
-        if any(_NUMBER in one for one in names):
+            names = [tuple(part.replace(marker.group(), value) for part in name) for name in names for value in values]
+        if any(_NUMBER in part for name in names for part in name):
             raise TemplateError("the name of a table is a parameter without known values")
         return names
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_provider_studio.governance.lineage.dialects import DataSourceNames
-from airflow_provider_studio.governance.lineage.query_tables import tables_of_query
+from airflow_provider_studio.governance.lineage.query_tables import QueryTables, tables_of_query
 from airflow_provider_studio.governance.lineage.table_names import TableName, parse_table_name
 
 SOURCES = {
@@ -39,14 +39,26 @@ class Result:
 
 def results(source: str) -> list[Result]:
     """Read the queries of one dialect."""
+    return [
+        Result(
+            f"{source}: {title}",
+            _tables(expected),
+            None if (read := read_query(source, sql)).reason else set(read.tables),
+        )
+        for title, expected, sql in queries(source)
+    ]
+
+
+def queries(source: str) -> list[tuple[str, str, str]]:
+    """Return the queries of one dialect: their titles, the tables that they read, and their SQL."""
     blocks = (Path(__file__).parent / "corpus" / f"{source}.sql").read_text(encoding="utf-8").split("--@ ")[1:]
-    return [_result(source, title.strip(), query) for title, query in zip(blocks[::2], blocks[1::2], strict=True)]
+    parted = [block.removeprefix("reads ").partition("\n") for block in blocks[1::2]]
+    return [(title.strip(), expected, sql) for title, (expected, _, sql) in zip(blocks[::2], parted, strict=True)]
 
 
-def _result(source: str, title: str, query: str) -> Result:
-    expected, _, sql = query.removeprefix("reads ").partition("\n")
-    read = tables_of_query(sql, SOURCES[source], _DEFINITIONS_OF.get(source, _DEFINITIONS))
-    return Result(f"{source}: {title}", _tables(expected), None if read.reason else set(read.tables))
+def read_query(source: str, sql: str) -> QueryTables:
+    """Read a query of one dialect, with the definitions of the corpus."""
+    return tables_of_query(sql, SOURCES[source], _DEFINITIONS_OF.get(source, _DEFINITIONS))
 
 
 def _tables(text: str) -> set[TableName] | None:

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import random
+import re
+
 import pytest
 
-from tests.governance.lineage.corpus import SOURCES, Result, results
+from tests.governance.lineage.corpus import SOURCES, Result, queries, read_query, results
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +29,16 @@ def test_at_least_95_of_100_queries_are_resolved_and_the_rest_is_unresolved(read
 
 def test_only_queries_without_their_tables_are_unresolved(read: list[Result]) -> None:
     assert not [result.title for result in read if result.found is None and result.expected is not None]
+
+
+def test_a_damaged_query_has_tables_or_a_reason_of_its_own() -> None:
+    rng = random.Random(20)
+    corpus = [(source, sql) for source in SOURCES for _, _, sql in queries(source)]
+    for _ in range(150):
+        source, sql = rng.choice(corpus)
+        words = re.findall(r"\w+|\s+|.", sql, re.DOTALL)
+        for _ in range(rng.randint(1, 4)):
+            place = rng.randrange(len(words))
+            words[place : place + rng.randint(0, 2)] = rng.choices(words, k=rng.randint(0, 2))
+        damaged = "".join(words)
+        assert "cannot be read" not in (read_query(source, damaged).reason or ""), damaged

@@ -13,8 +13,8 @@ POSTGRES = DataSourceNames("postgres")
 CERTAIN, LIKELY = Confidence.CERTAIN, Confidence.LIKELY
 
 
-def tables(sql: str, **definitions: str) -> dict[str, Confidence]:
-    read = tables_of_query(sql, POSTGRES, definitions)
+def tables(sql: str, *, dialect: str = "postgres", **definitions: str) -> dict[str, Confidence]:
+    read = tables_of_query(sql, DataSourceNames(dialect), definitions)
     assert read.reason is None
     return {str(name): confidence for name, confidence in read.tables.items()}
 
@@ -72,11 +72,25 @@ def test_a_parameter_that_may_be_empty_does_not_shorten_a_name() -> None:
         ("select * from a b c", "it is not valid SQL of postgres"),
         ("{% if x %} select 1", "its Liquid is invalid: LiquidSyntaxError"),
         ("call refresh()", "its statement CALL does not say which tables it reads"),
+        ('select * from ""', "a table has no name"),
+        ("select * from reporting.f(1)", "its functions do not say which tables they read"),
+        (
+            "create function f() returns int as $$ select 1 from a.b $$ language sql; select f()",
+            "the function that it creates may read tables",
+        ),
         ("select * from dblink('db', 'select 1')", "the function dblink does not say which tables it reads"),
     ],
 )
 def test_a_reason_is_given(sql: str, reason: str) -> None:
     assert unresolved(sql) == reason
+
+
+def test_a_parameter_that_may_be_a_clause_makes_the_tables_likely() -> None:
+    assert tables("select * from a.b {{ clause }} where x = 1") == {"a.b": LIKELY}
+
+
+def test_what_a_statement_creates_is_not_read() -> None:
+    assert tables("cache table x as select * from a.b; select * from x", dialect="databricks") == {"a.b": CERTAIN}
 
 
 def test_outputs_within_tags_are_read_as_studio_does() -> None:
@@ -86,6 +100,15 @@ def test_outputs_within_tags_are_read_as_studio_does() -> None:
 
 def test_an_unknown_definition_in_a_comment_is_ignored() -> None:
     assert tables("-- {{ @gone as g }}\nselect 1 from a.b") == {"a.b": CERTAIN}
+
+
+def test_a_name_may_have_any_characters() -> None:
+    assert tables('select * from "a\nb"."c.d"') == {'"a\nb"."c.d"': CERTAIN}
+
+
+def test_a_procedure_is_not_a_table() -> None:
+    read = tables_of_query("EXEC dbo.refresh", DataSourceNames("tsql"), {})
+    assert (read.tables, read.reason) == ({}, "its statement EXECUTE does not say which tables it reads")
 
 
 def test_definitions_that_contain_themselves_are_unresolved() -> None:

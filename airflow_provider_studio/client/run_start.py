@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start a Report run exactly once, also if the response is lost or the task is killed.
+"""Start a run of a Report or a dataset exactly once, also if the response is lost or the task is killed.
 
 The start is a POST that bills the warehouse, and the API has no idempotency key. So an intent is recorded before it,
 and the run's token after it. A try that finds an intent without a token, or gets no response, searches the runs that
@@ -83,6 +83,8 @@ def launch(
 ) -> StartedRun:
     """Start a run, or return the run that an earlier try started, if it is active or successful.
 
+    :param client: where the runs are read and started.
+    :param report: the Report, or the dataset.
     :param dataset_tokens: imported datasets whose newest run the Report is to use.
     :raises StudioConnectionError: there was no response, and no run was found that this task may have started.
     :raises StudioError: the Report's runs could not be listed, so it is unknown whether this task started one of them.

@@ -6,7 +6,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -22,6 +22,13 @@ from tests.conftest import FIXTURES, client_of, needs_real_bodies
 from tests.docs.api_coverage import DESCRIBED, FURTHER, LIVE, PAGE, Operation, page, shape
 from tests.emulator.tables import ENDPOINTS
 
+
+def opened(download: AbstractContextManager[Any]) -> None:
+    """Open a download, and close it."""
+    with download:
+        pass
+
+
 CALLS: dict[str, Callable[[StudioClient], Any]] = {
     **{name: single.call for name, single in SINGLES.items()},
     **{name: lambda client, read=read: list(read(client)) for name, (_, _, read) in LISTS.items()},
@@ -32,9 +39,9 @@ CALLS: dict[str, Callable[[StudioClient], Any]] = {
     "delete_membership": lambda client: client.delete_membership(A, username="x"),
     "delete_schedule": lambda client: client.delete_schedule(A, A),
     "delete_subscription": lambda client: client.delete_subscription(A, A),
-    "download_pdf": lambda client: client.download_pdf(A, A, models.PdfExport()).__enter__(),
-    "download_query_run_results": lambda client: client.download_query_run_results(A, A, A, "json").__enter__(),
-    "download_run_results": lambda client: client.download_run_results(A, A).__enter__(),
+    "download_pdf": lambda client: opened(client.download_pdf(A, A, models.PdfExport())),
+    "download_query_run_results": lambda client: opened(client.download_query_run_results(A, A, A, "json")),
+    "download_run_results": lambda client: opened(client.download_run_results(A, A)),
     "list_audit_log": lambda client: list(client.list_audit_log(datetime(2026, 1, 1, tzinfo=UTC), datetime.now(UTC))),
     "purge_data_source_results": lambda client: client.purge_data_source_results(A, name="x"),
     "purge_results": lambda client: client.purge_results(date(2026, 1, 1), workspace="acme"),

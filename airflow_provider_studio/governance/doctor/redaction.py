@@ -27,7 +27,7 @@ _SLASH = re.compile(r"/(?![^{}]*\})")
 """A slash between the parts of a path; that of a template, such as `reports{/id}`, is none."""
 _FIRST_TOKEN, _FIRST_NUMBER = 0xA00000000000, 1_000_000
 _LARGEST_KEPT = 31
-_LONGEST_KEPT_QUERY = 3
+_LONGEST_KEPT_QUERY = 4
 _FEWEST_WEEKS, _MOST_WEEKS = 700, 1300
 STUDIO = "https://studio.example"
 """The replacement of the connection's own host."""

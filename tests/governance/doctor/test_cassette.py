@@ -13,17 +13,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_studio.client.discovery import SignatureToken
 from airflow_provider_studio.client.models import RunState
 from airflow_provider_studio.client.schedule_values import Frequency
 from airflow_provider_studio.client.time_zones import ZONES
 from airflow_provider_studio.emulator import StudioEmulator
+from airflow_provider_studio.emulator.__main__ import main
 from airflow_provider_studio.emulator.control_client import EmulatorControl
+from airflow_provider_studio.emulator.replay import Replay
 from airflow_provider_studio.governance.doctor.cassette import cassette_lines, write_cassette
 from airflow_provider_studio.governance.doctor.examination import examine
 from airflow_provider_studio.governance.doctor.redaction import STUDIO, Redactor
+from airflow_provider_studio.governance.doctor.survey import MOST_REQUESTS
 from tests.conftest import client_of, slow
 from tests.governance.doctor.surveys import emulated, examined
 from tests.governance.doctor.test_probes import SERVICES
+from tests.governance.inventory.test_discovery_sources import discovery_client
 
 HOST = "https://app.mode.com"
 API_WORDS = {
@@ -141,3 +146,40 @@ def test_a_file_that_is_no_cassette_is_refused(tmp_path: Path, content: str) -> 
     (tmp_path / "file").write_text(content)
     with pytest.raises(ValueError, match="cassette"):
         StudioEmulator(replay=tmp_path / "file")
+
+
+def test_responses_of_discovery_are_recorded_and_replayed(tmp_path: Path) -> None:
+    emulator = emulated()
+    with client_of(emulator) as client:
+        recorded = examine(client, discovery_client(emulator))
+    access = next(found for found in recorded.findings if found.fact == "Discovery: access")
+    assert (access.severity, access.observed) == ("as assumed", "100 Reports on the first page")
+    assert recorded.requests == emulator.control.requests_sent() - 1 <= MOST_REQUESTS, "one request created the token"
+    write_cassette(tmp_path / "r", cassette_lines(recorded.survey, "acme", Redactor(emulator.url), "0.1.0"))
+    assert "Crowd" not in (tmp_path / "r").read_text(encoding="utf-8")
+    extra = Replay(tmp_path / "r").extra()
+    signature = SignatureToken(**{name.removeprefix("discovery_"): value for name, value in extra.items()})
+    with StudioEmulator(replay=tmp_path / "r") as replayed, client_of(replayed) as client:
+        again = examine(client, discovery_client(replayed, signature))
+    differs = {"connection: credentials", "connection: clock"}
+    assert [found for found in again.findings if found.fact not in differs] == [
+        found for found in recorded.findings if found.fact not in differs
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--replay", "nowhere"], "--replay nowhere cannot be read: No such file or directory"),
+        (["--replay", "x", "--contrary", "1"], "leave out --restore and --contrary"),
+        (["--replay", __file__], "this is no cassette: line 1 is no JSON object"),
+    ],
+)
+def test_an_unusable_replay_is_refused(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["emulator", *arguments])
+    monkeypatch.setattr("gc.disable", lambda: None)
+    with pytest.raises(SystemExit):
+        main()
+    assert message in capsys.readouterr().err

@@ -12,7 +12,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 
 from airflow_provider_studio import settings
 from airflow_provider_studio.client.errors import StudioError
-from airflow_provider_studio.governance.plans.answers import ANSWERS, REJECT
+from airflow_provider_studio.governance.plans.answers import ANSWERS, REJECT, SHOWN_PLAN
 from airflow_provider_studio.operators.base import actor_of
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from airflow_provider_studio.governance.plans.plan import Plan
 
 __all__ = ["StudioApprovePlanOperator"]
-
-_SHOWN = "shown_plan"
-"""The XCom with the hash of the plan that the page shows; it survives a deferral, not a retry."""
 
 
 class StudioApprovePlanOperator(HITLOperator, SkipMixin):
@@ -89,7 +86,7 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
         self.subject = self.subject or f"Studio workspace {plan.workspace}: {request_in_words(plan.actions)}?"
         self.body = plan.to_markdown(previous=previous_plan(settings.storage(self.storage_path), plan))
         self._check_shown(context, plan)
-        context["ti"].xcom_push(key=_SHOWN, value=plan.sha256)
+        context["ti"].xcom_push(key=SHOWN_PLAN, value=plan.sha256)
         return super().execute(context)
 
     def _check_shown(self, context: Context, plan: Plan) -> None:
@@ -139,7 +136,7 @@ class StudioApprovePlanOperator(HITLOperator, SkipMixin):
         response = super().execute_complete(context=context, event=event)
         plan = self._plan()
         shown = context["ti"].xcom_pull(
-            task_ids=self.task_id, key=_SHOWN, map_indexes=getattr(context["ti"], "map_index", -1)
+            task_ids=self.task_id, key=SHOWN_PLAN, map_indexes=getattr(context["ti"], "map_index", -1)
         )
         if shown != plan.sha256:
             raise AirflowFailException(

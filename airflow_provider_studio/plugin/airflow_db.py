@@ -78,7 +78,7 @@ def plans_made_by(dag_id: str, run_id: str) -> set[str]:
         query = select(XComModel).where(
             XComModel.dag_id == dag_id, XComModel.run_id == run_id, XComModel.key == "return_value"
         )
-        values = [_from_json(xcom.value) for xcom in session.scalars(query)]
+        values = [from_json(xcom.value) for xcom in session.scalars(query)]
     return {str(value["plan_id"]) for value in values if isinstance(value, dict) and "plan_id" in value}
 
 
@@ -105,7 +105,7 @@ def has_answer(actor: Mapping[str, str], options: Collection[str]) -> bool:
                 task.task_id == actor.get("task"),
                 task.map_index == int(actor.get("map_index", -1)),
             )
-            answers += session.execute(query).tuples().all()
+            answers += [(person, chosen) for person, chosen in session.execute(query)]
     return any(
         person is not None
         and actor.get("approver") in {person.get("name"), person.get("id")}
@@ -114,12 +114,12 @@ def has_answer(actor: Mapping[str, str], options: Collection[str]) -> bool:
     )
 
 
-def _from_json(value: object) -> object:
+def from_json(value: object) -> object:
     """Return an XCom as plain JSON, without creating the objects that it may name."""
     try:
         return json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        return None
+    except ValueError:  # a text, which SQLAlchemy has decoded already
+        return value
 
 
 def all_dags() -> set[str]:

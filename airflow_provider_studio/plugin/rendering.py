@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from airflow_provider_studio import __version__
 from airflow_provider_studio.client.plain_text import JOINERS, web_address
 from airflow_provider_studio.governance.text import counted, duration
+from airflow_provider_studio.plugin.open_approvals import OpenApproval
 
 _KEPT = f"\n{JOINERS}"
 HERE = Path(__file__).parent
@@ -62,6 +63,12 @@ class Links:
         """Return the URL of a DAG, or of a run of it, in Airflow's UI."""
         run = f"/runs/{quote(run_id, safe='')}" if run_id else ""
         return f"{self.airflow}dags/{quote(dag_id, safe='')}{run}"
+
+    def required_action(self, approval: OpenApproval) -> str:
+        """Return the URL in Airflow's UI at which a person answers."""
+        mapped = f"/mapped/{approval.map_index}" if approval.map_index >= 0 else ""
+        task = f"/tasks/{quote(approval.task_id, safe='')}{mapped}"
+        return f"{self.dag(approval.dag_id, approval.run_id)}{task}/required_actions"
 
 
 def page(

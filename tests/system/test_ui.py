@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -43,6 +44,8 @@ class Watched:
     run_id: str = ""
     plan_id: str = ""
     report: str = ""
+    overview_while_waiting: str = ""
+    plan_while_waiting: str = ""
 
     def page(self, path: str) -> str:
         """Return the URL of a page of the provider outside of Airflow's frame."""
@@ -53,9 +56,12 @@ class Watched:
 def watched(live: Live) -> Watched:
     """The result of a run of the nightly DAG, whose plan an admin approved."""
     watched = Watched(live.airflow, live.airflow.trigger(NIGHTLY, CONF))
-    respond(watched, watched.run_id, yes_of(watched))
-    assert live.finish(NIGHTLY, watched.run_id) == "success"
+    option = yes_of(watched)
     watched.plan_id = live.airflow.xcom(NIGHTLY, watched.run_id, "plan")["plan_id"]
+    watched.overview_while_waiting = text_of(watched, "?workspace=acme")
+    watched.plan_while_waiting = text_of(watched, f"plans/{watched.plan_id}?workspace=acme")
+    respond(watched, watched.run_id, option)
+    assert live.finish(NIGHTLY, watched.run_id) == "success"
     watched.report = Audit(live.storage, "acme").plan(watched.plan_id).reports[0]
     return watched
 
@@ -106,6 +112,15 @@ def column(frame: Any, name: str) -> list[str]:
 
 
 def answer_to(watched: Watched, address: str, user: str | None) -> int:
+    return response_to(watched, address, user).status_code
+
+
+def text_of(watched: Watched, path: str) -> str:
+    """Return a page as an admin sees it."""
+    return response_to(watched, watched.page(path), "admin").text
+
+
+def response_to(watched: Watched, address: str, user: str | None) -> requests.Response:
     session = requests.Session()
     session.trust_env = False
     if user is not None:
@@ -117,7 +132,7 @@ def answer_to(watched: Watched, address: str, user: str | None) -> int:
         time.sleep(float(response.headers["Retry-After"]))  # the tables are being created
     # Airflow responds 200 with its own page to an unknown path.
     assert 'id="root"' not in response.text, address
-    return response.status_code
+    return response
 
 
 def test_every_route_refuses_the_anonymous_and_lets_a_viewer_read(watched: Watched) -> None:
@@ -141,6 +156,17 @@ def test_every_route_refuses_the_anonymous_and_lets_a_viewer_read(watched: Watch
         table.append((path, *(answer_to(watched, whole, user) for user in (None, "viewer", "admin"))))
     print("\n".join(f"{path:<50}{anonymous:>6}{viewer:>6}{admin:>6}" for path, anonymous, viewer, admin in table))
     assert {row[1:] for row in table} == {(401, 200, 200)}
+
+
+def test_what_waits_for_an_answer_is_shown_first_with_the_way_to_it(watched: Watched) -> None:
+    answer_at = f"dags/{NIGHTLY}/runs/{quote(watched.run_id, safe='')}/tasks/approve/required_actions"
+    for page in (watched.overview_while_waiting, watched.plan_while_waiting):
+        assert f'href="/team/airflow/{answer_at}"' in page
+        assert "without an answer it is rejected" in page
+        assert "(in 20 hours)" in page
+    assert re.search(r">\d+ things? needs? you<", watched.overview_while_waiting)
+    assert "approved by <strong>admin</strong>" in text_of(watched, f"plans/{watched.plan_id}?workspace=acme")
+    assert "waits for an answer" not in text_of(watched, "?workspace=acme")
 
 
 def test_the_page_opens_from_the_navigation_and_shows_the_night(page: Page, watched: Watched) -> None:

@@ -14,6 +14,8 @@ from airflow_provider_studio.plugin.access import ReadableDags
 from airflow_provider_studio.plugin.airflow_db import scheduled_dags
 from airflow_provider_studio.plugin.dependencies import WorkspaceContext, WorkspaceDep
 from airflow_provider_studio.plugin.materialize import UNVIEWED_DAYS
+from airflow_provider_studio.plugin.needs import needs_of
+from airflow_provider_studio.plugin.open_approvals import open_approvals
 from airflow_provider_studio.plugin.plan_index import PlanLine
 from airflow_provider_studio.plugin.rendering import page
 
@@ -32,11 +34,8 @@ _USAGE_HOURS = 24
 @router.get("/")
 def overview(request: Request, workspace: WorkspaceDep, readable_dags: ReadableDags) -> HTMLResponse:
     """Show the overview, or how to begin."""
-    context: dict[str, Any] = {
-        "section": "overview",
-        "workspace": workspace,
-        "dags": scheduled_dags(readable_dags),
-    }
+    dags = scheduled_dags(readable_dags)
+    context: dict[str, Any] = {"section": "overview", "workspace": workspace, "dags": dags}
     snapshot = workspace.snapshot() if workspace.name is not None else None
     if snapshot is None:
         return page(request, "empty.html", context, workspace=workspace.name)
@@ -44,6 +43,7 @@ def overview(request: Request, workspace: WorkspaceDep, readable_dags: ReadableD
     snapshots = with_stale(snapshot.snapshots, plans, None if judging is None else judging.header.name)
     records = workspace.repository.records(workspace.required_name, _USAGE_HOURS)
     context |= {
+        "needs": needs_of(plans, open_approvals(readable_dags), dags),
         "numbers": snapshot.numbers(),
         "snapshots": snapshots,
         "series": SERIES,

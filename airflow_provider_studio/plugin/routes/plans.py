@@ -15,6 +15,7 @@ from airflow_provider_studio.plugin.access import ReadableDags
 from airflow_provider_studio.plugin.airflow_db import has_answer
 from airflow_provider_studio.plugin.dependencies import WorkspaceContext, WorkspaceDep
 from airflow_provider_studio.plugin.materialize import STALE
+from airflow_provider_studio.plugin.open_approvals import open_approvals
 from airflow_provider_studio.plugin.paging import PER_PAGE, pages_of
 from airflow_provider_studio.plugin.plan_index import PlanLine, PlanView
 from airflow_provider_studio.plugin.queries import verdict_counts
@@ -46,6 +47,7 @@ def plan(
     line = line_of(workspace, plan_id)
     context = {"section": "plans", "workspace": workspace, "undo_dag": UNDO_DAG}
     context |= plan_context(workspace, line, status, number)
+    context["open_approvals"] = [one for one in open_approvals(readable_dags) if one.plan_id == plan_id]
     context |= {"readable_dags": readable_dags, "runs": sorted(run for run in line.actors if run[0] in readable_dags)}
     return page(request, "plan.html", context, workspace=workspace.name)
 

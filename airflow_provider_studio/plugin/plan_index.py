@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,9 @@ from airflow_provider_studio.plugin.paging import PER_PAGE
 log = logging.getLogger(__name__)
 
 _NEWEST = 100
-"""How many plans the list shows."""
+"""How many plans are read again each time; older ones seldom change."""
+_OLDER_SECONDS = 3600.0
+"""After this time the journal of an older plan is read again: it may have been undone."""
 _AT_ONCE = 8
 _IN_EFFECT = {ActionState.DONE, ActionState.UNDO_FAILED}
 
@@ -121,10 +124,11 @@ class PlanIndex:
     def __init__(self) -> None:
         self._numbers: dict[str, PlanNumbers | None] = {}
         self._runs: dict[tuple[str, str, str], float] = {}
+        self._older: dict[tuple[str, str], tuple[float, PlanLine]] = {}
         self._people: dict[tuple[str, str], tuple[object, tuple[JournalEvent | None, frozenset[tuple[str, str]]]]] = {}
 
     def lines(self, storage: UPath, workspace: str) -> list[PlanLine]:
-        """Return the newest plans of a workspace, the newest first, without files that are no plan.
+        """Return the plans of a workspace, the newest first, without files that are no plan.
 
         :raises StorageError: the storage cannot be read.
         """
@@ -132,8 +136,17 @@ class PlanIndex:
         audit = Audit(storage, workspace)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             read = list(filter(None, pool.map(self._numbers_of, paths)))
-            newest = sorted(read, key=lambda plan: plan.header.created_at, reverse=True)[:_NEWEST]
-            return list(pool.map(lambda plan: self._line(audit, storage, plan), newest))
+            newest_first = sorted(read, key=lambda plan: plan.header.created_at, reverse=True)
+            lines = list(pool.map(lambda plan: self._line(audit, storage, plan), newest_first[:_NEWEST]))
+            return lines + list(pool.map(lambda plan: self._older_line(audit, storage, plan), newest_first[_NEWEST:]))
+
+    def _older_line(self, audit: Audit, storage: UPath, numbers: PlanNumbers) -> PlanLine:
+        key, now = (numbers.header.workspace, numbers.header.plan_id), time.monotonic()
+        read_at, line = self._older.get(key, (0.0, None))
+        if line is None or now - read_at > _OLDER_SECONDS:
+            line = self._line(audit, storage, numbers)
+            self._older[key] = (now, line)
+        return line
 
     def _numbers_of(self, path: UPath) -> PlanNumbers | None:
         if path.path not in self._numbers:

@@ -7,12 +7,14 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from airflow_provider_studio.governance.layout import plan_path
 from airflow_provider_studio.governance.planning.planner import make_plan
 from airflow_provider_studio.governance.plans.audit import newest_plan_path
 from airflow_provider_studio.governance.plans.plan import Plan
@@ -45,6 +47,23 @@ def pages(users: None, governed: Governed, tmp_path: Path) -> Iterator[TestClien
     app.dependency_overrides[access._readable_dags] = lambda: {"nightly"}
     with TestClient(app, headers=bearer("viewer")) as client:
         yield client
+
+
+def test_no_plan_is_forgotten_however_many_follow(governed: Governed, pages: TestClient) -> None:
+    governed.report("Dead", schedules=1)
+    governed.nights(100, 0)
+    plan = planned(governed, "nightly.plan")
+    path = plan_path(governed.storage, "acme", plan.plan_id)
+    text = path.read_text(encoding="utf-8")
+    ids = [f"{number:012x}" for number in range(130)]
+    for number, plan_id in enumerate(ids):
+        later = (plan.header.created_at + timedelta(minutes=1 + number)).isoformat()
+        copy = re.sub(r'"created_at":"[^"]+"', f'"created_at":"{later}"', text.replace(plan.plan_id, plan_id), count=1)
+        plan_path(governed.storage, "acme", plan_id).write_text(copy, encoding="utf-8")
+    shown = [re.findall(r"<code>(\w{12})</code>", pages.get(f"/plans?page={page}").text) for page in (1, 2, 3, 4)]
+    assert [*shown[0], *shown[1], *shown[2]] == [*reversed(ids), plan.plan_id]
+    assert shown[3] == shown[2], "a page beyond the last is the last"
+    assert pages.get(f"/plans/{plan.plan_id}").status_code == 200
 
 
 def test_the_day_on_which_something_is_due_is_shown(governed: Governed, pages: TestClient) -> None:

@@ -26,10 +26,23 @@ UNDO_DAG = "studio_undo"
 
 
 @router.get("/plans")
-def plans(request: Request, workspace: WorkspaceDep) -> HTMLResponse:
+def plans(
+    request: Request, workspace: WorkspaceDep, number: Annotated[int, Query(alias="page", ge=1, le=10**9)] = 1
+) -> HTMLResponse:
     """Show all plans, newest first."""
     lines = workspace.plans() if workspace.name is not None else []
-    context = {"section": "plans", "workspace": workspace, "plans": lines, "states": ActionState}
+    pages = pages_of(len(lines))
+    first = PER_PAGE * (min(number, pages) - 1)
+    context = {
+        "section": "plans",
+        "workspace": workspace,
+        "plans": lines[first : first + PER_PAGE],
+        "first": first,
+        "total": len(lines),
+        "number": min(number, pages),
+        "pages": pages,
+        "states": ActionState,
+    }
     return page(request, "plans.html", context, workspace=workspace.name)
 
 

@@ -110,22 +110,20 @@ def test_deferred_it_waits_for_one_run_after_the_other(emulator: StudioEmulator,
     assert runs_of(emulator, readers) == Counter(dict.fromkeys(readers, 1))
 
 
-@pytest.mark.parametrize(
-    ("options", "match"),
-    [
-        ({"tables": ["warehouse.loads"], "max_reports": 1}, "max_reports is 1, and 2 Reports read warehouse.loads"),
-        ({"tables": ["a.b.c.d"]}, "tables: 'a.b.c.d' is not the name of a table"),
-        ({"tables": "warehouse.loads"}, "tables is 'warehouse.loads'; give a list"),
-        ({}, "There is no table to refresh for"),
-    ],
-)
-def test_nothing_is_run_for_what_is_wrong(
-    emulator: StudioEmulator, readers: list[str], options: dict[str, Any], match: str
-) -> None:
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"tables": ["warehouse.loads"], "max_reports": 1}, "max_reports is 1, and 2 Reports read warehouse.loads"),
+    ({"tables": ["a.b.c.d"]}, "tables: 'a.b.c.d' is not the name of a table"),
+    ({"tables": "warehouse.loads"}, "tables is 'warehouse.loads'; give a list"),
+    ({}, "There is no table to refresh for"),
+]
+
+
+def test_nothing_is_run_for_what_is_wrong(emulator: StudioEmulator, readers: list[str]) -> None:
     emulator.control.clear_requests()
-    operator = StudioRefreshReportsOperator(task_id="run", deferrable=False, **options)
-    with pytest.raises(Exception, match=match):
-        operator.execute(context_of(TaskInstance(store=TaskStore())))
+    for options, match in WRONG:
+        operator = StudioRefreshReportsOperator(task_id="run", deferrable=False, **options)
+        with pytest.raises(Exception, match=match):
+            operator.execute(context_of(TaskInstance(store=TaskStore())))
     assert not any(runs_of(emulator, readers).values())
 
 

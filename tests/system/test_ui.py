@@ -165,7 +165,10 @@ def test_what_waits_for_an_answer_is_shown_first_with_the_way_to_it(watched: Wat
         assert "without an answer it is rejected" in page
         assert "(in 20 hours)" in page
     assert re.search(r">\d+ things? needs? you<", watched.overview_while_waiting)
-    assert "approved by <strong>admin</strong>" in text_of(watched, f"plans/{watched.plan_id}?workspace=acme")
+    deadline = time.monotonic() + 120
+    while "approved by <strong>admin</strong>" not in text_of(watched, f"plans/{watched.plan_id}?workspace=acme"):
+        assert time.monotonic() < deadline, "the page keeps a plan's line for some seconds"
+        time.sleep(1)
     assert "waits for an answer" not in text_of(watched, "?workspace=acme")
 
 

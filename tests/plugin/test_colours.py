@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The states of actions differ for eyes that do not tell red from green."""
+"""The states of actions differ also without red and green."""
 
 from __future__ import annotations
 

@@ -6,20 +6,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-import pytest
-
-from airflow_provider_studio.emulator import StudioEmulator
 from airflow_provider_studio.governance.plans.audit import ActionState
 from airflow_provider_studio.plugin.airflow_db import ScheduledDag
 from airflow_provider_studio.plugin.needs import Need, needs_of
-from airflow_provider_studio.plugin.open_approvals import OpenApproval, open_approvals
+from airflow_provider_studio.plugin.open_approvals import OpenApproval
 from airflow_provider_studio.plugin.plan_index import PlanLine, PlanNumbers
-from tests.operators import test_governance_operators, test_operators
-from tests.operators.approvals import ALL, asked, planned
-from tests.operators.test_operators import RunDag
 
-run = test_operators.run
-dead = test_governance_operators.dead
 NOW = datetime.now(UTC)
 
 
@@ -53,27 +45,3 @@ def test_each_need_is_found_the_most_urgent_first() -> None:
         Need(broken),
         Need(overdue=late),
     ]
-
-
-def test_an_approval_is_open_from_the_question_to_the_answer(
-    run: RunDag, emulator: StudioEmulator, dead: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from airflow.models.hitl import HITLDetail
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    ran = run(lambda: asked(planned(), ALL) and None)
-    until = NOW + timedelta(hours=20)
-    with create_session() as session:  # as Airflow's supervisor and scheduler store a task that waits
-        waiting = session.scalars(select(HITLDetail).join(TaskInstance).order_by(HITLDetail.created_at.desc())).first()
-        task = waiting.task_instance
-        task.state, task.trigger_timeout = "awaiting_input", until
-        dag_id = task.dag_id
-    (found,) = open_approvals({dag_id})
-    assert found.plan_id == ran.xcom("plan")["plan_id"]
-    assert (found.task_id, found.map_index, found.until) == ("approve", -1, until)
-    assert open_approvals({"another"}) == [], "a DAG that the user may not read"
-    with create_session() as session:
-        session.scalars(select(HITLDetail).order_by(HITLDetail.created_at.desc())).first().responded_at = NOW
-    assert open_approvals({dag_id}) == []

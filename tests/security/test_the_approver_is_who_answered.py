@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,27 @@ def test_the_page_compares_the_journal_with_airflows_own_record(
         actor = {"dag": task.dag_id, "run": task.run_id, "task": task.task_id, "approver": "ada", **claim}
     assert has_answer(actor, [ALL]) is is_there
     assert not has_answer(actor, ["Approve schedules only"])
+
+
+def test_an_approval_is_open_from_the_question_to_the_answer(run: RunDag, emulator: StudioEmulator, dead: str) -> None:
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    from airflow_provider_studio.plugin.open_approvals import open_approvals
+
+    ran = run(lambda: asked(planned(), ALL) and None)
+    until = datetime.now(UTC) + timedelta(hours=20)
+    with create_session() as session:  # as Airflow's supervisor and scheduler store a task that waits
+        waiting = session.scalars(select(HITLDetail).join(TaskInstance).order_by(HITLDetail.created_at.desc())).first()
+        task = waiting.task_instance
+        task.state, task.trigger_timeout = "awaiting_input", until
+        dag_id = task.dag_id
+    (found,) = open_approvals({dag_id})
+    assert found.plan_id == ran.xcom("plan")["plan_id"]
+    assert (found.task_id, found.map_index, found.until) == ("approve", -1, until)
+    assert open_approvals({"another"}) == [], "a DAG that the user may not read"
+    with create_session() as session:
+        session.scalars(select(HITLDetail).order_by(HITLDetail.created_at.desc())).first().responded_at = until
+    assert open_approvals({dag_id}) == []

@@ -60,7 +60,8 @@ class DoomedOperator(StudioRunReportOperator):
     """
 
     def __init__(self, *, instant: str, whole_worker: bool = False, **kwargs: Any) -> None:
-        super().__init__(retries=2, retry_delay=timedelta(seconds=1), poll_policy=QUICK, **kwargs)
+        # The kill costs one try; on a busy machine Airflow may fail others, which find the same run.
+        super().__init__(retries=4, retry_delay=timedelta(seconds=1), poll_policy=QUICK, **kwargs)
         self.instant = instant
         self.whole_worker = whole_worker
 

@@ -39,7 +39,7 @@ demo: setup ## Run a governed night: emulator, real Airflow, nightly DAG (ARGS=-
 test: lint types ## Lint, types, and all tests except the slowest, some in a real Airflow (about 15 minutes)
 	$(PYTEST) -m "not slow" $(SPREAD) $(ARGS)
 
-test-all: lint types ## Everything in `make test`, the slowest tests, every example of a property (about 25 minutes)
+test-all: lint types ## Everything in `make test`, the slowest tests, every example of a property (about 27 minutes)
 	$(PYTEST) -m "not nightly" $(SPREAD) --hypothesis-profile=full $(ARGS)
 
 coverage: setup ## Run all tests and list the lines that none of them runs (half an hour)

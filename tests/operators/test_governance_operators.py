@@ -123,10 +123,11 @@ def test_the_stop_switch_ends_it_at_once(
 
 
 @pytest.mark.parametrize(
-    ("approval", "message"),
+    ("approval", "state", "message"),
     [
-        ({"decision": "all", "approver": "ada", "plan_id": "0123456789ab"}, "The approval is for plan '0123456789ab'"),
-        ({"decision": "reject", "approver": "ada"}, "was not approved ('reject')"),
+        ({"decision": "all", "plan_id": "0123456789ab"}, "failed", "The approval is for plan '0123456789ab'"),
+        ({"decision": "maybe"}, "failed", "was not approved ('maybe')"),
+        ({"decision": "reject"}, "skipped", "was rejected by ada: nothing is carried out"),
     ],
 )
 def test_an_approval_of_another_plan_or_none_is_refused(
@@ -135,15 +136,16 @@ def test_an_approval_of_another_plan_or_none_is_refused(
     dead: str,
     capsys: pytest.CaptureFixture[str],
     approval: dict[str, Any],
+    state: str,
     message: str,
 ) -> None:
     def tasks() -> None:
         inventory = StudioInventoryOperator(task_id="inventory")
         plan = StudioPlanOperator(task_id="plan", policy=POLICY)
-        given = approval if "plan_id" in approval else {**approval, "plan_id": "{{ ti.xcom_pull('plan')['plan_id'] }}"}
+        given = {"approver": "ada", "plan_id": "{{ ti.xcom_pull('plan')['plan_id'] }}", **approval}
         inventory >> plan >> StudioApplyPlanOperator(task_id="apply", plan=plan.output, approval=given, max_share=1.0)
 
-    assert run(tasks).tasks["apply"] == "failed"
+    assert run(tasks).tasks["apply"] == state
     assert message in capsys.readouterr().out
     assert changes(emulator) == []
 

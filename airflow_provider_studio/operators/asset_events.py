@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
+from airflow_provider_studio.assets import create_asset
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
+
+    from airflow_provider_studio.triggers.events import RunEvent
 
 INVENTORY = AssetAlias("studio_inventory")
 """Gets an event for `studio://<workspace>/inventory` with each snapshot's summary."""
@@ -37,3 +41,9 @@ def emit_event(task: BaseOperator, context: Context, alias: AssetAlias, asset: A
         context["outlet_events"][outlet].extra.update(extra)
     if asset.name not in {outlet.name for outlet in own}:
         context["outlet_events"][alias].add(asset, extra=extra)
+
+
+def emit_run_event(task: BaseOperator, context: Context, workspace: str, run: RunEvent) -> None:
+    """Emit the event of a Report's asset with its successful run: run, state, times and URL."""
+    extra: dict[str, Any] = {name: value for name, value in run.items() if name not in {"report", "exports"}}
+    emit_event(task, context, REPORTS, create_asset(workspace=workspace, report=run["report"]), extra)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_studio import settings
-from airflow_provider_studio.assets import create_asset
 from airflow_provider_studio.client.errors import (
     StudioAPIError,
     StudioAuthenticationError,
@@ -27,7 +26,7 @@ from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.durations import seconds_of
 from airflow_provider_studio.governance.text import plain
 from airflow_provider_studio.hooks.studio import StudioHook
-from airflow_provider_studio.operators.asset_events import REPORTS, add_outlet, emit_event
+from airflow_provider_studio.operators.asset_events import REPORTS, add_outlet, emit_run_event
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.operators.run_record import TaskRecord, epoch_of
 from airflow_provider_studio.telemetry import log_folded
@@ -261,9 +260,7 @@ class StudioRefreshReportsOperator(StudioOperator):
             named = "; ".join(list(progress.failed.values())[:_MOST_NAMED])
             raise StudioRunFailedError(f"{len(progress.failed)} of {total} Reports were not refreshed: {named}")
         for run in progress.succeeded:
-            asset = create_asset(workspace=self.hook.client.workspace, report=run["report"])
-            extra: dict[str, Any] = {name: value for name, value in run.items() if name not in {"report", "exports"}}
-            emit_event(self, context, REPORTS, asset, extra)
+            emit_run_event(self, context, self.hook.client.workspace, run)
         return {"tables": progress.tables, "reports": total, "succeeded": len(progress.succeeded)}
 
     def on_kill(self) -> None:

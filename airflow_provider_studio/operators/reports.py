@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_studio.assets import create_asset
 from airflow_provider_studio.client.errors import StudioConfigurationError
 from airflow_provider_studio.client.identifiers import dataset_token, report_token, run_token
 from airflow_provider_studio.client.ratelimit import Priority
 from airflow_provider_studio.client.run_endpoints import Runnable
 from airflow_provider_studio.hooks.studio import StudioHook
 from airflow_provider_studio.links import StudioReportLink, StudioReportRunLink
-from airflow_provider_studio.operators.asset_events import REPORTS, add_outlet, emit_event
+from airflow_provider_studio.operators.asset_events import REPORTS, add_outlet, emit_run_event
 from airflow_provider_studio.operators.base import StudioOperator
 from airflow_provider_studio.operators.exports import check_may_export, checked_exports, export_run
 from airflow_provider_studio.operators.run_operator import StudioRunOperator
@@ -137,9 +136,7 @@ class StudioRunReportOperator(StudioRunOperator):
             run["exports"] = export_run(client, run["report"], run["run"], exports)
             for file in run["exports"]:
                 self.log.info("Wrote %d bytes to %s", file["bytes"], file["path"])
-        asset = create_asset(workspace=self.hook.client.workspace, report=run["report"])
-        extra: dict[str, Any] = {name: value for name, value in run.items() if name not in {"report", "exports"}}
-        emit_event(self, context, REPORTS, asset, extra)
+        emit_run_event(self, context, self.hook.client.workspace, run)
         return run
 
     def _dataset_tokens(self) -> list[str]:

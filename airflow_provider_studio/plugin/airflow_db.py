@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.dag import DagModel
@@ -75,11 +75,16 @@ def _with_last_run(dag: DagModel, run: DagRun | None) -> ScheduledDag:
 def plans_made_by(dag_id: str, run_id: str) -> set[str]:
     """Return the ids of the plans that the tasks of a run returned."""
     with create_session() as session:
-        query = select(XComModel).where(
-            XComModel.dag_id == dag_id, XComModel.run_id == run_id, XComModel.key == "return_value"
-        )
-        values = [from_json(xcom.value) for xcom in session.scalars(query)]
-    return {str(value["plan_id"]) for value in values if isinstance(value, dict) and "plan_id" in value}
+        return {str(value["plan_id"]) for value in returned_plans(session, dag_id, run_id)}
+
+
+def returned_plans(session: Session, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+    """Return what the tasks of a run returned about plans, each with a `plan_id`."""
+    query = select(XComModel).where(
+        XComModel.dag_id == dag_id, XComModel.run_id == run_id, XComModel.key == "return_value"
+    )
+    values = [from_json(xcom.value) for xcom in session.scalars(query)]
+    return [value for value in values if isinstance(value, dict) and "plan_id" in value]
 
 
 def has_answer(actor: Mapping[str, str], options: Collection[str]) -> bool:

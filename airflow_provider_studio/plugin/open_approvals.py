@@ -15,7 +15,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_studio.governance.plans.answers import SHOWN_PLAN
-from airflow_provider_studio.plugin.airflow_db import from_json
+from airflow_provider_studio.plugin.airflow_db import from_json, returned_plans
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -63,15 +63,15 @@ def open_approvals(readable_dags: Collection[str]) -> list[OpenApproval]:
 
 def _shown_plan(session: Session, task: TaskInstance) -> str | None:
     """Return the id of the plan that a task shows; None for a task of another kind."""
-    run = select(XComModel).where(XComModel.dag_id == task.dag_id, XComModel.run_id == task.run_id)
-    shown = run.where(
-        XComModel.task_id == task.task_id, XComModel.map_index == task.map_index, XComModel.key == SHOWN_PLAN
+    shown = select(XComModel).where(
+        XComModel.dag_id == task.dag_id,
+        XComModel.run_id == task.run_id,
+        XComModel.task_id == task.task_id,
+        XComModel.map_index == task.map_index,
+        XComModel.key == SHOWN_PLAN,
     )
     digest = next((from_json(xcom.value) for xcom in session.scalars(shown)), None)
     if digest is None:
         return None
-    for xcom in session.scalars(run.where(XComModel.key == "return_value")):
-        value = from_json(xcom.value)
-        if isinstance(value, dict) and value.get("sha256") == digest and "plan_id" in value:
-            return str(value["plan_id"])
-    return None
+    plans = returned_plans(session, task.dag_id, task.run_id)
+    return next((str(plan["plan_id"]) for plan in plans if plan.get("sha256") == digest), None)
